@@ -1,0 +1,93 @@
+/**
+ * The errors that cross the seams between layers: `StoreError` comes up from the object store, `FsError` from
+ * the file system. Turning an `FsError` into a number for the kernel is left to the driver (`src/fuse/errno.ts`).
+ */
+
+/** What can go wrong when an object store is asked for something. Classified by code or HTTP status, never by text. */
+export const storeErrorCodes = [
+  'NotFound', // no such object
+  'NoSuchBucket',
+  'NoSuchUpload', // the multipart upload is unknown: completed, aborted or expired
+  'AccessDenied', // credentials wrong, missing, or not allowed to do this
+  'WrongCustomerKey', // the object is encrypted under another customer key
+  'PlaintextRefused', // the object is not encrypted and the store was told to refuse such objects
+  'PreconditionFailed', // If-Match or If-None-Match did not hold: the object was changed by somebody else
+  'RangeNotSatisfiable',
+  'KeyTooLong', // a key of more than 1,024 bytes
+  'InvalidRequest', // the server refuses the request as malformed
+  'NotImplemented', // the server cannot do this at all
+  'EncryptionBlocked', // AWS blocks SSE-C on this bucket
+  'QuotaExceeded',
+  'EntityTooLarge',
+  'Throttled', // SlowDown, 503: try again later
+  'ServerError', // other 5xx
+  'Unreachable', // no connection: refused, reset, name not resolved, network down
+  'CertificateRejected', // the TLS certificate is not trusted
+  'Timeout', // the server did not answer in time
+  'ClockSkewed', // RequestTimeTooSkewed: this machine's clock is wrong
+  'Aborted', // the caller's signal was aborted
+  'CorruptReply', // the reply contradicts itself: wrong length, missing header
+] as const;
+
+export type StoreErrorCode = (typeof storeErrorCodes)[number];
+
+/** An object store operation that failed. The message names the operation and the key, never a secret. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The POSIX error names that file system operations may answer with. */
+export const fsErrorCodes = [
+  'EPERM',
+  'ENOENT',
+  'EINTR',
+  'EIO',
+  'E2BIG',
+  'EBADF',
+  'EAGAIN',
+  'ENOMEM',
+  'EACCES',
+  'EBUSY',
+  'EEXIST',
+  'EXDEV',
+  'ENODEV',
+  'ENOTDIR',
+  'EISDIR',
+  'EINVAL',
+  'EFBIG',
+  'ENOSPC',
+  'EROFS',
+  'EMLINK',
+  'ERANGE',
+  'ENAMETOOLONG',
+  'ENOSYS',
+  'ENOTEMPTY',
+  'ELOOP',
+  'ENODATA',
+  'EPROTO',
+  'EILSEQ',
+  'EOPNOTSUPP',
+  'ETIMEDOUT',
+  'ESTALE',
+  'EDQUOT',
+  'ENXIO',
+] as const;
+
+export type FsErrorCode = (typeof fsErrorCodes)[number];
+
+/** A file system operation that failed. The message names the operation and the path. */
+export class FsError extends Error {
+  override readonly name = 'FsError';
+  readonly code: FsErrorCode;
+
+  constructor(code: FsErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,8 @@
+/** The part of a logger that the layers use; `src/mount.ts` gives them a pino logger, tests give what they like. */
+export interface Log {
+  trace(fields: object, message: string): void;
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

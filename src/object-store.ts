@@ -1,0 +1,183 @@
+/**
+ * The seam below the file system: what `vfs` and `cache` ask of a store of encrypted objects. `src/s3` implements
+ * it; retry, limits and metrics are wrappers with this same interface. Every method rejects with a `StoreError`
+ * and nothing else; an aborted `signal` rejects with code `Aborted`.
+ */
+import type { StoreError } from './errors.js';
+
+/** User metadata: the part of each name after `x-amz-meta-`, lower case. Values are printable ASCII. */
+export type Metadata = Readonly<Record<string, string>>;
+
+/** One object as a listing shows it. `size` is the plaintext size in bytes. */
+export interface ListedObject {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModifiedMs: number;
+}
+
+/** One object as HEAD and GET show it. */
+export interface ObjectInfo extends ListedObject {
+  readonly metadata: Metadata;
+  readonly contentType: string | undefined;
+  /** False if the object is stored without SSE-C. */
+  readonly isEncrypted: boolean;
+}
+
+export interface ListRequest {
+  readonly prefix: string;
+  /** Keys that contain this after the prefix are rolled up into `prefixes`. Only '/' is used. */
+  readonly delimiter?: '/';
+  /** From the previous page's `continuationToken`. */
+  readonly continuationToken?: string;
+  /** 1 to 1,000; default 1,000. */
+  readonly maxKeys?: number;
+}
+
+export interface ListPage {
+  /** In the order of the UTF-8 bytes of their keys. */
+  readonly objects: readonly ListedObject[];
+  /** Common prefixes, each ending in the delimiter. */
+  readonly prefixes: readonly string[];
+  /** Undefined on the last page. */
+  readonly continuationToken: string | undefined;
+}
+
+export interface GetRequest {
+  /** Without a range the whole object is read. A range may reach past the end: the reply is then shorter. */
+  readonly range?: { readonly offset: number; readonly length: number };
+  /** Fails with `PreconditionFailed` unless the object still has this ETag. */
+  readonly ifMatch?: string;
+}
+
+export interface GetReply {
+  /** `size` is that of the whole object. */
+  readonly info: ObjectInfo;
+  /** The bytes asked for, decrypted by the server. Owned by the caller. */
+  readonly bytes: Uint8Array;
+}
+
+/** What is stored with an object beside its bytes. */
+export interface ObjectHeaders {
+  readonly metadata: Metadata;
+  readonly contentType?: string;
+}
+
+/**
+ * Which state of the key a write may replace: `ifMatch` only this ETag, `ifNoneMatch` only nothing at all.
+ * Servers that ignore the condition on multipart completion are asked by HEAD right before it.
+ */
+export interface WriteCondition {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: '*';
+}
+
+/** What the server says of an object just written. `lastModifiedMs` is not among it: ask HEAD. */
+export interface WriteReply {
+  readonly etag: string;
+}
+
+export interface UploadedPart {
+  /** 1 to 10,000. Numbers may have gaps; the object is put together in their order. */
+  readonly partNumber: number;
+  readonly etag: string;
+}
+
+export interface CopySource {
+  readonly key: string;
+  /** The version that must be copied; the copy fails with `PreconditionFailed` if the key holds another. */
+  readonly ifMatch: string;
+  /** Without a range the whole object is copied. The range must lie within the object. */
+  readonly range?: { readonly offset: number; readonly length: number };
+}
+
+export interface DeleteFailure {
+  readonly key: string;
+  readonly error: StoreError;
+}
+
+/** Sizes in bytes that the server insists on. */
+export interface StoreLimits {
+  /** Every part but the last must have at least this size: 5 MiB. */
+  readonly minPartSize: number;
+  /** No part may be larger: 5 GiB. */
+  readonly maxPartSize: number;
+  /** 10,000. */
+  readonly maxParts: number;
+  readonly maxObjectSize: number;
+  /** Of a key's UTF-8 bytes: 1,024. */
+  readonly maxKeyBytes: number;
+  /** Of all user metadata, names and values: 2,048 on AWS, more on RGW. */
+  readonly maxMetadataBytes: number;
+}
+
+export interface ObjectStore {
+  readonly limits: StoreLimits;
+
+  list(request: ListRequest, signal: AbortSignal): Promise<ListPage>;
+
+  /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... */
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo>;
+
+  get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply>;
+
+  /** Stores a whole object in one request. `body` is a list of pieces, so that callers need not join them. */
+  put(
+    key: string,
+    body: readonly Uint8Array[],
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply>;
+
+  /** Returns the upload's id. */
+  createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
+
+  uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart>;
+
+  /** Copies a range of another object, encrypted under the same customer key, on the server. */
+  uploadPartCopy(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    source: CopySource,
+    signal: AbortSignal,
+  ): Promise<UploadedPart>;
+
+  /** `parts` in ascending order of part number, at least one. */
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply>;
+
+  /** Frees the parts. An upload that is gone already is no error. */
+  abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Copies an object, also onto itself, replacing its headers, by the cheapest way that the server offers and that
+   * leaves the copy encrypted: CopyObject, UploadPartCopy, or, where the server can do neither, through the client.
+   * Resolves only when the copy is complete.
+   */
+  copy(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply>;
+
+  /** Deleting a missing key is no error. */
+  delete(key: string, signal: AbortSignal): Promise<void>;
+
+  /** Any number of keys. Resolves with the keys that could not be deleted. */
+  deleteMany(keys: readonly string[], signal: AbortSignal): Promise<readonly DeleteFailure[]>;
+}
