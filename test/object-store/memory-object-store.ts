@@ -1,0 +1,389 @@
+/**
+ * An object store in memory for tests of the layers above: it keeps S3's rules (part sizes, conditions, copies by
+ * version), counts requests and bytes, fails on demand, and can hold requests back.
+ */
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import type {
+  CopySource,
+  DeleteFailure,
+  GetReply,
+  GetRequest,
+  ListedObject,
+  ListPage,
+  ListRequest,
+  ObjectHeaders,
+  ObjectInfo,
+  ObjectStore,
+  StoreLimits,
+  UploadedPart,
+  WriteCondition,
+  WriteReply,
+} from '../../src/object-store.js';
+
+export type StoreMethod = Exclude<keyof ObjectStore, 'limits'>;
+
+interface StoredObject {
+  readonly info: ObjectInfo;
+  readonly bytes: Uint8Array;
+}
+
+interface Upload {
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+  readonly parts: Map<number, Uint8Array>;
+}
+
+const mebibyte = 1024 * 1024;
+
+export const defaultMemoryLimits: StoreLimits = {
+  minPartSize: 5 * mebibyte,
+  maxPartSize: 5 * 1024 * mebibyte,
+  maxParts: 10_000,
+  maxObjectSize: 5 * 1024 * 1024 * mebibyte,
+  maxKeyBytes: 1024,
+  maxMetadataBytes: 2048,
+};
+
+export class MemoryObjectStore implements ObjectStore {
+  readonly limits: StoreLimits;
+  readonly objects = new Map<string, StoredObject>();
+  readonly uploads = new Map<string, Upload>();
+  /** How often each method was called. */
+  readonly requests = new Map<StoreMethod, number>();
+  bytesSent = 0;
+  bytesReceived = 0;
+  /** Called before each request; may throw a StoreError or wait. */
+  beforeRequest: (method: StoreMethod, key: string) => void | Promise<void> = () => undefined;
+  /** Called after a request took effect and before its reply: a throw is a lost reply. */
+  afterRequest: (method: StoreMethod, key: string) => void | Promise<void> = () => undefined;
+  now: () => number = Date.now;
+  #nextUpload = 1;
+
+  /** Smaller limits make tests of multipart patterns cheap. */
+  constructor(limits: Partial<StoreLimits> = {}) {
+    this.limits = { ...defaultMemoryLimits, ...limits };
+  }
+
+  requestCount(...methods: StoreMethod[]): number {
+    const names = methods.length > 0 ? methods : [...this.requests.keys()];
+    return names.reduce((sum, name) => sum + (this.requests.get(name) ?? 0), 0);
+  }
+
+  resetCounters(): void {
+    this.requests.clear();
+    this.bytesSent = 0;
+    this.bytesReceived = 0;
+  }
+
+  /** The next `times` calls of `method` fail with `code`. */
+  failNext(method: StoreMethod, code: StoreErrorCode, times = 1): void {
+    const previous = this.beforeRequest;
+    let left = times;
+    this.beforeRequest = async (called, key) => {
+      if (called === method && left > 0) {
+        left -= 1;
+        if (left === 0) this.beforeRequest = previous;
+        throw new StoreError(code, `${method} ${key}: failed on demand`);
+      }
+      await previous(called, key);
+    };
+  }
+
+  /** What another client does: stores an object without conditions, counters or hooks. */
+  putForeign(key: string, content: Uint8Array | string, headers: Partial<ObjectHeaders> = {}): string {
+    return this.#store(key, typeof content === 'string' ? Buffer.from(content) : content, {
+      metadata: {},
+      ...headers,
+    });
+  }
+
+  contentOf(key: string): Buffer | undefined {
+    const found = this.objects.get(key);
+    return found && Buffer.from(found.bytes);
+  }
+
+  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    await this.#begin('list', request.prefix, signal);
+    const limit = request.maxKeys ?? 1000;
+    const after =
+      request.continuationToken === undefined ? undefined : Buffer.from(request.continuationToken);
+    const objects: ListedObject[] = [];
+    const prefixes: string[] = [];
+    let last: string | undefined;
+    const keys = [...this.objects.keys()]
+      .filter((key) => key.startsWith(request.prefix))
+      .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    for (const key of keys) {
+      const rest = key.slice(request.prefix.length);
+      const cut = request.delimiter === undefined ? -1 : rest.indexOf(request.delimiter);
+      const shown = cut < 0 ? key : request.prefix + rest.slice(0, cut + 1);
+      if (after !== undefined && Buffer.compare(Buffer.from(shown), after) <= 0) continue;
+      if (shown === last) continue;
+      if (objects.length + prefixes.length === limit) return { objects, prefixes, continuationToken: last };
+      last = shown;
+      if (cut < 0) objects.push(listed(this.#existing(key, 'list').info));
+      else prefixes.push(shown);
+    }
+    return { objects, prefixes, continuationToken: undefined };
+  }
+
+  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    await this.#begin('head', key, signal);
+    return this.#existing(key, 'head').info;
+  }
+
+  async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    await this.#begin('get', key, signal);
+    const { info, bytes } = this.#existing(key, 'get');
+    if (request.ifMatch !== undefined && request.ifMatch !== info.etag) {
+      throw new StoreError('PreconditionFailed', `get ${key}: the object was replaced`);
+    }
+    const { offset, length } = request.range ?? { offset: 0, length: info.size };
+    if (request.range && offset >= info.size) {
+      throw new StoreError('RangeNotSatisfiable', `get ${key}: nothing at ${offset}`);
+    }
+    const reply = Buffer.from(bytes.subarray(offset, offset + length));
+    this.bytesReceived += reply.length;
+    await this.#end('get', key, signal);
+    return { info, bytes: reply };
+  }
+
+  async put(
+    key: string,
+    body: readonly Uint8Array[],
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    const bytes = this.#receive(body);
+    await this.#begin('put', key, signal);
+    this.#checkCondition('put', key, condition);
+    const etag = this.#store(key, bytes, headers);
+    await this.#end('put', key, signal);
+    return { etag };
+  }
+
+  async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    await this.#begin('createUpload', key, signal);
+    this.#checkKey(key);
+    const uploadId = `upload-${this.#nextUpload++}`;
+    this.uploads.set(uploadId, { key, headers, parts: new Map() });
+    return uploadId;
+  }
+
+  async uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    const bytes = this.#receive(body);
+    await this.#begin('uploadPart', key, signal);
+    const part = this.#storePart('uploadPart', key, uploadId, partNumber, bytes);
+    await this.#end('uploadPart', key, signal);
+    return part;
+  }
+
+  async uploadPartCopy(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    source: CopySource,
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    await this.#begin('uploadPartCopy', key, signal);
+    const { info, bytes } = this.#existing(source.key, 'uploadPartCopy');
+    if (info.etag !== source.ifMatch) {
+      throw new StoreError('PreconditionFailed', `uploadPartCopy ${source.key}: the source was replaced`);
+    }
+    const { offset, length } = source.range ?? { offset: 0, length: info.size };
+    if (source.range && (length === 0 || offset + length > info.size)) {
+      throw new StoreError('InvalidRequest', `uploadPartCopy ${source.key}: range outside the object`);
+    }
+    return this.#storePart(
+      'uploadPartCopy',
+      key,
+      uploadId,
+      partNumber,
+      Buffer.from(bytes.subarray(offset, offset + length)),
+    );
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    await this.#begin('completeUpload', key, signal);
+    const upload = this.#upload('completeUpload', key, uploadId);
+    if (parts.length === 0 || parts.length > this.limits.maxParts) {
+      throw new StoreError('InvalidRequest', `completeUpload ${key}: ${parts.length} parts`);
+    }
+    const pieces: Uint8Array[] = [];
+    let previous = 0;
+    for (const [position, part] of parts.entries()) {
+      const bytes = upload.parts.get(part.partNumber);
+      if (part.partNumber <= previous || bytes === undefined || etagOf(bytes) !== part.etag) {
+        throw new StoreError('InvalidRequest', `completeUpload ${key}: part ${part.partNumber} does not fit`);
+      }
+      if (position < parts.length - 1 && bytes.length < this.limits.minPartSize) {
+        throw new StoreError('InvalidRequest', `completeUpload ${key}: part ${part.partNumber} is too small`);
+      }
+      previous = part.partNumber;
+      pieces.push(bytes);
+    }
+    this.#checkCondition('completeUpload', key, condition);
+    this.uploads.delete(uploadId);
+    const etag = this.#store(key, Buffer.concat(pieces), upload.headers, parts.length);
+    await this.#end('completeUpload', key, signal);
+    return { etag };
+  }
+
+  async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    await this.#begin('abortUpload', key, signal);
+    this.uploads.delete(uploadId);
+  }
+
+  async copy(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    await this.#begin('copy', source.key, signal);
+    const found = this.#existing(source.key, 'copy');
+    if (found.info.etag !== source.etag) {
+      throw new StoreError('PreconditionFailed', `copy ${source.key}: the source was replaced`);
+    }
+    this.#checkCondition('copy', targetKey, condition);
+    const etag = this.#store(targetKey, found.bytes, headers, 1);
+    await this.#end('copy', targetKey, signal);
+    return { etag };
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    await this.#begin('delete', key, signal);
+    this.objects.delete(key);
+    await this.#end('delete', key, signal);
+  }
+
+  async deleteMany(keys: readonly string[], signal: AbortSignal): Promise<readonly DeleteFailure[]> {
+    await this.#begin('deleteMany', keys[0] ?? '', signal);
+    for (const key of keys) this.objects.delete(key);
+    return [];
+  }
+
+  async #begin(method: StoreMethod, key: string, signal: AbortSignal): Promise<void> {
+    this.requests.set(method, (this.requests.get(method) ?? 0) + 1);
+    await this.#interruptible(this.beforeRequest(method, key), method, key, signal);
+  }
+
+  async #end(method: StoreMethod, key: string, signal: AbortSignal): Promise<void> {
+    await this.#interruptible(this.afterRequest(method, key), method, key, signal);
+  }
+
+  async #interruptible(
+    waiting: void | Promise<void>,
+    method: StoreMethod,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const throwIfAborted = () => {
+      if (signal.aborted) throw new StoreError('Aborted', `${method} ${key}: aborted`);
+    };
+    throwIfAborted();
+    if (waiting === undefined) {
+      await delay(0); // as a network would: the reply never comes in the same turn
+    } else {
+      let stop: () => void = () => undefined;
+      const abortion = new Promise<void>((resolve) => (stop = resolve));
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        await Promise.race([waiting, abortion]);
+      } finally {
+        signal.removeEventListener('abort', stop);
+      }
+    }
+    throwIfAborted();
+  }
+
+  #receive(body: readonly Uint8Array[]): Uint8Array {
+    const bytes = Buffer.concat(body);
+    this.bytesSent += bytes.length;
+    return bytes;
+  }
+
+  #checkKey(key: string): void {
+    if (Buffer.byteLength(key) > this.limits.maxKeyBytes) {
+      throw new StoreError('KeyTooLong', `${key}: the key is too long`);
+    }
+  }
+
+  #checkCondition(method: StoreMethod, key: string, condition: WriteCondition): void {
+    this.#checkKey(key);
+    const etag = this.objects.get(key)?.info.etag;
+    if (condition.ifMatch !== undefined && condition.ifMatch !== etag) {
+      throw new StoreError('PreconditionFailed', `${method} ${key}: the object was replaced`);
+    }
+    if (condition.ifNoneMatch !== undefined && etag !== undefined) {
+      throw new StoreError('PreconditionFailed', `${method} ${key}: the object exists`);
+    }
+  }
+
+  #existing(key: string, method: StoreMethod): StoredObject {
+    const found = this.objects.get(key);
+    if (!found) throw new StoreError('NotFound', `${method} ${key}: no such object`);
+    return found;
+  }
+
+  #upload(method: StoreMethod, key: string, uploadId: string): Upload {
+    const upload = this.uploads.get(uploadId);
+    if (upload?.key !== key) throw new StoreError('NoSuchUpload', `${method} ${key}: no such upload`);
+    return upload;
+  }
+
+  #storePart(
+    method: StoreMethod,
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    bytes: Uint8Array,
+  ): UploadedPart {
+    if (partNumber < 1 || partNumber > this.limits.maxParts || bytes.length > this.limits.maxPartSize) {
+      throw new StoreError('InvalidRequest', `${method} ${key}: part ${partNumber} of ${bytes.length} bytes`);
+    }
+    this.#upload(method, key, uploadId).parts.set(partNumber, bytes);
+    return { partNumber, etag: etagOf(bytes) };
+  }
+
+  #store(key: string, bytes: Uint8Array, headers: ObjectHeaders, partCount = 0): string {
+    const etag = partCount === 0 ? etagOf(bytes) : `${etagOf(bytes)}-${partCount}`;
+    this.objects.set(key, {
+      bytes,
+      info: {
+        key,
+        size: bytes.length,
+        etag,
+        lastModifiedMs: Math.floor(this.now() / 1000) * 1000,
+        metadata: { ...headers.metadata },
+        contentType: headers.contentType,
+        isEncrypted: true,
+      },
+    });
+    return etag;
+  }
+}
+
+function listed({ key, size, etag, lastModifiedMs }: ObjectInfo): ListedObject {
+  return { key, size, etag, lastModifiedMs };
+}
+
+function etagOf(bytes: Uint8Array): string {
+  return createHash('md5').update(bytes).digest('hex');
+}
