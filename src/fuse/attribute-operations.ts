@@ -1,0 +1,85 @@
+/** Requests about what is known of a file beside its data: attributes, access, extended attributes, space. */
+import { FsError } from '../errors.js';
+import type { Operation } from './operation.js';
+import * as protocol from './protocol.js';
+import { encodeAttributes, encodeBytes, encodeCount, encodeEmpty, encodeStatistics } from './replies.js';
+import type { Reply } from './replies.js';
+import { decodeGetAttributesHandle, decodeSetAttributes } from './requests.js';
+import { readString, stringEnd } from './wire.js';
+
+export const getAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
+  const reply = await fileSystem.getAttributes(inode, decodeGetAttributesHandle(body), call);
+  setIdInodes.note(inode, reply.attributes);
+  return encodeAttributes(reply);
+};
+
+export const setAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
+  const { changes, handle } = decodeSetAttributes(body);
+  const reply = await fileSystem.setAttributes(inode, changes, handle, call);
+  setIdInodes.note(inode, reply.attributes);
+  return encodeAttributes(reply);
+};
+
+export const access: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  await fileSystem.access(inode, body.readUInt32LE(0), call);
+  return encodeEmpty();
+};
+
+export const statistics: Operation = async ({ fileSystem }, _request, call) =>
+  encodeStatistics(await fileSystem.statistics(call));
+
+/**
+ * Asked for by `ls -l` for every file. Access control lists are not kept, and saying so here spares the file system
+ * thousands of questions.
+ */
+function isAccessControlList(name: string): boolean {
+  return name.startsWith('system.posix_acl_');
+}
+
+/** `fuse_getxattr_in`, name. */
+export const getExtendedAttribute: Operation = ({ fileSystem }, { inode, body }, call) => {
+  const size = body.readUInt32LE(0);
+  const name = readString(body, 8);
+  if (name === undefined) throw new FsError('ENODATA', 'getxattr: the name is not UTF-8');
+  if (isAccessControlList(name)) throw new FsError('EOPNOTSUPP', 'getxattr: no access control lists');
+  return fileSystem
+    .getExtendedAttribute(inode, name, call)
+    .then((value) => replyWithin(size, value, 'getxattr'));
+};
+
+/** `fuse_getxattr_in`. The names are each followed by a NUL. */
+export const listExtendedAttributes: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const size = body.readUInt32LE(0);
+  const names = await fileSystem.listExtendedAttributes(inode, call);
+  return replyWithin(size, Buffer.from(names.map((name) => `${name}\0`).join('')), 'listxattr');
+};
+
+/** getxattr(2): a size of 0 asks how much room the value needs. */
+function replyWithin(size: number, value: Uint8Array, operation: string): Reply {
+  if (size === 0) return encodeCount(value.length);
+  if (value.length > size) throw new FsError('ERANGE', `${operation}: the buffer is too small`);
+  return encodeBytes(value);
+}
+
+/** `fuse_setxattr_in` in its short form (FUSE_SETXATTR_EXT is not asked for), name, value. */
+export const setExtendedAttribute: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const size = body.readUInt32LE(0);
+  const flags = body.readUInt32LE(4);
+  const name = readString(body, 8);
+  if (name === undefined) throw new FsError('EILSEQ', 'setxattr: the name is not UTF-8');
+  if (isAccessControlList(name)) throw new FsError('EOPNOTSUPP', 'setxattr: no access control lists');
+  const valueStart = stringEnd(body, 8) + 1;
+  if (valueStart + size > body.length) throw new RangeError('setxattr: less data than announced');
+  const value = Buffer.from(body.subarray(valueStart, valueStart + size));
+  const mode =
+    flags === protocol.xattrCreate ? 'create' : flags === protocol.xattrReplace ? 'replace' : 'either';
+  await fileSystem.setExtendedAttribute(inode, name, value, mode, call);
+  return encodeEmpty();
+};
+
+export const removeExtendedAttribute: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const name = readString(body, 0);
+  if (name === undefined) throw new FsError('ENODATA', 'removexattr: the name is not UTF-8');
+  await fileSystem.removeExtendedAttribute(inode, name, call);
+  return encodeEmpty();
+};

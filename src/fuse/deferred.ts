@@ -1,0 +1,14 @@
+/** A promise that is settled from elsewhere (Promise.withResolvers, which Node 20 lacks). */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export function makeDeferred<T>(): Deferred<T> {
+  let settle: Pick<Deferred<T>, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<T>((resolve, reject) => (settle = { resolve, reject }));
+  // The executor has run by now, always.
+  if (settle === undefined) throw new Error('unreachable');
+  return { promise, ...settle };
+}

@@ -1,0 +1,58 @@
+/** Requests about open directories. */
+import { DirectoryReply } from './directory-reply.js';
+import type { Operation } from './operation.js';
+import { encodeEmpty, encodeOpenDirectory } from './replies.js';
+import { decodeRead } from './requests.js';
+import { readUint64 } from './wire.js';
+
+export const openDirectory: Operation = async ({ fileSystem }, { inode }, call) => {
+  const { handle } = await fileSystem.openDirectory(inode, call);
+  return { head: encodeOpenDirectory(handle), undo: () => fileSystem.releaseDirectory(inode, handle) };
+};
+
+/** `fuse_read_in`. */
+export const readDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const { handle, offset, length } = decodeRead(body);
+  const reply = new DirectoryReply(length, false);
+  await fileSystem.readDirectory(inode, handle, offset, (entry) => reply.add(entry, undefined), call);
+  return { head: reply.finish() };
+};
+
+/** `fuse_read_in`. Each full entry that was taken is a lookup, also if the whole then fails. */
+export const readDirectoryPlus: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
+  const { handle, offset, length } = decodeRead(body);
+  const reply = new DirectoryReply(length, true);
+  const undo = () => {
+    for (const lookedUp of reply.lookedUp) fileSystem.forget(lookedUp, 1);
+  };
+  try {
+    await fileSystem.readDirectoryPlus(
+      inode,
+      handle,
+      offset,
+      (entry, full) => {
+        const wasTaken = reply.add(entry, full);
+        if (wasTaken && full !== undefined) setIdInodes.note(full.inode, full.attributes);
+        return wasTaken;
+      },
+      call,
+    );
+  } catch (error) {
+    reply.finish();
+    undo();
+    throw error;
+  }
+  return { head: reply.finish(), undo };
+};
+
+/** `fuse_release_in`: its handle comes first. */
+export const releaseDirectory: Operation = ({ fileSystem }, { inode, body }) => {
+  fileSystem.releaseDirectory(inode, readUint64(body, 0));
+  return encodeEmpty();
+};
+
+/** `fuse_fsync_in`. */
+export const synchronizeDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  await fileSystem.synchronizeDirectory(inode, readUint64(body, 0), call);
+  return encodeEmpty();
+};

@@ -1,0 +1,179 @@
+/**
+ * Works on requests: hands each to its operation and sends the answer, exactly one for each, whatever the operation
+ * does. What an answer hands out is taken back if the kernel no longer wants it, so lookup counts stay exact.
+ */
+import { FsError } from '../errors.js';
+import type { FileSystem, InodeId } from '../file-system.js';
+import type { Log } from '../log.js';
+import { makeDeferred, type Deferred } from './deferred.js';
+import type { Device } from './device.js';
+import { errnoOf } from './errno.js';
+import { FailureLog } from './failure-log.js';
+import { Interrupts } from './interrupts.js';
+import { Invocation } from './invocation.js';
+import type { OperationContext } from './operation.js';
+import { isReadOnly, operationFor } from './operations.js';
+import { opcodeName } from './protocol.js';
+import { encodeEmpty, sealReply, type Reply } from './replies.js';
+import type { RequestHeader } from './requests.js';
+import { SetIdInodes } from './set-id-inodes.js';
+
+/** How long the end waits for requests that only look and were told to stop. */
+const abandonTimeoutMs = 10_000;
+
+export class Dispatcher {
+  readonly #device: Device;
+  readonly #fileSystem: FileSystem;
+  readonly #failures: FailureLog;
+  readonly #context: OperationContext;
+  readonly #setIdInodes = new SetIdInodes();
+  readonly #interrupts: Interrupts;
+  /** By `unique`: received, and not yet answered. */
+  readonly #inFlight = new Map<number, Invocation>();
+  readonly #onAnswered: (lentBuffer: Buffer | undefined) => void;
+  #drained: Deferred<undefined> | undefined;
+
+  /** `onAnswered` is called after each answer with what `serve` was given as `lentBuffer`. */
+  constructor(
+    device: Device,
+    fileSystem: FileSystem,
+    log: Log,
+    onAnswered: (lentBuffer: Buffer | undefined) => void,
+  ) {
+    this.#device = device;
+    this.#fileSystem = fileSystem;
+    this.#failures = new FailureLog(log);
+    this.#onAnswered = onAnswered;
+    this.#interrupts = new Interrupts((invocation) => this.#inFlight.has(invocation.unique));
+    this.#context = {
+      fileSystem,
+      setIdInodes: this.#setIdInodes,
+      reportFailure: (operation, error) =>
+        this.#failures.report(operation, error, 'taking back an answer that nobody waits for failed'),
+    };
+  }
+
+  get inFlightCount(): number {
+    return this.#inFlight.size;
+  }
+
+  /** Starts the work. `body` may be overwritten afterwards, unless it lies in `lentBuffer`. */
+  serve(header: RequestHeader, body: Buffer, lentBuffer: Buffer | undefined): void {
+    const operation = operationFor(header.opcode);
+    if (operation === undefined) {
+      this.refuse(header.unique, errnoOf('ENOSYS'));
+      this.#onAnswered(lentBuffer);
+      return;
+    }
+    const invocation = new Invocation(header);
+    this.#inFlight.set(invocation.unique, invocation);
+    try {
+      const reply = operation(this.#context, { inode: header.inode, body }, invocation);
+      if (reply instanceof Promise) {
+        reply.then(
+          (settled) => this.#succeed(invocation, settled, lentBuffer),
+          (error: unknown) => this.#fail(invocation, error, lentBuffer),
+        );
+      } else {
+        this.#succeed(invocation, reply, lentBuffer);
+      }
+    } catch (error) {
+      this.#fail(invocation, error, lentBuffer);
+    }
+  }
+
+  /** Aborts a request when its caller is to stop; false if it is unknown, or answered already. */
+  interrupt(unique: number): boolean {
+    const invocation = this.#inFlight.get(unique);
+    if (invocation === undefined) return false;
+    void this.#interrupts.watch(invocation);
+    return true;
+  }
+
+  forget(inode: InodeId, count: number): void {
+    this.#setIdInodes.forget(inode);
+    try {
+      this.#fileSystem.forget(inode, count);
+    } catch (error) {
+      this.#failures.report('forget', error, 'the file system failed where it must not');
+    }
+  }
+
+  /** Answers a request with an error. */
+  refuse(unique: number, errno: number): void {
+    const { head } = encodeEmpty();
+    sealReply(head, unique, errno, head.length);
+    const outcome = this.#device.send(head, undefined);
+    if (typeof outcome === 'object') {
+      this.#failures.report('reply', outcome.error, 'the kernel did not take an error');
+    }
+  }
+
+  /** Answers everything with EIO: the process is about to end, and somebody waits in the kernel. */
+  abandonAll(): void {
+    for (const unique of this.#inFlight.keys()) this.refuse(unique, errnoOf('EIO'));
+    this.#inFlight.clear();
+  }
+
+  /**
+   * Resolves when nothing is in flight. Requests that only look are told to stop, and not waited for for long; those
+   * that change something are waited for as long as it takes.
+   */
+  async drain(): Promise<void> {
+    for (const invocation of this.#inFlight.values()) {
+      if (isReadOnly(invocation.opcode)) invocation.abort();
+    }
+    if (this.#inFlight.size === 0) return;
+    const timer = setTimeout(() => {
+      for (const invocation of this.#inFlight.values()) {
+        if (isReadOnly(invocation.opcode)) this.#settle(invocation, undefined);
+      }
+    }, abandonTimeoutMs);
+    this.#drained = makeDeferred();
+    await this.#drained.promise;
+    clearTimeout(timer);
+  }
+
+  #succeed(invocation: Invocation, reply: Reply, lentBuffer: Buffer | undefined): void {
+    const { head, pieces, undo } = reply;
+    let length = head.length;
+    if (pieces !== undefined) for (const piece of pieces) length += piece.length;
+    sealReply(head, invocation.unique, 0, length);
+    const outcome = this.#device.send(head, pieces);
+    if (outcome !== 'sent') {
+      if (typeof outcome === 'object') {
+        const operation = opcodeName(invocation.opcode);
+        this.#failures.report(operation, outcome.error, 'the kernel did not take an answer');
+        this.refuse(invocation.unique, errnoOf('EIO'));
+      }
+      if (undo !== undefined) this.#undo(undo);
+    }
+    this.#settle(invocation, lentBuffer);
+  }
+
+  #fail(invocation: Invocation, error: unknown, lentBuffer: Buffer | undefined): void {
+    this.refuse(invocation.unique, this.#classify(invocation, error));
+    this.#settle(invocation, lentBuffer);
+  }
+
+  #classify(invocation: Invocation, error: unknown): number {
+    if (error instanceof FsError) return errnoOf(error.code);
+    if (invocation.isAborted) return errnoOf('EINTR');
+    this.#failures.report(opcodeName(invocation.opcode), error, 'an operation failed for no reason known');
+    return errnoOf('EIO');
+  }
+
+  #undo(undo: () => void): void {
+    try {
+      undo();
+    } catch (error) {
+      this.#context.reportFailure('undo', error);
+    }
+  }
+
+  #settle(invocation: Invocation, lentBuffer: Buffer | undefined): void {
+    this.#inFlight.delete(invocation.unique);
+    if (this.#inFlight.size === 0) this.#drained?.resolve(undefined);
+    this.#onAnswered(lentBuffer);
+  }
+}

@@ -1,0 +1,113 @@
+/** Requests about the data of files. */
+import { FsError } from '../errors.js';
+import type { Call, HandleId, InodeId } from '../file-system.js';
+import type { Operation, OperationContext } from './operation.js';
+import * as protocol from './protocol.js';
+import { encodeCount, encodeEmpty, encodeOffset, encodeOpen } from './replies.js';
+import * as requests from './requests.js';
+import { readUint64 } from './wire.js';
+
+/** `fuse_open_in`. */
+export const open: Operation = async (context, { inode, body }, call) => {
+  const { fileSystem } = context;
+  const flags = requests.decodeOpenFlags(body, 0);
+  const killsSetId = (body.readUInt32LE(4) & protocol.openKillsSetId) !== 0;
+  const reply = await fileSystem.open(inode, flags, call);
+  const undo = () => {
+    fileSystem
+      .release(inode, reply.handle)
+      .catch((error: unknown) => context.reportFailure('release', error));
+  };
+  if (killsSetId) {
+    try {
+      await dropSetIdBits(context, inode, reply.handle, call);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  }
+  return { head: encodeOpen(reply), undo };
+};
+
+/** `fuse_read_in`. */
+export const read: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const { handle, offset, length } = requests.decodeRead(body);
+  const pieces = await fileSystem.read(inode, handle, offset, length, call);
+  let total = 0;
+  for (const piece of pieces) total += piece.length;
+  if (total > length) throw new Error(`read: ${total} bytes for a request of ${length}`);
+  return { ...encodeEmpty(), pieces };
+};
+
+/** `fuse_write_in`, data: a view that stays valid until the promise settles. */
+export const write: Operation = async (context, { inode, body }, call) => {
+  const { handle, offset, data, killSetId } = requests.decodeWrite(body);
+  if (killSetId) await dropSetIdBits(context, inode, handle, call);
+  await context.fileSystem.write(inode, handle, offset, data, call);
+  return encodeCount(data.length);
+};
+
+/** What FUSE_HANDLE_KILLPRIV_V2 obliges to; see `set-id-inodes.ts`. */
+async function dropSetIdBits(
+  { fileSystem, setIdInodes }: OperationContext,
+  inode: InodeId,
+  handle: HandleId,
+  call: Call,
+): Promise<void> {
+  if (!setIdInodes.has(inode)) return;
+  const { attributes } = await fileSystem.setAttributes(inode, { killSetId: true }, handle, call);
+  setIdInodes.note(inode, attributes);
+}
+
+/** `fuse_flush_in`: its handle comes first; the rest is about locks, which the kernel keeps. */
+export const flush: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  await fileSystem.flush(inode, readUint64(body, 0), call);
+  return encodeEmpty();
+};
+
+/** `fuse_release_in`: its handle comes first. */
+export const release: Operation = async ({ fileSystem }, { inode, body }) => {
+  await fileSystem.release(inode, readUint64(body, 0));
+  return encodeEmpty();
+};
+
+/** `fuse_fsync_in`. */
+export const synchronize: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const dataOnly = (body.readUInt32LE(8) & protocol.synchronizeDataOnly) !== 0;
+  await fileSystem.synchronize(inode, readUint64(body, 0), dataOnly, call);
+  return encodeEmpty();
+};
+
+export const fallocate: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const { handle, offset, length, mode } = requests.decodeFallocate(body);
+  if (mode === undefined) throw new FsError('EOPNOTSUPP', 'fallocate: this mode is not supported');
+  await fileSystem.fallocate(inode, handle, offset, length, mode, call);
+  return encodeEmpty();
+};
+
+/** `fuse_lseek_in`. Other kinds of lseek(2) the kernel does by itself. */
+export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const whence = body.readUInt32LE(16);
+  if (whence !== protocol.seekData && whence !== protocol.seekHole) {
+    throw new FsError('EINVAL', `lseek: whence ${whence} is not known`);
+  }
+  const kind = whence === protocol.seekData ? 'data' : 'hole';
+  return encodeOffset(await fileSystem.seek(inode, readUint64(body, 0), readUint64(body, 8), kind, call));
+};
+
+export const copyFileRange: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  const { handle, offset, targetInode, targetHandle, targetOffset, length } =
+    requests.decodeCopyFileRange(body);
+  return encodeCount(
+    await fileSystem.copyFileRange(
+      inode,
+      handle,
+      offset,
+      targetInode,
+      targetHandle,
+      targetOffset,
+      length,
+      call,
+    ),
+  );
+};

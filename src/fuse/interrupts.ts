@@ -1,0 +1,68 @@
+/**
+ * Decides what an INTERRUPT means. The kernel sends one, once per request, for any signal that reaches the waiting
+ * thread, also for those that are no wish to stop: a child's end, a timer, or the SIGURG by which Go programs (git-lfs,
+ * rclone, restic) preempt their own threads, and which would make their reads and closes fail with EINTR. So the waiting
+ * thread's pending signals are looked at, and again as long as it waits.
+ */
+import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
+import type { Invocation } from './invocation.js';
+
+/** How soon Ctrl-C works after another signal came first. */
+const recheckMs = 250;
+
+const { SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM } = constants.signals;
+/**
+ * Signals that ask a program to end. Any other signal that is about to kill it shows as SIGKILL, which the kernel
+ * adds to every thread (complete_signal in kernel/signal.c).
+ */
+const stopSignals = [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM];
+
+export class Interrupts {
+  readonly #isInFlight: (invocation: Invocation) => boolean;
+  readonly #readStatus: (pid: number) => Promise<string>;
+
+  /** `readStatus` gives the text of /proc/PID/status; tests give their own. */
+  constructor(
+    isInFlight: (invocation: Invocation) => boolean,
+    readStatus: (pid: number) => Promise<string> = (pid) => readFile(`/proc/${pid}/status`, 'latin1'),
+  ) {
+    this.#isInFlight = isInFlight;
+    this.#readStatus = readStatus;
+  }
+
+  /** Aborts `invocation` as soon as its caller is to stop. Never rejects. */
+  async watch(invocation: Invocation): Promise<void> {
+    while (this.#isInFlight(invocation) && !invocation.isAborted) {
+      if (await this.#isToldToStop(invocation.pid)) {
+        invocation.abort();
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, recheckMs).unref());
+    }
+  }
+
+  /** Callers that cannot be seen (another pid namespace, hidepid, gone) are taken at the kernel's word. */
+  async #isToldToStop(pid: number): Promise<boolean> {
+    if (pid === 0) return true;
+    try {
+      return hasStopSignal(await this.#readStatus(pid));
+    } catch {
+      return true;
+    }
+  }
+}
+
+/** Whether a thread's /proc/PID/status (proc(5)) shows a pending signal, not blocked, that asks it to end. */
+export function hasStopSignal(status: string): boolean {
+  const pending = readMask(status, 'SigPnd') | readMask(status, 'ShdPnd');
+  const blocked = readMask(status, 'SigBlk');
+  return stopSignals.some((signal) => (pending & ~blocked & (1 << (signal - 1))) !== 0);
+}
+
+/** Signals 1 to 31 of a mask of 16 hexadecimal digits. Throws if the line is missing. */
+function readMask(status: string, name: string): number {
+  const digits = new RegExp(`^${name}:\\s*[0-9a-f]{8}([0-9a-f]{8})$`, 'm').exec(status)?.[1];
+  if (digits === undefined) throw new Error(`no ${name} in /proc/PID/status`);
+  return Number.parseInt(digits, 16) | 0;
+}

@@ -1,0 +1,47 @@
+/** One request while it is being worked on: who asks, and whether it is still wanted. */
+import { FsError } from '../errors.js';
+import type { Call } from '../file-system.js';
+import { opcodeName } from './protocol.js';
+import type { RequestHeader } from './requests.js';
+
+export class Invocation implements Call {
+  readonly unique: number;
+  readonly opcode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+  #isAborted = false;
+  /** Made when somebody asks for the signal: most requests are answered without. */
+  #controller: AbortController | undefined;
+
+  constructor(header: RequestHeader) {
+    this.unique = header.unique;
+    this.opcode = header.opcode;
+    this.uid = header.uid;
+    this.gid = header.gid;
+    this.pid = header.pid;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort(this.#reason());
+    }
+    return this.#controller.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#isAborted;
+  }
+
+  abort(): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#controller?.abort(this.#reason());
+  }
+
+  /** With this, `signal.throwIfAborted()` throws what the file system has to reject with. */
+  #reason(): FsError {
+    return new FsError('EINTR', `${opcodeName(this.opcode)}: interrupted`);
+  }
+}

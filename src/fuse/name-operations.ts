@@ -1,0 +1,98 @@
+/** Requests about names in directories: looking up, making, removing, renaming. */
+import { constants } from 'node:fs';
+import { FsError } from '../errors.js';
+import type { OperationContext, Operation, Request } from './operation.js';
+import { replyEntry } from './operation.js';
+import type { Call } from '../file-system.js';
+import { encodeBytes, encodeCreated, encodeEmpty, type Reply } from './replies.js';
+import { decodeOpenFlags, decodeRenameFlags } from './requests.js';
+import { readExistingName, readNewName, readUint64, stringEnd } from './wire.js';
+
+export const lookup: Operation = async (context, { inode, body }, call) =>
+  replyEntry(context, await context.fileSystem.lookup(inode, readExistingName(body, 0), call));
+
+/** The body: name, target. */
+export const makeSymlink: Operation = async (context, { inode, body }, call) => {
+  const name = readNewName(body, 0);
+  const target = readNewName(body, stringEnd(body, 0) + 1);
+  return replyEntry(context, await context.fileSystem.makeSymlink(inode, name, target, call));
+};
+
+export const readLink: Operation = async ({ fileSystem }, { inode }, call) =>
+  encodeBytes(Buffer.from(await fileSystem.readLink(inode, call)));
+
+/** `fuse_mknod_in`, name. The kernel has applied the umask. */
+export const makeNode: Operation = async (context, { inode, body }, call) =>
+  replyEntry(
+    context,
+    await context.fileSystem.makeNode(inode, readNewName(body, 16), body.readUInt32LE(0), call),
+  );
+
+/** `fuse_mkdir_in`, name. The kernel leaves the type bits out. */
+export const makeDirectory: Operation = async (context, { inode, body }, call) => {
+  const mode = body.readUInt32LE(0) | constants.S_IFDIR;
+  return replyEntry(context, await context.fileSystem.makeDirectory(inode, readNewName(body, 8), mode, call));
+};
+
+/** `fuse_create_in`, name. */
+export const create: Operation = async (context, { inode, body }, call) => {
+  const { fileSystem, setIdInodes } = context;
+  const mode = body.readUInt32LE(4);
+  const { entry, open } = await fileSystem.create(
+    inode,
+    readNewName(body, 16),
+    mode,
+    decodeOpenFlags(body, 0),
+    call,
+  );
+  setIdInodes.note(entry.inode, entry.attributes);
+  return {
+    head: encodeCreated(entry, open),
+    undo: () => {
+      fileSystem
+        .release(entry.inode, open.handle)
+        .catch((error: unknown) => context.reportFailure('release', error))
+        .finally(() => fileSystem.forget(entry.inode, 1));
+    },
+  };
+};
+
+/** `fuse_link_in`, new name; the request's inode is the new parent. */
+export const link: Operation = async (context, { inode, body }, call) =>
+  replyEntry(
+    context,
+    await context.fileSystem.makeLink(readUint64(body, 0), inode, readNewName(body, 8), call),
+  );
+
+export const unlink: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  await fileSystem.unlink(inode, readExistingName(body, 0), call);
+  return encodeEmpty();
+};
+
+export const removeDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
+  await fileSystem.removeDirectory(inode, readExistingName(body, 0), call);
+  return encodeEmpty();
+};
+
+/** `fuse_rename_in`, old name, new name. */
+export const rename: Operation = (context, request, call) => renameAt(context, request, 8, 0, call);
+
+/** `fuse_rename2_in`, old name, new name. */
+export const rename2: Operation = (context, request, call) =>
+  renameAt(context, request, 16, request.body.readUInt32LE(8), call);
+
+async function renameAt(
+  { fileSystem }: OperationContext,
+  { inode, body }: Request,
+  namesOffset: number,
+  flagBits: number,
+  call: Call,
+): Promise<Reply> {
+  const flags = decodeRenameFlags(flagBits);
+  if (flags === undefined) throw new FsError('EINVAL', `rename: flags ${flagBits} are not supported`);
+  const newParent = readUint64(body, 0);
+  const name = readExistingName(body, namesOffset);
+  const newName = readNewName(body, stringEnd(body, namesOffset) + 1);
+  await fileSystem.rename(inode, name, newParent, newName, flags, call);
+  return encodeEmpty();
+}

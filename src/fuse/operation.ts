@@ -1,0 +1,29 @@
+/** What every request handler is given and gives back; the handlers are in the `*-operations.ts` files. */
+import type { Call, Entry, FileSystem, InodeId } from '../file-system.js';
+import { encodeEntry, type Reply } from './replies.js';
+import type { SetIdInodes } from './set-id-inodes.js';
+
+export interface OperationContext {
+  readonly fileSystem: FileSystem;
+  readonly setIdInodes: SetIdInodes;
+  /** For the cleaning-up of an answer that nobody waited for: reports its failure. */
+  reportFailure(operation: string, error: unknown): void;
+}
+
+export interface Request {
+  readonly inode: InodeId;
+  /**
+   * What follows the request's header. Except in WRITE it is overwritten by the next request, so everything must be
+   * decoded before the first await.
+   */
+  readonly body: Buffer;
+}
+
+/** Rejects with an `FsError`; anything else is answered with EIO. */
+export type Operation = (context: OperationContext, request: Request, call: Call) => Promise<Reply> | Reply;
+
+/** The answer that hands out one lookup. */
+export function replyEntry({ fileSystem, setIdInodes }: OperationContext, entry: Entry): Reply {
+  setIdInodes.note(entry.inode, entry.attributes);
+  return { head: encodeEntry(entry), undo: () => fileSystem.forget(entry.inode, 1) };
+}

@@ -1,0 +1,76 @@
+/** The table of requests that are answered by asking the file system, and what the session needs to know of each. */
+import * as attributes from './attribute-operations.js';
+import * as directories from './directory-operations.js';
+import * as files from './file-operations.js';
+import * as names from './name-operations.js';
+import type { Operation } from './operation.js';
+import { opcodes } from './protocol.js';
+
+const operations = new Map<number, Operation>([
+  [opcodes.lookup, names.lookup],
+  [opcodes.getAttributes, attributes.getAttributes],
+  [opcodes.setAttributes, attributes.setAttributes],
+  [opcodes.readLink, names.readLink],
+  [opcodes.makeSymlink, names.makeSymlink],
+  [opcodes.makeNode, names.makeNode],
+  [opcodes.makeDirectory, names.makeDirectory],
+  [opcodes.unlink, names.unlink],
+  [opcodes.removeDirectory, names.removeDirectory],
+  [opcodes.rename, names.rename],
+  [opcodes.rename2, names.rename2],
+  [opcodes.link, names.link],
+  [opcodes.open, files.open],
+  [opcodes.read, files.read],
+  [opcodes.write, files.write],
+  [opcodes.statistics, attributes.statistics],
+  [opcodes.release, files.release],
+  [opcodes.synchronize, files.synchronize],
+  [opcodes.setExtendedAttribute, attributes.setExtendedAttribute],
+  [opcodes.getExtendedAttribute, attributes.getExtendedAttribute],
+  [opcodes.listExtendedAttributes, attributes.listExtendedAttributes],
+  [opcodes.removeExtendedAttribute, attributes.removeExtendedAttribute],
+  [opcodes.flush, files.flush],
+  [opcodes.openDirectory, directories.openDirectory],
+  [opcodes.readDirectory, directories.readDirectory],
+  [opcodes.readDirectoryPlus, directories.readDirectoryPlus],
+  [opcodes.releaseDirectory, directories.releaseDirectory],
+  [opcodes.synchronizeDirectory, directories.synchronizeDirectory],
+  [opcodes.access, attributes.access],
+  [opcodes.create, names.create],
+  [opcodes.fallocate, files.fallocate],
+  [opcodes.seek, files.seek],
+  [opcodes.copyFileRange, files.copyFileRange],
+]);
+
+/** Undefined for requests that the kernel is told not to send again (ENOSYS). */
+export function operationFor(opcode: number): Operation | undefined {
+  return operations.get(opcode);
+}
+
+const changing = new Set<number>([
+  opcodes.setAttributes,
+  opcodes.makeSymlink,
+  opcodes.makeNode,
+  opcodes.makeDirectory,
+  opcodes.unlink,
+  opcodes.removeDirectory,
+  opcodes.rename,
+  opcodes.rename2,
+  opcodes.link,
+  opcodes.open, // may truncate
+  opcodes.write,
+  opcodes.release,
+  opcodes.synchronize,
+  opcodes.setExtendedAttribute,
+  opcodes.removeExtendedAttribute,
+  opcodes.flush,
+  opcodes.synchronizeDirectory,
+  opcodes.create,
+  opcodes.fallocate,
+  opcodes.copyFileRange,
+]);
+
+/** Whether a request only looks, so that nothing is lost if it is given up. */
+export function isReadOnly(opcode: number): boolean {
+  return !changing.has(opcode);
+}

@@ -1,0 +1,213 @@
+/**
+ * Serves one mount: receives requests in order, answers INIT, FORGET and INTERRUPT, and gives everything else to the
+ * dispatcher. How the device came to be is left to `fusermount.ts`, what an operation does to the others.
+ */
+import type { FileSystem } from '../file-system.js';
+import type { Log } from '../log.js';
+import { makeDeferred } from './deferred.js';
+import type { Device } from './device.js';
+import { Dispatcher } from './dispatcher.js';
+import { MountError } from './driver.js';
+import { errnoOf } from './errno.js';
+import { KernelCacheDropper } from './kernel-cache-dropper.js';
+import { negotiate } from './negotiation.js';
+import { opcodes, requestHeaderSize } from './protocol.js';
+import { sealReply } from './replies.js';
+import { RequestBuffers } from './request-buffers.js';
+import { decodeBatchForget, decodeHeader, type RequestHeader } from './requests.js';
+import { readUint64 } from './wire.js';
+
+/** Requests received before other events (the network) get their turn. */
+const maxRequestsPerTurn = 32;
+
+/**
+ * Requests being worked on at once, far above the kernel's `max_background`: while this many wait, nothing is received,
+ * not even the interrupt that would free one.
+ */
+const maxInFlight = 4096;
+
+/** Writes of no more than this are copied, so that many small ones do not hold a buffer of 1 MiB each. */
+const maxCopiedWriteBytes = 64 << 10;
+
+export class Session {
+  readonly #device: Device;
+  readonly #fileSystem: FileSystem;
+  readonly #log: Log;
+  readonly #dispatcher: Dispatcher;
+  readonly #caches: KernelCacheDropper;
+  readonly #buffers = new RequestBuffers();
+  readonly #initialized = makeDeferred<undefined>();
+  readonly #disconnected = makeDeferred<Error | undefined>();
+  readonly #onExit = () => this.#leaveNobodyWaiting();
+  #state: 'new' | 'initialized' | 'over' = 'new';
+  #hasStarted = false;
+  #isPaused = false;
+
+  constructor(device: Device, fileSystem: FileSystem, log: Log) {
+    this.#device = device;
+    this.#fileSystem = fileSystem;
+    this.#log = log;
+    this.#caches = new KernelCacheDropper(device, log);
+    this.#dispatcher = new Dispatcher(device, fileSystem, log, (lentBuffer) => {
+      if (lentBuffer !== undefined) this.#buffers.giveBack(lentBuffer);
+      this.#resume();
+    });
+  }
+
+  /**
+   * Starts serving. Resolves when the kernel has accepted our answer to INIT; `fileSystem.start` was called then.
+   * Rejects with a MountError if that cannot be.
+   */
+  serve(): Promise<void> {
+    process.on('exit', this.#onExit);
+    this.#listen();
+    return this.#initialized.promise;
+  }
+
+  /** Resolves when the kernel has let go of the device, however that came: with an error if it was the device's. */
+  get disconnected(): Promise<Error | undefined> {
+    return this.#disconnected.promise;
+  }
+
+  /** To be called after `disconnected`: lets the work that is under way end, then closes the device. */
+  async close(): Promise<void> {
+    await this.#dispatcher.drain();
+    await this.#caches.close();
+    await this.#device.close();
+    process.off('exit', this.#onExit);
+  }
+
+  /** Whether `fileSystem.start` was called, so that `stop` must be. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  #listen(): void {
+    this.#device.listen(() => this.#receive());
+  }
+
+  #receive(): void {
+    try {
+      for (let count = 0; count < maxRequestsPerTurn; count++) {
+        if (this.#dispatcher.inFlightCount >= maxInFlight || this.#buffers.isExhausted) {
+          this.#isPaused = true;
+          this.#device.pause();
+          return;
+        }
+        const buffer = this.#buffers.take();
+        const received = this.#device.receive(buffer);
+        if (typeof received === 'number' && received > 0) {
+          this.#handle(buffer, received);
+          continue;
+        }
+        this.#buffers.giveBack(buffer);
+        if (received === 'over') this.#disconnect(undefined);
+        return;
+      }
+    } catch (error) {
+      this.#log.error({ err: error }, 'serving the mount failed');
+      this.#disconnect(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #resume(): void {
+    if (!this.#isPaused || this.#state === 'over') return;
+    this.#isPaused = false;
+    this.#listen();
+  }
+
+  #handle(buffer: Buffer, length: number): void {
+    const header = decodeHeader(buffer);
+    if (header.length !== length) throw new Error(`a request of ${header.length} bytes came as ${length}`);
+    const body = buffer.subarray(requestHeaderSize, header.bodyEnd);
+    if (header.opcode === opcodes.write && body.length > maxCopiedWriteBytes) {
+      this.#dispatcher.serve(header, body, buffer);
+      return;
+    }
+    this.#handleDecoding(header, body);
+    this.#buffers.giveBack(buffer);
+  }
+
+  /** Nothing may keep `body` beyond this call. */
+  #handleDecoding(header: RequestHeader, body: Buffer): void {
+    switch (header.opcode) {
+      case opcodes.initialize:
+        this.#initialize(header, body);
+        break;
+      case opcodes.forget:
+        this.#dispatcher.forget(header.inode, readUint64(body, 0));
+        break;
+      case opcodes.batchForget:
+        decodeBatchForget(body, (inode, count) => this.#dispatcher.forget(inode, count));
+        break;
+      case opcodes.interrupt:
+        // EAGAIN has the kernel send the interrupt again if the request is still to come (its documentation,
+        // filesystems/fuse.rst); it is no longer there if it was answered in the meantime.
+        if (!this.#dispatcher.interrupt(readUint64(body, 0))) {
+          this.#dispatcher.refuse(header.unique, errnoOf('EAGAIN'));
+        }
+        break;
+      case opcodes.destroy:
+        this.#dispatcher.refuse(header.unique, 0);
+        break;
+      case opcodes.write:
+        this.#dispatcher.serve(header, Buffer.from(body), undefined);
+        break;
+      default:
+        this.#dispatcher.serve(header, body, undefined);
+    }
+  }
+
+  #initialize(header: RequestHeader, body: Buffer): void {
+    const result = negotiate(body);
+    if (result.outcome === 'refused') {
+      this.#dispatcher.refuse(header.unique, errnoOf('EPROTO'));
+      this.#initialized.reject(new MountError('ProtocolError', result.reason));
+      return;
+    }
+    if (result.outcome === 'agreed' && !this.#hasStarted) {
+      this.#hasStarted = true;
+      this.#fileSystem.start(this.#caches);
+    }
+    sealReply(result.reply, header.unique, 0, result.reply.length);
+    const outcome = this.#device.send(result.reply, undefined);
+    if (result.outcome === 'retry' && outcome === 'sent') return;
+    if (outcome === 'sent') {
+      this.#state = 'initialized';
+      this.#log.debug({ minor: result.outcome === 'agreed' ? result.minor : 0 }, 'the kernel speaks FUSE');
+      this.#initialized.resolve(undefined);
+    } else {
+      this.#initialized.reject(
+        new MountError('MountRefused', 'the kernel did not accept the answer to INIT'),
+      );
+    }
+  }
+
+  #disconnect(reason: Error | undefined): void {
+    if (this.#state === 'over') return;
+    this.#state = 'over';
+    this.#device.pause();
+    this.#initialized.reject(
+      new MountError('MountRefused', 'the mount was gone before it could be served', { cause: reason }),
+    );
+    this.#disconnected.resolve(reason);
+  }
+
+  /**
+   * At the end of the process Node waits for its threads; one that drops kernel caches may be waiting for pages whose
+   * reads were never answered.
+   */
+  #leaveNobodyWaiting(): void {
+    if (!this.#caches.isBusy) return;
+    this.#dispatcher.abandonAll();
+    const buffer = this.#buffers.take();
+    for (let count = 0; count < maxInFlight; count++) {
+      const received = this.#device.receive(buffer);
+      if (received === 'over' || received === 0) break;
+      const { opcode, unique } = decodeHeader(buffer);
+      if (opcode !== opcodes.forget && opcode !== opcodes.batchForget) {
+        this.#dispatcher.refuse(unique, errnoOf('EIO'));
+      }
+    }
+  }
+}
