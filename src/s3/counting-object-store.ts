@@ -1,0 +1,154 @@
+/** Counts requests, failures and bytes of the store below: for the log, for status, and for tests of what is moved. */
+import type {
+  CopySource,
+  DeleteFailure,
+  GetReply,
+  GetRequest,
+  ListPage,
+  ListRequest,
+  ObjectHeaders,
+  ObjectInfo,
+  ObjectStore,
+  StoreLimits,
+  UploadedPart,
+  WriteCondition,
+  WriteReply,
+} from '../object-store.js';
+
+export type StoreOperation = Exclude<keyof ObjectStore, 'limits'>;
+
+export interface StoreCounters {
+  /** By operation; those never called are absent. */
+  readonly requests: Readonly<Partial<Record<StoreOperation, number>>>;
+  readonly failures: Readonly<Partial<Record<StoreOperation, number>>>;
+  /** Of objects' content; headers and listings do not count. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+export class CountingObjectStore implements ObjectStore {
+  readonly #store: ObjectStore;
+  readonly #requests: Partial<Record<StoreOperation, number>> = {};
+  readonly #failures: Partial<Record<StoreOperation, number>> = {};
+  #bytesReceived = 0;
+  #bytesSent = 0;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  get limits(): StoreLimits {
+    return this.#store.limits;
+  }
+
+  counters(): StoreCounters {
+    return {
+      requests: { ...this.#requests },
+      failures: { ...this.#failures },
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#bytesSent,
+    };
+  }
+
+  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    return await this.#count('list', () => this.#store.list(request, signal));
+  }
+
+  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return await this.#count('head', () => this.#store.head(key, signal));
+  }
+
+  async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const reply = await this.#count('get', () => this.#store.get(key, request, signal));
+    this.#bytesReceived += reply.bytes.length;
+    return reply;
+  }
+
+  async put(
+    key: string,
+    body: readonly Uint8Array[],
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    this.#bytesSent += bytesOf(body);
+    return await this.#count('put', () => this.#store.put(key, body, headers, condition, signal));
+  }
+
+  async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    return await this.#count('createUpload', () => this.#store.createUpload(key, headers, signal));
+  }
+
+  async uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    this.#bytesSent += bytesOf(body);
+    return await this.#count('uploadPart', () =>
+      this.#store.uploadPart(key, uploadId, partNumber, body, signal),
+    );
+  }
+
+  async uploadPartCopy(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    source: CopySource,
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    return await this.#count('uploadPartCopy', () =>
+      this.#store.uploadPartCopy(key, uploadId, partNumber, source, signal),
+    );
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return await this.#count('completeUpload', () =>
+      this.#store.completeUpload(key, uploadId, parts, condition, signal),
+    );
+  }
+
+  async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    await this.#count('abortUpload', () => this.#store.abortUpload(key, uploadId, signal));
+  }
+
+  async copy(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return await this.#count('copy', () => this.#store.copy(source, targetKey, headers, condition, signal));
+  }
+
+  async delete(key: string, signal: AbortSignal): Promise<void> {
+    await this.#count('delete', () => this.#store.delete(key, signal));
+  }
+
+  async deleteMany(keys: readonly string[], signal: AbortSignal): Promise<readonly DeleteFailure[]> {
+    return await this.#count('deleteMany', () => this.#store.deleteMany(keys, signal));
+  }
+
+  async #count<T>(operation: StoreOperation, action: () => Promise<T>): Promise<T> {
+    this.#requests[operation] = (this.#requests[operation] ?? 0) + 1;
+    try {
+      return await action();
+    } catch (error) {
+      this.#failures[operation] = (this.#failures[operation] ?? 0) + 1;
+      throw error;
+    }
+  }
+}
+
+function bytesOf(body: readonly Uint8Array[]): number {
+  return body.reduce((sum, piece) => sum + piece.length, 0);
+}
