@@ -1,0 +1,58 @@
+/** One GET of adjacent blocks of an object version: who wants it, and what came of it. */
+import type { ObjectVersion } from '../object-version.js';
+import type { BlockRange } from './block-range.js';
+import type { QueuedFetch } from './fetch-queue.js';
+
+/** Somebody who wants blocks fetched ahead. */
+export interface FetchOwner {
+  /** Exactly those fetches under way that have this owner. */
+  readonly fetches: Set<BlockFetch>;
+}
+
+export class BlockFetch implements QueuedFetch {
+  readonly version: ObjectVersion;
+  readonly blocks: BlockRange;
+  /** Ends the GET. */
+  readonly controller = new AbortController();
+  /** Of the blocks, in their order. Rejects with the store's error, or `Aborted`; never an unhandled rejection. */
+  readonly arrival: Promise<readonly Uint8Array[]>;
+  /** How many reads wait for it. */
+  waiterCount = 0;
+  readonly owners = new Set<FetchOwner>();
+  /** False if its key was dropped meanwhile. */
+  isToBeCached = true;
+  #isSettled = false;
+  #resolve: (blocks: readonly Uint8Array[]) => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  readonly #run: (fetch: BlockFetch) => Promise<void>;
+
+  constructor(version: ObjectVersion, blocks: BlockRange, run: (fetch: BlockFetch) => Promise<void>) {
+    this.version = version;
+    this.blocks = blocks;
+    this.#run = run;
+    this.arrival = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.arrival.catch(() => undefined); // those who wait hear of it; nobody may be waiting
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  run(): Promise<void> {
+    return this.#run(this);
+  }
+
+  /** The first of `resolve` and `reject` counts. */
+  resolve(blocks: readonly Uint8Array[]): void {
+    this.#isSettled = true;
+    this.#resolve(blocks);
+  }
+
+  reject(error: unknown): void {
+    this.#isSettled = true;
+    this.#reject(error);
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * Fetches runs of blocks from the store into the block cache, each block at most once at a time: whoever needs a block
+ * that is on its way waits for the same fetch. Which blocks to fetch is left to `object-reader.ts`.
+ */
+import { StoreError } from '../errors.js';
+import type { ObjectStore } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
+import type { BlockCache } from './block-cache.js';
+import { BlockFetch, type FetchOwner } from './block-fetch.js';
+import { type BlockRange, bytesOfBlocks } from './block-range.js';
+import { FetchQueue, type FetchQueueOptions } from './fetch-queue.js';
+import { VersionMap } from './version-map.js';
+
+export interface BlockFetcherOptions extends FetchQueueOptions {
+  readonly store: ObjectStore;
+  readonly cache: BlockCache;
+  readonly blockBytes: number;
+}
+
+export class BlockFetcher {
+  readonly #store: ObjectStore;
+  readonly #cache: BlockCache;
+  readonly #blockBytes: number;
+  readonly #queue: FetchQueue<BlockFetch>;
+  /** The fetches under way, by block number: each under all of its blocks. No inner map is empty. */
+  readonly #underWay = new VersionMap<Map<number, BlockFetch>>();
+  #bytesFetched = 0;
+
+  constructor({ store, cache, blockBytes, ...limits }: BlockFetcherOptions) {
+    this.#store = store;
+    this.#cache = cache;
+    this.#blockBytes = blockBytes;
+    this.#queue = new FetchQueue(limits);
+  }
+
+  /** Of all replies so far. */
+  get bytesFetched(): number {
+    return this.#bytesFetched;
+  }
+
+  get runningCount(): number {
+    return this.#queue.runningCount;
+  }
+
+  /** The fetch that will bring this block. */
+  find(version: ObjectVersion, block: number): BlockFetch | undefined {
+    return this.#underWay.get(version)?.get(block);
+  }
+
+  /** Begins a fetch that somebody will wait for: the caller passes it to `wait` in the same turn. */
+  fetchNow(version: ObjectVersion, blocks: BlockRange): BlockFetch {
+    return this.#begin(version, blocks, undefined);
+  }
+
+  /** Begins a fetch for later; it lasts as long as an owner wants it or somebody waits for it. */
+  fetchAhead(version: ObjectVersion, blocks: BlockRange, owner: FetchOwner): BlockFetch {
+    return this.#begin(version, blocks, owner);
+  }
+
+  /**
+   * Resolves when all these fetches of the version have arrived, rejects when one fails. An aborted `signal` rejects with `Aborted` at once and takes
+   * only this waiter away.
+   */
+  async wait(version: ObjectVersion, fetches: ReadonlySet<BlockFetch>, signal: AbortSignal): Promise<void> {
+    for (const fetch of fetches) {
+      fetch.waiterCount += 1;
+      this.#queue.makeUrgent(fetch);
+    }
+    let onAbort: () => void = () => undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        onAbort = () => reject(new StoreError('Aborted', `read ${version.key}: aborted`));
+        signal.addEventListener('abort', onAbort, { once: true });
+        Promise.all([...fetches].map((fetch) => fetch.arrival)).then(() => resolve(), reject);
+      });
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      for (const fetch of fetches) {
+        fetch.waiterCount -= 1;
+        this.#abortIfUnwanted(fetch);
+      }
+    }
+  }
+
+  /** The owner wants this fetch too. */
+  own(fetch: BlockFetch, owner: FetchOwner): void {
+    fetch.owners.add(owner);
+    owner.fetches.add(fetch);
+  }
+
+  /** The owner no longer wants what it had fetched ahead: all of it, or only what has not begun. */
+  disown(owner: FetchOwner, which: 'all' | 'waiting'): void {
+    for (const fetch of owner.fetches) {
+      if (which === 'waiting' && !this.#queue.isWaiting(fetch)) continue;
+      fetch.owners.delete(owner);
+      owner.fetches.delete(fetch);
+      this.#abortIfUnwanted(fetch);
+    }
+  }
+
+  /** Nothing of this key is to come into the cache any more. Reads that wait get their bytes all the same. */
+  drop(key: string): void {
+    for (const byBlock of this.#underWay.ofKey(key)) {
+      for (const fetch of new Set(byBlock.values())) {
+        fetch.isToBeCached = false;
+        this.#disownAll(fetch);
+        this.#abortIfUnwanted(fetch);
+      }
+    }
+  }
+
+  /** Aborts everything; waiting reads reject with `Aborted`. */
+  stop(): void {
+    for (const [, byBlock] of [...this.#underWay.entries()]) {
+      for (const fetch of new Set(byBlock.values())) this.#abort(fetch);
+    }
+  }
+
+  /** For tests; not between `fetchNow` and `wait`. */
+  checkInvariants(): void {
+    this.#queue.checkInvariants();
+    for (const [version, byBlock] of this.#underWay.entries()) {
+      if (byBlock.size === 0) throw new Error(`${version.key} is under way without fetches`);
+      for (const [block, fetch] of byBlock) {
+        const { blocks, owners } = fetch;
+        if (block < blocks.first || block >= blocks.end)
+          throw new Error(`block ${block} has another's fetch`);
+        for (let each = blocks.first; each < blocks.end; each += 1) {
+          if (byBlock.get(each) !== fetch) throw new Error(`block ${each} is fetched twice at once`);
+        }
+        if (fetch.waiterCount === 0 && owners.size === 0) throw new Error(`nobody wants block ${block}`);
+        if (!this.#queue.isRunning(fetch) && !this.#queue.isWaiting(fetch)) {
+          throw new Error(`block ${block} is neither fetched nor waits for it`);
+        }
+        for (const owner of owners) {
+          if (!owner.fetches.has(fetch)) throw new Error(`an owner does not know of block ${block}`);
+        }
+      }
+    }
+  }
+
+  #begin(version: ObjectVersion, blocks: BlockRange, owner: FetchOwner | undefined): BlockFetch {
+    const fetch = new BlockFetch(version, blocks, (begun) => this.#run(begun));
+    let byBlock = this.#underWay.get(version);
+    if (!byBlock) {
+      byBlock = new Map();
+      this.#underWay.set(version, byBlock);
+    }
+    for (let block = blocks.first; block < blocks.end; block += 1) byBlock.set(block, fetch);
+    if (owner) this.own(fetch, owner);
+    this.#queue.add(fetch, owner === undefined);
+    return fetch;
+  }
+
+  /** Settles the fetch; never rejects itself. */
+  async #run(fetch: BlockFetch): Promise<void> {
+    const { version, blocks, controller } = fetch;
+    const range = bytesOfBlocks(blocks, version.size, this.#blockBytes);
+    const isWhole = range.length === version.size;
+    try {
+      const request = { ifMatch: version.etag, ...(!isWhole && { range }) };
+      const { bytes } = await this.#store.get(version.key, request, controller.signal);
+      this.#bytesFetched += bytes.length;
+      if (bytes.length !== range.length) {
+        throw new StoreError(
+          'CorruptReply',
+          `get ${version.key}: ${bytes.length} bytes instead of ${range.length} at ${range.offset}`,
+        );
+      }
+      const pieces = splitBlocks(bytes, this.#blockBytes);
+      this.#forget(fetch);
+      if (fetch.isToBeCached && !controller.signal.aborted) {
+        for (const [position, piece] of pieces.entries()) {
+          this.#cache.put(version, blocks.first + position, piece);
+        }
+      }
+      fetch.resolve(pieces);
+    } catch (error) {
+      this.#forget(fetch);
+      fetch.reject(error);
+    }
+  }
+
+  #abortIfUnwanted(fetch: BlockFetch): void {
+    if (fetch.waiterCount === 0 && fetch.owners.size === 0) this.#abort(fetch);
+  }
+
+  /** A running fetch keeps its place in the queue until the store has let go of it. */
+  #abort(fetch: BlockFetch): void {
+    if (fetch.isSettled) return;
+    this.#queue.remove(fetch);
+    this.#forget(fetch);
+    fetch.reject(new StoreError('Aborted', `get ${fetch.version.key}: aborted`));
+    fetch.controller.abort();
+  }
+
+  #forget(fetch: BlockFetch): void {
+    this.#disownAll(fetch);
+    const { version, blocks } = fetch;
+    const byBlock = this.#underWay.get(version);
+    if (!byBlock) return;
+    for (let block = blocks.first; block < blocks.end; block += 1) {
+      if (byBlock.get(block) === fetch) byBlock.delete(block);
+    }
+    if (byBlock.size === 0) this.#underWay.delete(version, byBlock);
+  }
+
+  #disownAll(fetch: BlockFetch): void {
+    for (const owner of fetch.owners) owner.fetches.delete(fetch);
+    fetch.owners.clear();
+  }
+}
+
+/**
+ * Copies each block into a buffer of its own: a view would keep the whole reply in memory for as long as one of its blocks
+ * is cached. Costs about 1 ms for 4 MiB, which take more than 10 ms to come. A reply of one block is used as it is.
+ */
+function splitBlocks(bytes: Uint8Array, blockBytes: number): Uint8Array[] {
+  if (bytes.byteLength <= blockBytes && bytes.byteLength === bytes.buffer.byteLength) return [bytes];
+  const pieces: Uint8Array[] = [];
+  for (let offset = 0; offset < bytes.length; offset += blockBytes) {
+    pieces.push(copyOf(bytes.subarray(offset, offset + blockBytes)));
+  }
+  return pieces;
+}
+
+/** In a buffer that holds nothing else, which Buffer.from does not promise. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

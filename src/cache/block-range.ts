@@ -1,0 +1,52 @@
+/** The arithmetic between bytes of an object and its blocks. */
+
+/** In bytes. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Block numbers from `first` up to, but without, `end`. */
+export interface BlockRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The blocks that hold these bytes. */
+export function blocksCovering({ offset, length }: ByteRange, blockBytes: number): BlockRange {
+  return { first: Math.floor(offset / blockBytes), end: Math.ceil((offset + length) / blockBytes) };
+}
+
+/** The bytes that these blocks hold of an object of `size` bytes: the last block may be short. */
+export function bytesOfBlocks({ first, end }: BlockRange, size: number, blockBytes: number): ByteRange {
+  const offset = first * blockBytes;
+  return { offset, length: Math.min(end * blockBytes, size) - offset };
+}
+
+/** The blocks that `bytes`, the content from `offset`, holds whole; none if `first` is not below `end`. */
+export function blocksWithin({ offset, length }: ByteRange, size: number, blockBytes: number): BlockRange {
+  const end = offset + length;
+  return {
+    first: Math.ceil(offset / blockBytes),
+    end: end >= size ? Math.ceil(size / blockBytes) : Math.floor(end / blockBytes),
+  };
+}
+
+/** The longest runs of blocks within `range` that `isWanted`, each of at most `maxBlocks`, in ascending order. */
+export function runsOf(
+  range: BlockRange,
+  isWanted: (block: number) => boolean,
+  maxBlocks: number,
+): BlockRange[] {
+  const runs: BlockRange[] = [];
+  let first: number | undefined;
+  for (let block = range.first; block <= range.end; block += 1) {
+    const continues = block < range.end && isWanted(block);
+    if (first !== undefined && (!continues || block - first === maxBlocks)) {
+      runs.push({ first, end: block });
+      first = undefined;
+    }
+    if (continues) first ??= block;
+  }
+  return runs;
+}

@@ -1,0 +1,366 @@
+import test from 'ava';
+import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import type { GetReply, GetRequest } from '../../src/object-store.js';
+import type { ObjectVersion } from '../../src/object-version.js';
+import { ObjectReader, type ObjectReaderOptions, type ReadStream } from '../../src/cache/object-reader.js';
+import { MemoryObjectStore } from '../object-store/memory-object-store.js';
+
+const kibibyte = 1024;
+const mebibyte = 1024 * kibibyte;
+const silentLog = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {
+  // nobody listens
+}
+
+/** Remembers what was asked for, and can hold replies back until `release`. */
+class WatchedStore extends MemoryObjectStore {
+  readonly gets: GetRequest[] = [];
+  readonly abortedKeys: string[] = [];
+  #gate: Promise<void> | undefined;
+  #open: () => void = ignore;
+
+  constructor() {
+    super();
+    this.beforeRequest = () => this.#gate;
+  }
+
+  hold(): void {
+    this.#gate = new Promise((resolve) => (this.#open = resolve));
+  }
+
+  release(): void {
+    this.#gate = undefined;
+    this.#open();
+  }
+
+  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    this.gets.push(request);
+    signal.addEventListener('abort', () => this.abortedKeys.push(key), { once: true });
+    return super.get(key, request, signal);
+  }
+}
+
+interface Setup {
+  readonly store: WatchedStore;
+  readonly reader: ObjectReader;
+  readonly version: ObjectVersion;
+  readonly content: Buffer;
+}
+
+function setup(size: number, options: Partial<ObjectReaderOptions> = {}): Setup {
+  const store = new WatchedStore();
+  const content = patternOf(size);
+  const version = { key: 'object', etag: store.putForeign('object', content), size };
+  const reader = new ObjectReader({ store, cacheBytes: 256 * mebibyte, log: silentLog, ...options });
+  return { store, reader, version, content };
+}
+
+/** Four bytes each tell where they are. */
+function patternOf(size: number): Buffer {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  for (let index = 0; index < words.length; index += 1) words[index] = index * 2654435761;
+  return Buffer.from(words.buffer, 0, size);
+}
+
+async function readBytes(
+  { reader, version }: Setup,
+  offset: number,
+  length: number,
+  stream?: ReadStream,
+  signal = new AbortController().signal,
+): Promise<Buffer> {
+  return Buffer.concat(await reader.read(version, offset, length, stream, signal));
+}
+
+/** Resolves when nothing is fetched any more. */
+async function settled(reader: ObjectReader): Promise<void> {
+  for (let turn = 0; turn < 10_000 && reader.statistics().fetchesInFlight > 0; turn += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  reader.checkInvariants();
+}
+
+function hasCode(code: StoreErrorCode) {
+  return { instanceOf: StoreError, code };
+}
+
+test('a read returns the bytes of the range, and a read past the end is cut at the size', async (t) => {
+  const given = setup(300_001);
+  t.deepEqual(await readBytes(given, 131_000, 5_000), given.content.subarray(131_000, 136_000));
+  t.deepEqual(await readBytes(given, 299_000, 5_000), given.content.subarray(299_000));
+  t.deepEqual(await readBytes(given, 300_001, 1), Buffer.alloc(0));
+  t.deepEqual(await readBytes(given, 400_000, 1), Buffer.alloc(0));
+});
+
+test('an empty object costs no request', async (t) => {
+  const given = setup(0);
+  t.deepEqual(await readBytes(given, 0, 4096, given.reader.createStream()), Buffer.alloc(0));
+  t.is(given.store.requestCount(), 0);
+});
+
+test('an object of up to 1 MiB that is read from its start comes whole in one request without a range', async (t) => {
+  const given = setup(mebibyte);
+  const stream = given.reader.createStream();
+  for (let offset = 0; offset < mebibyte; offset += 128 * kibibyte) {
+    await readBytes(given, offset, 128 * kibibyte, stream);
+  }
+  t.deepEqual(given.store.gets, [{ ifMatch: given.version.etag }]);
+});
+
+test('64 MiB read from start to end are fetched once, in few requests, several of them ahead', async (t) => {
+  const given = setup(64 * mebibyte);
+  const stream = given.reader.createStream();
+  let mostInFlight = 0;
+  for (let offset = 0; offset < given.version.size; offset += 128 * kibibyte) {
+    const bytes = await readBytes(given, offset, 128 * kibibyte, stream);
+    if (!bytes.equals(given.content.subarray(offset, offset + bytes.length))) t.fail(`wrong at ${offset}`);
+    mostInFlight = Math.max(mostInFlight, given.reader.statistics().fetchesInFlight);
+  }
+  t.is(given.store.bytesReceived, given.version.size);
+  t.true(given.store.gets.length <= 30, `${given.store.gets.length} requests`);
+  t.true(mostInFlight >= 4, `${mostInFlight} in flight`);
+  t.is(given.reader.statistics().misses, 1);
+});
+
+test('requests that arrive a little out of order are still read ahead, and fetched once', async (t) => {
+  const given = setup(32 * mebibyte);
+  const stream = given.reader.createStream();
+  const order = [1, 0, 3, 2, 7, 4, 6, 5];
+  for (let group = 0; group < given.version.size; group += 8 * 128 * kibibyte) {
+    const reads = order.map(async (position) => {
+      const offset = group + position * 128 * kibibyte;
+      const bytes = await readBytes(given, offset, 128 * kibibyte, stream);
+      return bytes.equals(given.content.subarray(offset, offset + 128 * kibibyte));
+    });
+    t.true((await Promise.all(reads)).every(Boolean));
+  }
+  t.is(given.store.bytesReceived, given.version.size);
+  t.true(given.store.gets.length <= 30, `${given.store.gets.length} requests`);
+});
+
+test('300 random reads of 4 KiB fetch one block each', async (t) => {
+  const given = setup(256 * mebibyte);
+  const stream = given.reader.createStream();
+  let seed = 1;
+  for (let count = 0; count < 300; count += 1) {
+    seed = (seed * 48271) % 2147483647;
+    const offset = (seed % (given.version.size / 4096)) * 4096;
+    await readBytes(given, offset, 4096, stream);
+  }
+  await settled(given.reader);
+  t.true(given.store.gets.length <= 302, `${given.store.gets.length} requests`);
+  t.true(given.store.bytesReceived <= 302 * 128 * kibibyte, `${given.store.bytesReceived} bytes`);
+});
+
+test('the first MiB of a large object does not cost more than 4 MiB', async (t) => {
+  const given = setup(64 * mebibyte);
+  const stream = given.reader.createStream();
+  for (let offset = 0; offset < mebibyte; offset += 128 * kibibyte) {
+    await readBytes(given, offset, 128 * kibibyte, stream);
+  }
+  given.reader.closeStream(stream);
+  await settled(given.reader);
+  t.true(given.store.bytesReceived <= 4 * mebibyte, `${given.store.bytesReceived} bytes`);
+});
+
+test('a reader that goes backwards gets nothing ahead', async (t) => {
+  const given = setup(16 * mebibyte);
+  const stream = given.reader.createStream();
+  for (let offset = 15 * mebibyte; offset >= 8 * mebibyte; offset -= 128 * kibibyte) {
+    await readBytes(given, offset, 128 * kibibyte, stream);
+  }
+  await settled(given.reader);
+  t.is(given.store.bytesReceived, 7 * mebibyte + 128 * kibibyte);
+});
+
+test('two readers of one object at once fetch it once', async (t) => {
+  const given = setup(16 * mebibyte);
+  const readAll = async () => {
+    const stream = given.reader.createStream();
+    const pieces: Buffer[] = [];
+    for (let offset = 0; offset < given.version.size; offset += 128 * kibibyte) {
+      pieces.push(await readBytes(given, offset, 128 * kibibyte, stream));
+    }
+    return Buffer.concat(pieces).equals(given.content);
+  };
+  t.deepEqual(await Promise.all([readAll(), readAll()]), [true, true]);
+  t.is(given.store.bytesReceived, given.version.size);
+});
+
+test('an aborted read rejects at once, and its fetch is aborted if nobody else waits', async (t) => {
+  const given = setup(4 * mebibyte);
+  given.store.hold();
+  const abort = new AbortController();
+  const reading = readBytes(given, 2 * mebibyte, 4096, undefined, abort.signal);
+  abort.abort();
+  await t.throwsAsync(reading, hasCode('Aborted'));
+  t.deepEqual(given.store.abortedKeys, ['object']);
+  await settled(given.reader);
+  given.store.release();
+  t.deepEqual(await readBytes(given, 2 * mebibyte, 4), given.content.subarray(2 * mebibyte).subarray(0, 4));
+});
+
+test('an aborted read leaves the fetch to those who still wait for it', async (t) => {
+  const given = setup(4 * mebibyte);
+  given.store.hold();
+  const abort = new AbortController();
+  const first = readBytes(given, 2 * mebibyte, 4096, undefined, abort.signal);
+  const second = readBytes(given, 2 * mebibyte + 4096, 4096);
+  abort.abort();
+  await t.throwsAsync(first, hasCode('Aborted'));
+  given.reader.checkInvariants();
+  given.store.release();
+  t.is((await second).length, 4096);
+  t.is(given.store.gets.length, 1);
+  t.deepEqual(given.store.abortedKeys, []);
+});
+
+test('closing a stream aborts what is fetched ahead for it alone', async (t) => {
+  const given = setup(64 * mebibyte);
+  const stream = given.reader.createStream();
+  await readBytes(given, 0, mebibyte, stream);
+  given.store.hold();
+  await readBytes(given, mebibyte, 128 * kibibyte, stream);
+  t.true(given.reader.statistics().fetchesInFlight > 0);
+  given.reader.closeStream(stream);
+  await settled(given.reader);
+  t.true(given.store.abortedKeys.length > 0);
+  t.is(given.reader.statistics().fetchesInFlight, 0);
+});
+
+test('a failed fetch rejects everybody who waits for it and leaves nothing behind', async (t) => {
+  const given = setup(4 * mebibyte);
+  given.store.failNext('get', 'ServerError');
+  const reads = [readBytes(given, 2 * mebibyte, 4096), readBytes(given, 2 * mebibyte + 8192, 4096)];
+  for (const result of await Promise.allSettled(reads)) t.is(result.status, 'rejected');
+  t.is(given.reader.statistics().bytesCached, 0);
+  given.reader.checkInvariants();
+  t.is((await readBytes(given, 2 * mebibyte, 4096)).length, 4096);
+});
+
+test('a fetch ahead that fails is tried again by the read that comes to it', async (t) => {
+  const given = setup(8 * mebibyte);
+  const stream = given.reader.createStream();
+  let failures = 0;
+  given.store.beforeRequest = () => {
+    const { range } = given.store.gets.at(-1) ?? {};
+    if (range?.offset === 128 * kibibyte && failures++ === 0) throw new StoreError('Timeout', 'get: slow');
+  };
+  for (let offset = 0; offset < given.version.size; offset += 128 * kibibyte) {
+    const bytes = await readBytes(given, offset, 128 * kibibyte, stream);
+    t.true(bytes.equals(given.content.subarray(offset, offset + 128 * kibibyte)));
+    await settled(given.reader);
+  }
+  t.is(failures, 2);
+});
+
+test('a replaced object rejects with PreconditionFailed and is not fetched ahead any more', async (t) => {
+  const given = setup(64 * mebibyte);
+  const stream = given.reader.createStream();
+  await readBytes(given, 0, 128 * kibibyte, stream);
+  await settled(given.reader);
+  given.store.putForeign('object', 'other');
+  await t.throwsAsync(async () => {
+    for (let offset = 128 * kibibyte; offset < 8 * mebibyte; offset += 128 * kibibyte) {
+      await readBytes(given, offset, 128 * kibibyte, stream);
+      await settled(given.reader);
+    }
+  }, hasCode('PreconditionFailed'));
+  await settled(given.reader);
+  const before = given.store.gets.length;
+  await t.throwsAsync(readBytes(given, 4 * mebibyte, 4096, stream), hasCode('PreconditionFailed'));
+  await settled(given.reader);
+  t.is(given.store.gets.length, before + 1);
+  t.deepEqual(await readBytes(given, 0, 4096, stream), given.content.subarray(0, 4096));
+});
+
+test('a deleted object rejects with NotFound', async (t) => {
+  const given = setup(mebibyte);
+  given.store.objects.delete('object');
+  await t.throwsAsync(readBytes(given, 0, 4096), hasCode('NotFound'));
+});
+
+test('a reply of the wrong length is refused and not cached', async (t) => {
+  const given = setup(mebibyte);
+  const wrong = { ...given, version: { ...given.version, size: mebibyte - 1 } };
+  await t.throwsAsync(readBytes(wrong, 0, 4096), hasCode('CorruptReply'));
+  t.is(given.reader.statistics().bytesCached, 0);
+});
+
+test('seeded bytes are read without a request; blocks that are not whole are not kept', async (t) => {
+  const given = setup(300 * kibibyte);
+  given.reader.seed(given.version, kibibyte, given.content.subarray(kibibyte));
+  given.reader.checkInvariants();
+  const tail = given.content.subarray(128 * kibibyte);
+  t.deepEqual(await readBytes(given, 128 * kibibyte, 300 * kibibyte), tail);
+  t.is(given.store.gets.length, 0);
+  await readBytes(given, 0, 4096);
+  t.is(given.store.gets.length, 1);
+});
+
+test('relabelled blocks are read under their new version without a request', async (t) => {
+  const given = setup(300 * kibibyte);
+  await readBytes(given, 0, 4096);
+  const renamed = {
+    key: 'renamed',
+    etag: given.store.putForeign('renamed', given.content),
+    size: 300 * kibibyte,
+  };
+  given.reader.relabel(given.version, renamed);
+  given.reader.checkInvariants();
+  t.deepEqual(await readBytes({ ...given, version: renamed }, 0, 300 * kibibyte), given.content);
+  t.is(given.store.gets.length, 1);
+});
+
+test('dropping a key drops every version, and what is on its way is not kept', async (t) => {
+  const given = setup(4 * mebibyte);
+  await readBytes(given, 0, 4096);
+  given.store.hold();
+  const reading = readBytes(given, 2 * mebibyte, 4096);
+  given.reader.drop('object');
+  given.reader.checkInvariants();
+  given.store.release();
+  t.is((await reading).length, 4096);
+  t.is(given.reader.statistics().bytesCached, 0);
+});
+
+test('stopping rejects reads under way and later ones with Aborted', async (t) => {
+  const given = setup(4 * mebibyte);
+  given.store.hold();
+  const reading = readBytes(given, 0, 4096, given.reader.createStream());
+  given.reader.stop();
+  await t.throwsAsync(reading, hasCode('Aborted'));
+  await settled(given.reader);
+  await t.throwsAsync(readBytes(given, 0, 4096), hasCode('Aborted'));
+  t.is(given.reader.statistics().fetchesInFlight, 0);
+});
+
+test('reads work without room for a single block in the cache', async (t) => {
+  const given = setup(2 * mebibyte, { cacheBytes: 1000 });
+  const stream = given.reader.createStream();
+  for (let offset = 0; offset < given.version.size; offset += 256 * kibibyte) {
+    const bytes = await readBytes(given, offset, 256 * kibibyte, stream);
+    t.true(bytes.equals(given.content.subarray(offset, offset + 256 * kibibyte)));
+  }
+  t.is(given.reader.statistics().bytesCached, 0);
+});
+
+test('a demand read does not wait for the places that fetches ahead take', async (t) => {
+  const given = setup(64 * mebibyte, { maxConcurrentFetches: 4 });
+  const stream = given.reader.createStream();
+  for (let offset = 0; offset < 16 * mebibyte; offset += 128 * kibibyte) {
+    await readBytes(given, offset, 128 * kibibyte, stream);
+  }
+  await settled(given.reader);
+  given.store.hold();
+  let offset = 16 * mebibyte;
+  while (given.reader.statistics().fetchesInFlight < 2) {
+    await readBytes(given, offset, 128 * kibibyte, stream);
+    offset += 128 * kibibyte;
+  }
+  const reading = readBytes(given, 60 * mebibyte, 4096);
+  t.is(given.reader.statistics().fetchesInFlight, 3);
+  given.store.release();
+  t.is((await reading).length, 4096);
+});
