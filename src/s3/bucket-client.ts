@@ -1,0 +1,65 @@
+/**
+ * The SDK client with what every request to the bucket shares: a limit on requests under way, the caller's signal,
+ * errors as `StoreError`. What is asked for is left to the callers.
+ */
+import { setMaxListeners } from 'node:events';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import { type FailedCall, toStoreError } from './error-codes.js';
+import { RequestSlots } from './request-slots.js';
+
+/** To be passed to `client.send` as it is. */
+export interface SendOptions {
+  readonly abortSignal: AbortSignal;
+}
+
+export interface BucketClientOptions {
+  readonly client: S3Client;
+  readonly bucket: string;
+  readonly maxConcurrentRequests: number;
+  readonly log: Log;
+}
+
+export class BucketClient {
+  readonly bucket: string;
+  readonly #client: S3Client;
+  readonly #slots: RequestSlots;
+  readonly #log: Log;
+
+  constructor({ client, bucket, maxConcurrentRequests, log }: BucketClientOptions) {
+    this.bucket = bucket;
+    this.#client = client;
+    this.#slots = new RequestSlots(maxConcurrentRequests);
+    this.#log = log;
+  }
+
+  /** `send` makes the request and reads the reply to its end; it may be called twice. */
+  async request<T>(
+    call: FailedCall,
+    signal: AbortSignal,
+    send: (client: S3Client, options: SendOptions) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#attempt(call, signal, send);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'ClockSkewed') throw error;
+      // The SDK has taken the server's time from the refusal; what it signs from now on is right.
+      this.#log.warn({ ...call }, "this machine's clock is wrong: using the server's time for signatures");
+      return await this.#attempt(call, signal, send);
+    }
+  }
+
+  async #attempt<T>(
+    call: FailedCall,
+    signal: AbortSignal,
+    send: (client: S3Client, options: SendOptions) => Promise<T>,
+  ): Promise<T> {
+    setMaxListeners(0, signal); // one signal may serve many requests at once
+    try {
+      return await this.#slots.run(() => send(this.#client, { abortSignal: signal }), signal);
+    } catch (error) {
+      throw toStoreError(error, call, signal);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Finds out before a mount whether the bucket can be used, and if not, says in one line what is wrong and what to do.
+ */
+import type { CustomerKey } from '../customer-key.js';
+import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { ListedObject, ObjectStore } from '../object-store.js';
+import { explainBucketFailure } from './explain-bucket-failure.js';
+import { RetryPolicy } from './retry-policy.js';
+import { RetryingObjectStore } from './retrying-object-store.js';
+
+export interface CheckBucketOptions {
+  /** Without retries of its own. */
+  readonly store: ObjectStore;
+  /** For messages, as the next three. */
+  readonly bucket: string;
+  readonly endpoint: URL | undefined;
+  readonly customerKey: CustomerKey;
+  readonly log: Log;
+  /** Only keys that begin with this are looked at. */
+  readonly prefix: string;
+}
+
+/** What was found of the objects that were looked at. */
+export interface BucketCheck {
+  readonly sampled: number;
+  /** The customer key fits. */
+  readonly encrypted: number;
+  readonly plaintext: number;
+  /** Encrypted under another customer key; there are others that this one fits. */
+  readonly otherKey: number;
+}
+
+const listedKeys = 100;
+const maxSamples = 5;
+/** A user waits for the answer: enough for one hiccup. */
+const retry = { maxAttempts: 3, maxElapsedMs: 3_000 };
+
+/**
+ * Lists the bucket and asks for a few of its objects with the customer key. Rejects with a StoreError whose message is
+ * meant for the user; `WrongCustomerKey` if the key fits none of the encrypted objects looked at.
+ */
+export async function checkBucket(options: CheckBucketOptions, signal: AbortSignal): Promise<BucketCheck> {
+  const store = new RetryingObjectStore(options.store, new RetryPolicy({ ...retry, log: options.log }));
+  try {
+    const { objects } = await store.list({ prefix: options.prefix, maxKeys: listedKeys }, signal);
+    return await checkSamples(store, chooseSamples(objects), signal);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
+    throw explainBucketFailure(error, options);
+  }
+}
+
+async function checkSamples(
+  store: ObjectStore,
+  samples: readonly ListedObject[],
+  signal: AbortSignal,
+): Promise<BucketCheck> {
+  const counts = { sampled: 0, encrypted: 0, plaintext: 0, otherKey: 0 };
+  let wrongKey: StoreError | undefined;
+  let denied: StoreError | undefined;
+  await Promise.all(
+    samples.map(async ({ key }) => {
+      try {
+        const { isEncrypted } = await store.head(key, signal);
+        counts[isEncrypted ? 'encrypted' : 'plaintext'] += 1;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        if (error.code === 'NotFound') return; // deleted since
+        if (error.code === 'WrongCustomerKey') {
+          counts.otherKey += 1;
+          wrongKey ??= error;
+        } else if (error.code === 'AccessDenied') {
+          denied ??= error;
+        } else {
+          throw error;
+        }
+      }
+      counts.sampled += 1;
+    }),
+  );
+  if (counts.encrypted === 0 && wrongKey) throw wrongKey;
+  if (counts.encrypted + counts.plaintext === 0 && denied) throw denied;
+  return counts;
+}
+
+/** Spread over the listing, since neighbours tend to have been written together. */
+function chooseSamples(objects: readonly ListedObject[]): readonly ListedObject[] {
+  const step = Math.max(1, objects.length / maxSamples);
+  return objects.filter((_, index) => Math.floor(index % step) === 0).slice(0, maxSamples);
+}

@@ -1,0 +1,162 @@
+/**
+ * Makes the S3 client: where the server is, as whom to speak to it, over which sockets. Whether the bucket is there is
+ * left to `check-bucket.ts`.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import { createSecureContext } from 'node:tls';
+import { S3Client } from '@aws-sdk/client-s3';
+import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import { type AwsSettings, readAwsSettings } from './aws-settings.js';
+import { loadCertificateAuthorities } from './certificate-authorities.js';
+import { parseEndpoint } from './endpoint.js';
+import { PatientHttpHandler } from './patient-http-handler.js';
+import { QuickAckAgent } from './quick-ack-agent.js';
+import { silenceSdkWarning } from './silence-sdk-warning.js';
+
+export interface ConnectOptions {
+  /** Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url, AWS itself. */
+  readonly endpoint?: string;
+  /** Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's region, us-east-1. */
+  readonly region?: string;
+  /** Default: AWS_PROFILE, `default`. */
+  readonly profile?: string;
+  /** PEM file of authorities to trust beside Node's. Default: AWS_CA_BUNDLE, the profile's ca_bundle. */
+  readonly caBundle?: string;
+  /** For loopback addresses only. */
+  readonly allowPlainHttp: boolean;
+  /** A request is given up after this long without a byte in either direction. */
+  readonly requestTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly maxSockets: number;
+  /** Sets TCP_QUICKACK on a descriptor; without it, Ceph's replies take 40 ms longer. */
+  readonly setQuickAck?: (fd: number) => void;
+  readonly log: Log;
+}
+
+export interface S3Connection {
+  readonly client: S3Client;
+  /** Undefined for AWS itself. */
+  readonly endpoint: URL | undefined;
+  readonly region: string;
+  /** Closes the idle sockets; requests under way fail. */
+  close(): void;
+}
+
+/** Servers close connections that were idle for a minute or so (Ceph: 65 s); being first avoids a lost request. */
+const idleSocketTimeoutMs = 30_000;
+/** While the server copies or puts together: 5 GiB, the largest part, take Ceph about 35 s. */
+const workTimeoutMs = 120_000;
+/** For the metadata service of cloud machines, the last place where credentials are looked for. */
+const metadataServiceTimeoutMs = 1_000;
+
+/** Bodies that are protected by Content-MD5 and TLS, and need no SHA-256 in the signature too. */
+const unsignedCommands: ReadonlySet<string | undefined> = new Set(['PutObjectCommand', 'UploadPartCommand']);
+
+/**
+ * Rejects with a StoreError: `InvalidRequest` (endpoint), `CertificateRejected` (CA bundle), `AccessDenied` (profile or
+ * credentials missing), each with a message of one line. Sends nothing to the S3 server.
+ */
+export async function connect(options: ConnectOptions): Promise<S3Connection> {
+  silenceSdkWarning();
+  const settings = await readAwsSettings(options.profile, process.env);
+  const endpointText = options.endpoint ?? settings.endpoint;
+  const endpoint =
+    endpointText === undefined ? undefined : parseEndpoint(endpointText, options.allowPlainHttp);
+  const region = options.region ?? settings.region ?? 'us-east-1';
+  const authorities = await loadCertificateAuthorities(
+    options.caBundle ?? settings.caBundle,
+    process.env['NODE_EXTRA_CA_CERTS'],
+  );
+  const credentials = await findCredentials(options, settings);
+  const requestHandler = makeHandler(options, authorities);
+  const client = new S3Client({
+    region,
+    credentials,
+    ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : { followRegionRedirects: true }),
+    requestHandler,
+    maxAttempts: 1, // RetryingObjectStore is the one place that retries
+    // Ceph 16 answers 411 to the trailers that carry the default checksums.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
+  });
+  if (endpoint?.protocol !== 'http:') leavePayloadsUnsigned(client);
+  return {
+    client,
+    endpoint,
+    region,
+    close: () => client.destroy(),
+  };
+}
+
+async function findCredentials({ profile, log }: ConnectOptions, settings: AwsSettings) {
+  const provider = fromNodeProviderChain({
+    ...(profile !== undefined && { profile }),
+    timeout: metadataServiceTimeoutMs,
+    maxRetries: 0,
+    logger: {
+      // Without it the SDK would warn on the console.
+      trace: () => undefined,
+      debug: () => undefined,
+      info: () => undefined,
+      warn: () => log.debug({}, 'a profile and credentials in the environment: using the profile'),
+      error: () => undefined,
+    },
+  });
+  try {
+    await provider();
+  } catch (error) {
+    const reason = error instanceof Error ? error.name : 'unknown reason';
+    throw new StoreError(
+      'AccessDenied',
+      `no S3 credentials found: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment nor the profile ` +
+        `${JSON.stringify(settings.profile)} in ~/.aws/credentials or ~/.aws/config gives any (${reason})`,
+    );
+  }
+  return provider;
+}
+
+function makeHandler(
+  options: ConnectOptions,
+  authorities: readonly string[] | undefined,
+): PatientHttpHandler {
+  const { setQuickAck, log } = options;
+  const shared = { keepAlive: true, maxSockets: options.maxSockets, timeout: idleSocketTimeoutMs };
+  // Made once: parsing some 150 root certificates for each connection would take longer than its handshake.
+  const secureContext = createSecureContext(authorities === undefined ? {} : { ca: [...authorities] });
+  const secure = { ...shared, secureContext };
+  return new PatientHttpHandler({
+    httpAgent: new http.Agent(shared),
+    httpsAgent: setQuickAck
+      ? new QuickAckAgent({
+          ...secure,
+          setQuickAck,
+          onUnavailable: () => log.debug({}, 'no way to set TCP_QUICKACK on the sockets of this Node'),
+        })
+      : new https.Agent(secure),
+    connectTimeoutMs: options.connectTimeoutMs,
+    idleTimeoutMs: options.requestTimeoutMs,
+    workTimeoutMs: Math.max(workTimeoutMs, options.requestTimeoutMs),
+  });
+}
+
+/** Otherwise the SDK hashes every body that is not a stream. */
+function leavePayloadsUnsigned(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      const request: unknown = args.request;
+      if (unsignedCommands.has(context.commandName) && hasHeaders(request)) {
+        request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      }
+      return next(args);
+    },
+    { step: 'build', name: 'leavePayloadsUnsigned' },
+  );
+}
+
+function hasHeaders(request: unknown): request is { readonly headers: Record<string, string> } {
+  return typeof request === 'object' && request !== null && 'headers' in request;
+}

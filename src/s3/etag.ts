@@ -1,0 +1,28 @@
+/** What an ETag says: the quotes around it, and the MD5s that Ceph (not AWS with SSE-C) makes it from. */
+import { createHash } from 'node:crypto';
+import type { UploadedPart } from '../object-store.js';
+
+const md5Pattern = /^[0-9a-f]{32}$/;
+
+/** The ETag as the seam knows it: without quotes. */
+export function unquoteEtag(etag: string): string {
+  return etag.startsWith('"') && etag.endsWith('"') && etag.length >= 2 ? etag.slice(1, -1) : etag;
+}
+
+/** The ETag as If-Match wants it. */
+export function quoteEtag(etag: string): string {
+  return `"${etag}"`;
+}
+
+/**
+ * The ETag that a server which makes part ETags from MD5s gives the whole: the MD5 of the parts' MD5s, a dash, their
+ * number. Undefined if the part ETags are not of that form.
+ */
+export function multipartEtag(parts: readonly UploadedPart[]): string | undefined {
+  const hash = createHash('md5');
+  for (const { etag } of parts) {
+    if (!md5Pattern.test(etag)) return undefined;
+    hash.update(Buffer.from(etag, 'hex'));
+  }
+  return `${hash.digest('hex')}-${parts.length}`;
+}

@@ -1,0 +1,40 @@
+/** Tells a write that is denied because the bucket blocks SSE-C from other denials. */
+import { GetBucketEncryptionCommand } from '@aws-sdk/client-s3';
+import { StoreError } from '../errors.js';
+import type { BucketClient } from './bucket-client.js';
+import { explanations, type FailedCall } from './error-codes.js';
+
+/** Rejects as `send` does, but with `EncryptionBlocked` in place of `AccessDenied` if that is the reason. */
+export async function explainDenial<T>(
+  bucket: BucketClient,
+  call: FailedCall,
+  signal: AbortSignal,
+  send: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'AccessDenied' && (await isBlocked(bucket, signal))) {
+      throw new StoreError(
+        'EncryptionBlocked',
+        `${call.operation} ${call.key}: ${explanations.EncryptionBlocked}; allow it in the bucket's encryption setting`,
+        { cause: error.cause },
+      );
+    }
+    throw error;
+  }
+}
+
+/** AWS blocks SSE-C on new buckets: https://docs.aws.amazon.com/AmazonS3/latest/API/API_BlockedEncryptionTypes.html */
+async function isBlocked(bucket: BucketClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    const call = { operation: 'getBucketEncryption', key: bucket.bucket };
+    const output = await bucket.request(call, signal, (client, options) =>
+      client.send(new GetBucketEncryptionCommand({ Bucket: bucket.bucket }), options),
+    );
+    const rules = output.ServerSideEncryptionConfiguration?.Rules ?? [];
+    return rules.some((rule) => rule.BlockedEncryptionTypes?.EncryptionType?.includes('SSE-C'));
+  } catch {
+    return false; // no such setting, or not ours to read: the denial is reported as it came
+  }
+}

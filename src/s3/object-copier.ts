@@ -1,0 +1,265 @@
+/**
+ * Copies whole objects by the cheapest way that the server offers: CopyObject, else reading and writing if the object is
+ * small, else UploadPartCopy, else through the client in parts. Remembers what the server cannot do.
+ */
+import { CopyObjectCommand } from '@aws-sdk/client-s3';
+import type { CustomerKey } from '../customer-key.js';
+import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import type {
+  ObjectHeaders,
+  ObjectInfo,
+  ObjectStore,
+  UploadedPart,
+  WriteCondition,
+  WriteReply,
+} from '../object-store.js';
+import type { BucketClient } from './bucket-client.js';
+import { copySourceHeader } from './copy-source-header.js';
+import { copySourceEncryptionFields, type NewObjectFields } from './encryption-fields.js';
+import { quoteEtag, unquoteEtag } from './etag.js';
+import type { WriteConditions } from './write-conditions.js';
+import { headerFields } from './write-fields.js';
+
+const mebibyte = 1024 * 1024;
+
+/** Reading and writing again is faster than the requests of a copy by parts. */
+const movedBytes = 256 * 1024;
+/** 512 MiB took Ceph 3.3 s as one part and 2.1 s as 8 parts, 4 at a time. */
+const copyPartSize = 64 * mebibyte;
+const parallelCopyParts = 4;
+const movedPartSize = 16 * mebibyte;
+/** Above, parallel parts beat one CopyObject, whose own limit is 5 GiB. */
+const maxCopyObjectBytes = 512 * mebibyte;
+/** Of the parts that pass through the client at once. */
+const maxMovedBytesAtOnce = 128 * mebibyte;
+/** For freeing the parts of a failed copy, which the caller no longer waits for. */
+const abortTimeoutMs = 10_000;
+
+export interface ObjectCopierOptions {
+  readonly bucket: BucketClient;
+  readonly conditions: WriteConditions;
+  /** For the requests that a copy is made of. */
+  readonly store: ObjectStore;
+  readonly customerKey: CustomerKey;
+  readonly encryption: NewObjectFields;
+  readonly log: Log;
+}
+
+type CopyPart = (
+  uploadId: string,
+  partNumber: number,
+  range: { readonly offset: number; readonly length: number } | undefined,
+  signal: AbortSignal,
+) => Promise<UploadedPart>;
+
+export class ObjectCopier {
+  readonly #bucket: BucketClient;
+  readonly #conditions: WriteConditions;
+  readonly #store: ObjectStore;
+  readonly #customerKey: CustomerKey;
+  readonly #encryption: NewObjectFields;
+  readonly #log: Log;
+  /** Until the server says otherwise. */
+  #canCopyObjects = true;
+  #canCopyParts = true;
+
+  constructor(options: ObjectCopierOptions) {
+    this.#bucket = options.bucket;
+    this.#conditions = options.conditions;
+    this.#store = options.store;
+    this.#customerKey = options.customerKey;
+    this.#encryption = options.encryption;
+    this.#log = options.log;
+  }
+
+  /** As `ObjectStore.copy`. Whether `source` may be read at all is checked by the caller. */
+  async copy(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    // Ceph stores what CopyObject makes of an unencrypted object unencrypted, whatever the request asks for.
+    if (this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
+      const reply = await this.#copyObject(source, targetKey, headers, condition, signal);
+      if (reply !== undefined) return reply;
+    }
+    if (source.size <= movedBytes) {
+      const { bytes } = await this.#store.get(source.key, { ifMatch: source.etag }, signal);
+      return this.#store.put(targetKey, [bytes], headers, condition, signal);
+    }
+    if (this.#canCopyParts) {
+      const reply = await this.#copyParts(source, targetKey, headers, condition, signal);
+      if (reply !== undefined) return reply;
+    }
+    return this.#moveParts(source, targetKey, headers, condition, signal);
+  }
+
+  /** Undefined if the server cannot, or does it wrong. */
+  async #copyObject(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply | undefined> {
+    const call = { operation: 'copy', key: targetKey };
+    await this.#conditions.check(call, condition, signal);
+    let etag: string | undefined;
+    try {
+      const output = await this.#conditions.send(call, condition, signal, (fields) =>
+        this.#bucket.request(call, signal, (client, options) =>
+          client.send(
+            new CopyObjectCommand({
+              Bucket: this.#bucket.bucket,
+              Key: targetKey,
+              ...this.#encryption,
+              ...copySourceEncryptionFields(this.#customerKey),
+              CopySource: copySourceHeader(this.#bucket.bucket, source.key),
+              CopySourceIfMatch: quoteEtag(source.etag),
+              MetadataDirective: 'REPLACE',
+              ...headerFields(headers),
+              ...fields,
+            }),
+            options,
+          ),
+        ),
+      );
+      etag = output.CopyObjectResult?.ETag;
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      this.#log.debug(
+        { key: targetKey },
+        'the server cannot CopyObject with SSE-C: copying by parts from now on',
+      );
+      this.#canCopyObjects = false;
+      return undefined;
+    }
+    const copy = await this.#store.head(targetKey, signal);
+    if (copy.isEncrypted) return { etag: etag === undefined ? copy.etag : unquoteEtag(etag) };
+    this.#log.warn(
+      { key: targetKey },
+      'CopyObject left the copy unencrypted: encrypting it, and not using it again',
+    );
+    this.#canCopyObjects = false;
+    const original = source.key === targetKey ? copy : source;
+    return this.copy(original, targetKey, headers, { ifMatch: copy.etag }, signal);
+  }
+
+  /** Undefined if the server cannot. */
+  async #copyParts(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply | undefined> {
+    const { key, etag: ifMatch } = source;
+    const copyPart: CopyPart = (uploadId, partNumber, range, partSignal) =>
+      this.#store.uploadPartCopy(
+        targetKey,
+        uploadId,
+        partNumber,
+        { key, ifMatch, ...(range && { range }) },
+        partSignal,
+      );
+    try {
+      return await this.#byParts(
+        { source, targetKey, headers, condition, partSize: copyPartSize, parallelParts: parallelCopyParts },
+        copyPart,
+        signal,
+      );
+    } catch (error) {
+      if (!isUnsupported(error)) throw error;
+      this.#log.debug({ key: targetKey }, 'the server cannot UploadPartCopy: copying through this machine');
+      this.#canCopyParts = false;
+      return undefined;
+    }
+  }
+
+  async #moveParts(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    const { key, etag: ifMatch } = source;
+    const movePart: CopyPart = async (uploadId, partNumber, range, partSignal) => {
+      const { bytes } = await this.#store.get(key, { ifMatch, ...(range && { range }) }, partSignal);
+      return this.#store.uploadPart(targetKey, uploadId, partNumber, [bytes], partSignal);
+    };
+    const partSize = partSizeFor(source.size, movedPartSize, this.#store.limits.maxParts);
+    const parallelParts = Math.max(
+      1,
+      Math.min(parallelCopyParts, Math.floor(maxMovedBytesAtOnce / partSize)),
+    );
+    return this.#byParts(
+      { source, targetKey, headers, condition, partSize, parallelParts },
+      movePart,
+      signal,
+    );
+  }
+
+  async #byParts(
+    job: {
+      readonly source: ObjectInfo;
+      readonly targetKey: string;
+      readonly headers: ObjectHeaders;
+      readonly condition: WriteCondition;
+      readonly partSize: number;
+      readonly parallelParts: number;
+    },
+    copyPart: CopyPart,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    const { source, targetKey } = job;
+    const partSize = partSizeFor(source.size, job.partSize, this.#store.limits.maxParts);
+    const uploadId = await this.#store.createUpload(targetKey, job.headers, signal);
+    const failed = new AbortController();
+    const partSignal = AbortSignal.any([signal, failed.signal]);
+    try {
+      const parts: UploadedPart[] = [];
+      const offsets = offsetsOf(source.size, partSize);
+      await Promise.all(
+        Array.from({ length: job.parallelParts }, async () => {
+          for (const offset of offsets) {
+            const length = Math.min(partSize, source.size - offset);
+            // Ranges cannot be empty; the whole of an empty object can be copied.
+            const range = source.size === 0 ? undefined : { offset, length };
+            parts.push(await copyPart(uploadId, offset / partSize + 1, range, partSignal));
+          }
+        }),
+      );
+      parts.sort((a, b) => a.partNumber - b.partNumber);
+      return await this.#store.completeUpload(targetKey, uploadId, parts, job.condition, signal);
+    } catch (error) {
+      failed.abort();
+      await this.#abort(targetKey, uploadId);
+      throw error;
+    }
+  }
+
+  async #abort(key: string, uploadId: string): Promise<void> {
+    try {
+      await this.#store.abortUpload(key, uploadId, AbortSignal.timeout(abortTimeoutMs));
+    } catch (error) {
+      this.#log.warn({ key, uploadId, err: error }, 'the parts of a failed copy could not be freed');
+    }
+  }
+}
+
+function isUnsupported(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'NotImplemented';
+}
+
+function partSizeFor(size: number, preferred: number, maxParts: number): number {
+  return Math.max(preferred, Math.ceil(size / maxParts / mebibyte) * mebibyte);
+}
+
+/** Shared by the workers that take from it. An empty object has one part. */
+function* offsetsOf(size: number, partSize: number): Generator<number> {
+  for (let offset = 0; offset === 0 || offset < size; offset += partSize) yield offset;
+}

@@ -1,0 +1,259 @@
+/**
+ * Listing and reading: LIST, HEAD and GET, what their replies say, and what a server means that refuses the customer key.
+ */
+import { Readable } from 'node:stream';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListObjectsV2Command,
+} from '@aws-sdk/client-s3';
+import type { CustomerKey } from '../customer-key.js';
+import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { GetReply, GetRequest, ListPage, ListRequest, ObjectInfo } from '../object-store.js';
+import type { BucketClient } from './bucket-client.js';
+import { encryptionFields } from './encryption-fields.js';
+import { explanations, serverCodeOf, statusOf } from './error-codes.js';
+import { quoteEtag, unquoteEtag } from './etag.js';
+import { parseListPage } from './list-page.js';
+import { readExactly } from './reply-body.js';
+
+/** What to do with objects that are stored without SSE-C. */
+export type PlaintextPolicy = 'refuse' | 'read';
+
+export interface ObjectReaderOptions {
+  readonly bucket: BucketClient;
+  readonly customerKey: CustomerKey;
+  readonly plaintext: PlaintextPolicy;
+  readonly log: Log;
+}
+
+/** Of keys that are asked for without the customer key at once. */
+const rememberedPlainKeys = 10_000;
+
+/** Refusals that have nothing to do with the customer key. */
+const credentialCodes: ReadonlySet<string> = new Set([
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidToken',
+  'SignatureDoesNotMatch',
+]);
+
+export class ObjectReader {
+  readonly #bucket: BucketClient;
+  readonly #customerKey: CustomerKey;
+  readonly #plaintext: PlaintextPolicy;
+  readonly #log: Log;
+  /**
+   * Keys of unencrypted objects on a server that refuses the SSE-C headers for them (AWS; Ceph ignores them there).
+   * Only a first guess: a wrong one costs one request.
+   */
+  readonly #plainKeys = new Set<string>();
+  #hasWarnedOfPlaintext = false;
+
+  constructor({ bucket, customerKey, plaintext, log }: ObjectReaderOptions) {
+    this.#bucket = bucket;
+    this.#customerKey = customerKey;
+    this.#plaintext = plaintext;
+    this.#log = log;
+  }
+
+  async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    const call = { operation: 'list', key: request.prefix };
+    const output = await this.#bucket.request(call, signal, (client, options) =>
+      client.send(
+        new ListObjectsV2Command({
+          Bucket: this.#bucket.bucket,
+          Prefix: request.prefix,
+          EncodingType: 'url', // XML cannot hold every character that a key can
+          ...(request.delimiter !== undefined && { Delimiter: request.delimiter }),
+          ...(request.continuationToken !== undefined && { ContinuationToken: request.continuationToken }),
+          ...(request.maxKeys !== undefined && { MaxKeys: request.maxKeys }),
+        }),
+        options,
+      ),
+    );
+    return parseListPage(output, request.prefix);
+  }
+
+  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#withOrWithoutKey('head', key, signal, async (withKey) => {
+      const output = await this.#sendHead(key, withKey, signal);
+      return parseInfo('head', key, output, output.ContentLength);
+    });
+  }
+
+  async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    if (request.range?.length === 0) return this.#getNothing(key, request, signal);
+    return this.#withOrWithoutKey('get', key, signal, (withKey) =>
+      this.#sendGet(key, request, withKey, signal),
+    );
+  }
+
+  /** Throws `PlaintextRefused` if the policy says so. */
+  checkReadable(operation: string, info: ObjectInfo): void {
+    if (info.isEncrypted) return;
+    if (this.#plaintext === 'refuse') {
+      throw new StoreError('PlaintextRefused', `${operation} ${info.key}: ${explanations.PlaintextRefused}`);
+    }
+    if (this.#hasWarnedOfPlaintext) return;
+    this.#hasWarnedOfPlaintext = true;
+    this.#log.warn(
+      { key: info.key },
+      'the bucket holds objects that are not encrypted; they are read as they are',
+    );
+  }
+
+  async #sendHead(key: string, withKey: boolean, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
+    return this.#bucket.request({ operation: 'head', key }, signal, (client, options) =>
+      client.send(
+        new HeadObjectCommand({ Bucket: this.#bucket.bucket, Key: key, ...this.#fields(withKey) }),
+        options,
+      ),
+    );
+  }
+
+  async #sendGet(
+    key: string,
+    { range, ifMatch }: GetRequest,
+    withKey: boolean,
+    signal: AbortSignal,
+  ): Promise<GetReply> {
+    return this.#bucket.request({ operation: 'get', key }, signal, async (client, options) => {
+      const output = await client.send(
+        new GetObjectCommand({
+          Bucket: this.#bucket.bucket,
+          Key: key,
+          ...this.#fields(withKey),
+          ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
+          ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
+        }),
+        options,
+      );
+      try {
+        const info = parseInfo('get', key, output, sizeOf(key, output, range));
+        this.checkReadable('get', info);
+        return { info, bytes: await readExactly(output.Body, output.ContentLength ?? 0, `get ${key}`) };
+      } catch (error) {
+        discardBody(output);
+        throw error;
+      }
+    });
+  }
+
+  /** HTTP has no empty range. */
+  async #getNothing(key: string, { ifMatch }: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const info = await this.head(key, signal);
+    if (ifMatch !== undefined && ifMatch !== info.etag) {
+      throw new StoreError('PreconditionFailed', `get ${key}: ${explanations.PreconditionFailed}`);
+    }
+    this.checkReadable('get', info);
+    return { info, bytes: new Uint8Array(0) };
+  }
+
+  async #withOrWithoutKey<T>(
+    operation: string,
+    key: string,
+    signal: AbortSignal,
+    attempt: (withKey: boolean) => Promise<T>,
+  ): Promise<T> {
+    const withKey = !this.#plainKeys.has(key);
+    try {
+      return await attempt(withKey);
+    } catch (error) {
+      if (!(error instanceof StoreError) || !mayBeAboutCustomerKey(error)) throw error;
+      if (!withKey) {
+        this.#plainKeys.delete(key); // encrypted by now
+        return await this.#withOrWithoutKey(operation, key, signal, attempt);
+      }
+      await this.#explainRefusal(operation, key, error, signal);
+      this.#rememberPlain(key);
+      return await attempt(false);
+    }
+  }
+
+  /**
+   * Ceph answers 400 and AWS 403 to another key; AWS answers 400 to any key for an unencrypted object. Asked without
+   * the key, both answer 400 if the object is encrypted and may be read, 200 if it is not encrypted. Resolves for the
+   * latter, else rejects with what is known now.
+   */
+  async #explainRefusal(
+    operation: string,
+    key: string,
+    refusal: StoreError,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await this.#sendHead(key, false, signal);
+    } catch (error) {
+      if (!(error instanceof StoreError) || statusOf(error) === undefined) throw error;
+      if (statusOf(error) !== 400) throw refusal;
+      throw new StoreError(
+        'WrongCustomerKey',
+        `${operation} ${key}: ${explanations.WrongCustomerKey} than ${this.#customerKey.fingerprint}`,
+        { cause: refusal.cause },
+      );
+    }
+  }
+
+  #rememberPlain(key: string): void {
+    this.#plainKeys.add(key);
+    const [oldest] = this.#plainKeys;
+    if (this.#plainKeys.size > rememberedPlainKeys && oldest !== undefined) this.#plainKeys.delete(oldest);
+  }
+
+  #fields(withKey: boolean) {
+    return withKey ? encryptionFields(this.#customerKey) : {};
+  }
+}
+
+function mayBeAboutCustomerKey(error: StoreError): boolean {
+  const status = statusOf(error);
+  return (status === 400 || status === 403) && !credentialCodes.has(serverCodeOf(error) ?? '');
+}
+
+function parseInfo(
+  operation: string,
+  key: string,
+  output: HeadObjectCommandOutput | GetObjectCommandOutput,
+  size: number | undefined,
+): ObjectInfo {
+  if (size === undefined || output.ETag === undefined || output.LastModified === undefined) {
+    throw new StoreError('CorruptReply', `${operation} ${key}: the reply lacks size, ETag or Last-Modified`);
+  }
+  return {
+    key,
+    size,
+    etag: unquoteEtag(output.ETag),
+    lastModifiedMs: output.LastModified.getTime(),
+    metadata: output.Metadata ?? {},
+    contentType: output.ContentType,
+    isEncrypted: output.SSECustomerAlgorithm !== undefined,
+  };
+}
+
+/** The size of the whole object; checks that the reply has the range that was asked for. */
+function sizeOf(key: string, output: GetObjectCommandOutput, range: GetRequest['range']): number | undefined {
+  if (!range) return output.ContentLength;
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
+  const size = Number(total);
+  const end = Math.min(range.offset + range.length, size);
+  if (
+    total === undefined ||
+    Number(first) !== range.offset ||
+    Number(last) + 1 !== end ||
+    output.ContentLength !== end - range.offset
+  ) {
+    throw new StoreError('CorruptReply', `get ${key}: the reply has another range than was asked for`);
+  }
+  return size;
+}
+
+/** An unread body would keep its connection busy. */
+function discardBody(output: GetObjectCommandOutput): void {
+  if (!(output.Body instanceof Readable) || output.Body.destroyed) return;
+  output.Body.once('error', () => undefined); // of the destruction itself
+  output.Body.destroy();
+}

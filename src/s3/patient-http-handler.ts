@@ -1,0 +1,72 @@
+/**
+ * The SDK's HTTP handler with two measures of patience: most requests are given up when nothing moves on their connection
+ * for a while; those that let the server work (copies, completion of an upload) may be silent for longer.
+ */
+import type { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+type HandleParameters = Parameters<NodeHttpHandler['handle']>;
+type HttpRequest = HandleParameters[0];
+
+export interface PatientHttpHandlerOptions {
+  readonly httpAgent: HttpAgent;
+  readonly httpsAgent: HttpsAgent;
+  /** To open a TCP connection. */
+  readonly connectTimeoutMs: number;
+  /** Without a byte in either direction. */
+  readonly idleTimeoutMs: number;
+  /** The same, while the server copies or puts together. */
+  readonly workTimeoutMs: number;
+}
+
+export class PatientHttpHandler {
+  readonly metadata = { handlerProtocol: 'http/1.1' };
+  readonly #ordinary: NodeHttpHandler;
+  readonly #patient: NodeHttpHandler;
+
+  constructor({
+    httpAgent,
+    httpsAgent,
+    connectTimeoutMs,
+    idleTimeoutMs,
+    workTimeoutMs,
+  }: PatientHttpHandlerOptions) {
+    const shared = { httpAgent, httpsAgent, connectionTimeout: connectTimeoutMs, logger: silent };
+    this.#ordinary = new NodeHttpHandler({ ...shared, socketTimeout: idleTimeoutMs });
+    this.#patient = new NodeHttpHandler({ ...shared, socketTimeout: workTimeoutMs });
+  }
+
+  handle(...[request, options]: HandleParameters): ReturnType<NodeHttpHandler['handle']> {
+    const handler = makesServerWork(request) ? this.#patient : this.#ordinary;
+    return handler.handle(request, options);
+  }
+
+  destroy(): void {
+    this.#ordinary.destroy();
+    this.#patient.destroy();
+  }
+
+  // The SDK wants these two of a handler: what they would change is fixed here.
+  updateHttpClientConfig(): void {
+    return;
+  }
+
+  httpHandlerConfigs(): object {
+    return {};
+  }
+}
+
+function makesServerWork({ method, headers, query }: HttpRequest): boolean {
+  const completesUpload = method === 'POST' && query['uploadId'] !== undefined;
+  return completesUpload || headers['x-amz-copy-source'] !== undefined;
+}
+
+/** The handler would write to the console. */
+const silent = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};

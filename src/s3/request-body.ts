@@ -1,0 +1,38 @@
+/** How the pieces of a body become what the SDK sends: with their length and MD5, and without joining large ones. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+
+/** Joining costs less than a stream below this many bytes. */
+const joinedBytes = 64 * 1024;
+
+export interface RequestBody {
+  readonly Body: Buffer | Readable;
+  readonly ContentLength: number;
+  /** Base64. */
+  readonly ContentMD5: string;
+}
+
+/** A body that can be sent once; a second attempt needs a new one. The pieces must not change until it was sent. */
+export function requestBody(pieces: readonly Uint8Array[]): RequestBody {
+  const buffers = pieces
+    .filter((piece) => piece.length > 0)
+    .map((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.length));
+  const length = buffers.reduce((sum, piece) => sum + piece.length, 0);
+  return {
+    Body: bodyOf(buffers, length),
+    ContentLength: length,
+    ContentMD5: md5Of(pieces).toString('base64'),
+  };
+}
+
+export function md5Of(pieces: readonly Uint8Array[]): Buffer {
+  const hash = createHash('md5');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest();
+}
+
+function bodyOf(buffers: readonly Buffer[], length: number): Buffer | Readable {
+  const [only] = buffers;
+  if (only !== undefined && buffers.length === 1) return only;
+  return length <= joinedBytes ? Buffer.concat(buffers) : Readable.from(buffers, { objectMode: true });
+}

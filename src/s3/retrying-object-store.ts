@@ -1,0 +1,240 @@
+/**
+ * A store that repeats the requests of another one which fail for a reason that passes. A request whose reply was lost
+ * may have been carried out: its repetition then meets its own effect, which is told apart from somebody else's.
+ */
+import { StoreError, type StoreErrorCode } from '../errors.js';
+import type {
+  CopySource,
+  DeleteFailure,
+  GetReply,
+  GetRequest,
+  ListPage,
+  ListRequest,
+  ObjectHeaders,
+  ObjectInfo,
+  ObjectStore,
+  StoreLimits,
+  UploadedPart,
+  WriteCondition,
+  WriteReply,
+} from '../object-store.js';
+import { multipartEtag } from './etag.js';
+import { md5Of } from './request-body.js';
+import { isTransient, type RetryPolicy } from './retry-policy.js';
+
+/** Larger bodies are not hashed only to learn how the server makes its ETags. */
+const maxLearningBytes = 1024 * 1024;
+
+export class RetryingObjectStore implements ObjectStore {
+  readonly limits: StoreLimits;
+  readonly #store: ObjectStore;
+  readonly #policy: RetryPolicy;
+  /** Whether the ETag of a PUT is the MD5 of its body: so on Ceph, not on AWS. Undefined until one was seen. */
+  #etagsAreMd5: boolean | undefined;
+
+  constructor(store: ObjectStore, policy: RetryPolicy) {
+    this.#store = store;
+    this.#policy = policy;
+    this.limits = store.limits;
+  }
+
+  list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    return this.#policy.run(`list ${request.prefix}`, () => this.#store.list(request, signal), signal);
+  }
+
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#policy.run(`head ${key}`, () => this.#store.head(key, signal), signal);
+  }
+
+  get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    return this.#policy.run(`get ${key}`, () => this.#store.get(key, request, signal), signal);
+  }
+
+  put(
+    key: string,
+    body: readonly Uint8Array[],
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return this.#runWrite(
+      `put ${key}`,
+      ['PreconditionFailed'],
+      async () => {
+        const reply = await this.#store.put(key, body, headers, condition, signal);
+        this.#learnEtags(body, reply);
+        return reply;
+      },
+      () => this.#findOwnPut(key, body, headers, signal),
+      signal,
+    );
+  }
+
+  /** An upload whose id was lost with a reply stays behind on the server, without parts. */
+  createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    const create = () => this.#store.createUpload(key, headers, signal);
+    return this.#policy.run(`createUpload ${key}`, create, signal);
+  }
+
+  uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    const upload = () => this.#store.uploadPart(key, uploadId, partNumber, body, signal);
+    return this.#policy.run(`uploadPart ${key}`, upload, signal);
+  }
+
+  uploadPartCopy(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    source: CopySource,
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    const copyPart = () => this.#store.uploadPartCopy(key, uploadId, partNumber, source, signal);
+    return this.#policy.run(`uploadPartCopy ${key}`, copyPart, signal);
+  }
+
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return this.#runWrite(
+      `completeUpload ${key}`,
+      ['PreconditionFailed', 'NoSuchUpload'],
+      () => this.#store.completeUpload(key, uploadId, parts, condition, signal),
+      async () => {
+        const info = await this.#findObject(key, signal);
+        return info !== undefined && info.etag === multipartEtag(parts) ? { etag: info.etag } : undefined;
+      },
+      signal,
+    );
+  }
+
+  abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    const abort = () => this.#store.abortUpload(key, uploadId, signal);
+    return this.#policy.run(`abortUpload ${key}`, abort, signal);
+  }
+
+  copy(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return this.#runWrite(
+      `copy ${targetKey}`,
+      ['PreconditionFailed'],
+      () => this.#store.copy(source, targetKey, headers, condition, signal),
+      async () => {
+        const info = await this.#findObject(targetKey, signal);
+        return info !== undefined && looksWritten(info, source.size, headers)
+          ? { etag: info.etag }
+          : undefined;
+      },
+      signal,
+    );
+  }
+
+  delete(key: string, signal: AbortSignal): Promise<void> {
+    return this.#policy.run(`delete ${key}`, () => this.#store.delete(key, signal), signal);
+  }
+
+  async deleteMany(keys: readonly string[], signal: AbortSignal): Promise<readonly DeleteFailure[]> {
+    let remaining = keys;
+    const lasting: DeleteFailure[] = [];
+    let passing: readonly DeleteFailure[] = [];
+    const attempt = async () => {
+      passing = [];
+      const failures = await this.#store.deleteMany(remaining, signal);
+      lasting.push(...failures.filter(({ error }) => !isTransient(error)));
+      passing = failures.filter(({ error }) => isTransient(error));
+      remaining = passing.map(({ key }) => key);
+      const [first] = passing;
+      if (first) throw first.error;
+    };
+    try {
+      await this.#policy.run(`deleteMany ${keys[0] ?? ''}`, attempt, signal);
+    } catch (error) {
+      if (passing[0]?.error !== error) throw error;
+    }
+    return [...lasting, ...passing];
+  }
+
+  /**
+   * A write that, repeated after a lost reply, fails with one of `ownEffectCodes` because it was carried out: then
+   * `findOwnEffect` looks for what it wrote and resolves with undefined if that is not there.
+   */
+  #runWrite(
+    subject: string,
+    ownEffectCodes: readonly StoreErrorCode[],
+    write: () => Promise<WriteReply>,
+    findOwnEffect: () => Promise<WriteReply | undefined>,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    const attempt = async (mayHaveHappened: boolean) => {
+      try {
+        return await write();
+      } catch (error) {
+        if (!mayHaveHappened || !(error instanceof StoreError) || !ownEffectCodes.includes(error.code))
+          throw error;
+        const own = await findOwnEffect();
+        if (own === undefined) throw error;
+        return own;
+      }
+    };
+    return this.#policy.run(subject, attempt, signal);
+  }
+
+  async #findOwnPut(
+    key: string,
+    body: readonly Uint8Array[],
+    headers: ObjectHeaders,
+    signal: AbortSignal,
+  ): Promise<WriteReply | undefined> {
+    const info = await this.#findObject(key, signal);
+    if (info === undefined) return undefined;
+    if (info.etag === md5Of(body).toString('hex')) return { etag: info.etag };
+    const isOwn = this.#etagsAreMd5 !== true && looksWritten(info, lengthOf(body), headers);
+    return isOwn ? { etag: info.etag } : undefined;
+  }
+
+  async #findObject(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#store.head(key, signal);
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'NotFound') return undefined;
+      throw error;
+    }
+  }
+
+  #learnEtags(body: readonly Uint8Array[], { etag }: WriteReply): void {
+    if (this.#etagsAreMd5 !== undefined || lengthOf(body) > maxLearningBytes) return;
+    this.#etagsAreMd5 = etag === md5Of(body).toString('hex');
+  }
+}
+
+/**
+ * Where ETags say nothing: size and metadata, which holds times in nanoseconds, are those that were sent. Metadata that
+ * says nothing proves nothing.
+ */
+function looksWritten(info: ObjectInfo, size: number, { metadata }: ObjectHeaders): boolean {
+  const names = Object.keys(metadata);
+  return (
+    info.size === size &&
+    names.length > 0 &&
+    names.length === Object.keys(info.metadata).length &&
+    names.every((name) => info.metadata[name] === metadata[name])
+  );
+}
+
+function lengthOf(body: readonly Uint8Array[]): number {
+  return body.reduce((sum, piece) => sum + piece.length, 0);
+}

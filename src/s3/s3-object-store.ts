@@ -1,0 +1,160 @@
+/**
+ * The object store over the AWS SDK: everything is written encrypted under the customer key (SSE-C) and read with it.
+ * Makes each request once; `RetryingObjectStore` around it tries again. How the client is made is left to `connect.ts`.
+ */
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { CustomerKey } from '../customer-key.js';
+import type { Log } from '../log.js';
+import type {
+  CopySource,
+  DeleteFailure,
+  GetReply,
+  GetRequest,
+  ListPage,
+  ListRequest,
+  ObjectHeaders,
+  ObjectInfo,
+  ObjectStore,
+  StoreLimits,
+  UploadedPart,
+  WriteCondition,
+  WriteReply,
+} from '../object-store.js';
+import { BucketClient } from './bucket-client.js';
+import { newObjectFields } from './encryption-fields.js';
+import { MultipartUploader } from './multipart-uploader.js';
+import { ObjectCopier } from './object-copier.js';
+import { ObjectDeleter } from './object-deleter.js';
+import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
+import { ObjectWriter } from './object-writer.js';
+import type { RetryPolicy } from './retry-policy.js';
+import { RetryingObjectStore } from './retrying-object-store.js';
+import { limitsOf } from './store-limits.js';
+import { WriteConditions } from './write-conditions.js';
+
+export interface S3StoreOptions {
+  readonly client: S3Client;
+  /** As `connect` found it; undefined means AWS, whose limits are narrower. */
+  readonly endpoint: URL | undefined;
+  readonly bucket: string;
+  readonly customerKey: CustomerKey;
+  /**
+   * Objects without SSE-C: 'read' returns them as they are and warns once; with 'refuse', get and copy reject with
+   * `PlaintextRefused` (list and head show them all the same).
+   */
+  readonly plaintext: PlaintextPolicy;
+  readonly log: Log;
+  /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
+  readonly extraEncryptionHeader?: boolean;
+  /** Default 64; not more than the agent's sockets. */
+  readonly maxConcurrentRequests?: number;
+  /** For the single requests of a copy, so that one failed part of many does not fail the whole. Default: none. */
+  readonly copyRetry?: RetryPolicy;
+}
+
+const defaultMaxConcurrentRequests = 64;
+
+export class S3ObjectStore implements ObjectStore {
+  readonly limits: StoreLimits;
+  readonly #reader: ObjectReader;
+  readonly #writer: ObjectWriter;
+  readonly #uploader: MultipartUploader;
+  readonly #copier: ObjectCopier;
+  readonly #deleter: ObjectDeleter;
+
+  constructor(options: S3StoreOptions) {
+    const { client, customerKey, plaintext, log, extraEncryptionHeader = false, copyRetry } = options;
+    const { maxConcurrentRequests = defaultMaxConcurrentRequests } = options;
+    const isAws = options.endpoint === undefined;
+    this.limits = limitsOf(isAws);
+    const bucket = new BucketClient({ client, bucket: options.bucket, maxConcurrentRequests, log });
+    const encryption = newObjectFields(customerKey, extraEncryptionHeader);
+    const reader = new ObjectReader({ bucket, customerKey, plaintext, log });
+    const conditions = new WriteConditions(reader, isAws);
+    const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
+    this.#reader = reader;
+    this.#writer = new ObjectWriter({ bucket, conditions, encryption });
+    this.#uploader = new MultipartUploader({ bucket, reader, conditions, customerKey, encryption });
+    this.#copier = new ObjectCopier({ bucket, conditions, store, customerKey, encryption, log });
+    this.#deleter = new ObjectDeleter(bucket);
+  }
+
+  list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
+    return this.#reader.list(request, signal);
+  }
+
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    return this.#reader.head(key, signal);
+  }
+
+  get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    return this.#reader.get(key, request, signal);
+  }
+
+  put(
+    key: string,
+    body: readonly Uint8Array[],
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return this.#writer.put(key, body, headers, condition, signal);
+  }
+
+  createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    return this.#uploader.createUpload(key, headers, signal);
+  }
+
+  uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    return this.#uploader.uploadPart(key, uploadId, partNumber, body, signal);
+  }
+
+  uploadPartCopy(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    source: CopySource,
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    return this.#uploader.uploadPartCopy(key, uploadId, partNumber, source, signal);
+  }
+
+  completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    return this.#uploader.completeUpload(key, uploadId, parts, condition, signal);
+  }
+
+  abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    return this.#uploader.abortUpload(key, uploadId, signal);
+  }
+
+  async copy(
+    source: ObjectInfo,
+    targetKey: string,
+    headers: ObjectHeaders,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    this.#reader.checkReadable('copy', source);
+    return this.#copier.copy(source, targetKey, headers, condition, signal);
+  }
+
+  delete(key: string, signal: AbortSignal): Promise<void> {
+    return this.#deleter.delete(key, signal);
+  }
+
+  deleteMany(keys: readonly string[], signal: AbortSignal): Promise<readonly DeleteFailure[]> {
+    return this.#deleter.deleteMany(keys, signal);
+  }
+}

@@ -1,0 +1,33 @@
+/** What servers insist on: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; Ceph has the same but for metadata. */
+import { StoreError } from '../errors.js';
+import type { StoreLimits } from '../object-store.js';
+import { explanations, type FailedCall } from './error-codes.js';
+
+const mebibyte = 1024 * 1024;
+const maxPartSize = 5 * 1024 * mebibyte;
+const maxParts = 10_000;
+const maxKeyBytes = 1024;
+
+/** Ceph limits request headers as a whole, at 16 KiB; 7,000 bytes of metadata were tried. */
+const maxMetadataBytes = { aws: 2048, other: 7000 };
+
+export function limitsOf(isAws: boolean): StoreLimits {
+  return {
+    minPartSize: 5 * mebibyte,
+    maxPartSize,
+    maxParts,
+    maxObjectSize: maxParts * maxPartSize,
+    maxKeyBytes,
+    maxMetadataBytes: isAws ? maxMetadataBytes.aws : maxMetadataBytes.other,
+  };
+}
+
+/** Throws `KeyTooLong`, which Ceph itself reports as one of many reasons for `InvalidObjectName`. */
+export function checkKey({ operation, key }: FailedCall): void {
+  const bytes = Buffer.byteLength(key);
+  if (bytes <= maxKeyBytes) return;
+  throw new StoreError(
+    'KeyTooLong',
+    `${operation} ${key}: ${explanations.KeyTooLong} (${bytes} bytes, at most ${maxKeyBytes})`,
+  );
+}

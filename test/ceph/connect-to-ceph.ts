@@ -1,0 +1,81 @@
+/** What the tests against a real Ceph share: whether it is there, and a bucket of their own in it. */
+import { randomBytes } from 'node:crypto';
+import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3';
+import test, { type TestFn } from 'ava';
+import { CustomerKey } from '../../src/customer-key.js';
+import type { Log } from '../../src/log.js';
+import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
+import { connect, type S3Connection } from '../../src/s3/connect.js';
+import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
+
+export const silentLog: Log = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** OSIRISFS_TEST_CEPH=1 says that a gateway runs and that AWS_* describe it. */
+const hasCeph = process.env['OSIRISFS_TEST_CEPH'] === '1';
+const requiresCeph = process.env['OSIRISFS_REQUIRE_CEPH'] === '1';
+
+/** Whether tests against Ceph are to run, if only to fail because it is missing. */
+export const wantsCeph = hasCeph || requiresCeph;
+/** `test`, or `test.skip` where there is no Ceph and none is required. For tests, not for hooks. */
+export const cephTest: TestFn = wantsCeph ? test : (test.skip as unknown as TestFn);
+
+export interface TestBucket {
+  readonly connection: S3Connection;
+  readonly bucket: string;
+  readonly customerKey: CustomerKey;
+  /** A store on the bucket, differing from the usual options as given. */
+  makeStore(options?: Partial<S3StoreOptions>): S3ObjectStore;
+  /** Deletes everything, the bucket too. */
+  remove(): Promise<void>;
+}
+
+export async function makeTestBucket(namePrefix: string): Promise<TestBucket> {
+  if (!hasCeph) throw new Error('OSIRISFS_REQUIRE_CEPH=1, but OSIRISFS_TEST_CEPH is not 1');
+  const connection = await connect({
+    allowPlainHttp: false,
+    requestTimeoutMs: 30_000,
+    connectTimeoutMs: 5_000,
+    maxSockets: 64,
+    setQuickAck: loadSetQuickAck(),
+    log: silentLog,
+  });
+  const bucket = `${namePrefix}-${randomBytes(4).toString('hex')}`;
+  const customerKey = new CustomerKey(randomBytes(32));
+  await connection.client.send(new CreateBucketCommand({ Bucket: bucket }));
+  const makeStore = (options: Partial<S3StoreOptions> = {}) =>
+    new S3ObjectStore({
+      client: connection.client,
+      endpoint: connection.endpoint,
+      bucket,
+      customerKey,
+      plaintext: 'read',
+      log: silentLog,
+      ...options,
+    });
+  return {
+    connection,
+    bucket,
+    customerKey,
+    makeStore,
+    async remove() {
+      const store = makeStore();
+      const signal = AbortSignal.timeout(60_000);
+      for (;;) {
+        const { objects } = await store.list({ prefix: '' }, signal);
+        if (objects.length === 0) break;
+        await store.deleteMany(
+          objects.map(({ key }) => key),
+          signal,
+        );
+      }
+      await connection.client.send(new DeleteBucketCommand({ Bucket: bucket }));
+      connection.close();
+    },
+  };
+}

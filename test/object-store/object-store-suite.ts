@@ -1,0 +1,442 @@
+/** What every object store and every wrapper of one must do, whatever is behind it. */
+import { randomBytes } from 'node:crypto';
+import type { ExecutionContext, TestFn } from 'ava';
+import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import type { ListedObject, ObjectStore, UploadedPart, WriteCondition } from '../../src/object-store.js';
+
+export interface SuiteStore {
+  readonly store: ObjectStore;
+  /** Begins every key that the test uses: '' or something that no other test uses. */
+  readonly prefix: string;
+}
+
+const noHeaders = { metadata: {} };
+const anyState: WriteCondition = {};
+const never = new AbortController().signal;
+
+/** Defines the tests, each titled `title: …`. `makeStore` is called once by each. */
+export function objectStoreSuite(
+  test: TestFn,
+  title: string,
+  makeStore: (t: ExecutionContext) => SuiteStore | Promise<SuiteStore>,
+): void {
+  const define = (
+    sentence: string,
+    body: (t: ExecutionContext, store: ObjectStore, prefix: string) => Promise<void>,
+  ) =>
+    test(`${title}: ${sentence}`, async (t) => {
+      const { store, prefix } = await makeStore(t);
+      await body(t, store, prefix);
+    });
+
+  define('an object reads as it was put, with its headers', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const content = randomBytes(70_000);
+    const metadata = { mtime: '1700000000.123456789', mode: '33188', 'user-note': 'a b  c' };
+    const { etag } = await store.put(
+      key,
+      [content],
+      { metadata, contentType: 'text/x-test' },
+      anyState,
+      never,
+    );
+    const { info, bytes } = await store.get(key, {}, never);
+    t.deepEqual(Buffer.from(bytes), content);
+    t.like(info, { key, size: 70_000, etag, metadata, contentType: 'text/x-test', isEncrypted: true });
+    t.deepEqual(await store.head(key, never), info);
+    t.true(Math.abs(info.lastModifiedMs - Date.now()) < 60_000);
+  });
+
+  define('the pieces of a body are stored in their order', async (t, store, prefix) => {
+    const pieces = [randomBytes(100_000), Buffer.alloc(0), randomBytes(1), randomBytes(50_000)];
+    await store.put(`${prefix}file`, pieces, noHeaders, anyState, never);
+    const { bytes } = await store.get(`${prefix}file`, {}, never);
+    t.deepEqual(Buffer.from(bytes), Buffer.concat(pieces));
+  });
+
+  define('an empty object can be put, read and listed', async (t, store, prefix) => {
+    await store.put(`${prefix}empty`, [], noHeaders, anyState, never);
+    const { info, bytes } = await store.get(`${prefix}empty`, {}, never);
+    t.is(bytes.length, 0);
+    t.is(info.size, 0);
+    t.true(info.isEncrypted);
+    t.is((await store.list({ prefix: `${prefix}empty` }, never)).objects[0]?.size, 0);
+  });
+
+  define('a range gives just its bytes, and fewer at the end of the object', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const content = randomBytes(10_000);
+    await store.put(key, [content], noHeaders, anyState, never);
+    for (const [offset, length] of [
+      [0, 1],
+      [4_095, 4_098],
+      [9_999, 1],
+      [9_000, 5_000],
+      [0, 10_000],
+    ] as const) {
+      const { info, bytes } = await store.get(key, { range: { offset, length } }, never);
+      t.deepEqual(Buffer.from(bytes), content.subarray(offset, offset + length));
+      t.is(info.size, 10_000);
+    }
+  });
+
+  define('a range that starts past the end is RangeNotSatisfiable', async (t, store, prefix) => {
+    await store.put(`${prefix}file`, [randomBytes(10)], noHeaders, anyState, never);
+    await store.put(`${prefix}empty`, [], noHeaders, anyState, never);
+    const range = (offset: number) => ({ range: { offset, length: 5 } });
+    await rejects(t, 'RangeNotSatisfiable', store.get(`${prefix}file`, range(10), never));
+    await rejects(t, 'RangeNotSatisfiable', store.get(`${prefix}empty`, range(0), never));
+  });
+
+  define('a missing object is NotFound', async (t, store, prefix) => {
+    await rejects(t, 'NotFound', store.head(`${prefix}missing`, never));
+    await rejects(t, 'NotFound', store.get(`${prefix}missing`, {}, never));
+  });
+
+  define('a read of a replaced version is PreconditionFailed', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const old = await store.put(key, [Buffer.from('old')], noHeaders, anyState, never);
+    t.is(Buffer.from((await store.get(key, { ifMatch: old.etag }, never)).bytes).toString(), 'old');
+    await store.put(key, [Buffer.from('new')], noHeaders, anyState, never);
+    await rejects(t, 'PreconditionFailed', store.get(key, { ifMatch: old.etag }, never));
+  });
+
+  define('a put with a condition that does not hold changes nothing', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const old = await store.put(key, [Buffer.from('old')], noHeaders, { ifNoneMatch: '*' }, never);
+    const other = [Buffer.from('other')];
+    await rejects(t, 'PreconditionFailed', store.put(key, other, noHeaders, { ifNoneMatch: '*' }, never));
+    await store.put(key, [Buffer.from('new')], noHeaders, { ifMatch: old.etag }, never);
+    await rejects(t, 'PreconditionFailed', store.put(key, other, noHeaders, { ifMatch: old.etag }, never));
+    t.is(await read(store, key), 'new');
+  });
+
+  define('a listing rolls up common prefixes', async (t, store, prefix) => {
+    for (const name of ['a', 'dir/one', 'dir/sub/two', 'dir2/x', 'z'])
+      await store.put(prefix + name, [], noHeaders, anyState, never);
+    const page = await store.list({ prefix, delimiter: '/' }, never);
+    t.deepEqual(
+      page.objects.map(({ key }) => key),
+      [`${prefix}a`, `${prefix}z`],
+    );
+    t.deepEqual(page.prefixes, [`${prefix}dir/`, `${prefix}dir2/`]);
+    t.is(page.continuationToken, undefined);
+  });
+
+  define('pages show every key once, in the order of UTF-8 bytes', async (t, store, prefix) => {
+    // In UTF-16 the emoji comes before the tilde, in UTF-8 after it.
+    const names = ['B', 'a', 'a-', 'a/', 'a/b', 'ab', 'é', '\uff5e', '\u{1f600}'];
+    for (const name of names) await store.put(prefix + name, [], noHeaders, anyState, never);
+    for (const maxKeys of [1, 2, 4]) {
+      const listed = await listAll(store, prefix, maxKeys);
+      t.deepEqual(
+        listed.map(({ key }) => key.slice(prefix.length)),
+        names,
+      );
+    }
+  });
+
+  define('a listing and a head name the same version', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const { etag } = await store.put(key, [randomBytes(100)], noHeaders, anyState, never);
+    const [listed] = (await store.list({ prefix }, never)).objects;
+    const { lastModifiedMs } = await store.head(key, never);
+    t.deepEqual(listed, { key, size: 100, etag, lastModifiedMs });
+    t.is(lastModifiedMs % 1000, 0);
+  });
+
+  define('keys may hold any character', async (t, store, prefix) => {
+    const names = [
+      ' lead and trail ',
+      '+&<>"\'%20%',
+      'a//b',
+      'a/../b/./c',
+      '..',
+      'back\\slash',
+      'c\u0001\ttab\nline\rend\u007f',
+      'q?x=1&y#z;',
+      'u\u0308\u{1f600}\u2028',
+      '*()!~@$,:=[]{}|^`',
+    ];
+    for (const name of names) await store.put(prefix + name, [Buffer.from(name)], noHeaders, anyState, never);
+    const listed = await listAll(store, prefix, 1000);
+    t.deepEqual(listed.map(({ key }) => key.slice(prefix.length)).sort(), [...names].sort());
+    for (const name of names) t.is(await read(store, prefix + name), name);
+    const [first = ''] = names;
+    const source = await store.head(prefix + first, never);
+    for (const name of names) {
+      await store.copy(source, `${prefix}copy${name}`, noHeaders, anyState, never);
+      t.is(await read(store, `${prefix}copy${name}`), first);
+    }
+    t.deepEqual(
+      await store.deleteMany(
+        names.map((name) => prefix + name),
+        never,
+      ),
+      [],
+    );
+    t.is((await listAll(store, prefix, 1000)).length, names.length);
+  });
+
+  define('a key has at most 1,024 bytes', async (t, store, prefix) => {
+    const longest = prefix + 'é'.repeat(512).slice(prefix.length / 2 + (prefix.length % 2));
+    const key = longest + 'x'.repeat(store.limits.maxKeyBytes - Buffer.byteLength(longest));
+    await store.put(key, [], noHeaders, anyState, never);
+    t.is((await store.head(key, never)).key, key);
+    await rejects(t, 'KeyTooLong', store.put(`${key}x`, [], noHeaders, anyState, never));
+  });
+
+  define('metadata may fill its limit', async (t, store, prefix) => {
+    const { maxMetadataBytes } = store.limits;
+    const metadata = {
+      mode: '33188',
+      'xattr-user.big': 'v'.repeat(maxMetadataBytes - 'mode33188xattr-user.big'.length),
+    };
+    await store.put(`${prefix}file`, [], { metadata }, anyState, never);
+    t.deepEqual((await store.head(`${prefix}file`, never)).metadata, metadata);
+  });
+
+  define('an upload becomes one object, with the headers it began with', async (t, store, prefix) => {
+    const key = `${prefix}big`;
+    const headers = { metadata: { mode: '33188' }, contentType: 'text/x-test' };
+    const { minPartSize } = store.limits;
+    const [first, second, replaced, last] = [
+      randomBytes(minPartSize),
+      randomBytes(minPartSize + 1),
+      randomBytes(10),
+      randomBytes(10),
+    ];
+    const uploadId = await store.createUpload(key, headers, never);
+    await rejects(t, 'NotFound', store.head(key, never));
+    // Out of order, with a gap, and one number twice.
+    await store.uploadPart(key, uploadId, 7, [replaced], never);
+    const parts = [
+      await store.uploadPart(key, uploadId, 1, [first.subarray(0, 1000), first.subarray(1000)], never),
+      await store.uploadPart(key, uploadId, 3, [second], never),
+      await store.uploadPart(key, uploadId, 7, [last], never),
+    ];
+    const { etag } = await store.completeUpload(key, uploadId, parts, anyState, never);
+    const { info, bytes } = await store.get(key, {}, never);
+    t.true(Buffer.concat([first, second, last]).equals(bytes));
+    t.like(info, { ...headers, etag, isEncrypted: true });
+    const range = { offset: minPartSize - 3, length: 6 };
+    t.deepEqual(
+      Buffer.from((await store.get(key, { range, ifMatch: etag }, never)).bytes),
+      Buffer.concat([first.subarray(-3), second.subarray(0, 3)]),
+    );
+    t.is((await store.list({ prefix: key }, never)).objects[0]?.etag, etag);
+  });
+
+  define('a part under the least size is refused, but as the last', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const upload = async (count: number) => {
+      const uploadId = await store.createUpload(key, noHeaders, never);
+      const parts: UploadedPart[] = [];
+      for (let number = 1; number <= count; number += 1)
+        parts.push(await store.uploadPart(key, uploadId, number, [randomBytes(10)], never));
+      return store.completeUpload(key, uploadId, parts, anyState, never);
+    };
+    await rejects(t, 'InvalidRequest', upload(2));
+    await upload(1);
+    t.is((await store.head(key, never)).size, 10);
+  });
+
+  define('a completion with a condition that does not hold changes nothing', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const old = await store.put(key, [Buffer.from('old')], noHeaders, anyState, never);
+    const now = await store.put(key, [Buffer.from('now')], noHeaders, anyState, never);
+    const uploadId = await store.createUpload(key, noHeaders, never);
+    const parts = [await store.uploadPart(key, uploadId, 1, [Buffer.from('new')], never)];
+    const complete = (condition: WriteCondition) =>
+      store.completeUpload(key, uploadId, parts, condition, never);
+    await rejects(t, 'PreconditionFailed', complete({ ifNoneMatch: '*' }));
+    await rejects(t, 'PreconditionFailed', complete({ ifMatch: old.etag }));
+    t.is(await read(store, key), 'now');
+    await complete({ ifMatch: now.etag });
+    t.is(await read(store, key), 'new');
+  });
+
+  define('an aborted upload is gone, and aborting it again is no error', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const uploadId = await store.createUpload(key, noHeaders, never);
+    const part = await store.uploadPart(key, uploadId, 1, [Buffer.from('x')], never);
+    await store.abortUpload(key, uploadId, never);
+    await store.abortUpload(key, uploadId, never);
+    await rejects(t, 'NoSuchUpload', store.completeUpload(key, uploadId, [part], anyState, never));
+    await rejects(t, 'NoSuchUpload', store.uploadPart(key, uploadId, 1, [Buffer.from('x')], never));
+    await rejects(t, 'NotFound', store.head(key, never));
+  });
+
+  define('ranges of objects are spliced with new parts on the server', async (t, store, prefix) => {
+    const { minPartSize } = store.limits;
+    const content = randomBytes(2 * minPartSize + 77);
+    const key = `${prefix}file`;
+    const { etag: ifMatch } = await store.put(key, [content], noHeaders, anyState, never);
+    const uploadId = await store.createUpload(key, noHeaders, never);
+    const patch = randomBytes(minPartSize);
+    const cut = minPartSize + 13;
+    const parts = [
+      await store.uploadPartCopy(
+        key,
+        uploadId,
+        1,
+        { key, ifMatch, range: { offset: 3, length: cut } },
+        never,
+      ),
+      await store.uploadPart(key, uploadId, 2, [patch], never),
+      await store.uploadPartCopy(key, uploadId, 3, { key, ifMatch }, never),
+    ];
+    await store.completeUpload(key, uploadId, parts, { ifMatch }, never);
+    const { info, bytes } = await store.get(key, {}, never);
+    t.true(Buffer.concat([content.subarray(3, 3 + cut), patch, content]).equals(bytes));
+    t.true(info.isEncrypted);
+  });
+
+  define('a part is not copied from a replaced version or a missing object', async (t, store, prefix) => {
+    const source = `${prefix}source`;
+    const { etag } = await store.put(source, [Buffer.from('old')], noHeaders, anyState, never);
+    await store.put(source, [Buffer.from('new')], noHeaders, anyState, never);
+    const key = `${prefix}target`;
+    const uploadId = await store.createUpload(key, noHeaders, never);
+    const copyPart = (from: string) =>
+      store.uploadPartCopy(key, uploadId, 1, { key: from, ifMatch: etag }, never);
+    await rejects(t, 'PreconditionFailed', copyPart(source));
+    await rejects(t, 'NotFound', copyPart(`${prefix}missing`));
+    await store.abortUpload(key, uploadId, never);
+  });
+
+  define('a copy has the bytes of its source and its own headers', async (t, store, prefix) => {
+    for (const size of [0, 100, 700_000]) {
+      const content = randomBytes(size);
+      const key = `${prefix}source${size}`;
+      await store.put(key, [content], { metadata: { mode: '1' } }, anyState, never);
+      const headers = { metadata: { mode: '2', uid: '7' }, contentType: 'text/x-test' };
+      const target = `${prefix}target${size}`;
+      const { etag } = await store.copy(
+        await store.head(key, never),
+        target,
+        headers,
+        { ifNoneMatch: '*' },
+        never,
+      );
+      const { info, bytes } = await store.get(target, {}, never);
+      t.true(content.equals(bytes), `${size} bytes`);
+      t.like(info, { ...headers, etag, size, isEncrypted: true });
+      t.deepEqual((await store.head(key, never)).metadata, { mode: '1' });
+    }
+  });
+
+  define('a copy onto itself changes the headers only', async (t, store, prefix) => {
+    for (const size of [0, 100, 700_000]) {
+      const key = `${prefix}file${size}`;
+      const content = randomBytes(size);
+      const { etag: ifMatch } = await store.put(key, [content], { metadata: { mode: '1' } }, anyState, never);
+      const headers = { metadata: { mode: '2' } };
+      await store.copy(await store.head(key, never), key, headers, { ifMatch }, never);
+      const { info, bytes } = await store.get(key, {}, never);
+      t.true(content.equals(bytes), `${size} bytes`);
+      t.like(info, { ...headers, isEncrypted: true });
+    }
+  });
+
+  define('a copy fails if source or target is not what was expected', async (t, store, prefix) => {
+    for (const size of [100, 700_000]) {
+      const key = `${prefix}source${size}`;
+      const target = `${prefix}target${size}`;
+      await store.put(key, [randomBytes(size)], noHeaders, anyState, never);
+      const stale = await store.head(key, never);
+      await store.put(key, [randomBytes(size)], noHeaders, anyState, never);
+      await rejects(t, 'PreconditionFailed', store.copy(stale, target, noHeaders, anyState, never));
+      await store.put(target, [Buffer.from('kept')], noHeaders, anyState, never);
+      const source = await store.head(key, never);
+      const copy = (condition: WriteCondition) => store.copy(source, target, noHeaders, condition, never);
+      await rejects(t, 'PreconditionFailed', copy({ ifNoneMatch: '*' }));
+      await rejects(t, 'PreconditionFailed', copy({ ifMatch: stale.etag }));
+      t.is(await read(store, target), 'kept');
+    }
+  });
+
+  define('a deleted object is gone, and deleting it again is no error', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    await store.put(key, [], noHeaders, anyState, never);
+    await store.delete(key, never);
+    await store.delete(key, never);
+    await rejects(t, 'NotFound', store.head(key, never));
+  });
+
+  define(
+    'more than a thousand keys are deleted at once, missing ones without error',
+    async (t, store, prefix) => {
+      const names = Array.from({ length: 1_203 }, (_, index) => `${prefix}${index}`);
+      for (const key of [names[0], names[1_000], names[1_202]])
+        await store.put(key ?? '', [], noHeaders, anyState, never);
+      t.is((await listAll(store, prefix, 1000)).length, 3);
+      t.deepEqual(await store.deleteMany(names, never), []);
+      t.is((await listAll(store, prefix, 1000)).length, 0);
+      t.deepEqual(await store.deleteMany([], never), []);
+    },
+  );
+
+  define('every method rejects with Aborted when its signal is aborted', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    await store.put(key, [Buffer.from('x')], noHeaders, anyState, never);
+    const info = await store.head(key, never);
+    const uploadId = await store.createUpload(key, noHeaders, never);
+    const part = await store.uploadPart(key, uploadId, 1, [Buffer.from('x')], never);
+    const aborted = AbortSignal.abort();
+    const source = { key, ifMatch: info.etag };
+    const calls: Record<Exclude<keyof ObjectStore, 'limits'>, () => Promise<unknown>> = {
+      list: () => store.list({ prefix }, aborted),
+      head: () => store.head(key, aborted),
+      get: () => store.get(key, {}, aborted),
+      put: () => store.put(key, [], noHeaders, anyState, aborted),
+      createUpload: () => store.createUpload(key, noHeaders, aborted),
+      uploadPart: () => store.uploadPart(key, uploadId, 1, [Buffer.from('y')], aborted),
+      uploadPartCopy: () => store.uploadPartCopy(key, uploadId, 1, source, aborted),
+      completeUpload: () => store.completeUpload(key, uploadId, [part], anyState, aborted),
+      abortUpload: () => store.abortUpload(key, uploadId, aborted),
+      copy: () => store.copy(info, `${prefix}copy`, noHeaders, anyState, aborted),
+      delete: () => store.delete(key, aborted),
+      deleteMany: () => store.deleteMany([key], aborted),
+    };
+    for (const call of Object.values(calls)) await rejects(t, 'Aborted', call());
+    t.is(await read(store, key), 'x');
+    await store.abortUpload(key, uploadId, never);
+  });
+
+  define('a request is aborted under way', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    await store.put(key, [Buffer.from('x')], noHeaders, anyState, never);
+    const controller = new AbortController();
+    const heads = Array.from({ length: 20 }, () => store.head(key, controller.signal));
+    controller.abort();
+    for (const head of heads) await rejects(t, 'Aborted', head);
+  });
+}
+
+async function rejects(t: ExecutionContext, code: StoreErrorCode, promise: Promise<unknown>): Promise<void> {
+  const error = await t.throwsAsync(promise, { instanceOf: StoreError });
+  t.is(error.code, code, error.message);
+}
+
+async function read(store: ObjectStore, key: string): Promise<string> {
+  return Buffer.from((await store.get(key, {}, never)).bytes).toString();
+}
+
+async function listAll(
+  store: ObjectStore,
+  prefix: string,
+  maxKeys: number,
+): Promise<readonly ListedObject[]> {
+  const found: ListedObject[] = [];
+  let token: string | undefined;
+  do {
+    const page = await store.list(
+      { prefix, maxKeys, ...(token !== undefined && { continuationToken: token }) },
+      never,
+    );
+    found.push(...page.objects);
+    token = page.continuationToken;
+  } while (token !== undefined);
+  return found;
+}
