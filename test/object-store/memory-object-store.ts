@@ -281,6 +281,8 @@ export class MemoryObjectStore implements ObjectStore {
 
   async #begin(method: StoreMethod, key: string, signal: AbortSignal): Promise<void> {
     this.requests.set(method, (this.requests.get(method) ?? 0) + 1);
+    // Before the hook is asked, whose rejection nobody would hear of.
+    if (signal.aborted) throw new StoreError('Aborted', `${method} ${key}: aborted`);
     await this.#interruptible(this.beforeRequest(method, key), method, key, signal);
   }
 
