@@ -1,8 +1,7 @@
 /** Buckets for tests, and a look at them from the other side: by Python's boto3, which shares no code with osirisfs. */
 import { randomBytes } from 'node:crypto';
-import type { ExecutionContext } from 'ava';
-import { runOk } from './child.js';
-import type { KeyFile } from './temporary.js';
+import { runOk, type ChildOptions } from './child.js';
+import type { KeyFile, Scope } from './temporary.js';
 
 /** Debian's Python, which has python3-boto3 and python3-boto, whatever comes first in PATH. */
 export const python = '/usr/bin/python3';
@@ -42,19 +41,30 @@ export interface BotoInputs {
  * Runs a Python script that finds `s3` (a boto3 client), `bucket`, `key` (the SSE-C arguments of a call), `listed()`,
  * `refused()` and `given` (all of `inputs`), and sets `answer`, which is returned. The keystring goes by standard input.
  */
-export async function withBoto3(script: string, inputs: BotoInputs, timeoutMs = 60_000): Promise<unknown> {
+export async function withBoto3(
+  script: string,
+  inputs: BotoInputs,
+  options: Pick<ChildOptions, 'timeoutMs' | 'env'> = {},
+): Promise<unknown> {
   const { keyFile, ...rest } = inputs;
   const given = keyFile === undefined ? rest : { ...rest, keystring: keyFile.keystring };
   const program = `${prelude}\nanswer = None\n${script}\njson.dump(answer, sys.stdout)\n`;
-  const env = { PYTHONWARNINGS: 'ignore' };
-  return JSON.parse(await runOk(python, ['-c', program], { input: JSON.stringify(given), env, timeoutMs }));
+  const env = { PYTHONWARNINGS: 'ignore', ...options.env };
+  const input = JSON.stringify(given);
+  return JSON.parse(await runOk(python, ['-c', program], { ...options, input, env }));
 }
 
 /** Makes a bucket that is emptied and deleted at the end of the test. */
-export async function makeBucket(t: ExecutionContext): Promise<string> {
+export async function makeBucket(scope: Scope): Promise<string> {
+  const bucket = await createBucket({});
+  scope.teardown(() => deleteBucket(bucket));
+  return bucket;
+}
+
+/** Makes a bucket, on the gateway that `env` leads to, and leaves it there. */
+export async function createBucket(env: Readonly<Record<string, string>>): Promise<string> {
   const bucket = `osirisfs-test-${randomBytes(6).toString('hex')}`;
-  await withBoto3('s3.create_bucket(Bucket=bucket)', { bucket });
-  t.teardown(() => deleteBucket(bucket));
+  await withBoto3('s3.create_bucket(Bucket=bucket)', { bucket }, { env });
   return bucket;
 }
 
@@ -71,7 +81,7 @@ with ThreadPoolExecutor(4) as pool:
 s3.delete_bucket(Bucket=bucket)
 `,
     { bucket },
-    300_000,
+    { timeoutMs: 300_000 },
   );
 }
 
@@ -100,5 +110,9 @@ export async function getByBoto3(bucket: string, keyFile: KeyFile, objectKey: st
 
 /** Every key in the bucket, in order. */
 export async function keysInBucket(bucket: string): Promise<string[]> {
-  return (await withBoto3(`answer = [item['Key'] for item in listed()]`, { bucket }, 120_000)) as string[];
+  return (await withBoto3(
+    `answer = [item['Key'] for item in listed()]`,
+    { bucket },
+    { timeoutMs: 120_000 },
+  )) as string[];
 }

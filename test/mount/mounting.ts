@@ -2,9 +2,8 @@
 import { chown, mkdtemp, readFile, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { ExecutionContext } from 'ava';
 import { run, start, waitUntil, type ChildOptions, type Finished, type RunningChild } from './child.js';
-import { makeDirectory, type KeyFile } from './temporary.js';
+import { makeDirectory, type KeyFile, type Scope } from './temporary.js';
 import { projectRoot, type User } from './user.js';
 
 export interface MountRequest {
@@ -52,10 +51,10 @@ function mainFile(user: User | undefined): string {
 }
 
 /** Mounts and resolves when the directory shows the bucket. Whatever the test does, its end unmounts. */
-export async function mountBucket(t: ExecutionContext, request: MountRequest): Promise<Mount> {
+export async function mountBucket(scope: Scope, request: MountRequest): Promise<Mount> {
   const { user } = request;
-  const directory = request.directory ?? (await makeMountpoint(t, user));
-  const logFile = path.join(await makeDirectory(t, user), 'osirisfs.log');
+  const directory = request.directory ?? (await makeMountpoint(scope, user));
+  const logFile = path.join(await makeDirectory(scope, user), 'osirisfs.log');
   const args = ['mount', request.bucket, directory, '--key-file', request.keyFile.path, '--foreground'];
   args.push('--log-file', logFile, '--log-level', request.logLevel ?? 'debug', ...(request.options ?? []));
   const child = await start(process.execPath, [mainFile(user), ...args], {
@@ -63,7 +62,7 @@ export async function mountBucket(t: ExecutionContext, request: MountRequest): P
     cwd: '/',
     ...(request.env === undefined ? {} : { env: request.env }),
   });
-  t.teardown(() => endMount(directory, child));
+  scope.teardown(() => endMount(directory, child));
   await waitUntil(`${request.bucket} mounted on ${directory}`, 60_000, async () => {
     if (child.hasEnded()) throw new Error(`osirisfs mount ended: ${child.output()}`);
     return isMounted(directory);
@@ -92,9 +91,9 @@ export async function mountBucket(t: ExecutionContext, request: MountRequest): P
 }
 
 /** An empty directory to mount on. It is only ever deleted by rmdir, which a mounted one refuses. */
-export async function makeMountpoint(t: ExecutionContext, user?: User): Promise<string> {
+export async function makeMountpoint(scope: Scope, user?: User): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'mount-'));
-  t.teardown(() => rmdir(directory));
+  scope.teardown(() => rmdir(directory));
   if (user !== undefined) await chown(directory, user.uid, user.gid);
   return directory;
 }

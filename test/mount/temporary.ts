@@ -3,13 +3,34 @@ import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createHash, randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { ExecutionContext } from 'ava';
 import type { User } from './user.js';
 
+/** What sees to it that things are put away at its end, last made first. A test's `t` is one. */
+export interface Scope {
+  teardown(step: () => Promise<void>): void;
+}
+
+/** For what several tests of one file share: `test.after.always(() => scope.end())`. */
+export class FileScope implements Scope {
+  readonly #steps: (() => Promise<void>)[] = [];
+
+  teardown(step: () => Promise<void>): void {
+    this.#steps.push(step);
+  }
+
+  /** Takes every step, also after one has failed; rejects with what went wrong. */
+  async end(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const step of this.#steps.splice(0).reverse())
+      await step().catch((error: unknown) => errors.push(error));
+    if (errors.length > 0) throw new AggregateError(errors, errors.map(String).join('\n'));
+  }
+}
+
 /** A fresh directory on the local disk, deleted at the end of the test; `user`'s, if given. */
-export async function makeDirectory(t: ExecutionContext, user?: User): Promise<string> {
+export async function makeDirectory(scope: Scope, user?: User): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'local-'));
-  t.teardown(() => removeTree(directory));
+  scope.teardown(() => removeTree(directory));
   if (user !== undefined) await chown(directory, user.uid, user.gid);
   return directory;
 }
@@ -28,8 +49,8 @@ export interface KeyFile {
 }
 
 /** A key file in OSiRIS's form: 32 characters of text; readable by its owner only. */
-export async function makeKeyFile(t: ExecutionContext, user?: User): Promise<KeyFile> {
-  const directory = await makeDirectory(t, user);
+export async function makeKeyFile(scope: Scope, user?: User): Promise<KeyFile> {
+  const directory = await makeDirectory(scope, user);
   const keystring = randomBytes(24).toString('base64url');
   const file = path.join(directory, 'customer.key');
   await writeFile(file, keystring, { mode: 0o600 });

@@ -3,8 +3,7 @@ import { chmod, chown, cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ExecutionContext } from 'ava';
-import { removeTree } from './temporary.js';
+import { removeTree, type Scope } from './temporary.js';
 import { run, runOk } from './child.js';
 
 export interface User {
@@ -21,12 +20,12 @@ export interface User {
 export const projectRoot = path.resolve(fileURLToPath(import.meta.url), '../../../..');
 
 /** `nobody` when the tests run as root; otherwise the tests' own user is ordinary already. */
-export async function ordinaryUser(t: ExecutionContext): Promise<User> {
+export async function ordinaryUser(scope: Scope): Promise<User> {
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? 65534 : (process.getuid?.() ?? 0);
   const gid = isRoot ? 65534 : (process.getgid?.() ?? 0);
   const home = await mkdtemp(path.join(tmpdir(), 'home-'));
-  t.teardown(() => removeTree(home));
+  scope.teardown(() => removeTree(home));
   await chown(home, uid, gid);
   const env = {
     HOME: home,
@@ -42,15 +41,15 @@ export async function ordinaryUser(t: ExecutionContext): Promise<User> {
   ) {
     throw new Error('ordinary users may not open /dev/fuse here: chmod 666 /dev/fuse, as udev does');
   }
-  return { ...user, programRoot: await readableRoot(t, { ...user, programRoot: '' }) };
+  return { ...user, programRoot: await readableRoot(scope, { ...user, programRoot: '' }) };
 }
 
 /** The checkout, or a copy of what the program needs where the user may not read the checkout (say, in /root). */
-async function readableRoot(t: ExecutionContext, user: User): Promise<string> {
+async function readableRoot(scope: Scope, user: User): Promise<string> {
   const main = path.join(projectRoot, 'dist/src/main.js');
   if ((await run('test', ['-r', main], { user, cwd: '/' })).code === 0) return projectRoot;
   const copy = await mkdtemp(path.join(tmpdir(), 'program-'));
-  t.teardown(() => removeTree(copy));
+  scope.teardown(() => removeTree(copy));
   await chmod(copy, 0o755);
   for (const part of ['package.json', 'dist/src']) {
     await cp(path.join(projectRoot, part), path.join(copy, part), { recursive: true });
