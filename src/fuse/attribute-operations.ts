@@ -29,11 +29,11 @@ export const statistics: Operation = async ({ fileSystem }, _request, call) =>
   encodeStatistics(await fileSystem.statistics(call));
 
 /**
- * Asked for by `ls -l` for every file. Access control lists are not kept, and saying so here spares the file system
- * thousands of questions.
+ * Asked for by `ls -l` for every file, until it hears that there is no such thing here: access control lists and SELinux
+ * labels. Saying so in the driver spares the file system the question, and its answers to the rest stay its own.
  */
-function isAccessControlList(name: string): boolean {
-  return name.startsWith('system.posix_acl_');
+function isUnsupported(name: string): boolean {
+  return name.startsWith('system.posix_acl_') || name === 'security.selinux';
 }
 
 /** `fuse_getxattr_in`, name. */
@@ -41,7 +41,7 @@ export const getExtendedAttribute: Operation = ({ fileSystem }, { inode, body },
   const size = body.readUInt32LE(0);
   const name = readString(body, 8);
   if (name === undefined) throw new FsError('ENODATA', 'getxattr: the name is not UTF-8');
-  if (isAccessControlList(name)) throw new FsError('EOPNOTSUPP', 'getxattr: no access control lists');
+  if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
   return fileSystem
     .getExtendedAttribute(inode, name, call)
     .then((value) => replyWithin(size, value, 'getxattr'));
@@ -67,7 +67,7 @@ export const setExtendedAttribute: Operation = async ({ fileSystem }, { inode, b
   const flags = body.readUInt32LE(4);
   const name = readString(body, 8);
   if (name === undefined) throw new FsError('EILSEQ', 'setxattr: the name is not UTF-8');
-  if (isAccessControlList(name)) throw new FsError('EOPNOTSUPP', 'setxattr: no access control lists');
+  if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `setxattr: ${name} is not kept`);
   const valueStart = stringEnd(body, 8) + 1;
   if (valueStart + size > body.length) throw new RangeError('setxattr: less data than announced');
   const value = Buffer.from(body.subarray(valueStart, valueStart + size));

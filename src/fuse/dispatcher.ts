@@ -3,7 +3,7 @@
  * does. What an answer hands out is taken back if the kernel no longer wants it, so lookup counts stay exact.
  */
 import { FsError } from '../errors.js';
-import type { FileSystem, InodeId } from '../file-system.js';
+import type { FileSystem, InodeId, KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import { makeDeferred, type Deferred } from './deferred.js';
 import type { Device } from './device.js';
@@ -22,7 +22,7 @@ import { SetIdInodes } from './set-id-inodes.js';
 const abandonTimeoutMs = 10_000;
 
 export class Dispatcher {
-  readonly #device: Device;
+  readonly #device: Pick<Device, 'send'>;
   readonly #fileSystem: FileSystem;
   readonly #failures: FailureLog;
   readonly #context: OperationContext;
@@ -35,8 +35,9 @@ export class Dispatcher {
 
   /** `onAnswered` is called after each answer with what `serve` was given as `lentBuffer`. */
   constructor(
-    device: Device,
+    device: Pick<Device, 'send'>,
     fileSystem: FileSystem,
+    caches: KernelCaches,
     log: Log,
     onAnswered: (lentBuffer: Buffer | undefined) => void,
   ) {
@@ -48,6 +49,7 @@ export class Dispatcher {
     this.#context = {
       fileSystem,
       setIdInodes: this.#setIdInodes,
+      caches,
       reportFailure: (operation, error) =>
         this.#failures.report(operation, error, 'taking back an answer that nobody waits for failed'),
     };

@@ -49,7 +49,7 @@ export const write: Operation = async (context, { inode, body }, call) => {
 
 /** What FUSE_HANDLE_KILLPRIV_V2 obliges to; see `set-id-inodes.ts`. */
 async function dropSetIdBits(
-  { fileSystem, setIdInodes }: OperationContext,
+  { fileSystem, setIdInodes, caches }: OperationContext,
   inode: InodeId,
   handle: HandleId,
   call: Call,
@@ -57,6 +57,8 @@ async function dropSetIdBits(
   if (!setIdInodes.has(inode)) return;
   const { attributes } = await fileSystem.setAttributes(inode, { killSetId: true }, handle, call);
   setIdInodes.note(inode, attributes);
+  // After a write the kernel takes only size and times for outdated. Not waited for: it may need this very answer first.
+  void caches.dropInode(inode, -1);
 }
 
 /** `fuse_flush_in`: its handle comes first; the rest is about locks, which the kernel keeps. */

@@ -22,7 +22,7 @@ interface Notification {
 }
 
 export class KernelCacheDropper implements KernelCaches {
-  readonly #device: Device;
+  readonly #device: Pick<Device, 'notify'>;
   readonly #log: Log;
   /** Not yet begun, in order. A second wish for the same joins the first, so there is at most one for each inode and name. */
   readonly #waiting = new Map<string, Notification>();
@@ -30,7 +30,7 @@ export class KernelCacheDropper implements KernelCaches {
   #isClosed = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(device: Device, log: Log) {
+  constructor(device: Pick<Device, 'notify'>, log: Log) {
     this.#device = device;
     this.#log = log;
   }

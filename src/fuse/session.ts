@@ -29,8 +29,11 @@ const maxInFlight = 4096;
 /** Writes of no more than this are copied, so that many small ones do not hold a buffer of 1 MiB each. */
 const maxCopiedWriteBytes = 64 << 10;
 
+/** What a session uses of a `Device`. */
+export type RequestChannel = Pick<Device, 'listen' | 'pause' | 'receive' | 'send' | 'notify' | 'close'>;
+
 export class Session {
-  readonly #device: Device;
+  readonly #device: RequestChannel;
   readonly #fileSystem: FileSystem;
   readonly #log: Log;
   readonly #dispatcher: Dispatcher;
@@ -43,12 +46,12 @@ export class Session {
   #hasStarted = false;
   #isPaused = false;
 
-  constructor(device: Device, fileSystem: FileSystem, log: Log) {
+  constructor(device: RequestChannel, fileSystem: FileSystem, log: Log) {
     this.#device = device;
     this.#fileSystem = fileSystem;
     this.#log = log;
     this.#caches = new KernelCacheDropper(device, log);
-    this.#dispatcher = new Dispatcher(device, fileSystem, log, (lentBuffer) => {
+    this.#dispatcher = new Dispatcher(device, fileSystem, this.#caches, log, (lentBuffer) => {
       if (lentBuffer !== undefined) this.#buffers.giveBack(lentBuffer);
       this.#resume();
     });
