@@ -38,7 +38,7 @@ export class Interrupts {
         invocation.abort();
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, recheckMs).unref());
+      await new Promise((resolve) => setTimeout(resolve, recheckMs));
     }
   }
 

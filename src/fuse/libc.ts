@@ -38,14 +38,18 @@ export interface Libc {
   watch(descriptor: number): ReadinessWatch;
 }
 
-/** Loads koffi. Rejects with a MountError if that fails, or if the machine is none that the driver knows. */
-export async function loadLibc(): Promise<Libc> {
+/**
+ * Loads koffi, only now, so that whoever mounts nothing does not need it. Rejects with a MountError if that fails, or
+ * if the machine is none that the driver knows. Tests give `importKoffi`.
+ */
+export async function loadLibc(
+  importKoffi: () => Promise<typeof Koffi> = () => import('koffi'),
+): Promise<Libc> {
   if (endianness() !== 'LE') {
     throw new MountError('ProtocolError', 'the kernel driver knows only little-endian machines');
   }
-  let koffi: typeof Koffi;
   try {
-    koffi = await import('koffi');
+    return bindLibc(await importKoffi());
   } catch (cause) {
     throw new MountError(
       'DriverMissing',
@@ -53,7 +57,6 @@ export async function loadLibc(): Promise<Libc> {
       { cause },
     );
   }
-  return bindLibc(koffi);
 }
 
 function bindLibc(koffi: typeof Koffi): Libc {

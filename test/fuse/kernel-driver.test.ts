@@ -47,7 +47,7 @@ async function isMounted(directory: string): Promise<boolean> {
 
 /** A program that is killed after the test. */
 function start(t: ExecutionContext, program: string, programArguments: string[]): ChildProcess {
-  const child = spawn(program, programArguments, { cwd: '/', stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(program, programArguments, { cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] });
   t.teardown(() => child.kill('SIGKILL'));
   return child;
 }

@@ -7,7 +7,7 @@ import type { ExecutionContext } from 'ava';
 import type { ServerCommands, ServerReply, ServerRequest } from './memory-server.js';
 
 /** How long anything in these tests may take. */
-export const limitMs = 20_000;
+export const limitMs = 60_000;
 
 /** An ordinary user: Debian's `nobody`. */
 export const nobody = { uid: 65534, gid: 65534 };
