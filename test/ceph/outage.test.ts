@@ -1,0 +1,145 @@
+// The gateway stops, or hangs, in the middle of things: programs get their data or an error in bounded time, and can
+// always be interrupted.
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { bash, run, runOk, start, waitUntil, type RunningChild } from '../mount/child.js';
+import { createBucket, withBoto3 } from '../mount/bucket.js';
+import { startGateway, type Gateway } from '../mount/gateway.js';
+import { makeRandomFile } from '../mount/local-tree.js';
+import { mountBucket, type Mount } from '../mount/mounting.js';
+import { makeDirectory, makeKeyFile, type KeyFile, type Scope } from '../mount/temporary.js';
+import { cephTest, mebibyte } from './ceph-test.js';
+
+/** An outage as long as this is over for a program, one way or the other. */
+const boundMs = 180_000;
+/** "At once", on a machine that is busy. */
+const atOnceMs = 3_000;
+
+interface Setting {
+  readonly gateway: Gateway;
+  readonly bucket: string;
+  readonly keyFile: KeyFile;
+  readonly mount: Mount;
+}
+
+async function mountOnOwnGateway(scope: Scope): Promise<Setting> {
+  const gateway = await startGateway(scope);
+  const bucket = await createBucket(gateway.env);
+  const keyFile = await makeKeyFile(scope);
+  const mount = await mountBucket(scope, { bucket, keyFile, env: gateway.env });
+  return { gateway, bucket, keyFile, mount };
+}
+
+/** Resolves when the program has read that much, so that it is in the middle of copying. */
+async function waitUntilHasRead(child: RunningChild, bytes: number): Promise<void> {
+  await waitUntil(`${bytes} bytes read by ${child.pid}`, 60_000, async () => {
+    const io = await readFile(`/proc/${child.pid}/io`, 'utf8');
+    return Number(/^rchar: (\d+)/m.exec(io)?.[1]) > bytes;
+  });
+}
+
+/** Resolves when the program sleeps in the kernel and has done so for a while. */
+async function waitUntilBlocked(child: RunningChild, name: string): Promise<void> {
+  let quietPolls = 0;
+  let before = '';
+  await waitUntil(`${name} waits in the kernel`, 30_000, async () => {
+    const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8');
+    const [, program, state] = /^\d+ \((.*)\) (\S)/.exec(stat) ?? [];
+    const isQuiet = program === name && state !== 'R' && stat === before;
+    before = stat;
+    quietPolls = isQuiet ? quietPolls + 1 : 0;
+    return quietPolls >= 10;
+  });
+}
+
+async function listsInTime(mount: Mount): Promise<void> {
+  await waitUntil('the mount works again', 60_000, async () => {
+    return (await run('ls', ['-l', mount.directory], { timeoutMs: 60_000 })).code === 0;
+  });
+}
+
+cephTest('a copy goes on after the gateway has stopped and come back, and no byte is lost', async (t) => {
+  const { gateway, bucket, keyFile, mount } = await mountOnOwnGateway(t);
+  const local = path.join(await makeDirectory(t), 'local.bin');
+  await makeRandomFile(local, 192 * mebibyte);
+  const copy = await start('cp', [local, path.join(mount.directory, 'copy.bin')]);
+  await waitUntilHasRead(copy, 48 * mebibyte);
+  await gateway.stop();
+  await gateway.start();
+  const { code, stderr, durationMs } = await copy.waitForEnd(boundMs);
+  t.log(`cp ended with ${code ?? 'a signal'} after ${Math.round(durationMs)} ms ${stderr}`);
+  t.is(code, 0, 'the outage was short enough to be sat out');
+  await mount.unmount();
+  const md5 = (await bash('md5sum <"$1" | cut -c1-32', [local])).trim();
+  t.is(
+    await withBoto3(
+      `answer = hashlib.md5(s3.get_object(Bucket=bucket, Key='copy.bin', **key)['Body'].read()).hexdigest()`,
+      { bucket, keyFile },
+      { env: gateway.env },
+    ),
+    md5,
+  );
+});
+
+cephTest(
+  'a copy ends with an error in bounded time when the gateway stays away, and the mount lives on',
+  async (t) => {
+    const { gateway, bucket, keyFile, mount } = await mountOnOwnGateway(t);
+    await bash('echo before >"$1/kept"', [mount.directory]);
+    const local = path.join(await makeDirectory(t), 'local.bin');
+    await makeRandomFile(local, 96 * mebibyte);
+    const copy = await start('cp', [local, path.join(mount.directory, 'copy.bin')]);
+    await waitUntilHasRead(copy, 24 * mebibyte);
+    await gateway.stop();
+    const { code, stderr, durationMs } = await copy.waitForEnd(boundMs);
+    t.log(`cp ended with ${code ?? 'a signal'} after ${Math.round(durationMs)} ms: ${stderr}`);
+    t.is(code, 1);
+    t.regex(stderr, /Input\/output error|Connection timed out|Host is down/);
+    await gateway.start();
+    await listsInTime(mount);
+    t.is(await runOk('cat', [path.join(mount.directory, 'kept')]), 'before\n');
+    await mount.unmount();
+    // The data that could not be stored was kept and stored later, or nothing of it is there: never a part of it.
+    const size = await withBoto3(
+      `answer = [item['Size'] for item in listed() if item['Key'] == 'copy.bin']`,
+      { bucket, keyFile },
+      { env: gateway.env },
+    );
+    t.true(
+      JSON.stringify(size) === '[]' || JSON.stringify(size) === `[${96 * mebibyte}]`,
+      JSON.stringify(size),
+    );
+  },
+);
+
+cephTest('Ctrl-C ends a reader, a lister and a writer at once while the gateway hangs', async (t) => {
+  const { gateway, mount } = await mountOnOwnGateway(t);
+  const local = path.join(await makeDirectory(t), 'local.bin');
+  await makeRandomFile(local, 64 * mebibyte);
+  await runOk('cp', [local, path.join(mount.directory, 'stored.bin')]);
+  await runOk('mkdir', [path.join(mount.directory, 'folder')]);
+  await gateway.signal('SIGSTOP');
+  const hanging = [
+    [
+      'dd',
+      [`if=${mount.directory}/stored.bin`, 'of=/dev/null', 'bs=1M', 'skip=40', 'iflag=direct', 'status=none'],
+    ],
+    ['ls', ['-l', path.join(mount.directory, 'folder')]],
+    ['cp', [local, path.join(mount.directory, 'new.bin')]],
+    ['stat', [path.join(mount.directory, 'never-seen')]],
+  ] as const;
+  for (const [program, args] of hanging) {
+    const child = await start(program, args);
+    await waitUntilBlocked(child, program);
+    const interruptedMs = performance.now();
+    child.kill('SIGINT');
+    const { signal } = await child.waitForEnd(30_000);
+    const tookMs = performance.now() - interruptedMs;
+    t.is(signal, 'SIGINT', program);
+    t.true(tookMs < atOnceMs, `${program} ended ${Math.round(tookMs)} ms after Ctrl-C`);
+  }
+  await gateway.signal('SIGCONT');
+  await listsInTime(mount);
+  t.is(await runOk('cmp', [local, path.join(mount.directory, 'stored.bin')]), '');
+  await mount.unmount();
+});
