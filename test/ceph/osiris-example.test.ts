@@ -16,9 +16,6 @@ warnings.simplefilter('ignore')
 import boto, boto.s3.connection
 
 verb, bucket_name, object_key, key_file, local_file = sys.argv[1:]
-if not boto.config.has_section('Boto'):
-    boto.config.add_section('Boto')
-boto.config.set('Boto', 'ca_certificates_file', os.environ['AWS_CA_BUNDLE'])
 endpoint = urlparse(os.environ['AWS_ENDPOINT_URL'])
 connection = boto.connect_s3(
     aws_access_key_id=os.environ['AWS_ACCESS_KEY_ID'], aws_secret_access_key=os.environ['AWS_SECRET_ACCESS_KEY'],
@@ -47,7 +44,9 @@ async function boto(
   keyFile: KeyFile,
   localFile: string,
 ): Promise<void> {
-  await runOk(python, ['-c', program, verb, bucket, objectKey, keyFile.path, localFile]);
+  // This boto takes the trusted authorities from OpenSSL's own variable only.
+  const env = { SSL_CERT_FILE: process.env['AWS_CA_BUNDLE'] };
+  await runOk(python, ['-c', program, verb, bucket, objectKey, keyFile.path, localFile], { env });
 }
 
 cephTest(
