@@ -16,7 +16,7 @@ const minFetchBytes = 512 * kibibyte;
 /** What a reader that starts at offset 0 gets ahead at once: most of them go on. */
 const startWindowBytes = 512 * kibibyte;
 
-/** The window is this many times what the run has consumed: no more than three times as much is fetched as is read. */
+/** The window is this many times what the run has consumed, so that at most three times as much is fetched as is read. */
 const windowFactor = 2;
 
 /** The kernel sends several requests at once (of 128 KiB buffered, 1 MiB direct); they arrive a little out of order. */
@@ -103,10 +103,9 @@ function windowOf(run: ReadAheadState, { blockBytes, maxWindowBytes }: ReadAhead
   const isFromStart = run.runStart === 0;
   if (run.requestCount === 1 && !isFromStart) return 0;
   const consumedBytes = run.runEnd - run.runStart - run.holeBytes;
-  const windowBytes = Math.min(
-    Math.max(windowFactor * consumedBytes, isFromStart ? startWindowBytes : 0),
-    maxWindowBytes,
-  );
+  const earnedBytes = Math.max(windowFactor * consumedBytes, isFromStart ? startWindowBytes : 0);
+  // Holes have been paid for already: they lie in what was fetched ahead.
+  const windowBytes = Math.min(earnedBytes - run.holeBytes, maxWindowBytes);
   return windowBytes < blockBytes ? 0 : windowBytes;
 }
 
