@@ -1,0 +1,87 @@
+/**
+ * Waiting that a caller's AbortSignal can end: what the lock, the staging area and the upload limiter have in common.
+ */
+import { StoreError } from '../errors.js';
+
+/** A promise that somebody else settles, unless the signal is aborted first. */
+export interface Waiter {
+  readonly promise: Promise<void>;
+  grant(): void;
+  refuse(error: Error): void;
+}
+
+/**
+ * `what` names the wait in the error. `onAbort` takes the waiter out of its queue; the promise then rejects with a
+ * StoreError of code `Aborted`.
+ */
+export function createWaiter(signal: AbortSignal, what: string, onAbort: () => void): Waiter {
+  throwIfAborted(signal, what);
+  let grant: () => void = () => undefined;
+  let refuse: (error: Error) => void = () => undefined;
+  const promise = new Promise<void>((resolve, reject) => {
+    const abort = () => {
+      onAbort();
+      reject(new StoreError('Aborted', `${what}: interrupted`));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    grant = () => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    };
+    refuse = (error) => {
+      signal.removeEventListener('abort', abort);
+      reject(error);
+    };
+  });
+  return { promise, grant, refuse };
+}
+
+export function throwIfAborted(signal: AbortSignal, what: string): void {
+  if (signal.aborted) throw new StoreError('Aborted', `${what}: interrupted`);
+}
+
+/** Settles as `promise` does, or rejects as soon as the signal is aborted; `promise` then goes on unobserved. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  const waiter = createWaiter(signal, what, () => undefined);
+  try {
+    await Promise.race([promise, waiter.promise]);
+  } finally {
+    waiter.grant();
+  }
+  return promise;
+}
+
+/** Runs `work` with a controller that also aborts when one of `signals` does, and lets go of them afterwards. */
+export async function withLinkedController<T>(
+  signals: readonly AbortSignal[],
+  work: (controller: AbortController) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const abort = () => {
+    controller.abort();
+  };
+  for (const signal of signals) {
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+  }
+  try {
+    return await work(controller);
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Waits until all have settled, then throws the first failure that is not merely an abort, or else any failure. */
+export async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  const values: T[] = [];
+  const failures: unknown[] = [];
+  for (const result of results) {
+    if (result.status === 'fulfilled') values.push(result.value);
+    else failures.push(result.reason);
+  }
+  if (failures.length > 0) {
+    throw failures.find((error) => !(error instanceof StoreError && error.code === 'Aborted')) ?? failures[0];
+  }
+  return values;
+}

@@ -1,0 +1,177 @@
+/**
+ * The bytes of one open file wherever they are: the extent map, the staged chunks and the stored objects, put together.
+ * Reading needs no lock: what a read returns is fixed before it waits for anything. Uploading is left to others.
+ */
+import { StoreError } from '../errors.js';
+import type { ObjectVersion } from '../object-version.js';
+import { ExtentMap, isStored, type Extent } from './extent-map.js';
+import { StagedBytes, type LentBytes } from './staged-bytes.js';
+import type { Standing } from './staged-chunk.js';
+import type { StagingArea } from './staging-area.js';
+import type { ReaderStream, VersionReader } from './version-reader.js';
+
+/** A request's body. The pieces stay as they are until `release`; `isIntact`: nobody uses them any more. */
+export interface Body {
+  readonly pieces: readonly Uint8Array[];
+  release(isIntact: boolean): void;
+}
+
+/** Views of this stand for all zeros. Never written to. */
+const zeros = Buffer.alloc(1024 * 1024);
+
+/** Stored bytes are read in pieces of this size where there is no request to go by. */
+const detachBytes = 4 * 1024 * 1024;
+
+export class FileContent {
+  readonly #reader: VersionReader;
+  readonly #staged: StagedBytes;
+  #extents: ExtentMap;
+
+  constructor(area: StagingArea, reader: VersionReader, base: ObjectVersion | undefined) {
+    this.#reader = reader;
+    this.#extents = new ExtentMap(base);
+    this.#staged = new StagedBytes(area, (offset, length) => {
+      for (const extent of this.#extents.slice(offset, length)) {
+        if (extent.source === 'staged') this.#extents.replace(extent.offset, extent.length, 'sent');
+      }
+    });
+  }
+
+  get size(): number {
+    return this.#extents.size;
+  }
+
+  get extents(): Pick<ExtentMap, 'slice' | 'endOfRun' | 'has' | 'hasStored' | 'isExactly' | 'seek'> {
+    return this.#extents;
+  }
+
+  /** Copies or views of the reader's blocks. Nothing of the range may be `sent`. */
+  async read(
+    offset: number,
+    length: number,
+    stream: ReaderStream | undefined,
+    signal: AbortSignal,
+  ): Promise<Uint8Array[]> {
+    const reads = this.#extents
+      .slice(offset, length)
+      .map((extent) =>
+        extent.source === 'staged'
+          ? Promise.all(this.#staged.copy(extent.offset, extent.length))
+          : this.#readUnstaged(extent, stream, signal),
+      );
+    return (await Promise.all(reads)).flat();
+  }
+
+  /** [offset, offset + length) as a request's body. Nothing of it may be `sent`. */
+  async lend(offset: number, length: number, signal: AbortSignal): Promise<Body> {
+    const lent: LentBytes[] = [];
+    const release = (isIntact: boolean) => {
+      for (const bytes of lent) bytes.release(isIntact);
+    };
+    try {
+      const reads = this.#extents.slice(offset, length).map((extent) => {
+        if (extent.source !== 'staged') return this.#readUnstaged(extent, undefined, signal);
+        const bytes = this.#staged.lend(extent.offset, extent.length);
+        lent.push(bytes);
+        return Promise.all(bytes.pieces);
+      });
+      return { pieces: (await Promise.all(reads)).flat(), release };
+    } catch (error) {
+      release(true);
+      throw error;
+    }
+  }
+
+  /** How many bytes `lend` would have to bring into memory. */
+  absentBytes(offset: number, length: number): number {
+    return this.#extents.slice(offset, length).reduce((sum, extent) => {
+      if (extent.source === 'staged') return sum + this.#staged.spilledBytes(extent.offset, extent.length);
+      return extent.source === 'zero' ? sum : sum + extent.length;
+    }, 0);
+  }
+
+  /** Stages a copy of `bytes`; `onStaged` is called after each piece. If it rejects, a first part of them may be there. */
+  async write(
+    offset: number,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+    onStaged: () => void = () => undefined,
+  ): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const at = offset + done;
+      const piece = bytes.subarray(done, done + this.#staged.endOfChunk(at) - at);
+      await this.#staged.write(at, piece, signal, () => {
+        this.#extents.replace(at, piece.length, 'staged');
+      });
+      done += piece.length;
+      onStaged();
+    }
+  }
+
+  resize(size: number): void {
+    const previous = this.size;
+    this.#extents.resize(size);
+    if (size < previous) this.#free(size, previous);
+  }
+
+  /** The range is zero, or a copy of the source, from now on. */
+  replace(offset: number, length: number, source: ObjectVersion | 'zero', sourceOffset: number): void {
+    this.#extents.replace(offset, length, source, sourceOffset);
+    this.#free(offset, offset + length);
+  }
+
+  /** Stages everything that is in objects. If it rejects, a part of it may be staged; the content is the same. */
+  async detach(signal: AbortSignal): Promise<void> {
+    for (const { offset, length, source } of this.#extents.slice(0, this.size)) {
+      if (!isStored(source)) continue;
+      for (let done = 0; done < length; done += detachBytes) {
+        let at = offset + done;
+        for (const piece of await this.read(at, Math.min(detachBytes, length - done), undefined, signal)) {
+          await this.write(at, piece, signal);
+          at += piece.length;
+        }
+      }
+    }
+  }
+
+  setStanding(offset: number, length: number, standing: Standing): void {
+    this.#staged.setStanding(offset, length, standing);
+  }
+
+  /** The content is that of the object, or nothing, from now on; all that was staged is freed. */
+  reset(base: ObjectVersion | undefined): void {
+    const end = this.size;
+    this.#extents = new ExtentMap(base);
+    this.#free(0, Math.max(end, this.size));
+  }
+
+  /** For tests. */
+  checkInvariants(): void {
+    this.#extents.checkInvariants();
+  }
+
+  #free(offset: number, end: number): void {
+    this.#staged.free(offset, end, (at, length) => this.#extents.has('staged', at, length));
+  }
+
+  async #readUnstaged(
+    { offset, length, source, sourceOffset }: Extent,
+    stream: ReaderStream | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    if (source === 'zero') return zeroPieces(length);
+    if (!isStored(source)) throw new Error(`the bytes at ${offset} are only in the upload`);
+    const pieces = await this.#reader.read(source, sourceOffset, length, stream, signal);
+    const received = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (received !== length) {
+      throw new StoreError('CorruptReply', `read ${source.key}: ${received} bytes instead of ${length}`);
+    }
+    return pieces;
+  }
+}
+
+function zeroPieces(length: number): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let left = length; left > 0; left -= zeros.length) pieces.push(zeros.subarray(0, left));
+  return pieces;
+}

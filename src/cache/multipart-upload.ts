@@ -1,0 +1,136 @@
+/**
+ * One multipart upload from its beginning to its completion or abort, and the sending of its parts. Which parts there
+ * are is decided elsewhere (`upload-plan.ts`, `streamed-upload.ts`).
+ */
+import type { Log } from '../log.js';
+import type {
+  ObjectHeaders,
+  ObjectStore,
+  UploadedPart,
+  WriteCondition,
+  WriteReply,
+} from '../object-store.js';
+import { abortable, settleAll, throwIfAborted, withLinkedController } from './abortable-wait.js';
+import type { FileContent } from './file-content.js';
+import type { UploadLimiter } from './upload-limiter.js';
+import type { PlannedPart } from './upload-plan.js';
+
+/** What an object is stored as. */
+export interface UploadTarget {
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+  readonly condition: WriteCondition;
+}
+
+export interface UploadServices {
+  readonly store: ObjectStore;
+  readonly limiter: UploadLimiter;
+  readonly content: FileContent;
+  readonly log: Log;
+}
+
+/** For requests that go on when the caller has gone: beginning an upload, so that its id is known, and aborting it. */
+const detachedTimeoutMs = 60_000;
+
+export class MultipartUpload {
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+  readonly #services: UploadServices;
+  #id: Promise<string> | undefined;
+
+  constructor(services: UploadServices, key: string, headers: ObjectHeaders) {
+    this.#services = services;
+    this.key = key;
+    this.headers = headers;
+  }
+
+  /** Begins the upload at the first call, and again after a failure. */
+  async begin(signal: AbortSignal): Promise<string> {
+    throwIfAborted(signal, `createUpload ${this.key}`);
+    if (!this.#id) {
+      const { store } = this.#services;
+      // Not the caller's signal: an upload that was begun but whose id is unknown could never be aborted.
+      const id = store.createUpload(this.key, this.headers, AbortSignal.timeout(detachedTimeoutMs));
+      this.#id = id;
+      id.catch(() => {
+        if (this.#id === id) this.#id = undefined;
+      });
+    }
+    return abortable(this.#id, signal, `createUpload ${this.key}`);
+  }
+
+  /** Sends one part, or has the server copy it, when the limiter lets it. Undefined if `isWanted` says no by then. */
+  async send(
+    partNumber: number,
+    { offset, length, copyFrom }: PlannedPart,
+    signal: AbortSignal,
+    isWanted: () => boolean = () => true,
+  ): Promise<UploadedPart | undefined> {
+    const { store, limiter, content } = this.#services;
+    const id = await this.begin(signal);
+    const what = `part ${partNumber} of ${this.key}`;
+    return limiter.run(copyFrom ? 0 : length, signal, what, async () => {
+      if (!isWanted()) return undefined;
+      if (copyFrom) {
+        const range = { offset: copyFrom.offset, length };
+        const source = { key: copyFrom.version.key, ifMatch: copyFrom.version.etag, range };
+        return store.uploadPartCopy(this.key, id, partNumber, source, signal);
+      }
+      const body = await content.lend(offset, length, signal);
+      let isSent = false;
+      try {
+        const part = await store.uploadPart(this.key, id, partNumber, body.pieces, signal);
+        isSent = true;
+        return part;
+      } finally {
+        body.release(isSent);
+      }
+    });
+  }
+
+  /** Sends parts with consecutive numbers. If one fails the others are aborted. */
+  async sendAll(
+    firstNumber: number,
+    parts: readonly PlannedPart[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart[]> {
+    const sent: UploadedPart[] = [];
+    await withLinkedController([signal], async (controller) => {
+      const queue = parts.entries();
+      const work = async () => {
+        try {
+          for (const [index, part] of queue) {
+            const uploaded = await this.send(firstNumber + index, part, controller.signal);
+            if (uploaded) sent[index] = uploaded;
+          }
+        } catch (error) {
+          controller.abort();
+          throw error;
+        }
+      };
+      const workers = Math.min(parts.length, this.#services.limiter.maxConcurrentUploads);
+      await settleAll(Array.from({ length: workers }, work));
+    });
+    return sent;
+  }
+
+  async complete(
+    parts: readonly UploadedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    const id = await this.begin(signal);
+    return this.#services.store.completeUpload(this.key, id, parts, condition, signal);
+  }
+
+  /** Never rejects: what could not be aborted is logged. */
+  async abort(): Promise<void> {
+    try {
+      const id = await this.#id;
+      if (id === undefined) return;
+      await this.#services.store.abortUpload(this.key, id, AbortSignal.timeout(detachedTimeoutMs));
+    } catch (error) {
+      this.#services.log.warn({ err: error, key: this.key }, 'an upload may be left in the bucket');
+    }
+  }
+}

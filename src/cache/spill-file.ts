@@ -1,0 +1,191 @@
+/**
+ * Staged bytes that do not fit into memory, on disk: one file without a name, encrypted under a random key that only this
+ * process has. Which bytes go there, and when, is the staging area's decision.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { open, unlink, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { FsError } from '../errors.js';
+import type { Log } from '../log.js';
+import { SlotAllocator, type Slot } from './slot-allocator.js';
+
+export interface SpillFileOptions {
+  readonly directory: string;
+  /** The file is never longer. */
+  readonly limitBytes: number;
+  /** The smallest slot. */
+  readonly unitBytes: number;
+  /** The largest slot: `unitBytes` times a power of two. */
+  readonly maxSlotBytes: number;
+  readonly log: Log;
+}
+
+/** A range of the file that holds one encrypted piece. */
+export class SpillSlot {
+  readonly slot: Slot;
+  /** Numbers the writes, so that no key stream is used twice. 0 until it is written. */
+  nonce = 0n;
+  reads = 0;
+  isReleased = false;
+
+  constructor(slot: Slot) {
+    this.slot = slot;
+  }
+}
+
+const cipherBlockBytes = 16;
+
+export class SpillFile {
+  readonly #directory: string;
+  readonly #allocator: SlotAllocator;
+  readonly #log: Log;
+  readonly #key = randomBytes(32);
+  #lastNonce = 0n;
+  #file: Promise<FileHandle> | undefined;
+  /** The disk had no room; until a slot is released. */
+  #isDiskFull = false;
+  /** The disk failed: nothing more is written to it. */
+  #isBroken = false;
+  #isStopped = false;
+  /** Resolves when the file, which nobody used any more, is short again. */
+  #shortened: Promise<void> = Promise.resolve();
+
+  constructor({ directory, limitBytes, unitBytes, maxSlotBytes, log }: SpillFileOptions) {
+    this.#directory = directory;
+    this.#allocator = new SlotAllocator(unitBytes, maxSlotBytes, limitBytes);
+    this.#log = log;
+  }
+
+  /** The bytes of all slots in use. */
+  get allocatedBytes(): number {
+    return this.#allocator.allocatedBytes;
+  }
+
+  /** Undefined if there is no room for `length` bytes. */
+  reserve(length: number): SpillSlot | undefined {
+    if (this.#isDiskFull || this.#isBroken || this.#isStopped) return undefined;
+    const slot = this.#allocator.allocate(length);
+    return slot && new SpillSlot(slot);
+  }
+
+  /**
+   * Encrypts `bytes` before it returns, so that they may change from then on. Resolves with false if the disk did not
+   * take them; the slot is the caller's to release in any case.
+   */
+  async write(slot: SpillSlot, bytes: Uint8Array): Promise<boolean> {
+    this.#lastNonce += 1n;
+    slot.nonce = this.#lastNonce;
+    const encrypted = createCipheriv('aes-256-ctr', this.#key, counterBlock(slot.nonce, 0)).update(bytes);
+    try {
+      await this.#shortened;
+      const file = await this.#open();
+      for (let written = 0; written < encrypted.length;) {
+        const left = encrypted.length - written;
+        const { bytesWritten } = await file.write(encrypted, written, left, slot.slot.position + written);
+        written += bytesWritten;
+      }
+      return true;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'ENOSPC' || code === 'EDQUOT') {
+        this.#isDiskFull = true;
+        this.#log.warn({ directory: this.#directory, code }, 'no room on the disk for staged data');
+      } else if (!this.#isStopped) {
+        this.#isBroken = true;
+        this.#log.error({ err: error, directory: this.#directory }, 'staged data cannot be spilled to disk');
+      }
+      return false;
+    }
+  }
+
+  /** Rejects with an FsError of code EIO if the disk does not give the bytes back. */
+  async read(slot: SpillSlot, offset: number, length: number): Promise<Buffer> {
+    const { position } = slot.slot;
+    const skipped = offset % cipherBlockBytes;
+    const encrypted = Buffer.allocUnsafeSlow(skipped + length);
+    slot.reads += 1;
+    try {
+      const file = await this.#open();
+      for (let filled = 0; filled < encrypted.length;) {
+        const at = position + offset - skipped + filled;
+        const { bytesRead } = await file.read(encrypted, filled, encrypted.length - filled, at);
+        if (bytesRead === 0) throw new Error('the spill file is too short');
+        filled += bytesRead;
+      }
+    } catch (error) {
+      throw new FsError('EIO', `${this.#directory}: staged data cannot be read back`, { cause: error });
+    } finally {
+      slot.reads -= 1;
+      if (slot.isReleased) this.#free(slot);
+    }
+    const firstBlock = (offset - skipped) / cipherBlockBytes;
+    const decipher = createDecipheriv('aes-256-ctr', this.#key, counterBlock(slot.nonce, firstBlock));
+    return decipher.update(encrypted).subarray(skipped);
+  }
+
+  /** Reads under way still get their bytes. */
+  release(slot: SpillSlot): void {
+    slot.isReleased = true;
+    this.#free(slot);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#shortened;
+    const file = await this.#file?.catch(() => undefined);
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  #free(slot: SpillSlot): void {
+    if (slot.reads > 0) return;
+    this.#allocator.free(slot.slot);
+    this.#isDiskFull = false;
+    if (this.#allocator.allocatedBytes === 0) this.#shorten();
+  }
+
+  /** Gives the disk its room back. Writes wait for it, and there is nothing to be read. */
+  #shorten(): void {
+    const { endBytes } = this.#allocator;
+    this.#allocator.reset();
+    if (endBytes === 0 || !this.#file || this.#isStopped) return;
+    const previous = this.#shortened;
+    const file = this.#file;
+    this.#shortened = (async () => {
+      await previous;
+      try {
+        // What was reserved meanwhile is not written yet: writes wait.
+        await (await file).truncate(0);
+      } catch (error) {
+        this.#log.debug({ err: error }, 'the spill file stays long');
+      }
+    })();
+  }
+
+  #open(): Promise<FileHandle> {
+    if (this.#isStopped) return Promise.reject(new Error('the spill file is closed'));
+    this.#file ??= this.#create();
+    return this.#file;
+  }
+
+  /** The name is gone before the first byte is written. */
+  async #create(): Promise<FileHandle> {
+    const name = path.join(this.#directory, `.osirisfs-spill-${randomBytes(12).toString('hex')}`);
+    const file = await open(name, 'wx+', 0o600);
+    try {
+      await unlink(name);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return file;
+  }
+}
+
+/** The number of the write and the number of the 16-byte block in it: together unique under this key. */
+function counterBlock(nonce: bigint, block: number): Buffer {
+  const counter = Buffer.alloc(cipherBlockBytes);
+  counter.writeBigUInt64BE(nonce, 0);
+  counter.writeBigUInt64BE(BigInt(block), 8);
+  return counter;
+}

@@ -1,0 +1,129 @@
+/**
+ * The staged bytes of one file, in chunks that the staging area keeps in memory or on disk. Which ranges are valid is
+ * the caller's to know.
+ */
+import { StagedChunk, type ChunkOwner, type Standing } from './staged-chunk.js';
+import type { StagingArea } from './staging-area.js';
+
+/** Pieces of staged bytes in order; those in memory are views, which stay where they are until `release`. */
+export interface LentBytes {
+  readonly pieces: readonly Promise<Uint8Array>[];
+  /** `isIntact`: nobody uses the pieces any more. */
+  release(isIntact: boolean): void;
+}
+
+export class StagedBytes implements ChunkOwner {
+  readonly #area: StagingArea;
+  readonly #onDiscard: (offset: number, length: number) => void;
+  readonly #chunks = new Map<number, StagedChunk>();
+
+  /** `onDiscard` hears of ranges that are only in the upload from now on. */
+  constructor(area: StagingArea, onDiscard: (offset: number, length: number) => void) {
+    this.#area = area;
+    this.#onDiscard = onDiscard;
+  }
+
+  /** Where the chunk that has `offset` ends. */
+  endOfChunk(offset: number): number {
+    return (Math.floor(offset / this.#area.chunkBytes) + 1) * this.#area.chunkBytes;
+  }
+
+  /**
+   * Waits for memory, then copies `bytes`, which must lie within one chunk, and calls `onWritten` in the same turn. If
+   * it rejects, nothing was written. One write at a time, and only where no chunk's standing is `sent`.
+   */
+  async write(offset: number, bytes: Uint8Array, signal: AbortSignal, onWritten: () => void): Promise<void> {
+    const index = Math.floor(offset / this.#area.chunkBytes);
+    const chunk = this.#chunks.get(index) ?? new StagedChunk(this, index);
+    await this.#area.hold(chunk, offset, offset + bytes.length, signal);
+    this.#chunks.set(index, chunk);
+    chunk.write(offset, bytes);
+    onWritten();
+    this.#area.unpin(chunk, true);
+  }
+
+  /** Copies [offset, offset + length). What is on disk is being read when this returns. */
+  copy(offset: number, length: number): Promise<Uint8Array>[] {
+    return this.#pieces(offset, length, (chunk, from, to) =>
+      chunk.buffer
+        ? Promise.resolve(Buffer.from(chunk.buffer.subarray(from, to)))
+        : this.#area.readSpilled(chunk, from, to - from),
+    );
+  }
+
+  /** Views for a request's body. */
+  lend(offset: number, length: number): LentBytes {
+    const pinned: StagedChunk[] = [];
+    const pieces = this.#pieces<Promise<Uint8Array>>(offset, length, (chunk, from, to) => {
+      const buffer = this.#area.pin(chunk);
+      if (!buffer) return this.#area.readSpilled(chunk, from, to - from);
+      pinned.push(chunk);
+      return Promise.resolve(buffer.subarray(from, to));
+    });
+    const release = (isIntact: boolean) => {
+      for (const chunk of pinned.splice(0)) this.#area.unpin(chunk, isIntact);
+    };
+    return { pieces, release };
+  }
+
+  /** How many bytes of [offset, offset + length) are not in memory. */
+  spilledBytes(offset: number, length: number): number {
+    let bytes = 0;
+    for (const chunk of this.#overlapping(offset, offset + length)) {
+      if (!chunk.buffer) bytes += Math.min(chunk.end, offset + length) - Math.max(chunk.offset, offset);
+    }
+    return bytes;
+  }
+
+  setStanding(offset: number, length: number, standing: Standing): void {
+    for (const chunk of this.#overlapping(offset, offset + length)) this.#area.setStanding(chunk, standing);
+  }
+
+  /** Frees the chunks that overlap [offset, end) and of which `isNeeded` says that nothing is valid. */
+  free(offset: number, end: number, isNeeded: (offset: number, length: number) => boolean): void {
+    for (const chunk of this.#overlapping(offset, end)) {
+      if (isNeeded(chunk.index * this.#area.chunkBytes, this.#area.chunkBytes)) continue;
+      this.#chunks.delete(chunk.index);
+      this.#area.free(chunk);
+    }
+  }
+
+  discard(chunk: StagedChunk): void {
+    this.#chunks.delete(chunk.index);
+    this.#onDiscard(chunk.offset, chunk.length);
+  }
+
+  #pieces<Piece>(
+    offset: number,
+    length: number,
+    take: (chunk: StagedChunk, from: number, to: number) => Piece,
+  ): Piece[] {
+    const pieces: Piece[] = [];
+    const end = offset + length;
+    for (let at = offset; at < end;) {
+      const until = Math.min(end, this.endOfChunk(at));
+      const chunk = this.#chunks.get(Math.floor(at / this.#area.chunkBytes));
+      if (!chunk || at < chunk.offset || until > chunk.end) throw new Error(`nothing is staged at ${at}`);
+      pieces.push(take(chunk, at - chunk.offset, until - chunk.offset));
+      at = until;
+    }
+    return pieces;
+  }
+
+  #overlapping(offset: number, end: number): StagedChunk[] {
+    const first = Math.floor(offset / this.#area.chunkBytes);
+    const last = Math.ceil(end / this.#area.chunkBytes) - 1;
+    const found: StagedChunk[] = [];
+    if (last - first >= this.#chunks.size) {
+      for (const chunk of this.#chunks.values()) {
+        if (chunk.index >= first && chunk.index <= last) found.push(chunk);
+      }
+    } else {
+      for (let index = first; index <= last; index++) {
+        const chunk = this.#chunks.get(index);
+        if (chunk) found.push(chunk);
+      }
+    }
+    return found;
+  }
+}

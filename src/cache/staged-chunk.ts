@@ -1,0 +1,56 @@
+/**
+ * A piece of one file's staged bytes: a window that is in memory or in the spill file. The staging area moves it
+ * between the two; which of its bytes mean anything is known to the file's extent map.
+ */
+import type { SpillSlot } from './spill-file.js';
+
+/**
+ * `dirty`: only here. `queued`: about to be sent as part of an upload that goes on while the file is written; kept in
+ * memory for that. `sent`: in the upload too, so that it can be given up in need.
+ */
+export type Standing = 'dirty' | 'queued' | 'sent';
+
+export interface ChunkOwner {
+  /** The area gives up a chunk whose standing is `sent`: from now on its bytes are only in the upload. */
+  discard(chunk: StagedChunk): void;
+}
+
+export class StagedChunk {
+  readonly owner: ChunkOwner;
+  /** Its chunk-sized place in the file: [index * chunkBytes, (index + 1) * chunkBytes). */
+  readonly index: number;
+  /** The window within that place, as an offset in the file. It only grows. */
+  offset = 0;
+  /** Of the window, and of the buffer or what is in the slot. */
+  length = 0;
+  /** At most one of `buffer` and `slot` is there; neither before the first write. */
+  buffer: Buffer | undefined;
+  slot: SpillSlot | undefined;
+  standing: Standing = 'dirty';
+  /** While it is positive the buffer stays. */
+  pins = 0;
+  /** Counts what was written, so that a spill that was overtaken by a write is noticed. */
+  changes = 0;
+  isSpilling = false;
+  isFreed = false;
+  /** A request that failed had views of the buffer, which may still be on their way: the buffer is not used again. */
+  isLeaked = false;
+
+  constructor(owner: ChunkOwner, index: number) {
+    this.owner = owner;
+    this.index = index;
+  }
+
+  get end(): number {
+    return this.offset + this.length;
+  }
+
+  /** Copies into the buffer. The window must cover it, and the chunk must be pinned. */
+  write(offset: number, bytes: Uint8Array): void {
+    if (!this.buffer || offset < this.offset || offset + bytes.length > this.end) {
+      throw new RangeError(`[${offset}, ${offset + bytes.length}) is outside the chunk's window`);
+    }
+    this.buffer.set(bytes, offset - this.offset);
+    this.changes += 1;
+  }
+}

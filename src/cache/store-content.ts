@@ -1,0 +1,79 @@
+/** Stores the whole content of a file as an object, by one PUT or by a multipart upload that is planned in advance. */
+import { FsError } from '../errors.js';
+import type { WriteReply } from '../object-store.js';
+import { MultipartUpload, type UploadServices, type UploadTarget } from './multipart-upload.js';
+import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
+
+export interface StoreSignals {
+  /** The caller's: ends everything up to the last request. */
+  readonly signal: AbortSignal;
+  /** Of the request that makes the object appear: its outcome must be known, so that the caller does not end it. */
+  readonly finalSignal: AbortSignal;
+}
+
+export interface StoredContent {
+  readonly etag: string;
+  /** The bytes, if they were stored by one PUT. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** The content must not change meanwhile. After a failure nothing is left in the bucket, and the content is as it was. */
+export async function storeContent(
+  services: UploadServices,
+  limits: PlanLimits,
+  target: UploadTarget,
+  signals: StoreSignals,
+): Promise<StoredContent> {
+  const { content } = services;
+  const parts = planOrRefuse(target.key, () => planUpload(content.extents.slice(0, content.size), limits));
+  if (!parts) return put(services, target, signals);
+  return { ...(await storeParts(services, target, parts, signals)), bytes: undefined };
+}
+
+/** Turns a plan that is impossible into EFBIG. */
+export function planOrRefuse<T>(key: string, plan: () => T): T {
+  try {
+    return plan();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new FsError('EFBIG', `${key}: too large for the store`, { cause: error });
+  }
+}
+
+async function put(
+  { store, limiter, content }: UploadServices,
+  { key, headers, condition }: UploadTarget,
+  { signal, finalSignal }: StoreSignals,
+): Promise<StoredContent> {
+  const send = async () => {
+    const body = await content.lend(0, content.size, signal);
+    let isSent = false;
+    try {
+      const { etag } = await store.put(key, body.pieces, headers, condition, finalSignal);
+      isSent = true;
+      return { etag, bytes: Buffer.concat(body.pieces) };
+    } finally {
+      body.release(isSent);
+    }
+  };
+  // What is in memory already needs nobody's leave, so that small files do not queue behind large ones.
+  const isInMemory = content.absentBytes(0, content.size) === 0;
+  return isInMemory ? send() : limiter.run(content.size, signal, `put ${key}`, send);
+}
+
+async function storeParts(
+  services: UploadServices,
+  { key, headers, condition }: UploadTarget,
+  parts: readonly PlannedPart[],
+  { signal, finalSignal }: StoreSignals,
+): Promise<WriteReply> {
+  const upload = new MultipartUpload(services, key, headers);
+  try {
+    const uploaded = await upload.sendAll(1, parts, signal);
+    return await upload.complete(uploaded, condition, finalSignal);
+  } catch (error) {
+    const aborted = upload.abort(); // never rejects
+    if (!signal.aborted) await aborted;
+    throw error;
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * The upload of a file that is still being written: full parts from the beginning on are sent in the background. What is
+ * changed later is sent again when the upload is completed. It takes no part in the file's lock.
+ */
+import { StoreError } from '../errors.js';
+import type { UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
+import { abortable, settleAll, withLinkedController } from './abortable-wait.js';
+import { MultipartUpload, type UploadServices, type UploadTarget } from './multipart-upload.js';
+import { streamPartBytes, type PlannedPart } from './upload-plan.js';
+
+/**
+ * `failed` and `stale` parts are dirty again, and are sent when the upload is completed; `stale`: changed since it was
+ * begun to be sent, whatever comes of that.
+ */
+type PartState = 'waiting' | 'sending' | 'sent' | 'failed' | 'stale';
+
+interface StreamedPart {
+  readonly number: number;
+  readonly offset: number;
+  readonly length: number;
+  state: PartState;
+  uploaded: UploadedPart | undefined;
+}
+
+export interface StreamedUploadOptions {
+  readonly services: UploadServices;
+  readonly target: UploadTarget;
+  /** Of the first parts. */
+  readonly partBytes: number;
+  /** Parts are multiples of this, so that a chunk belongs to one part. */
+  readonly unitBytes: number;
+}
+
+export class StreamedUpload {
+  readonly #upload: MultipartUpload;
+  readonly #services: UploadServices;
+  readonly #partBytes: number;
+  readonly #unitBytes: number;
+  /** Numbered from 1, contiguous from offset 0 to the frontier. */
+  readonly #parts: StreamedPart[] = [];
+  #frontier = 0;
+  readonly #controller = new AbortController();
+  /** Part number → the last request for it: two at once could overtake each other. Never reject. */
+  readonly #tasks = new Map<number, Promise<void>>();
+  /** Of a part in the background. While it is there only one part at a time is tried, to see whether it works again. */
+  #failure: unknown;
+  #nextTryAt = 0;
+
+  constructor({ services, target, partBytes, unitBytes }: StreamedUploadOptions) {
+    this.#services = services;
+    this.#upload = new MultipartUpload(services, target.key, target.headers);
+    this.#partBytes = partBytes;
+    this.#unitBytes = unitBytes;
+  }
+
+  get key(): string {
+    return this.#upload.key;
+  }
+
+  get headers(): UploadTarget['headers'] {
+    return this.#upload.headers;
+  }
+
+  /** What lies before it belongs to a part. */
+  get frontier(): number {
+    return this.#frontier;
+  }
+
+  get partCount(): number {
+    return this.#parts.length;
+  }
+
+  /** Why the background does not get on, if it does not. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Sends the parts that are full by now: everything from the frontier to `stagedEnd` is staged. */
+  advance(stagedEnd: number): void {
+    if (this.#failure !== undefined) {
+      if (stagedEnd >= this.#nextTryAt) this.#tryAgain(stagedEnd);
+      return;
+    }
+    // The last number is left for what follows the frontier at the end.
+    while (this.#parts.length + 1 < this.#services.store.limits.maxParts) {
+      const number = this.#parts.length + 1;
+      const length = streamPartBytes(number, this.#services.store.limits, this.#partBytes, this.#unitBytes);
+      if (this.#frontier + length > stagedEnd) return;
+      const part: StreamedPart = {
+        number,
+        offset: this.#frontier,
+        length,
+        state: 'waiting',
+        uploaded: undefined,
+      };
+      this.#parts.push(part);
+      this.#frontier += length;
+      this.#start(part);
+    }
+  }
+
+  /** The range of the parts that have a byte of [offset, offset + length). */
+  spanOf(offset: number, length: number): { readonly offset: number; readonly length: number } {
+    const parts = this.#overlapping(offset, length);
+    const first = parts[0];
+    const last = parts.at(-1);
+    return first && last
+      ? { offset: first.offset, length: last.offset + last.length - first.offset }
+      : { offset, length: 0 };
+  }
+
+  /** [offset, offset + length) is about to change. */
+  touch(offset: number, length: number): void {
+    for (const part of this.#overlapping(offset, length)) this.#giveUp(part, 'stale');
+  }
+
+  /** The file ends at `size`, before the frontier: the parts that reach further are none any more. */
+  cut(size: number): void {
+    for (let last = this.#parts.at(-1); last && last.offset + last.length > size; last = this.#parts.at(-1)) {
+      this.#giveUp(last, 'stale');
+      this.#parts.pop();
+      this.#frontier = last.offset;
+    }
+  }
+
+  /**
+   * Sends what is missing before the frontier and the parts of `tail` after it, and completes the upload under `finalSignal`.
+   * After a failure it may be called again.
+   */
+  async complete(
+    tail: readonly PlannedPart[],
+    condition: WriteCondition,
+    signal: AbortSignal,
+    finalSignal: AbortSignal,
+  ): Promise<WriteReply> {
+    const parts = await withLinkedController([signal, this.#controller.signal], async (controller) => {
+      const orAbort = async <T>(work: Promise<T>): Promise<T> => {
+        try {
+          return await work;
+        } catch (error) {
+          controller.abort();
+          throw error;
+        }
+      };
+      const [own, rest] = await settleAll([
+        orAbort(this.#sendMissing(controller.signal, orAbort)),
+        orAbort(this.#upload.sendAll(this.partCount + 1, tail, controller.signal)),
+      ]);
+      return [...(own ?? []), ...(rest ?? [])];
+    });
+    return this.#upload.complete(parts, condition, finalSignal);
+  }
+
+  /** Never rejects. Nothing is sent any more when this returns; resolves when the parts are freed. */
+  async abort(): Promise<void> {
+    this.#controller.abort();
+    for (const part of this.#parts) this.#giveUp(part, 'stale');
+    await Promise.all(this.#tasks.values());
+    await this.#upload.abort();
+  }
+
+  #overlapping(offset: number, length: number): StreamedPart[] {
+    if (offset >= this.#frontier) return [];
+    return this.#parts.filter((part) => part.offset < offset + length && offset < part.offset + part.length);
+  }
+
+  #giveUp(part: StreamedPart, state: 'stale' | 'failed'): void {
+    part.state = state;
+    part.uploaded = undefined;
+    this.#services.content.setStanding(part.offset, part.length, 'dirty');
+  }
+
+  #start(part: StreamedPart): void {
+    this.#services.content.setStanding(part.offset, part.length, 'queued');
+    const earlier = this.#tasks.get(part.number);
+    const task = this.#sendInBackground(part, earlier).finally(() => {
+      if (this.#tasks.get(part.number) === task) this.#tasks.delete(part.number);
+    });
+    this.#tasks.set(part.number, task);
+  }
+
+  async #sendInBackground(part: StreamedPart, earlier: Promise<void> | undefined): Promise<void> {
+    try {
+      await earlier;
+      await this.#send(part, this.#controller.signal);
+      if (part.state === 'sent' && this.#failure !== undefined) this.#resume();
+    } catch (error) {
+      // A part that was changed meanwhile may well be refused; and whoever aborted the upload knows it.
+      if (part.state !== 'sending' && part.state !== 'waiting') return;
+      this.#giveUp(part, 'failed');
+      if (this.#failure === undefined) {
+        const { log } = this.#services;
+        log.warn({ err: error, key: this.key, part: part.number }, 'a part could not be uploaded yet');
+        this.#nextTryAt = this.#frontier + this.#partBytes;
+      }
+      this.#failure = error;
+    }
+  }
+
+  async #send(part: StreamedPart, signal: AbortSignal): Promise<void> {
+    const planned = { offset: part.offset, length: part.length, copyFrom: undefined };
+    const uploaded = await this.#upload.send(part.number, planned, signal, () => {
+      if (part.state !== 'waiting') return false;
+      part.state = 'sending';
+      return true;
+    });
+    if (stateOf(part) !== 'sending') return;
+    part.state = 'sent';
+    part.uploaded = uploaded;
+    this.#services.content.setStanding(part.offset, part.length, 'sent');
+  }
+
+  /** One part that failed, as a question whether the store works again. */
+  #tryAgain(stagedEnd: number): void {
+    this.#nextTryAt = stagedEnd + this.#partBytes;
+    const isTrying = this.#parts.some(({ state }) => state === 'waiting' || state === 'sending');
+    const part = this.#parts.find(({ state }) => state === 'failed');
+    if (isTrying) return;
+    if (part) {
+      part.state = 'waiting';
+      this.#start(part);
+    } else {
+      // What failed was changed or cut off since; the next part will tell.
+      this.#failure = undefined;
+    }
+  }
+
+  #resume(): void {
+    this.#failure = undefined;
+    for (const part of this.#parts.filter(({ state }) => state === 'failed')) {
+      part.state = 'waiting';
+      this.#start(part);
+    }
+  }
+
+  async #sendMissing(
+    signal: AbortSignal,
+    orAbort: (work: Promise<void>) => Promise<void>,
+  ): Promise<UploadedPart[]> {
+    await abortable(Promise.all(this.#tasks.values()), signal, `upload of ${this.key}`);
+    const missing = this.#parts.filter(({ state }) => state !== 'sent').values();
+    const work = async () => {
+      for (const part of missing) {
+        part.state = 'waiting';
+        try {
+          await orAbort(this.#send(part, signal));
+        } catch (error) {
+          if (stateOf(part) !== 'stale') this.#giveUp(part, 'failed');
+          throw error;
+        }
+      }
+    };
+    await settleAll(Array.from({ length: this.#services.limiter.maxConcurrentUploads }, work));
+    this.#failure = undefined;
+    return this.#parts.map(({ number, uploaded }) => {
+      if (!uploaded) throw new StoreError('Aborted', `part ${number} of ${this.key} was not sent`);
+      return uploaded;
+    });
+  }
+}
+
+/** The state may have changed while a request was under way, which the compiler does not see. */
+function stateOf(part: StreamedPart): PartState {
+  return part.state;
+}

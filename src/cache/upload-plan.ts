@@ -1,0 +1,175 @@
+/**
+ * How a file's content becomes an object: in one PUT, or as a multipart upload in which the server copies the ranges that
+ * it has and only the changed ones are sent. Pure arithmetic.
+ */
+import type { ObjectVersion } from '../object-version.js';
+import type { StoreLimits } from '../object-store.js';
+import { isStored, type Extent } from './extent-map.js';
+
+export interface PlanLimits extends Pick<StoreLimits, 'minPartSize' | 'maxPartSize' | 'maxParts'> {
+  /** Content of up to this size is stored by one PUT. */
+  readonly putBytes: number;
+  /** What a part that is sent has, and up to twice that, unless the server's limits need more. */
+  readonly sendPartBytes: number;
+  /** The same for a part that the server copies: large copies are split so that several run in parallel. */
+  readonly copyPartBytes: number;
+}
+
+/** 8 MiB: large enough for the request to cost little beside its bytes, small enough to have several in memory. */
+export const defaultPartBytes = 8 * 1024 * 1024;
+/** RGW copies 512 MiB in 3.3 s as one part and in 2.1 s as eight, four at a time. */
+export const defaultCopyPartBytes = 64 * 1024 * 1024;
+
+/** `copyFrom`: the server copies the part from there; otherwise its bytes are sent. */
+export interface PlannedPart {
+  readonly offset: number;
+  readonly length: number;
+  readonly copyFrom: { readonly version: ObjectVersion; readonly offset: number } | undefined;
+}
+
+interface Run {
+  offset: number;
+  length: number;
+  copyFrom: { readonly version: ObjectVersion; readonly offset: number } | undefined;
+}
+
+/** `extents` is the whole content. Undefined: one PUT. */
+export function planUpload(extents: readonly Extent[], limits: PlanLimits): PlannedPart[] | undefined {
+  const size = extents.reduce((sum, { length }) => sum + length, 0);
+  return size <= limits.putBytes ? undefined : planParts(extents, limits);
+}
+
+/**
+ * Parts for `extents` (contiguous, to the end of the file), in order. Every part but the last has at least
+ * `minPartSize`, none more than `maxPartSize`, and there are at most `maxParts`. Throws a RangeError if no such parts exist.
+ */
+export function planParts(extents: readonly Extent[], limits: PlanLimits): PlannedPart[] {
+  const { minPartSize, maxPartSize, maxParts } = limits;
+  const size = extents.reduce((sum, { length }) => sum + length, 0);
+  const fewestParts = Math.ceil(size / maxPartSize);
+  if (fewestParts > maxParts) throw new RangeError(`${size} bytes do not fit into ${maxParts} parts`);
+
+  const runs = makeRuns(extents, minPartSize);
+  extendShortRuns(runs, minPartSize);
+  // Half of the parts are left for splitting what is long.
+  mergeClosestRuns(runs, Math.max(1, Math.min(Math.floor(maxParts / 2), maxParts - fewestParts)));
+
+  let sendPartBytes = Math.min(Math.max(limits.sendPartBytes, minPartSize), maxPartSize);
+  let copyPartBytes = Math.min(Math.max(limits.copyPartBytes, minPartSize), maxPartSize);
+  for (;;) {
+    const parts = runs.flatMap((run) =>
+      split(run, run.copyFrom ? copyPartBytes : sendPartBytes, maxPartSize),
+    );
+    if (parts.length <= maxParts) return parts;
+    // Larger copies cost nothing, larger parts to send cost memory.
+    if (copyPartBytes < maxPartSize) copyPartBytes = Math.min(copyPartBytes * 2, maxPartSize);
+    else if (sendPartBytes < maxPartSize) sendPartBytes = Math.min(sendPartBytes * 2, maxPartSize);
+    else throw new RangeError(`${size} bytes do not fit into ${maxParts} parts`);
+  }
+}
+
+/**
+ * The length of part `partNumber` (from 1) of an upload whose final size is not known yet: `defaultPartBytes` at first, then growing
+ * with the fourth power of the number, so that `maxParts` reach `maxObjectSize`. With S3's limits the parts of the first 18 GiB have
+ * 8 MiB, those around 100 GiB about 100 MiB. A multiple of `unitBytes`.
+ */
+export function streamPartBytes(
+  partNumber: number,
+  limits: Pick<StoreLimits, 'minPartSize' | 'maxPartSize' | 'maxParts' | 'maxObjectSize'>,
+  firstPartBytes: number,
+  unitBytes: number,
+): number {
+  const first = roundUp(Math.max(firstPartBytes, limits.minPartSize), unitBytes);
+  const power = 4;
+  // The sum of first * (n / pivot)^power up to maxParts is at least its integral; this pivot makes that maxObjectSize.
+  const pivot =
+    limits.maxParts * ((first * limits.maxParts) / ((power + 1) * limits.maxObjectSize)) ** (1 / power);
+  const length = first * Math.max(1, partNumber / pivot) ** power;
+  const largest = Math.max(unitBytes, Math.floor(limits.maxPartSize / unitBytes) * unitBytes);
+  return Math.min(roundUp(length, unitBytes), largest);
+}
+
+function roundUp(bytes: number, unit: number): number {
+  return Math.ceil(bytes / unit) * unit;
+}
+
+/** Copies where the server has enough for a part (the last may be short), everything between them to be sent. */
+function makeRuns(extents: readonly Extent[], minPartSize: number): Run[] {
+  const runs: Run[] = [];
+  for (const [index, { offset, length, source, sourceOffset }] of extents.entries()) {
+    const isLast = index === extents.length - 1;
+    const copyFrom =
+      isStored(source) && (length >= minPartSize || isLast)
+        ? { version: source, offset: sourceOffset }
+        : undefined;
+    runs.push({ offset, length, copyFrom });
+  }
+  joinSentRuns(runs);
+  return runs;
+}
+
+function joinSentRuns(runs: Run[]): void {
+  let kept = 0;
+  for (const run of runs) {
+    const previous = runs[kept - 1];
+    if (previous && !previous.copyFrom && !run.copyFrom) previous.length += run.length;
+    else runs[kept++] = run;
+  }
+  runs.length = kept;
+}
+
+/** Gives every run but the last `minPartSize`, with as little as possible of what the server would have copied. */
+function extendShortRuns(runs: Run[], minPartSize: number): void {
+  let index = 0;
+  for (let right = runs[1]; right; right = runs[index + 1]) {
+    const run = runs[index];
+    if (!run || run.length >= minPartSize) {
+      index += 1;
+      continue;
+    }
+    // Only a run to be sent can be short here, so that both neighbours are copies.
+    const missing = minPartSize - run.length;
+    const left = runs[index - 1];
+    const isRightLast = index + 2 === runs.length;
+    if (right.copyFrom && right.length - missing >= (isRightLast ? 1 : minPartSize)) {
+      right.offset += missing;
+      right.length -= missing;
+      right.copyFrom = { ...right.copyFrom, offset: right.copyFrom.offset + missing };
+      run.length += missing;
+    } else if (left && left.length - missing >= minPartSize) {
+      left.length -= missing;
+      run.offset -= missing;
+      run.length += missing;
+    } else {
+      right.copyFrom = undefined;
+      joinSentRuns(runs);
+    }
+  }
+}
+
+/** Sends the shortest copies after all until there are at most `maxRuns`. */
+function mergeClosestRuns(runs: Run[], maxRuns: number): void {
+  while (runs.length > maxRuns) {
+    const copies = runs.filter(({ copyFrom }) => copyFrom).sort((a, b) => a.length - b.length);
+    // One copy less is up to two runs less.
+    const count = Math.max(1, Math.floor((runs.length - maxRuns) / 2));
+    for (const copy of copies.slice(0, count)) copy.copyFrom = undefined;
+    joinSentRuns(runs);
+  }
+}
+
+/** Pieces of `partBytes` to less than twice that; more pieces only where maxPartSize needs them. */
+function split({ offset, length, copyFrom }: Run, partBytes: number, maxPartSize: number): PlannedPart[] {
+  const count = Math.max(1, Math.floor(length / partBytes), Math.ceil(length / maxPartSize));
+  const parts: PlannedPart[] = [];
+  for (let index = 0; index < count; index++) {
+    const start = Math.floor((length * index) / count);
+    const end = Math.floor((length * (index + 1)) / count);
+    parts.push({
+      offset: offset + start,
+      length: end - start,
+      copyFrom: copyFrom && { version: copyFrom.version, offset: copyFrom.offset + start },
+    });
+  }
+  return parts;
+}

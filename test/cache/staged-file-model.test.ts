@@ -1,0 +1,280 @@
+/**
+ * Random changes, commits and failures on a staged file against a plain buffer, with limits so small that chunks are spilled
+ * and given up, uploads are streamed, and patches are put together from copies all the time.
+ */
+import os from 'node:os';
+import test from 'ava';
+import fc from 'fast-check';
+import { StagedFile } from '../../src/cache/staged-file.js';
+import { StagingArea } from '../../src/cache/staging-area.js';
+import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { FsError, StoreError } from '../../src/errors.js';
+import type { ObjectVersion } from '../../src/object-version.js';
+import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
+import { StoreReader } from './store-reader.js';
+import { silentLog } from './silent-log.js';
+
+const key = 'file';
+const otherSize = 900;
+const maxSize = 2400;
+
+type Step =
+  | { readonly kind: 'write'; readonly offset: number; readonly length: number; readonly fill: number }
+  | { readonly kind: 'append'; readonly length: number; readonly fill: number }
+  | { readonly kind: 'truncate'; readonly size: number }
+  | { readonly kind: 'zero'; readonly offset: number; readonly length: number }
+  | { readonly kind: 'copy'; readonly offset: number; readonly from: number; readonly length: number }
+  | { readonly kind: 'read'; readonly offset: number; readonly length: number }
+  | { readonly kind: 'headers'; readonly mode: number }
+  | { readonly kind: 'commit' }
+  | { readonly kind: 'detach' }
+  | { readonly kind: 'fail'; readonly method: StoreMethod; readonly times: number };
+
+const offset = fc.integer({ min: 0, max: maxSize - 700 });
+const length = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 40 }) },
+  fc.integer({ min: 1, max: 700 }),
+);
+const fill = fc.integer({ min: 1, max: 255 });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('write' as const), offset, length, fill }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('append' as const), length, fill }) },
+  fc.record({ kind: fc.constant('truncate' as const), size: fc.integer({ min: 0, max: maxSize }) }),
+  fc.record({ kind: fc.constant('zero' as const), offset, length }),
+  fc.record({
+    kind: fc.constant('copy' as const),
+    offset,
+    from: fc.integer({ min: 0, max: otherSize - 1 }),
+    length,
+  }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const), offset, length }) },
+  fc.record({ kind: fc.constant('headers' as const), mode: fc.integer({ min: 0, max: 2 }) }),
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('commit' as const) }) },
+  fc.record({ kind: fc.constant('detach' as const) }),
+  fc.record({
+    kind: fc.constant('fail' as const),
+    method: fc.constantFrom<StoreMethod>(
+      'put',
+      'createUpload',
+      'uploadPart',
+      'uploadPartCopy',
+      'completeUpload',
+      'copy',
+      'get',
+    ),
+    times: fc.integer({ min: 1, max: 3 }),
+  }),
+);
+
+interface Scenario {
+  readonly baseSize: number;
+  readonly spillBytes: number;
+  readonly memoryChunks: number;
+  readonly steps: readonly Step[];
+}
+
+const scenario: fc.Arbitrary<Scenario> = fc.record({
+  baseSize: fc.constantFrom(0, 1, 90, 500, 1500),
+  spillBytes: fc.constantFrom(0, 256, 100_000),
+  memoryChunks: fc.constantFrom(4, 9, 100),
+  steps: fc.array(step, { minLength: 1, maxLength: 30, size: 'max' }),
+});
+
+class Run {
+  readonly store = new MemoryObjectStore({
+    minPartSize: 60,
+    maxPartSize: 700,
+    maxParts: 14,
+    maxObjectSize: 8000,
+  });
+  readonly area: StagingArea;
+  readonly file: StagedFile;
+  readonly signal = new AbortController().signal;
+  readonly other: ObjectVersion;
+  readonly otherBytes = pattern(otherSize, 7);
+  model: Buffer;
+  mode = 0;
+
+  constructor({ baseSize, spillBytes, memoryChunks }: Scenario) {
+    this.area = new StagingArea({
+      memoryBytes: memoryChunks * 64,
+      chunkBytes: 64,
+      spillBytes,
+      spillDirectory: os.tmpdir(),
+      log: silentLog,
+    });
+    this.other = {
+      key: 'other',
+      size: otherSize,
+      etag: this.store.putForeign('other', this.otherBytes),
+    };
+    this.model = pattern(baseSize, 3);
+    const base =
+      baseSize === 0
+        ? undefined
+        : { key, size: baseSize, etag: this.store.putForeign(key, this.model, { metadata: { mode: '0' } }) };
+    this.file = new StagedFile({
+      area: this.area,
+      reader: new StoreReader(this.store),
+      store: this.store,
+      uploads: new UploadLimiter({ maxConcurrentUploads: 3, maxBytesInFlight: 300 }),
+      base,
+      target: () => {
+        const etag = this.file.base?.etag;
+        return {
+          key,
+          headers: { metadata: { mode: String(this.mode) } },
+          condition: etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag },
+        };
+      },
+      log: silentLog,
+      streamingThresholdBytes: 0,
+      putBytes: 100,
+      partBytes: 128,
+      copyPartBytes: 200,
+    });
+  }
+
+  async take(step: Step): Promise<void> {
+    const { file, signal, store } = this;
+    switch (step.kind) {
+      case 'write':
+        return this.write(step.offset, pattern(step.length, step.fill));
+      case 'append': {
+        const bytes = pattern(Math.min(step.length, maxSize - this.model.length), step.fill);
+        return this.write(this.model.length, bytes);
+      }
+      case 'truncate':
+        if (await this.mayFail(file.truncate(step.size, signal))) this.resize(step.size);
+        return;
+      case 'zero':
+        if (await this.mayFail(file.zeroRange(step.offset, step.length, signal))) {
+          const end = Math.min(step.offset + step.length, this.model.length);
+          if (end > step.offset) this.model.fill(0, step.offset, end);
+        }
+        return;
+      case 'copy': {
+        const length = Math.min(step.length, otherSize - step.from);
+        if (await this.mayFail(file.insertCopy(step.offset, this.other, step.from, length, signal))) {
+          this.overlay(step.offset, this.otherBytes.subarray(step.from, step.from + length));
+        }
+        return;
+      }
+      case 'read':
+        await this.mayFail(this.compare(step.offset, step.length));
+        return;
+      case 'headers':
+        this.mode = step.mode;
+        return;
+      case 'commit':
+        if (await this.mayFail(file.commit(signal))) this.checkStored();
+        return;
+      case 'detach':
+        if (!(await this.mayFail(file.detach(signal)))) return;
+        store.objects.delete(key);
+        return this.compare(0, maxSize);
+      case 'fail':
+        store.failNext(step.method, 'ServerError', step.times);
+        return;
+    }
+  }
+
+  async finish(): Promise<void> {
+    const { file, signal, store } = this;
+    store.beforeRequest = () => undefined;
+    await this.compare(0, maxSize);
+    await file.commit(signal);
+    this.checkStored();
+    if (file.isDirty) throw new Error('dirty after a commit');
+    await this.compare(0, maxSize);
+    await file.discard();
+    this.area.checkInvariants();
+    const { memoryBytes, spilledBytes, waiting } = this.area.statistics();
+    if (memoryBytes + spilledBytes + waiting > 0) throw new Error('something is left in the staging area');
+    if (store.uploads.size > 0) throw new Error('an upload is left in the bucket');
+    await this.area.stop();
+  }
+
+  async compare(from: number, length: number): Promise<void> {
+    const bytes = Buffer.concat(await this.file.read(from, length, undefined, this.signal));
+    if (!bytes.equals(this.model.subarray(from, from + length))) throw new Error('wrong bytes are read');
+    if (this.file.size !== this.model.length) throw new Error('wrong size');
+  }
+
+  checkStored(): void {
+    const stored = this.store.objects.get(key);
+    if (!stored || !this.model.equals(stored.bytes)) throw new Error('wrong bytes are stored');
+    const { base } = this.file;
+    if (base?.etag !== stored.info.etag || base.size !== stored.info.size) throw new Error('wrong version');
+    const isCurrent = stored.info.metadata['mode'] === String(this.mode);
+    if (!isCurrent && this.lastCommitWasWork) throw new Error('wrong headers');
+  }
+
+  /** A commit without changes does not look at the headers. */
+  lastCommitWasWork = false;
+
+  async write(at: number, bytes: Buffer): Promise<void> {
+    if (await this.mayFail(this.file.write(at, bytes, this.signal))) {
+      this.overlay(at, bytes);
+      return;
+    }
+    // Some first part of the bytes was written.
+    const before = this.model;
+    this.store.beforeRequest = () => undefined;
+    const now = Buffer.concat(await this.file.read(0, maxSize, undefined, this.signal));
+    for (let written = 0; written <= bytes.length; written++) {
+      this.model = Buffer.from(before);
+      if (written > 0) this.overlay(at, bytes.subarray(0, written));
+      if (this.model.equals(now)) return;
+    }
+    throw new Error('a failed write did something else than a part of it');
+  }
+
+  overlay(at: number, bytes: Uint8Array): void {
+    if (at + bytes.length > this.model.length && bytes.length > 0) this.resize(at + bytes.length);
+    this.model.set(bytes, at);
+  }
+
+  resize(size: number): void {
+    const grown = Buffer.alloc(size);
+    this.model.copy(grown);
+    this.model = grown;
+  }
+
+  /** False if it failed as it may: on demand, or because there is no room. */
+  async mayFail(work: Promise<unknown>): Promise<boolean> {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'ServerError') return false;
+      if (error instanceof FsError && error.code === 'ENOSPC') return false;
+      throw error;
+    }
+  }
+}
+
+test('a staged file is what a buffer would be, whatever fails', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(scenario, async (given) => {
+      const run = new Run(given);
+      for (const step of given.steps) {
+        run.lastCommitWasWork = run.file.isDirty;
+        await run.take(step);
+        run.file.checkInvariants();
+        run.area.checkInvariants();
+      }
+      run.lastCommitWasWork = run.file.isDirty;
+      await run.finish();
+    }),
+    { numRuns: Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 300), includeErrorInReport: true },
+  );
+  t.pass();
+});
+
+function pattern(length: number, seed: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let index = 0; index < length; index++) bytes[index] = ((index * 31 + seed * 17) % 255) + 1;
+  return bytes;
+}

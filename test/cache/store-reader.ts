@@ -1,0 +1,30 @@
+/** The simplest thing that reads versions: a ranged GET each time, nothing kept but what was seeded, to be looked at. */
+import type { VersionReader } from '../../src/cache/version-reader.js';
+import type { ObjectStore } from '../../src/object-store.js';
+import type { ObjectVersion } from '../../src/object-version.js';
+
+export class StoreReader implements VersionReader {
+  readonly seeded = new Map<string, Buffer>();
+  readonly #store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  async read(
+    version: ObjectVersion,
+    offset: number,
+    length: number,
+    _stream: object | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    const request = { range: { offset, length }, ifMatch: version.etag };
+    const { bytes } = await this.#store.get(version.key, request, signal);
+    const half = bytes.length >>> 1;
+    return [bytes.subarray(0, half), bytes.subarray(half)];
+  }
+
+  seed(version: ObjectVersion, offset: number, bytes: Uint8Array): void {
+    this.seeded.set(`${version.key} ${version.etag} ${offset}`, Buffer.from(bytes));
+  }
+}
