@@ -66,6 +66,13 @@ export class ExtentMap {
     if (last && last.offset < size) this.#extents.push(cut(last, 0, size));
   }
 
+  /** The same bytes are now another version, of the same size. */
+  relabel(from: ObjectVersion, to: ObjectVersion): void {
+    this.#extents = join(
+      this.#extents.map((extent) => (isSameSource(extent.source, from) ? { ...extent, source: to } : extent)),
+    );
+  }
+
   /** Where the extent at `offset` ends if it is of this source; else `offset`. */
   endOfRun(offset: number, source: 'zero' | 'staged' | 'sent'): number {
     const extent = this.#extents[this.#find(offset)];

@@ -138,6 +138,11 @@ export class FileContent {
     this.#staged.setStanding(offset, length, standing);
   }
 
+  /** What was read from one version is read from another of the same bytes from now on. */
+  relabel(from: ObjectVersion, to: ObjectVersion): void {
+    this.#extents.relabel(from, to);
+  }
+
   /** The content is that of the object, or nothing, from now on; all that was staged is freed. */
   reset(base: ObjectVersion | undefined): void {
     const end = this.size;

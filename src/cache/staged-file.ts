@@ -7,7 +7,7 @@ import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { abortable, withLinkedController } from './abortable-wait.js';
-import { isStored } from './extent-map.js';
+import { isSameVersion, isStored } from './extent-map.js';
 import { FileContent } from './file-content.js';
 import type { UploadServices, UploadTarget } from './multipart-upload.js';
 import { SerialLock } from './serial-lock.js';
@@ -224,6 +224,15 @@ export class StagedFile {
     if (this.isDirty) throw new Error('only a file without changes can be rebased');
     this.#content.reset(base);
     this.#base = base;
+  }
+
+  /**
+   * The bytes of `from` now are the object `to`, by a copy on the server. Staged changes stay; a commit under way may fail
+   * with `PreconditionFailed`, and succeeds when it is called again.
+   */
+  relabel(from: ObjectVersion, to: ObjectVersion): void {
+    this.#content.relabel(from, to);
+    if (this.#base && isSameVersion(this.#base, from)) this.#base = to;
   }
 
   /**

@@ -1,0 +1,537 @@
+/**
+ * A bucket, or what lies below a prefix of it, as a file system: the implementation of the seam that drivers serve. It
+ * finds the nodes that a call is about and hands the work to the part that knows it.
+ */
+import type { ObjectReader } from '../cache/object-reader.js';
+import { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { StagedFile } from '../cache/staged-file.js';
+import type { StagingArea } from '../cache/staging-area.js';
+import type { UploadLimiter } from '../cache/upload-limiter.js';
+import { FsError } from '../errors.js';
+import type {
+  AttributeChanges,
+  AttributesReply,
+  Call,
+  DirectoryEntry,
+  Entry,
+  FallocateMode,
+  FileSystem,
+  FileSystemStatistics,
+  HandleId,
+  InodeId,
+  KernelCaches,
+  OpenDirectoryReply,
+  OpenFlags,
+  OpenReply,
+  RenameFlags,
+} from '../file-system.js';
+import type { Log } from '../log.js';
+import type { ObjectStore } from '../object-store.js';
+import { systemClock, type Clock } from './clock.js';
+import type { VfsContext } from './context.js';
+import { DirectoryReader } from './directory-reader.js';
+import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
+import { FileOperations } from './file-operations.js';
+import { InodeTable } from './inode-table.js';
+import {
+  permissionMask,
+  setGroupIdBit,
+  setUserIdBit,
+  typeDirectory,
+  typeMask,
+  typeRegular,
+} from './modes.js';
+import { maxNameBytes } from './names.js';
+import { asFsError, NamespaceOperations } from './namespace-operations.js';
+import { attributesOf, NodeFinder } from './node-finder.js';
+import type { Node } from './nodes.js';
+import { Renamer } from './renamer.js';
+import { Resolver } from './resolver.js';
+import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
+import { WriteBack } from './write-back.js';
+
+export interface BucketFileSystemOptions {
+  readonly store: ObjectStore;
+  readonly reader: ObjectReader;
+  readonly area: StagingArea;
+  readonly uploads: UploadLimiter;
+  /** '' or ending in '/': only keys below it are seen. */
+  readonly prefix: string;
+  /** What objects without attributes of their own show. */
+  readonly defaults: AttributeDefaults;
+  /** How old knowledge of names and attributes may be; 0 asks every time. */
+  readonly metadataTtlMs: number;
+  readonly isReadOnly: boolean;
+  /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
+  readonly attributeDelayMs?: number;
+  /** How many objects' attributes are remembered; default 100,000, of about 600 bytes each. */
+  readonly maxKnownObjects?: number;
+  /** How many entries all remembered listings may have; default 300,000, of about 300 bytes each. */
+  readonly maxListedEntries?: number;
+  readonly clock?: Clock;
+  readonly log: Log;
+}
+
+const readMask = 4;
+const writeMask = 2;
+/** S3 knows no limit; df shows a pebibyte. */
+const shownBlockBytes = 4096;
+const shownBlocks = 2 ** 38;
+const shownFiles = 2 ** 40;
+
+const noKernel: KernelCaches = {
+  dropInode: () => Promise.resolve(),
+  dropEntry: () => Promise.resolve(),
+};
+
+export class BucketFileSystem implements FileSystem {
+  readonly #context: VfsContext;
+  readonly #finder: NodeFinder;
+  readonly #files: FileOperations;
+  readonly #names: NamespaceOperations;
+  readonly #renamer: Renamer;
+  readonly #directories: DirectoryReader;
+  readonly #extended: ExtendedAttributeOperations;
+  readonly #abandon = new AbortController();
+
+  constructor(options: BucketFileSystemOptions) {
+    const { store, reader, area, uploads, defaults, metadataTtlMs, isReadOnly, log } = options;
+    const clock = options.clock ?? systemClock;
+    const infos = new ObjectInfoCache(options.maxKnownObjects ?? 100_000);
+    const inodes = new InodeTable(options.prefix, rootAttributes(defaults, clock), clock.monotonicMs());
+    const maxListedEntries = options.maxListedEntries ?? 300_000;
+    const resolver = new Resolver({ store, infos, metadataTtlMs, maxListedEntries, clock, log });
+    const attributeDelayMs = options.attributeDelayMs ?? 500;
+    const contents = new Set<StagedFile>();
+    const writeBack = new WriteBack({
+      store,
+      reader,
+      infos,
+      inodes,
+      contents,
+      defaults,
+      attributeDelayMs,
+      clock,
+      log,
+    });
+    this.#context = {
+      store,
+      reader,
+      area,
+      uploads,
+      infos,
+      inodes,
+      contents,
+      resolver,
+      writeBack,
+      defaults,
+      metadataTtlMs,
+      isReadOnly,
+      clock,
+      log,
+      kernel: noKernel,
+    };
+    this.#finder = new NodeFinder(this.#context);
+    this.#files = new FileOperations(this.#context, this.#finder);
+    this.#names = new NamespaceOperations(this.#context, this.#finder, this.#files);
+    this.#renamer = new Renamer(this.#context, this.#finder, this.#files, this.#names);
+    this.#directories = new DirectoryReader(this.#context, this.#finder);
+    this.#extended = new ExtendedAttributeOperations(this.#context);
+  }
+
+  start(kernel: KernelCaches): void {
+    this.#context.kernel = kernel;
+  }
+
+  /** Keeps trying until everything is in the bucket; `abandon` ends that. */
+  async stop(): Promise<void> {
+    const { writeBack, inodes } = this.#context;
+    try {
+      await writeBack.drain(this.#abandon.signal);
+    } finally {
+      writeBack.stop();
+      for (const node of inodes.nodes()) {
+        if (node.kind === 'file' && node.content) await writeBack.closeContent(node, node.content);
+      }
+    }
+  }
+
+  /** sync(2): resolves when the bucket has everything that was changed before the call. */
+  async synchronizeAll(): Promise<void> {
+    await this.#context.writeBack.drain(this.#abandon.signal);
+  }
+
+  /** Gives up what cannot be stored: `stop` then rejects if something is left. */
+  abandon(): void {
+    this.#abandon.abort();
+  }
+
+  /** The keys of what the bucket does not have yet. */
+  pendingKeys(): string[] {
+    return this.#context.writeBack.pendingKeys();
+  }
+
+  statisticsOfCaches(): {
+    readonly inodes: number;
+    readonly openHandles: number;
+    readonly knownObjects: number;
+  } {
+    const { inodes, infos } = this.#context;
+    return { inodes: inodes.size, openHandles: this.#files.openHandles, knownObjects: infos.size };
+  }
+
+  checkInvariants(): void {
+    this.#context.inodes.checkInvariants();
+  }
+
+  async lookup(parent: InodeId, name: string, call: Call): Promise<Entry> {
+    const directory = this.#context.inodes.directory(parent);
+    return await asFsError(`lookup ${directory.prefix}${name}`, async () =>
+      this.#finder.entryOf(await this.#finder.requireChild(directory, name, call.signal)),
+    );
+  }
+
+  forget(inode: InodeId, count: number): void {
+    const { inodes, log } = this.#context;
+    try {
+      const node = inodes.get(inode);
+      node.lookups = Math.max(0, node.lookups - count);
+      inodes.release(node);
+    } catch (error) {
+      log.debug({ inode, error }, 'forget of an inode that is not known');
+    }
+  }
+
+  async getAttributes(inode: InodeId, _handle: HandleId | undefined, call: Call): Promise<AttributesReply> {
+    const node = this.#context.inodes.get(inode);
+    await asFsError(`stat ${node.key}`, () => this.#finder.refresh(node, call.signal));
+    return this.#attributesReply(node);
+  }
+
+  async setAttributes(
+    inode: InodeId,
+    changes: AttributeChanges,
+    handle: HandleId | undefined,
+    call: Call,
+  ): Promise<AttributesReply> {
+    const node = this.#context.inodes.get(inode);
+    this.#requireWritable(`changing ${node.key}`);
+    await asFsError(`changing ${node.key}`, async () => {
+      await this.#finder.refresh(node, call.signal);
+      if (changes.size !== undefined) {
+        const file = this.#context.inodes.file(inode);
+        await this.#files.truncate(file, changes.size, handle, call);
+      }
+      this.#applyChanges(node, changes);
+    });
+    return this.#attributesReply(node);
+  }
+
+  async access(inode: InodeId, mask: number, call: Call): Promise<void> {
+    const node = this.#context.inodes.get(inode);
+    await asFsError(`access ${node.key}`, () => this.#finder.refresh(node, call.signal));
+    if ((mask & writeMask) !== 0) this.#requireWritable(`access ${node.key}`);
+    const { permissions, uid, gid, type } = node.attributes;
+    if (call.uid === 0) {
+      const needsExecute = (mask & ~(readMask | writeMask)) !== 0;
+      if (!needsExecute || type === typeDirectory || (permissions & 0o111) !== 0) return;
+    } else {
+      const shift = call.uid === uid ? 6 : call.gid === gid ? 3 : 0;
+      if (((permissions >> shift) & mask) === mask) return;
+    }
+    throw new FsError('EACCES', `access ${node.key}: permission denied`);
+  }
+
+  async readLink(inode: InodeId, call: Call): Promise<string> {
+    const node = this.#context.inodes.file(inode);
+    return await asFsError(`readlink ${node.key}`, () => this.#names.readLink(node, call));
+  }
+
+  async makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry> {
+    const directory = this.#context.inodes.directory(parent);
+    this.#requireWritable(`symlink ${name}`);
+    return await asFsError(`symlink ${directory.prefix}${name}`, async () =>
+      this.#finder.entryOf(await this.#names.makeSymlink(directory, name, target, call)),
+    );
+  }
+
+  async makeNode(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+    const directory = this.#context.inodes.directory(parent);
+    this.#requireWritable(`mknod ${name}`);
+    if ((mode & typeMask) !== typeRegular && (mode & typeMask) !== 0) {
+      throw new FsError('EPERM', `mknod ${directory.prefix}${name}: S3 has no devices, sockets or pipes`);
+    }
+    return await asFsError(`mknod ${directory.prefix}${name}`, async () =>
+      this.#finder.entryOf(await this.#names.makeFile(directory, name, mode, call)),
+    );
+  }
+
+  async makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+    const directory = this.#context.inodes.directory(parent);
+    this.#requireWritable(`mkdir ${name}`);
+    return await asFsError(`mkdir ${directory.prefix}${name}`, async () =>
+      this.#finder.entryOf(await this.#names.makeDirectory(directory, name, mode, call)),
+    );
+  }
+
+  makeLink(inode: InodeId, _newParent: InodeId, newName: string): Promise<Entry> {
+    const node = this.#context.inodes.get(inode);
+    return Promise.reject(new FsError('EPERM', `link ${node.key} ${newName}: S3 has no hard links`));
+  }
+
+  async unlink(parent: InodeId, name: string, call: Call): Promise<void> {
+    const directory = this.#context.inodes.directory(parent);
+    this.#requireWritable(`unlink ${name}`);
+    await asFsError(`unlink ${directory.prefix}${name}`, () => this.#names.unlink(directory, name, call));
+  }
+
+  async removeDirectory(parent: InodeId, name: string, call: Call): Promise<void> {
+    const directory = this.#context.inodes.directory(parent);
+    this.#requireWritable(`rmdir ${name}`);
+    await asFsError(`rmdir ${directory.prefix}${name}`, () =>
+      this.#names.removeDirectory(directory, name, call),
+    );
+  }
+
+  async rename(
+    parent: InodeId,
+    name: string,
+    newParent: InodeId,
+    newName: string,
+    flags: RenameFlags,
+    call: Call,
+  ): Promise<void> {
+    const from = this.#context.inodes.directory(parent);
+    const to = this.#context.inodes.directory(newParent);
+    this.#requireWritable(`rename ${name}`);
+    await asFsError(`rename ${from.prefix}${name} to ${to.prefix}${newName}`, () =>
+      this.#renamer.rename(from, name, to, newName, flags, call),
+    );
+  }
+
+  async create(
+    parent: InodeId,
+    name: string,
+    mode: number,
+    flags: OpenFlags,
+    call: Call,
+  ): Promise<{ readonly entry: Entry; readonly open: OpenReply }> {
+    const { inodes, writeBack } = this.#context;
+    const directory = inodes.directory(parent);
+    const what = `create ${directory.prefix}${name}`;
+    this.#requireWritable(what);
+    return await asFsError(what, async () => {
+      await writeBack.waitForMoves(directory, call.signal);
+      let node = await this.#finder.findChild(directory, name, call.signal);
+      // A file that is not to be replaced whole must be seen if it was stored anywhere before this open.
+      if (!node && !flags.truncate && !flags.exclusive) {
+        node = await this.#finder.findStored(directory, name, call.signal);
+      }
+      if (node) {
+        if (flags.exclusive) {
+          inodes.release(node);
+          throw new FsError('EEXIST', `${what}: exists`);
+        }
+        if (node.kind === 'directory') throw new FsError('EISDIR', `${what}: a directory`);
+        const open = await this.#files.open(node, flags, call);
+        return { entry: this.#finder.entryOf(node), open };
+      }
+      const created = this.#names.createFile(directory, name, mode, flags.truncate, call);
+      const open = this.#files.openHandle(created, flags, { hasWritten: true });
+      return { entry: this.#finder.entryOf(created), open };
+    });
+  }
+
+  async open(inode: InodeId, flags: OpenFlags, call: Call): Promise<OpenReply> {
+    const node = this.#context.inodes.file(inode);
+    return await asFsError(`open ${node.key}`, () => this.#files.open(node, flags, call));
+  }
+
+  async read(
+    _inode: InodeId,
+    handle: HandleId,
+    offset: number,
+    length: number,
+    call: Call,
+  ): Promise<readonly Uint8Array[]> {
+    return await this.#files.read(handle, offset, length, call);
+  }
+
+  async write(
+    _inode: InodeId,
+    handle: HandleId,
+    offset: number,
+    data: Uint8Array,
+    call: Call,
+  ): Promise<void> {
+    await this.#files.write(handle, offset, data, call);
+  }
+
+  async flush(_inode: InodeId, handle: HandleId, call: Call): Promise<void> {
+    await this.#files.flush(handle, call);
+  }
+
+  async synchronize(_inode: InodeId, handle: HandleId, _dataOnly: boolean, call: Call): Promise<void> {
+    await this.#files.synchronize(handle, call);
+  }
+
+  async release(_inode: InodeId, handle: HandleId): Promise<void> {
+    await this.#files.release(handle);
+  }
+
+  async fallocate(
+    _inode: InodeId,
+    handle: HandleId,
+    offset: number,
+    length: number,
+    mode: FallocateMode,
+    call: Call,
+  ): Promise<void> {
+    await this.#files.fallocate(handle, offset, length, mode, call);
+  }
+
+  seek(_inode: InodeId, handle: HandleId, offset: number, whence: 'data' | 'hole'): Promise<number> {
+    return asFsError('seek', async () => Promise.resolve(this.#files.seek(handle, offset, whence)));
+  }
+
+  async copyFileRange(
+    _inode: InodeId,
+    handle: HandleId,
+    offset: number,
+    _targetInode: InodeId,
+    targetHandle: HandleId,
+    targetOffset: number,
+    length: number,
+    call: Call,
+  ): Promise<number> {
+    return await this.#files.copyRange(handle, offset, targetHandle, targetOffset, length, call);
+  }
+
+  openDirectory(inode: InodeId): Promise<OpenDirectoryReply> {
+    return asFsError('opendir', async () =>
+      Promise.resolve({ handle: this.#directories.open(this.#context.inodes.directory(inode)) }),
+    );
+  }
+
+  async readDirectory(
+    _inode: InodeId,
+    handle: HandleId,
+    offset: number,
+    add: (entry: DirectoryEntry) => boolean,
+    call: Call,
+  ): Promise<void> {
+    await asFsError('readdir', () => this.#directories.read(handle, offset, add, call));
+  }
+
+  async readDirectoryPlus(
+    _inode: InodeId,
+    handle: HandleId,
+    offset: number,
+    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
+    call: Call,
+  ): Promise<void> {
+    await asFsError('readdir', () => this.#directories.readPlus(handle, offset, add, call));
+  }
+
+  async synchronizeDirectory(inode: InodeId, _handle: HandleId, call: Call): Promise<void> {
+    const directory = this.#context.inodes.directory(inode);
+    await this.#context.writeBack.store(directory, call.signal);
+  }
+
+  releaseDirectory(_inode: InodeId, handle: HandleId): void {
+    this.#directories.release(handle);
+  }
+
+  statistics(): Promise<FileSystemStatistics> {
+    return Promise.resolve({
+      blockSize: shownBlockBytes,
+      blocks: shownBlocks,
+      blocksFree: shownBlocks,
+      files: shownFiles,
+      filesFree: shownFiles,
+      maxNameBytes,
+    });
+  }
+
+  async getExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<Uint8Array> {
+    const node = this.#context.inodes.get(inode);
+    return await asFsError(`getxattr ${node.key}`, async () => {
+      await this.#finder.refresh(node, call.signal);
+      return this.#extended.get(node, name);
+    });
+  }
+
+  async setExtendedAttribute(
+    inode: InodeId,
+    name: string,
+    value: Uint8Array,
+    mode: 'create' | 'replace' | 'either',
+    call: Call,
+  ): Promise<void> {
+    const node = this.#context.inodes.get(inode);
+    this.#requireWritable(`setxattr ${node.key}`);
+    await asFsError(`setxattr ${node.key}`, async () => {
+      await this.#finder.refresh(node, call.signal);
+      this.#extended.set(node, name, value, mode);
+    });
+  }
+
+  async listExtendedAttributes(inode: InodeId, call: Call): Promise<readonly string[]> {
+    const node = this.#context.inodes.get(inode);
+    await asFsError(`listxattr ${node.key}`, () => this.#finder.refresh(node, call.signal));
+    return this.#extended.list(node);
+  }
+
+  async removeExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<void> {
+    const node = this.#context.inodes.get(inode);
+    this.#requireWritable(`removexattr ${node.key}`);
+    await asFsError(`removexattr ${node.key}`, async () => {
+      await this.#finder.refresh(node, call.signal);
+      this.#extended.remove(node, name);
+    });
+  }
+
+  #attributesReply(node: Node): AttributesReply {
+    return { attributes: attributesOf(node), attributesTtlMs: this.#finder.ttlMsOf(node) };
+  }
+
+  #applyChanges(node: Node, changes: AttributeChanges): void {
+    const now = this.#context.clock.nowNs();
+    const timeOf = (change: bigint | 'now') => (change === 'now' ? now : change);
+    const { mode, uid, gid, atime, mtime, ctime, killSetId } = changes;
+    const changed: Partial<StoredAttributes> = {
+      ...(mode === undefined ? {} : { permissions: mode & permissionMask }),
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+      ...(atime === undefined ? {} : { atimeNs: timeOf(atime) }),
+      ...(mtime === undefined ? {} : { mtimeNs: timeOf(mtime) }),
+    };
+    if (killSetId && mode === undefined) {
+      const kept = node.attributes.permissions & ~(setUserIdBit | setGroupIdBit);
+      if (kept !== node.attributes.permissions) Object.assign(changed, { permissions: kept });
+    }
+    if (Object.keys(changed).length === 0) return;
+    node.attributes = { ...node.attributes, ...changed, ctimeNs: ctime ?? now };
+    this.#context.writeBack.scheduleAttributes(node);
+  }
+
+  #requireWritable(what: string): void {
+    if (this.#context.isReadOnly) throw new FsError('EROFS', `${what}: the mount is read-only`);
+  }
+}
+
+function rootAttributes(defaults: AttributeDefaults, clock: Clock): StoredAttributes {
+  const now = clock.nowNs();
+  return {
+    type: typeDirectory,
+    permissions: defaults.directoryPermissions,
+    uid: defaults.uid,
+    gid: defaults.gid,
+    atimeNs: now,
+    mtimeNs: now,
+    ctimeNs: now,
+    extended: new Map(),
+    otherMetadata: {},
+    contentType: undefined,
+  };
+}

@@ -1,0 +1,13 @@
+/** Time, passed in so that tests can move it. */
+export interface Clock {
+  /** Milliseconds since some start; never goes back. For ages. */
+  monotonicMs(): number;
+  /** Nanoseconds since 1970-01-01T00:00Z. For timestamps. */
+  nowNs(): bigint;
+}
+
+/** Date has milliseconds; the fraction below them comes from the high-resolution timer. */
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  nowNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
+};

@@ -1,0 +1,34 @@
+/** What the parts of the file system share: built once by `BucketFileSystem`, passed to each part. */
+import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { ObjectReader } from '../cache/object-reader.js';
+import type { StagedFile } from '../cache/staged-file.js';
+import type { StagingArea } from '../cache/staging-area.js';
+import type { UploadLimiter } from '../cache/upload-limiter.js';
+import type { KernelCaches } from '../file-system.js';
+import type { Log } from '../log.js';
+import type { ObjectStore } from '../object-store.js';
+import type { Clock } from './clock.js';
+import type { InodeTable } from './inode-table.js';
+import type { Resolver } from './resolver.js';
+import type { AttributeDefaults } from './stored-attributes.js';
+import type { WriteBack } from './write-back.js';
+
+export interface VfsContext {
+  readonly store: ObjectStore;
+  readonly reader: ObjectReader;
+  readonly area: StagingArea;
+  readonly uploads: UploadLimiter;
+  readonly infos: ObjectInfoCache;
+  readonly inodes: InodeTable;
+  /** Every content that is open: a copy on the server may concern more than one. */
+  readonly contents: Set<StagedFile>;
+  readonly resolver: Resolver;
+  readonly writeBack: WriteBack;
+  readonly defaults: AttributeDefaults;
+  readonly metadataTtlMs: number;
+  readonly isReadOnly: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Set by `start`; before it nothing is cached in the kernel. */
+  kernel: KernelCaches;
+}

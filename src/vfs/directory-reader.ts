@@ -1,0 +1,187 @@
+/**
+ * readdir and readdirplus: walks a listing from a position, and gives the attributes of each entry along with it where
+ * the kernel asks for them, fetching what is missing in parallel and ahead of the walk.
+ */
+import { FsError } from '../errors.js';
+import type { Call, DirectoryEntry, Entry, HandleId } from '../file-system.js';
+import type { VfsContext } from './context.js';
+import type { DirectoryListing, ListedEntry } from './directory-listing.js';
+import { toFsError } from './fs-errors.js';
+import { inodeNumberOf } from './inode-numbers.js';
+import { typeDirectory, typeRegular } from './modes.js';
+import type { NodeFinder } from './node-finder.js';
+import type { DirectoryNode, Node } from './nodes.js';
+import type { Found } from './resolver.js';
+
+interface DirectoryHandle {
+  readonly directory: DirectoryNode;
+  listing: DirectoryListing | undefined;
+  /** Attributes on their way, by position. */
+  readonly ahead: Map<number, Promise<Found | undefined>>;
+}
+
+/** "." and ".." come before the entries, whose offsets are their positions plus this. */
+const dotEntries = 2;
+/** How many entries' attributes are fetched ahead of the walk, and so at the same time. */
+const entriesAhead = 64;
+
+export class DirectoryReader {
+  readonly #context: VfsContext;
+  readonly #finder: NodeFinder;
+  readonly #handles = new Map<HandleId, DirectoryHandle>();
+  #nextHandle: HandleId = 1;
+
+  constructor(context: VfsContext, finder: NodeFinder) {
+    this.#context = context;
+    this.#finder = finder;
+  }
+
+  open(directory: DirectoryNode): HandleId {
+    const id = this.#nextHandle++;
+    directory.pins += 1;
+    this.#handles.set(id, { directory, listing: undefined, ahead: new Map() });
+    return id;
+  }
+
+  release(id: HandleId): void {
+    const handle = this.#handles.get(id);
+    if (!handle) return;
+    this.#handles.delete(id);
+    handle.directory.pins -= 1;
+    this.#context.inodes.release(handle.directory);
+  }
+
+  /** Names and types; no request beside the listing's. */
+  async read(
+    id: HandleId,
+    offset: number,
+    add: (entry: DirectoryEntry) => boolean,
+    call: Call,
+  ): Promise<void> {
+    await this.#walk(id, offset, call, (entry) => Promise.resolve(add(entry)));
+  }
+
+  /** Names, types and attributes. */
+  async readPlus(
+    id: HandleId,
+    offset: number,
+    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
+    call: Call,
+  ): Promise<void> {
+    const handle = this.#handle(id);
+    await this.#walk(id, offset, call, async (entry, position) => {
+      if (position === undefined) return add(entry, undefined);
+      this.#fetchAhead(handle, position, call.signal);
+      const node = await this.#nodeAt(handle, position, call.signal);
+      if (!node || node.isRemoved || node.name !== entry.name) return add(entry, undefined);
+      const full = this.#finder.entryOf(node);
+      const isTaken = add({ ...entry, type: node.attributes.type, ino: full.attributes.ino }, full);
+      if (!isTaken) {
+        node.lookups -= 1;
+        this.#context.inodes.release(node);
+      }
+      return isTaken;
+    });
+  }
+
+  async #walk(
+    id: HandleId,
+    offset: number,
+    call: Call,
+    take: (entry: DirectoryEntry, position: number | undefined) => Promise<boolean>,
+  ): Promise<void> {
+    const handle = this.#handle(id);
+    const { directory } = handle;
+    if (offset === 0) {
+      handle.listing = directory.isRemoved ? undefined : this.#context.resolver.listingOf(directory);
+      handle.ahead.clear();
+      if (!(await take(dotEntry('.', directory, 1), undefined))) return;
+    }
+    if (offset <= 1 && !(await take(dotEntry('..', directory.parent ?? directory, dotEntries), undefined)))
+      return;
+    if (directory.isRemoved) return;
+    handle.listing ??= this.#context.resolver.listingOf(directory);
+    const { listing } = handle;
+    for (let position = Math.max(0, offset - dotEntries); ; position += 1) {
+      while (position >= listing.length && !listing.isComplete)
+        await this.#loadMore(listing, directory, call.signal);
+      if (position >= listing.length) return;
+      const entry = listing.at(position);
+      if (!entry) continue;
+      if (!(await take(this.#entryAt(directory, entry, position), position))) return;
+    }
+  }
+
+  async #loadMore(listing: DirectoryListing, directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+    try {
+      await listing.loadMore(signal);
+    } catch (error) {
+      throw toFsError(error, `listing ${directory.key}`);
+    }
+  }
+
+  /** The live node's type is known for sure; a symlink looks like a file in a listing. */
+  #entryAt(directory: DirectoryNode, entry: ListedEntry, position: number): DirectoryEntry {
+    const live = directory.children.get(entry.name);
+    const key = `${directory.prefix}${entry.name}${entry.kind === 'directory' ? '/' : ''}`;
+    const listedType = entry.kind === 'directory' ? typeDirectory : typeRegular;
+    return {
+      name: entry.name,
+      ino: inodeNumberOf(key),
+      type: live?.attributes.type ?? listedType,
+      nextOffset: position + 1 + dotEntries,
+    };
+  }
+
+  /** Starts what is missing of the next entries; nothing is made of the answers until the walk gets there. */
+  #fetchAhead(handle: DirectoryHandle, position: number, signal: AbortSignal): void {
+    const { listing, directory, ahead } = handle;
+    if (!listing) return;
+    for (let next = position; next < Math.min(position + entriesAhead, listing.length); next += 1) {
+      const entry = listing.at(next);
+      if (!entry || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
+      const fetching = this.#context.resolver.describeEntry(directory, entry, listing.startedAtMs, signal);
+      fetching.catch(() => undefined); // whoever needs it asks again
+      ahead.set(next, fetching);
+    }
+  }
+
+  async #nodeAt(handle: DirectoryHandle, position: number, signal: AbortSignal): Promise<Node | undefined> {
+    const { listing, directory, ahead } = handle;
+    const entry = listing?.at(position);
+    if (!listing || !entry) return undefined;
+    const fetching = ahead.get(position);
+    ahead.delete(position);
+    const { resolver, log } = this.#context;
+    try {
+      const found = fetching && (await fetching.catch(() => undefined));
+      const current = this.#currentNode(directory, entry.name);
+      if (current) return current;
+      return this.#finder.integrate(
+        directory,
+        entry.name,
+        found ?? (await resolver.describeEntry(directory, entry, listing.startedAtMs, signal)),
+      );
+    } catch (error) {
+      if (signal.aborted) throw toFsError(error, `reading ${directory.key}`);
+      // One entry that cannot be asked for must not hide the others: the kernel looks it up when it needs to.
+      log.debug({ name: entry.name, error }, 'attributes of an entry could not be fetched');
+      return undefined;
+    }
+  }
+
+  #currentNode(directory: DirectoryNode, name: string): Node | undefined {
+    const live = directory.children.get(name);
+    return live && this.#finder.isCurrent(live) ? live : undefined;
+  }
+
+  #handle(id: HandleId): DirectoryHandle {
+    const handle = this.#handles.get(id);
+    if (!handle) throw new FsError('EBADF', `directory handle ${id} is not open`);
+    return handle;
+  }
+}
+
+function dotEntry(name: string, directory: DirectoryNode, nextOffset: number): DirectoryEntry {
+  return { name, ino: inodeNumberOf(directory.key), type: typeDirectory, nextOffset };
+}

@@ -1,0 +1,343 @@
+/**
+ * What is done with the content of files: open, read, write, flush, truncate, and the handles that keep it open. What a
+ * flush puts into the bucket is the business of WriteBack.
+ */
+import type { ReadStream } from '../cache/object-reader.js';
+import { StagedFile } from '../cache/staged-file.js';
+import { FsError } from '../errors.js';
+import type { Call, FallocateMode, HandleId, OpenFlags, OpenReply } from '../file-system.js';
+import type { VfsContext } from './context.js';
+import { isStoreError, toFsError } from './fs-errors.js';
+import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
+import type { NodeFinder } from './node-finder.js';
+import type { FileHandle, FileNode } from './nodes.js';
+import { attributesOfObject } from './stored-attributes.js';
+
+export class FileOperations {
+  readonly #context: VfsContext;
+  readonly #finder: NodeFinder;
+  readonly #handles = new Map<HandleId, FileHandle>();
+  #nextHandle: HandleId = 1;
+
+  constructor(context: VfsContext, finder: NodeFinder) {
+    this.#context = context;
+    this.#finder = finder;
+  }
+
+  get openHandles(): number {
+    return this.#handles.size;
+  }
+
+  /** Asks the bucket for the version to open: the next open anywhere sees what was stored before. */
+  async open(node: FileNode, flags: OpenFlags, call: Call): Promise<OpenReply> {
+    if (flags.write && this.#context.isReadOnly)
+      throw new FsError('EROFS', `open ${node.key}: read-only mount`);
+    if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
+    await this.#checkVersion(node, call.signal);
+    if (node.isUnreadable) {
+      throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
+    }
+    const content = this.contentOf(node);
+    const reply = this.openHandle(node, flags);
+    if (flags.truncate) {
+      try {
+        if (content.size > 0) await content.truncate(0, call.signal);
+      } catch (error) {
+        await this.release(reply.handle);
+        throw toFsError(error, `truncating ${node.key}`);
+      }
+      this.#touch(node, call);
+      this.#handle(reply.handle).hasWritten = true;
+    }
+    return reply;
+  }
+
+  /** Opens a handle on content that is known to be current. */
+  openHandle(node: FileNode, flags: OpenFlags, { hasWritten = false } = {}): OpenReply {
+    const content = this.contentOf(node);
+    const handle: FileHandle = {
+      node,
+      canRead: flags.read,
+      canWrite: flags.write,
+      stream: this.#context.reader.createStream(),
+      generation: node.generation,
+      hasWritten,
+    };
+    const id = this.#nextHandle++;
+    this.#handles.set(id, handle);
+    node.handles.add(handle);
+    const etag = content.base?.etag;
+    // Pages of this very version are good, and so are those of a file that only this mount has.
+    const keepCache = node.pageEtag === undefined ? false : node.pageEtag === etag;
+    node.pageEtag = etag;
+    return { handle: id, keepCache, directIo: false };
+  }
+
+  async read(handleId: HandleId, offset: number, length: number, call: Call): Promise<readonly Uint8Array[]> {
+    const handle = this.#handle(handleId);
+    this.#checkGeneration(handle);
+    return await this.#readContent(handle.node, handle.stream, offset, length, call.signal);
+  }
+
+  async write(handleId: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
+    const handle = this.#writable(handleId);
+    const { node } = handle;
+    this.#checkGeneration(handle);
+    this.#checkSize(node, offset + data.length);
+    handle.hasWritten = true;
+    await this.#change(node, call, () => this.contentOf(node).write(offset, data, call.signal));
+  }
+
+  /** The handle's changes are in the bucket when this resolves; a handle that changed nothing waits for nothing. */
+  async flush(handleId: HandleId, call: Call): Promise<void> {
+    const handle = this.#handle(handleId);
+    if (handle.hasWritten) await this.#store(handle, call.signal);
+  }
+
+  /** fsync: everything of the file, whoever wrote it. */
+  async synchronize(handleId: HandleId, call: Call): Promise<void> {
+    await this.#store(this.#handle(handleId), call.signal);
+  }
+
+  async release(handleId: HandleId): Promise<void> {
+    const handle = this.#handles.get(handleId);
+    if (!handle) return;
+    const { reader, writeBack, inodes } = this.#context;
+    const { node } = handle;
+    this.#handles.delete(handleId);
+    node.handles.delete(handle);
+    reader.closeStream(handle.stream);
+    await this.dropContentIfUnused(node);
+    // A writable mapping, or a flush that failed: nobody else will store it.
+    if (node.content?.isDirty && node.handles.size === 0) writeBack.scheduleContent(node);
+    inodes.release(node);
+  }
+
+  async truncate(node: FileNode, size: number, handleId: HandleId | undefined, call: Call): Promise<void> {
+    this.#checkSize(node, size);
+    if (handleId !== undefined) {
+      const handle = this.#writable(handleId);
+      this.#checkGeneration(handle);
+      handle.hasWritten = true;
+      await this.#change(node, call, () => this.contentOf(node).truncate(size, call.signal));
+      return;
+    }
+    // truncate(2) has no close to wait for: it is stored when it returns.
+    node.pins += 1;
+    try {
+      await this.#checkVersion(node, call.signal);
+      if (node.isUnreadable) throw new FsError('EACCES', `truncate ${node.key}: not readable with this key`);
+      await this.#change(node, call, () => this.contentOf(node).truncate(size, call.signal));
+      if (node.handles.size === 0) await this.#context.writeBack.store(node, call.signal);
+    } finally {
+      node.pins -= 1;
+      await this.dropContentIfUnused(node);
+      if (node.content?.isDirty && node.handles.size === 0) this.#context.writeBack.scheduleContent(node);
+      this.#context.inodes.release(node);
+    }
+  }
+
+  async fallocate(
+    handleId: HandleId,
+    offset: number,
+    length: number,
+    mode: FallocateMode,
+    call: Call,
+  ): Promise<void> {
+    const handle = this.#writable(handleId);
+    const { node } = handle;
+    this.#checkGeneration(handle);
+    if (!mode.keepSize) this.#checkSize(node, offset + length);
+    handle.hasWritten = true;
+    await this.#change(node, call, async () => {
+      const content = this.contentOf(node);
+      const end = offset + length;
+      if (!mode.keepSize && end > content.size) await content.truncate(end, call.signal);
+      if (!mode.punchHole && !mode.zeroRange) return; // space cannot be reserved in a bucket, nor run short here
+      const zeroEnd = Math.min(end, content.size);
+      if (zeroEnd > offset) await content.zeroRange(offset, zeroEnd - offset, call.signal);
+    });
+  }
+
+  seek(handleId: HandleId, offset: number, whence: 'data' | 'hole'): number {
+    const { node } = this.#handle(handleId);
+    const found = this.contentOf(node).seek(offset, whence);
+    if (found === undefined) throw new FsError('ENXIO', `seek in ${node.key}: past the end`);
+    return found;
+  }
+
+  /** Bytes that are stored as they are stay on the server; staged ones are copied here. */
+  async copyRange(
+    sourceId: HandleId,
+    sourceOffset: number,
+    targetId: HandleId,
+    targetOffset: number,
+    length: number,
+    call: Call,
+  ): Promise<number> {
+    const source = this.#handle(sourceId);
+    const target = this.#writable(targetId);
+    this.#checkGeneration(source);
+    this.#checkGeneration(target);
+    const from = this.contentOf(source.node);
+    const count = Math.max(0, Math.min(length, from.size - sourceOffset));
+    if (count === 0) return 0;
+    this.#checkSize(target.node, targetOffset + count);
+    target.hasWritten = true;
+    const stored = source.node === target.node ? undefined : from.storedRange(sourceOffset, count);
+    if (!stored) {
+      const step = Math.min(count, copyStepBytes);
+      const pieces = await this.#readContent(source.node, source.stream, sourceOffset, step, call.signal);
+      const bytes = Buffer.concat(pieces);
+      await this.#change(target.node, call, () =>
+        this.contentOf(target.node).write(targetOffset, bytes, call.signal),
+      );
+      return bytes.length;
+    }
+    await this.#change(target.node, call, async () => {
+      let at = targetOffset;
+      for (const piece of stored) {
+        await this.contentOf(target.node).insertCopy(
+          at,
+          piece.version,
+          piece.offset,
+          piece.length,
+          call.signal,
+        );
+        at += piece.length;
+      }
+    });
+    return count;
+  }
+
+  /** The file's content, opened if need be. The caller has made sure that `node.info` is current. */
+  contentOf(node: FileNode): StagedFile {
+    if (node.content) return node.content;
+    const { area, reader, store, uploads, writeBack, contents, log } = this.#context;
+    node.content = new StagedFile({
+      area,
+      reader,
+      store,
+      uploads,
+      base: node.info && { key: node.info.key, etag: node.info.etag, size: node.info.size },
+      target: () => writeBack.targetOf(node),
+      log,
+    });
+    contents.add(node.content);
+    return node.content;
+  }
+
+  /** Makes an object that is about to go readable through the handles that are open. */
+  async detach(node: FileNode, signal: AbortSignal): Promise<void> {
+    if (node.handles.size === 0 || !node.content) return;
+    await node.content.detach(signal);
+  }
+
+  async dropContentIfUnused(node: FileNode): Promise<void> {
+    const { content } = node;
+    if (!content || node.handles.size > 0) return;
+    if (content.isDirty && !node.isRemoved) return;
+    await this.#context.writeBack.closeContent(node, content);
+  }
+
+  async #checkVersion(node: FileNode, signal: AbortSignal): Promise<void> {
+    const { resolver, clock } = this.#context;
+    // A file that has changes of its own, or is being stored, is ahead of the bucket.
+    if (node.isRemoved || node.info === undefined || node.content?.isDirty || node.lock.isBusy) return;
+    const validatedAtMs = clock.monotonicMs();
+    const known = node.info;
+    try {
+      const info = await resolver.head(node.key, signal);
+      if (node.info !== known || node.content?.isDirty) return; // changed here meanwhile
+      const attributes = attributesOfObject(info, false, this.#context.defaults);
+      if (attributes.type !== node.attributes.type) throw new FsError('ESTALE', `open ${node.key}: replaced`);
+      if (!node.hasUnstoredAttributes) this.#finder.adopt(node, { info, isUnreadable: false }, attributes);
+      node.validatedAtMs = validatedAtMs;
+    } catch (error) {
+      if (isStoreError(error, 'NotFound')) {
+        // The kernel looks the name up again on ESTALE, and creates the file anew where that was asked for.
+        node.validatedAtMs = -Infinity;
+        if (node.parent) resolver.dropListing(node.parent);
+        throw new FsError('ESTALE', `open ${node.key}: gone from the bucket`, { cause: error });
+      }
+      throw toFsError(error, `open ${node.key}`);
+    }
+  }
+
+  async #readContent(
+    node: FileNode,
+    stream: ReadStream,
+    offset: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    try {
+      return await this.contentOf(node).read(offset, length, stream, signal);
+    } catch (error) {
+      if (isStoreError(error, 'NotFound', 'PreconditionFailed')) {
+        node.validatedAtMs = -Infinity;
+        throw new FsError('ESTALE', `reading ${node.key}: replaced by another client`, { cause: error });
+      }
+      throw toFsError(error, `reading ${node.key}`);
+    }
+  }
+
+  async #change(node: FileNode, call: Call, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (isStoreError(error, 'NotFound', 'PreconditionFailed')) {
+        throw new FsError('ESTALE', `changing ${node.key}: replaced by another client`, { cause: error });
+      }
+      throw toFsError(error, `changing ${node.key}`);
+    }
+    this.#touch(node, call);
+  }
+
+  /** A change of content sets mtime and ctime, and takes set-id bits from a file that somebody else than root wrote. */
+  #touch(node: FileNode, call: Call): void {
+    const now = this.#context.clock.nowNs();
+    let { permissions } = node.attributes;
+    if (call.uid !== 0) {
+      permissions &= ~setUserIdBit;
+      if (permissions & groupExecuteBit) permissions &= ~setGroupIdBit;
+    }
+    node.attributes = { ...node.attributes, permissions, mtimeNs: now, ctimeNs: now };
+    if (!node.content?.isDirty) this.#context.writeBack.scheduleAttributes(node);
+  }
+
+  async #store(handle: FileHandle, signal: AbortSignal): Promise<void> {
+    handle.hasWritten = false; // what is written while this runs needs another flush
+    try {
+      await this.#context.writeBack.store(handle.node, signal);
+    } catch (error) {
+      handle.hasWritten = true;
+      throw error;
+    }
+  }
+
+  #checkGeneration(handle: FileHandle): void {
+    if (handle.generation === handle.node.generation) return;
+    throw new FsError('ESTALE', `${handle.node.key}: replaced by another client since it was opened`);
+  }
+
+  #checkSize(node: FileNode, end: number): void {
+    const { maxObjectSize } = this.#context.store.limits;
+    if (end > maxObjectSize) throw new FsError('EFBIG', `${node.key}: larger than ${maxObjectSize} bytes`);
+  }
+
+  #handle(id: HandleId): FileHandle {
+    const handle = this.#handles.get(id);
+    if (!handle) throw new FsError('EBADF', `handle ${id} is not open`);
+    return handle;
+  }
+
+  #writable(id: HandleId): FileHandle {
+    const handle = this.#handle(id);
+    if (!handle.canWrite) throw new FsError('EBADF', `${handle.node.key}: not open for writing`);
+    return handle;
+  }
+}
+
+/** Staged bytes are copied in steps of this size, so that one call holds little memory. */
+const copyStepBytes = 4 * 1024 * 1024;

@@ -1,0 +1,54 @@
+/** Turns what the object store says into what a system call says: one exhaustive table. */
+import { FsError, StoreError, type FsErrorCode, type StoreErrorCode } from '../errors.js';
+
+const codes: Record<StoreErrorCode, FsErrorCode> = {
+  NotFound: 'ENOENT',
+  NoSuchBucket: 'EIO',
+  NoSuchUpload: 'EIO',
+  AccessDenied: 'EACCES',
+  WrongCustomerKey: 'EACCES',
+  PlaintextRefused: 'EACCES',
+  PreconditionFailed: 'ESTALE',
+  RangeNotSatisfiable: 'EIO',
+  KeyTooLong: 'ENAMETOOLONG',
+  InvalidRequest: 'EIO',
+  NotImplemented: 'EOPNOTSUPP',
+  EncryptionBlocked: 'EACCES',
+  QuotaExceeded: 'EDQUOT',
+  EntityTooLarge: 'EFBIG',
+  Throttled: 'EAGAIN',
+  ServerError: 'EIO',
+  Unreachable: 'EIO',
+  CertificateRejected: 'EIO',
+  Timeout: 'ETIMEDOUT',
+  ClockSkewed: 'EACCES',
+  Aborted: 'EINTR',
+  CorruptReply: 'EIO',
+};
+
+/** An FsError stays; a StoreError gets its errno; anything else is a defect and becomes EIO. The cause is kept. */
+export function toFsError(error: unknown, what: string): FsError {
+  if (error instanceof FsError) return error;
+  if (error instanceof StoreError)
+    return new FsError(codes[error.code], `${what}: ${error.message}`, { cause: error });
+  return new FsError('EIO', `${what}: unexpected failure`, { cause: error });
+}
+
+export function isStoreError(error: unknown, ...wanted: readonly StoreErrorCode[]): error is StoreError {
+  return error instanceof StoreError && wanted.includes(error.code);
+}
+
+/** Whether asking again later may succeed. */
+export function isTransient(error: unknown): boolean {
+  return isStoreError(
+    error,
+    'Throttled',
+    'ServerError',
+    'Unreachable',
+    'Timeout',
+    'CorruptReply',
+    'CertificateRejected',
+    'ClockSkewed',
+    'QuotaExceeded',
+  );
+}

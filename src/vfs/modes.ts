@@ -1,0 +1,10 @@
+/** The bits of st_mode (linux/stat.h) that the file system uses. */
+export const typeMask = 0o170000;
+export const typeSocket = 0o140000;
+export const typeSymlink = 0o120000;
+export const typeRegular = 0o100000;
+export const typeDirectory = 0o040000;
+export const permissionMask = 0o7777;
+export const setUserIdBit = 0o4000;
+export const setGroupIdBit = 0o2000;
+export const groupExecuteBit = 0o0010;

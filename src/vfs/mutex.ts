@@ -1,0 +1,64 @@
+/** One at a time, in the order of arrival; waiting can be interrupted. */
+import { StoreError } from '../errors.js';
+
+export class Mutex {
+  #tail: Promise<void> = Promise.resolve();
+  #holders = 0;
+
+  /** Whether somebody holds it or waits for it. */
+  get isBusy(): boolean {
+    return this.#holders > 0;
+  }
+
+  /**
+   * Resolves with the function that lets the next one in. Rejects with a StoreError `Aborted` if interrupted while
+   * waiting.
+   */
+  async acquire(signal?: AbortSignal): Promise<() => void> {
+    const previous = this.#tail;
+    let open: () => void = () => undefined;
+    const done = new Promise<void>((resolve) => (open = resolve));
+    this.#tail = previous.then(() => done);
+    this.#holders += 1;
+    const release = () => {
+      this.#holders -= 1;
+      open();
+    };
+    try {
+      await (signal ? waitInterruptibly(previous, signal) : previous);
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return release;
+  }
+
+  /** Runs `action` when all earlier ones have settled. */
+  async run<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const release = await this.acquire(signal);
+    try {
+      return await action();
+    } finally {
+      release();
+    }
+  }
+}
+
+/** Resolves or rejects as `promise` does, or rejects with a StoreError `Aborted` as soon as `signal` aborts. */
+export async function waitInterruptibly<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = () => new StoreError('Aborted', 'interrupted while waiting');
+  if (signal.aborted) {
+    promise.catch(() => undefined); // its failure is somebody else's to report
+    throw aborted();
+  }
+  let onAbort: () => void = () => undefined;
+  const abortion = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted());
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, abortion]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

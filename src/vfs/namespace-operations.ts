@@ -1,0 +1,247 @@
+/**
+ * What is done with names: create, make and remove directories, symlinks, unlink. Rename is in `renamer.ts`.
+ */
+import { FsError } from '../errors.js';
+import type { Call } from '../file-system.js';
+import type { VfsContext } from './context.js';
+import { entryOfUnstored } from './resolver.js';
+import type { FileOperations } from './file-operations.js';
+import { isStoreError, toFsError } from './fs-errors.js';
+import { permissionMask, setGroupIdBit, typeDirectory, typeRegular, typeSymlink } from './modes.js';
+import { keyOfEntry, reservedName } from './names.js';
+import type { NodeFinder } from './node-finder.js';
+import type { DirectoryNode, FileNode } from './nodes.js';
+import { headersOfAttributes, type FileType, type StoredAttributes } from './stored-attributes.js';
+
+export class NamespaceOperations {
+  readonly #context: VfsContext;
+  readonly #finder: NodeFinder;
+  readonly #files: FileOperations;
+
+  constructor(context: VfsContext, finder: NodeFinder, files: FileOperations) {
+    this.#context = context;
+    this.#finder = finder;
+    this.#files = files;
+  }
+
+  /** A new file that the bucket sees at its first flush. The name is free as far as is known. */
+  createFile(parent: DirectoryNode, name: string, mode: number, replaces: boolean, call: Call): FileNode {
+    const { inodes, clock } = this.#context;
+    this.checkNewName(parent, name, 'file');
+    const attributes = this.#newAttributes(parent, typeRegular, mode, call);
+    const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
+    node.creation = { atMs: Number(clock.nowNs() / 1_000_000n), replaces };
+    this.#files.contentOf(node).markDirty();
+    parent.listing?.set(entryOfUnstored(name, node.key, 0));
+    this.touchDirectory(parent);
+    return node;
+  }
+
+  /** mknod(2) of a regular file: there is no close to wait for, so it is stored at once. */
+  async makeFile(parent: DirectoryNode, name: string, mode: number, call: Call): Promise<FileNode> {
+    await this.#context.writeBack.waitForMoves(parent, call.signal);
+    await this.#requireFree(parent, name, call.signal);
+    const node = this.createFile(parent, name, mode, false, call);
+    try {
+      await this.#context.writeBack.store(node, call.signal);
+    } catch (error) {
+      this.#forgetNew(node);
+      throw error;
+    } finally {
+      await this.#files.dropContentIfUnused(node);
+    }
+    return node;
+  }
+
+  async makeSymlink(parent: DirectoryNode, name: string, target: string, call: Call): Promise<FileNode> {
+    const { store, inodes, writeBack, clock } = this.#context;
+    await writeBack.waitForMoves(parent, call.signal);
+    await this.#requireFree(parent, name, call.signal);
+    const key = this.checkNewName(parent, name, 'file');
+    const attributes = this.#newAttributes(parent, typeSymlink, 0o777, call);
+    const headers = headersOfAttributes(attributes);
+    const content = Buffer.from(target);
+    const { etag } = await store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal);
+    const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
+    writeBack.recordStored(node, { key, etag, size: content.length }, headers);
+    node.linkTarget = { etag, target };
+    this.touchDirectory(parent);
+    return node;
+  }
+
+  async readLink(node: FileNode, call: Call): Promise<string> {
+    if (node.attributes.type !== typeSymlink) throw new FsError('EINVAL', `${node.key}: not a symbolic link`);
+    const { info } = node;
+    if (info && node.linkTarget?.etag === info.etag) return node.linkTarget.target;
+    const reply = await this.#context.store.get(node.key, {}, call.signal);
+    const target = Buffer.from(reply.bytes).toString();
+    if (target === '' || target.includes('\0')) {
+      throw new FsError('EIO', `${node.key}: a symbolic link without a target`);
+    }
+    node.linkTarget = { etag: reply.info.etag, target };
+    return target;
+  }
+
+  async makeDirectory(parent: DirectoryNode, name: string, mode: number, call: Call): Promise<DirectoryNode> {
+    const { inodes, writeBack, clock } = this.#context;
+    await writeBack.waitForMoves(parent, call.signal);
+    await this.#requireFree(parent, name, call.signal);
+    this.checkNewName(parent, name, 'directory');
+    const attributes = this.#newAttributes(parent, typeDirectory, mode, call);
+    const node = inodes.addDirectory(parent, name, attributes, clock.monotonicMs());
+    try {
+      await writeBack.putMarker(node, call.signal);
+    } catch (error) {
+      inodes.remove(node);
+      throw error;
+    }
+    parent.listing?.set({ name, kind: 'directory' });
+    this.touchDirectory(parent);
+    return node;
+  }
+
+  async unlink(parent: DirectoryNode, name: string, call: Call): Promise<void> {
+    const { writeBack } = this.#context;
+    await writeBack.waitForMoves(parent, call.signal);
+    const node = await this.#finder.requireChild(parent, name, call.signal);
+    if (node.kind === 'directory') throw new FsError('EISDIR', `unlink ${node.key}: a directory`);
+    await node.lock.run(async () => {
+      if (node.isRemoved) return;
+      await this.#files.detach(node, call.signal);
+      if (node.info) {
+        await this.ensureMarker(parent, call.signal);
+        await this.#context.store.delete(node.key, call.signal);
+      }
+      await this.forgetRemoved(node);
+      this.touchDirectory(parent);
+    }, call.signal);
+  }
+
+  async removeDirectory(parent: DirectoryNode, name: string, call: Call): Promise<void> {
+    const { inodes, store, infos, writeBack, resolver } = this.#context;
+    await writeBack.waitForMoves(parent, call.signal);
+    const node = await this.#finder.requireChild(parent, name, call.signal);
+    if (node.kind !== 'directory') throw new FsError('ENOTDIR', `rmdir ${node.key}: not a directory`);
+    try {
+      await this.requireEmpty(node, call.signal);
+    } catch (error) {
+      inodes.release(node);
+      throw error;
+    }
+    await this.ensureMarker(parent, call.signal);
+    await store.delete(node.key, call.signal);
+    infos.delete(node.key);
+    resolver.dropListing(node);
+    writeBack.cancel(node);
+    parent.listing?.remove(name);
+    inodes.remove(node);
+    this.touchDirectory(parent);
+  }
+
+  /** Rejects with ENOTEMPTY unless the directory has nothing but its marker, hidden keys included. */
+  async requireEmpty(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+    const { store } = this.#context;
+    const hasUnstored = [...directory.children.values()].some(
+      (child) => child.kind === 'file' && child.info === undefined,
+    );
+    const page = await store.list({ prefix: directory.prefix, maxKeys: 2 }, signal);
+    if (hasUnstored || page.objects.some((object) => object.key !== directory.prefix)) {
+      throw new FsError('ENOTEMPTY', `${directory.key}: not empty`);
+    }
+  }
+
+  /** A directory that only its entries make visible would vanish with the last of them: give it a marker first. */
+  async ensureMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+    if (directory.parent === undefined || typeof directory.marker === 'object') return;
+    if (directory.listing?.marker) return;
+    const { store, infos } = this.#context;
+    const headers = headersOfAttributes(directory.attributes);
+    try {
+      const { etag } = await store.put(directory.key, [], headers, { ifNoneMatch: '*' }, signal);
+      directory.marker = {
+        key: directory.key,
+        size: 0,
+        etag,
+        lastModifiedMs: Number(this.#context.clock.nowNs() / 1_000_000n),
+        metadata: headers.metadata,
+        contentType: headers.contentType,
+        isEncrypted: true,
+      };
+      infos.setWritten(directory.marker);
+    } catch (error) {
+      if (!isStoreError(error, 'PreconditionFailed')) throw error;
+      directory.marker = await store.head(directory.key, signal); // somebody made it
+    }
+  }
+
+  /** The object is gone by our own hand: the node keeps its content for those who have it open. */
+  async forgetRemoved(node: FileNode): Promise<void> {
+    const { inodes, infos, reader, writeBack } = this.#context;
+    infos.delete(node.key);
+    reader.drop(node.key);
+    node.parent?.listing?.remove(node.name);
+    writeBack.cancel(node);
+    const now = this.#context.clock.nowNs();
+    node.attributes = { ...node.attributes, ctimeNs: now };
+    inodes.remove(node);
+    await this.#files.dropContentIfUnused(node);
+    inodes.release(node);
+  }
+
+  /** Throws EPERM for the reserved name, ENAMETOOLONG for one that makes too long a key. Returns the key. */
+  checkNewName(parent: DirectoryNode, name: string, kind: 'file' | 'directory'): string {
+    if (parent.parent === undefined && name === reservedName) {
+      throw new FsError('EPERM', `${name}: the name is reserved`);
+    }
+    if (parent.isRemoved) throw new FsError('ENOENT', `${parent.key}: the directory was removed`);
+    return keyOfEntry(parent.prefix, name, kind, this.#context.store.limits.maxKeyBytes);
+  }
+
+  /** Entries came or went. Kept here until something else stores the directory's attributes. */
+  touchDirectory(directory: DirectoryNode): void {
+    const now = this.#context.clock.nowNs();
+    directory.attributes = { ...directory.attributes, mtimeNs: now, ctimeNs: now };
+  }
+
+  async #requireFree(parent: DirectoryNode, name: string, signal: AbortSignal): Promise<void> {
+    const existing = await this.#finder.findChild(parent, name, signal);
+    if (!existing) return;
+    this.#context.inodes.release(existing);
+    throw new FsError('EEXIST', `${existing.key}: exists`);
+  }
+
+  #forgetNew(node: FileNode): void {
+    node.parent?.listing?.remove(node.name);
+    this.#context.inodes.remove(node);
+  }
+
+  #newAttributes(parent: DirectoryNode, type: FileType, mode: number, call: Call): StoredAttributes {
+    const now = this.#context.clock.nowNs();
+    const inheritsGroup = (parent.attributes.permissions & setGroupIdBit) !== 0;
+    const inheritedBit = inheritsGroup && type === typeDirectory ? setGroupIdBit : 0;
+    return {
+      type,
+      permissions: (mode & permissionMask) | inheritedBit,
+      uid: call.uid,
+      gid: inheritsGroup ? parent.attributes.gid : call.gid,
+      atimeNs: now,
+      mtimeNs: now,
+      ctimeNs: now,
+      extended: new Map(),
+      otherMetadata: {},
+      contentType: undefined,
+    };
+  }
+}
+
+/** Runs an operation on names and turns its failure into an FsError that names the operation and the entry. */
+export async function asFsError<T>(what: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (isStoreError(error, 'PreconditionFailed')) {
+      throw new FsError('EEXIST', `${what}: another client made it first`, { cause: error });
+    }
+    throw toFsError(error, what);
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Finds the node of a name or of an inode, as recent as `metadataTtlMs` asks, and brings what changed in the bucket into
+ * the nodes that the kernel already knows.
+ */
+import { FsError } from '../errors.js';
+import type { Attributes, Entry } from '../file-system.js';
+import type { ObjectInfo } from '../object-store.js';
+import type { VfsContext } from './context.js';
+import { inodeNumberOf } from './inode-numbers.js';
+import { keyOfEntry, reservedName } from './names.js';
+import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
+import type { DescribedObject, Found } from './resolver.js';
+import { attributesOfObject, type StoredAttributes } from './stored-attributes.js';
+
+const statBlockBytes = 512;
+
+export class NodeFinder {
+  readonly #context: VfsContext;
+
+  constructor(context: VfsContext) {
+    this.#context = context;
+  }
+
+  /** The node of a name, or undefined if there is nothing of this name. Rejects with a StoreError. */
+  async findChild(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node | undefined> {
+    const { store, resolver } = this.#context;
+    if (directory.isRemoved) return undefined;
+    if (directory.parent === undefined && name === reservedName) return undefined;
+    const live = directory.children.get(name);
+    if (live && this.isCurrent(live)) return live;
+    keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
+    const found = await resolver.find(directory, name, signal);
+    return this.integrate(directory, name, found);
+  }
+
+  /** As findChild; rejects with ENOENT. */
+  async requireChild(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node> {
+    const node = await this.findChild(directory, name, signal);
+    if (!node) throw new FsError('ENOENT', `${directory.prefix}${name}: no such file or directory`);
+    return node;
+  }
+
+  /** The node of a name if the bucket has it now, whatever a listing said. */
+  async findStored(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node | undefined> {
+    const { resolver, clock } = this.#context;
+    const validatedAtMs = clock.monotonicMs();
+    const info = await resolver.headIfExists(`${directory.prefix}${name}`, signal);
+    if (!info) return undefined;
+    directory.listing?.set({ name, kind: 'file', object: info });
+    return this.integrate(directory, name, { kind: 'file', validatedAtMs, info, isUnreadable: false });
+  }
+
+  /** Makes the node's attributes recent. Rejects with ENOENT if it is gone from the bucket. */
+  async refresh(node: Node, signal: AbortSignal): Promise<void> {
+    if (node.isRemoved || this.isCurrent(node)) return;
+    if (node.parent === undefined) {
+      if (node.kind === 'directory') await this.#refreshRoot(node, signal);
+      return;
+    }
+    const found = await this.#context.resolver.find(node.parent, node.name, signal);
+    const now = this.integrate(node.parent, node.name, found);
+    if (now !== node) throw new FsError('ENOENT', `${node.key}: gone from the bucket`);
+  }
+
+  /** Whether the node need not be asked for: it is recent, or holds changes that the bucket has yet to see. */
+  isCurrent(node: Node): boolean {
+    if (node.hasUnstoredAttributes) return true;
+    if (node.kind === 'file' && (node.info === undefined || node.content?.isDirty || node.lock.isBusy))
+      return true;
+    if (node.kind === 'directory' && node.moving) return true;
+    return this.#ageMs(node) < this.#context.metadataTtlMs;
+  }
+
+  /** Brings what the bucket says of a name into the node of that name, made if there is none. */
+  integrate(directory: DirectoryNode, name: string, found: Found | undefined): Node | undefined {
+    const { inodes, defaults } = this.#context;
+    const live = directory.children.get(name);
+    if (live && this.isCurrent(live)) return live;
+    if (!found) return live && this.#disappear(live);
+    const object = found.kind === 'file' ? found.info : found.marker;
+    const attributes = attributesOfObject(
+      object ?? noMarker(directory),
+      found.kind === 'directory',
+      defaults,
+    );
+    if (live?.kind === found.kind && live.attributes.type === attributes.type) {
+      live.validatedAtMs = found.validatedAtMs;
+      if (live.kind === 'file' && found.kind === 'file') this.adopt(live, found, attributes);
+      if (live.kind === 'directory' && found.kind === 'directory') {
+        // Without a marker the attributes live here only: do not lose what this mount was told.
+        if (found.marker || typeof live.marker === 'object') live.attributes = attributes;
+        live.marker = found.marker;
+      }
+      return live;
+    }
+    if (live) inodes.remove(live);
+    if (found.kind === 'directory') {
+      const node = inodes.addDirectory(directory, name, attributes, found.validatedAtMs);
+      node.marker = found.marker;
+      return node;
+    }
+    const node = inodes.addFile(directory, name, attributes, found.info, found.validatedAtMs);
+    this.#applyUnreadable(node, found);
+    return node;
+  }
+
+  /** Takes over what the bucket says of a clean file. Handles opened on another version will see ESTALE. */
+  adopt(node: FileNode, described: DescribedObject, attributes?: StoredAttributes): void {
+    const { defaults, kernel, reader, log } = this.#context;
+    const { info } = described;
+    const isOtherVersion = node.info?.etag !== info.etag || node.info.size !== info.size;
+    node.info = info;
+    node.attributes = attributes ?? attributesOfObject(info, false, defaults);
+    this.#applyUnreadable(node, described);
+    if (!isOtherVersion) return;
+    log.debug({ key: info.key }, 'changed by another client');
+    reader.drop(info.key);
+    if (node.content && !node.content.isDirty)
+      node.content.rebase({ key: info.key, etag: info.etag, size: info.size });
+    node.generation += 1;
+    if (node.pageEtag !== undefined) {
+      node.pageEtag = undefined;
+      // Not awaited: the kernel may hold locks that it gives up only with our reply.
+      kernel.dropInode(node.id, 0).catch((error: unknown) => log.debug({ error }, 'pages were not dropped'));
+    }
+  }
+
+  /** What the kernel is told of a node; counts as one lookup. */
+  entryOf(node: Node): Entry {
+    node.lookups += 1;
+    const ttlMs = this.ttlMsOf(node);
+    return { inode: node.id, attributes: attributesOf(node), entryTtlMs: ttlMs, attributesTtlMs: ttlMs };
+  }
+
+  /** For how long what is known of the node may still be used. */
+  ttlMsOf(node: Node): number {
+    const { metadataTtlMs } = this.#context;
+    if (node.kind === 'file' && (node.info === undefined || node.content?.isDirty)) return metadataTtlMs;
+    return Math.max(0, metadataTtlMs - this.#ageMs(node));
+  }
+
+  #ageMs(node: Node): number {
+    return this.#context.clock.monotonicMs() - node.validatedAtMs;
+  }
+
+  #applyUnreadable(node: FileNode, described: DescribedObject): void {
+    node.isUnreadable = described.isUnreadable;
+    if (described.isUnreadable) node.attributes = { ...node.attributes, permissions: 0 };
+  }
+
+  /** The bucket has nothing of this name any more. What is not yet stored below keeps a directory. */
+  #disappear(live: Node): Node | undefined {
+    const { inodes, clock } = this.#context;
+    for (const file of filesBelow(live)) {
+      if (file.info === undefined || file.content?.isDirty) {
+        live.validatedAtMs = clock.monotonicMs();
+        return live;
+      }
+    }
+    inodes.remove(live);
+    return undefined;
+  }
+
+  async #refreshRoot(root: DirectoryNode, signal: AbortSignal): Promise<void> {
+    const { resolver, defaults, clock } = this.#context;
+    const validatedAtMs = clock.monotonicMs();
+    if (root.prefix !== '') {
+      const marker = await resolver.headIfExists(root.prefix, signal);
+      root.marker = marker;
+      if (marker) root.attributes = attributesOfObject(marker, true, defaults);
+    }
+    root.validatedAtMs = validatedAtMs;
+  }
+}
+
+/** stat of a node. Directories have a link count of 1, which tells tools not to count subdirectories by it. */
+export function attributesOf(node: Node): Attributes {
+  const { type, permissions, uid, gid, atimeNs, mtimeNs, ctimeNs } = node.attributes;
+  const size = node.kind === 'file' ? node.size : 0;
+  return {
+    ino: inodeNumberOf(node.key),
+    mode: type | permissions,
+    linkCount: node.isRemoved ? 0 : 1,
+    uid,
+    gid,
+    size,
+    blocks: Math.ceil(size / statBlockBytes),
+    atimeNs,
+    mtimeNs,
+    ctimeNs,
+  };
+}
+
+/** A directory without a marker shows the times of the one above it: S3 knows none. */
+function noMarker(parent: DirectoryNode): Pick<ObjectInfo, 'metadata' | 'contentType' | 'lastModifiedMs'> {
+  return {
+    metadata: {},
+    contentType: undefined,
+    lastModifiedMs: Number(parent.attributes.mtimeNs / 1_000_000n),
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * What the mount knows of the files, directories and symlinks that the kernel knows, that are open, or that hold
+ * something the bucket lacks. Keys follow from the chain of parents, so that a directory is renamed by moving one node.
+ */
+import type { ReadStream } from '../cache/object-reader.js';
+import type { StagedFile } from '../cache/staged-file.js';
+import type { InodeId } from '../file-system.js';
+import type { ObjectInfo } from '../object-store.js';
+import type { DirectoryListing } from './directory-listing.js';
+import { Mutex } from './mutex.js';
+import type { StoredAttributes } from './stored-attributes.js';
+
+interface NodeOptions {
+  readonly id: InodeId;
+  readonly parent: DirectoryNode | undefined;
+  readonly name: string;
+  readonly attributes: StoredAttributes;
+  readonly validatedAtMs: number;
+}
+
+abstract class BaseNode {
+  readonly id: InodeId;
+  /** Undefined for the root only. A removed node keeps its last parent. */
+  parent: DirectoryNode | undefined;
+  name: string;
+  attributes: StoredAttributes;
+  /** `attributes` has something that the bucket lacks. */
+  hasUnstoredAttributes = false;
+  /** On the monotonic clock: when the bucket was last known to hold this. */
+  validatedAtMs: number;
+  /** How often the kernel holds this inode: lookups less forgets. */
+  lookups = 0;
+  /** No longer has a name: unlinked, replaced, or gone from the bucket. */
+  isRemoved = false;
+  /** Reasons beside the kernel's to keep the node: operations and write-backs under way. */
+  pins = 0;
+  /** Held while the object is stored, moved or removed. */
+  readonly lock = new Mutex();
+
+  constructor(options: NodeOptions) {
+    this.id = options.id;
+    this.parent = options.parent;
+    this.name = options.name;
+    this.attributes = options.attributes;
+    this.validatedAtMs = options.validatedAtMs;
+  }
+
+  /** The key of the object, or of the directory's marker. */
+  abstract get key(): string;
+}
+
+/** A regular file or a symlink: one object. */
+export class FileNode extends BaseNode {
+  readonly kind = 'file';
+  /** The object as last seen or stored; undefined while a new file is not yet in the bucket. */
+  info: ObjectInfo | undefined;
+  /** Present while the file is open or has changes to upload. */
+  content: StagedFile | undefined;
+  readonly handles = new Set<FileHandle>();
+  /** Counts the times somebody else replaced the object: a handle opened before sees ESTALE, never mixed bytes. */
+  generation = 0;
+  /** The ETag that the kernel's pages belong to. */
+  pageEtag: string | undefined;
+  /** A file made here that the bucket has not seen: when, and whether the caller meant to replace what is there. */
+  creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
+  /** The object is there but cannot be read with the customer key or the credentials of this mount. */
+  isUnreadable = false;
+  /** Where the next commit goes instead of `key`: set while a lost race is settled. */
+  conflictKey: string | undefined;
+  /** The attributes that went along with the last upload. */
+  sentAttributes: StoredAttributes | undefined;
+  /** A symlink's target, of the version `etag`. */
+  linkTarget: { readonly etag: string; readonly target: string } | undefined;
+
+  constructor(options: NodeOptions & { readonly info: ObjectInfo | undefined }) {
+    super(options);
+    this.info = options.info;
+  }
+
+  get key(): string {
+    return (this.parent?.prefix ?? '') + this.name;
+  }
+
+  get size(): number {
+    return this.content?.size ?? this.info?.size ?? 0;
+  }
+}
+
+export class DirectoryNode extends BaseNode {
+  readonly kind = 'directory';
+  /** The live nodes below, by name. */
+  readonly children = new Map<string, FileNode | DirectoryNode>();
+  /** The marker object; undefined if there is none, 'unknown' if nobody has looked. */
+  marker: ObjectInfo | undefined | 'unknown' = 'unknown';
+  listing: DirectoryListing | undefined;
+  /** Names looked up one by one since the last listing: many make a listing worth its while. */
+  lookupsSinceListing = 0;
+  /** Has too many entries to be listed only for looking up names. */
+  isLarge = false;
+  /** While everything below gets new keys: operations below wait for it. It never rejects. */
+  moving: Promise<void> | undefined;
+  readonly #rootPrefix: string;
+
+  /** `rootPrefix`: for the root, what the mount's keys begin with ('' or ending in '/'). */
+  constructor(options: NodeOptions & { readonly rootPrefix?: string }) {
+    super(options);
+    this.#rootPrefix = options.rootPrefix ?? '';
+  }
+
+  /** What the keys of the entries begin with: '' or ending in '/'. */
+  get prefix(): string {
+    return this.parent === undefined ? this.#rootPrefix : `${this.parent.prefix}${this.name}/`;
+  }
+
+  get key(): string {
+    return this.prefix;
+  }
+}
+
+export type Node = FileNode | DirectoryNode;
+
+/** One open(2) of a file. */
+export interface FileHandle {
+  readonly node: FileNode;
+  readonly canRead: boolean;
+  readonly canWrite: boolean;
+  readonly stream: ReadStream;
+  /** The node's generation at open. */
+  generation: number;
+  /** Changed the content since its last flush: its close has to store it. */
+  hasWritten: boolean;
+}
+
+/** Every directory above `node`, nearest first. */
+export function* ancestorsOf(node: Node): Generator<DirectoryNode> {
+  for (let parent = node.parent; parent; parent = parent.parent) yield parent;
+}
+
+/** Every live file at or below `node`. */
+export function* filesBelow(node: Node): Generator<FileNode> {
+  if (node.kind === 'file') {
+    yield node;
+    return;
+  }
+  for (const child of node.children.values()) yield* filesBelow(child);
+}

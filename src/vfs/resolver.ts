@@ -1,0 +1,240 @@
+/**
+ * Answers from the bucket what a name in a directory is: by the directory's listing where that is recent, by asking for
+ * the one name where it is not. Remembers nothing of inodes; that is the business of the file system.
+ */
+import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { Log } from '../log.js';
+import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { Clock } from './clock.js';
+import { DirectoryListing, type ListedEntry } from './directory-listing.js';
+import { isStoreError } from './fs-errors.js';
+import { keyOfEntry } from './names.js';
+import type { DirectoryNode } from './nodes.js';
+
+/** An object as the bucket shows it. `isUnreadable`: encrypted under another key, or not allowed to be read. */
+export interface DescribedObject {
+  readonly info: ObjectInfo;
+  readonly isUnreadable: boolean;
+}
+
+export type Found =
+  | ({ readonly kind: 'file'; readonly validatedAtMs: number } & DescribedObject)
+  | {
+      readonly kind: 'directory';
+      readonly validatedAtMs: number;
+      /** Undefined if the directory has no marker object. */
+      readonly marker: ObjectInfo | undefined;
+    };
+
+export interface ResolverOptions {
+  readonly store: ObjectStore;
+  readonly infos: ObjectInfoCache;
+  /** How old knowledge of names and attributes may be. */
+  readonly metadataTtlMs: number;
+  /** All listings kept together have at most about this many entries. */
+  readonly maxListedEntries: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** After so many names asked for one by one, the directory is listed instead: that answers up to 1,000 at once. */
+const lookupsWorthListing = 2;
+/** A directory of more pages is not listed only to look up names. */
+const maxPagesForLookup = 4;
+
+export class Resolver {
+  readonly #options: ResolverOptions;
+  /** Directories with a listing, least recently listed first. */
+  readonly #listed = new Set<DirectoryNode>();
+  readonly #hiddenLogged = new Set<string>();
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+  }
+
+  /** The directory's recent listing, complete or not, or undefined. */
+  recentListing(directory: DirectoryNode): DirectoryListing | undefined {
+    const { listing } = directory;
+    if (!listing || this.#isExpired(listing.startedAtMs)) return undefined;
+    return listing;
+  }
+
+  /** The directory's recent listing, or a new one, of which nothing is loaded yet. */
+  listingOf(directory: DirectoryNode): DirectoryListing {
+    return this.recentListing(directory) ?? this.#startListing(directory);
+  }
+
+  dropListing(directory: DirectoryNode): void {
+    directory.listing = undefined;
+    this.#listed.delete(directory);
+  }
+
+  /** Undefined if there is nothing of this name. */
+  async find(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Found | undefined> {
+    const listing = await this.#listingForLookup(directory, signal);
+    const entry = listing?.get(name);
+    if (listing && entry) {
+      const found = await this.describeEntry(directory, entry, listing.startedAtMs, signal);
+      if (found) return found;
+    } else if (listing?.isComplete) {
+      return undefined;
+    }
+    return await this.#probe(directory, name, signal);
+  }
+
+  /** What is known, or HEAD tells, of an object that a listing shows. Undefined if it has gone since. */
+  async describe(listed: ListedObject, signal: AbortSignal): Promise<DescribedObject | undefined> {
+    const known = this.#options.infos.get(listed);
+    if (known) return { info: known, isUnreadable: false };
+    try {
+      return { info: await this.head(listed.key, signal), isUnreadable: false };
+    } catch (error) {
+      if (isStoreError(error, 'NotFound')) return undefined;
+      if (isStoreError(error, 'WrongCustomerKey', 'AccessDenied', 'PlaintextRefused')) {
+        const info = { ...listed, metadata: {}, contentType: undefined, isEncrypted: true };
+        return { info, isUnreadable: true };
+      }
+      throw error;
+    }
+  }
+
+  /** HEAD, remembered. */
+  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    const info = await this.#options.store.head(key, signal);
+    this.#options.infos.set(info);
+    return info;
+  }
+
+  async headIfExists(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.head(key, signal);
+    } catch (error) {
+      if (isStoreError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  /** The marker object of a directory; one that may not be read counts as none. */
+  async #headMarker(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.headIfExists(key, signal);
+    } catch (error) {
+      if (isStoreError(error, 'WrongCustomerKey', 'AccessDenied', 'PlaintextRefused')) return undefined;
+      throw error;
+    }
+  }
+
+  async #listingForLookup(
+    directory: DirectoryNode,
+    signal: AbortSignal,
+  ): Promise<DirectoryListing | undefined> {
+    const recent = this.recentListing(directory);
+    if (recent) return recent;
+    directory.lookupsSinceListing += 1;
+    if (directory.lookupsSinceListing <= lookupsWorthListing || directory.isLarge) return undefined;
+    const listing = this.#startListing(directory);
+    for (let page = 0; page < maxPagesForLookup && !listing.isComplete; page += 1)
+      await listing.loadMore(signal);
+    directory.isLarge = !listing.isComplete;
+    return listing;
+  }
+
+  #startListing(directory: DirectoryNode): DirectoryListing {
+    const { store, clock } = this.#options;
+    const listing = new DirectoryListing({
+      store,
+      prefix: directory.prefix,
+      isRoot: directory.parent === undefined,
+      startedAtMs: clock.monotonicMs(),
+      onHidden: (count, example) => this.#logHidden(directory.prefix, count, example),
+    });
+    for (const child of directory.children.values()) {
+      if (child.kind === 'file' && (child.info === undefined || child.content?.isDirty)) {
+        listing.set(entryOfUnstored(child.name, child.key, child.size));
+      }
+    }
+    directory.listing = listing;
+    directory.lookupsSinceListing = 0;
+    this.#listed.delete(directory);
+    this.#listed.add(directory);
+    this.#forgetOldListings(directory);
+    return listing;
+  }
+
+  #forgetOldListings(newest: DirectoryNode): void {
+    let total = 0;
+    for (const directory of this.#listed) total += directory.listing?.length ?? 0;
+    for (const directory of this.#listed) {
+      if (total <= this.#options.maxListedEntries || directory === newest) return;
+      total -= directory.listing?.length ?? 0;
+      this.dropListing(directory);
+    }
+  }
+
+  /** What is known, or HEAD tells, of an entry of a listing. Undefined if it has gone since. */
+  async describeEntry(
+    directory: DirectoryNode,
+    entry: ListedEntry,
+    validatedAtMs: number,
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
+    if (entry.kind === 'file') {
+      const described = await this.describe(entry.object, signal);
+      return described && { kind: 'file', validatedAtMs, ...described };
+    }
+    const marker = await this.#headMarker(`${directory.prefix}${entry.name}/`, signal);
+    return { kind: 'directory', validatedAtMs, marker };
+  }
+
+  /** Asks for the object and for anything below the name at once; a directory hides a file of the same name. */
+  async #probe(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Found | undefined> {
+    const { store, clock } = this.#options;
+    const validatedAtMs = clock.monotonicMs();
+    const key = keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
+    const prefix = `${key}/`;
+    const canBeDirectory = Buffer.byteLength(prefix) <= store.limits.maxKeyBytes;
+    const [object, below] = await Promise.all([
+      this.#probeObject(key, signal),
+      canBeDirectory ? store.list({ prefix, maxKeys: 1 }, signal) : undefined,
+    ]);
+    const first = below?.objects[0];
+    if (first) {
+      const marker = first.key === prefix ? await this.#headMarker(prefix, signal) : undefined;
+      return { kind: 'directory', validatedAtMs, marker };
+    }
+    return object && { kind: 'file', validatedAtMs, ...object };
+  }
+
+  async #probeObject(key: string, signal: AbortSignal): Promise<DescribedObject | undefined> {
+    try {
+      const info = await this.headIfExists(key, signal);
+      return info && { info, isUnreadable: false };
+    } catch (error) {
+      if (!isStoreError(error, 'WrongCustomerKey', 'AccessDenied', 'PlaintextRefused')) throw error;
+      // HEAD does not tell the size of such an object, a listing does.
+      const page = await this.#options.store.list({ prefix: key, maxKeys: 1 }, signal);
+      const listed = page.objects[0];
+      if (listed?.key !== key) throw error;
+      const info = { ...listed, metadata: {}, contentType: undefined, isEncrypted: true };
+      return { info, isUnreadable: true };
+    }
+  }
+
+  #logHidden(prefix: string, count: number, example: string): void {
+    if (this.#hiddenLogged.has(prefix)) return;
+    this.#hiddenLogged.add(prefix);
+    this.#options.log.warn(
+      { prefix, count, example },
+      'some keys cannot be shown as names in a directory and are hidden',
+    );
+  }
+
+  #isExpired(timeMs: number): boolean {
+    return this.#options.clock.monotonicMs() - timeMs >= this.#options.metadataTtlMs;
+  }
+}
+
+/** How a listing shows a file that the bucket does not have yet. */
+export function entryOfUnstored(name: string, key: string, size: number): ListedEntry {
+  return { name, kind: 'file', object: { key, size, etag: '', lastModifiedMs: 0 } };
+}

@@ -1,0 +1,123 @@
+/**
+ * Attributes as they are kept in an object's user metadata, in the form that s3fs and rclone read and write: `mode`,
+ * `uid`, `gid` in decimal, `mtime`, `ctime`, `atime` as seconds with nine digits of nanoseconds.
+ */
+import type { Metadata, ObjectHeaders, ObjectInfo } from '../object-store.js';
+import {
+  decodeExtendedAttributes,
+  encodeExtendedAttributes,
+  extendedAttributesName,
+} from './extended-attributes.js';
+import { permissionMask, typeDirectory, typeMask, typeRegular, typeSymlink } from './modes.js';
+
+export type FileType = typeof typeRegular | typeof typeDirectory | typeof typeSymlink;
+
+/** What a file, directory or symlink carries beside its content. Immutable: a change makes a new one. */
+export interface StoredAttributes {
+  readonly type: FileType;
+  /** Permission bits and set-id bits, without type bits. */
+  readonly permissions: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly extended: ReadonlyMap<string, Uint8Array>;
+  /** Metadata of other programs: kept as it is. */
+  readonly otherMetadata: Metadata;
+  readonly contentType: string | undefined;
+}
+
+/** What objects without metadata of their own show. Permissions have the umask applied. */
+export interface AttributeDefaults {
+  readonly uid: number;
+  readonly gid: number;
+  readonly filePermissions: number;
+  readonly directoryPermissions: number;
+}
+
+export const directoryContentType = 'application/x-directory';
+export const maxNanoseconds = (1n << 63n) - 1n;
+
+const nanosecondsPerSecond = 1_000_000_000n;
+const ownNames = new Set(['mode', 'uid', 'gid', 'mtime', 'ctime', 'atime', extendedAttributesName]);
+
+/** The attributes of an object. `isDirectory`: it is a directory's marker, whatever its mode says. */
+export function attributesOfObject(
+  info: Pick<ObjectInfo, 'metadata' | 'contentType' | 'lastModifiedMs'>,
+  isDirectory: boolean,
+  defaults: AttributeDefaults,
+): StoredAttributes {
+  const { metadata } = info;
+  const mode = decodeInteger(metadata['mode']);
+  const storedType = mode === undefined ? undefined : mode & typeMask;
+  const type = isDirectory ? typeDirectory : storedType === typeSymlink ? typeSymlink : typeRegular;
+  const mtimeNs = decodeTime(metadata['mtime']) ?? BigInt(Math.trunc(info.lastModifiedMs)) * 1_000_000n;
+  return {
+    type,
+    permissions:
+      mode === undefined
+        ? type === typeDirectory
+          ? defaults.directoryPermissions
+          : defaults.filePermissions
+        : mode & permissionMask,
+    uid: decodeInteger(metadata['uid']) ?? defaults.uid,
+    gid: decodeInteger(metadata['gid']) ?? defaults.gid,
+    mtimeNs,
+    ctimeNs: decodeTime(metadata['ctime']) ?? mtimeNs,
+    atimeNs: decodeTime(metadata['atime']) ?? mtimeNs,
+    extended: decodeExtendedAttributes(metadata[extendedAttributesName]),
+    otherMetadata: Object.fromEntries(Object.entries(metadata).filter(([name]) => !ownNames.has(name))),
+    contentType: info.contentType,
+  };
+}
+
+/** The headers that keep `attributes` with an object. */
+export function headersOfAttributes(attributes: StoredAttributes): ObjectHeaders {
+  const metadata: Record<string, string> = {
+    ...attributes.otherMetadata,
+    mode: String(attributes.type | attributes.permissions),
+    uid: String(attributes.uid),
+    gid: String(attributes.gid),
+    mtime: encodeTime(attributes.mtimeNs),
+    ctime: encodeTime(attributes.ctimeNs),
+    atime: encodeTime(attributes.atimeNs),
+  };
+  if (attributes.extended.size > 0) {
+    metadata[extendedAttributesName] = encodeExtendedAttributes(attributes.extended);
+  }
+  const contentType = attributes.type === typeDirectory ? directoryContentType : attributes.contentType;
+  return contentType === undefined ? { metadata } : { metadata, contentType };
+}
+
+/** Bytes of user metadata as servers count them: names and values. */
+export function metadataBytes(metadata: Metadata): number {
+  return Object.entries(metadata).reduce(
+    (sum, [name, value]) => sum + name.length + Buffer.byteLength(value),
+    0,
+  );
+}
+
+/** Seconds with nine digits: s3fs reads the digits as a count of nanoseconds, rclone as a fraction. */
+export function encodeTime(timeNs: bigint): string {
+  const sign = timeNs < 0n ? '-' : '';
+  const magnitude = timeNs < 0n ? -timeNs : timeNs;
+  const fraction = String(magnitude % nanosecondsPerSecond).padStart(9, '0');
+  return `${sign}${magnitude / nanosecondsPerSecond}.${fraction}`;
+}
+
+/** Undefined if there is no time or it is not one that a stat can hold. A fraction may have any number of digits. */
+export function decodeTime(text: string | undefined): bigint | undefined {
+  const match = /^(-?)(\d{1,12})(?:\.(\d{1,30}))?$/.exec(text?.trim() ?? '');
+  if (!match) return undefined;
+  const [, sign = '', seconds = '0', digits = ''] = match;
+  const magnitude = BigInt(seconds) * nanosecondsPerSecond + BigInt(digits.slice(0, 9).padEnd(9, '0'));
+  if (magnitude > maxNanoseconds) return undefined;
+  return sign === '-' ? -magnitude : magnitude;
+}
+
+function decodeInteger(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
+  const value = Number(text);
+  return value <= 0xffffffff ? value : undefined;
+}

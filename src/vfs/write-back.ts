@@ -1,0 +1,387 @@
+/**
+ * Puts into the bucket what it lacks: the content of files, the attributes of everything. Stores on demand (close,
+ * fsync, rename), after a short delay (attributes, so that chmod, chown and utimens cost one copy together), and again
+ * after a failure: what could not be stored is kept and retried, never dropped.
+ */
+import { hostname } from 'node:os';
+import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { ObjectReader } from '../cache/object-reader.js';
+import type { StagedFile, UploadTarget } from '../cache/staged-file.js';
+import { FsError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
+import type { Clock } from './clock.js';
+import { isStoreError, isTransient, toFsError } from './fs-errors.js';
+import type { InodeTable } from './inode-table.js';
+import { ancestorsOf, type DirectoryNode, type FileNode, type Node } from './nodes.js';
+import { waitInterruptibly } from './mutex.js';
+import {
+  attributesOfObject,
+  headersOfAttributes,
+  type AttributeDefaults,
+  type StoredAttributes,
+} from './stored-attributes.js';
+
+export interface WriteBackOptions {
+  readonly store: ObjectStore;
+  readonly reader: ObjectReader;
+  readonly infos: ObjectInfoCache;
+  readonly inodes: InodeTable;
+  readonly contents: Set<StagedFile>;
+  readonly defaults: AttributeDefaults;
+  /** How long changed attributes of stored objects wait for further changes. */
+  readonly attributeDelayMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const firstRetryMs = 1000;
+const lastRetryMs = 60_000;
+/** One attempt in the background; the store's own retries and timeouts are within it. */
+const attemptTimeoutMs = 3_600_000;
+const drainParallelism = 8;
+
+interface Scheduled {
+  readonly timer: NodeJS.Timeout;
+  readonly failures: number;
+}
+
+export class WriteBack {
+  readonly #options: WriteBackOptions;
+  readonly #scheduled = new Map<Node, Scheduled>();
+  readonly #running = new Set<Node>();
+  #isStopped = false;
+
+  constructor(options: WriteBackOptions) {
+    this.#options = options;
+  }
+
+  /** The keys of everything that the bucket lacks. */
+  pendingKeys(): string[] {
+    return this.#pendingNodes().map((node) => node.key);
+  }
+
+  /** Where and how an upload of this file goes. */
+  targetOf(node: FileNode): UploadTarget {
+    node.sentAttributes = node.attributes;
+    const headers = headersOfAttributes(node.attributes);
+    if (node.conflictKey !== undefined) {
+      return { key: node.conflictKey, headers, condition: { ifNoneMatch: '*' } };
+    }
+    const condition = node.info ? { ifMatch: node.info.etag } : ({ ifNoneMatch: '*' } as const);
+    return { key: node.key, headers, condition };
+  }
+
+  /** Resolves when the bucket has everything of this node. Rejects with an FsError; what is not stored is kept. */
+  async store(node: Node, signal: AbortSignal): Promise<void> {
+    for (let isDone = false; !isDone;) {
+      await this.waitForMoves(node, signal);
+      isDone = await node.lock.run(async () => {
+        if (isMoving(node)) return false;
+        await this.storeLocked(node, signal);
+        return true;
+      }, signal);
+    }
+  }
+
+  /** As `store`, for a caller that holds the node's lock. */
+  async storeLocked(node: Node, signal: AbortSignal): Promise<void> {
+    if (node.isRemoved) {
+      this.cancel(node);
+      return;
+    }
+    try {
+      if (node.kind === 'directory') {
+        if (node.hasUnstoredAttributes) await this.putMarker(node, signal);
+      } else {
+        if (node.content?.isDirty) await this.#commit(node, signal);
+        if (node.hasUnstoredAttributes && !node.content?.isDirty) await this.#copyForAttributes(node, signal);
+      }
+    } catch (error) {
+      throw toFsError(error, `storing ${node.key}`);
+    }
+    this.#unschedule(node);
+  }
+
+  /** Changed attributes go to the bucket soon; further changes until then cost nothing. */
+  scheduleAttributes(node: Node): void {
+    node.hasUnstoredAttributes = true;
+    // A changed file takes them along when it is stored.
+    if (node.kind === 'file' && node.content?.isDirty) return;
+    if (!this.#scheduled.has(node)) this.#schedule(node, this.#options.attributeDelayMs, 0);
+  }
+
+  /** Nobody waits any more for what is left in this file: store it in the background. */
+  scheduleContent(node: FileNode): void {
+    this.#unschedule(node);
+    this.#schedule(node, 0, 0);
+  }
+
+  /** Nothing of this node is to be stored any more: it was removed, or is as the bucket has it. */
+  cancel(node: Node): void {
+    node.hasUnstoredAttributes = false;
+    this.#unschedule(node);
+  }
+
+  /** Stores everything; keeps trying while the server fails. Rejects only when `signal` aborts, with what is left. */
+  async drain(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      const nodes = this.#pendingNodes();
+      if (nodes.length === 0) return;
+      let lastError: unknown;
+      for (let i = 0; i < nodes.length; i += drainParallelism) {
+        const batch = nodes.slice(i, i + drainParallelism);
+        const results = await Promise.allSettled(batch.map((node) => this.store(node, signal)));
+        for (const result of results) if (result.status === 'rejected') lastError = result.reason;
+      }
+      const left = this.#pendingNodes();
+      if (left.length === 0) return;
+      this.#options.log.warn(
+        { keys: left.slice(0, 10).map((node) => node.key), count: left.length, error: lastError },
+        'some files are not in the bucket yet; trying again',
+      );
+      await interruptibleDelay(retryDelayMs(failures), signal);
+      if (signal.aborted) throw new FsError('EIO', `${left.length} files could not be stored in the bucket`);
+    }
+  }
+
+  /** Ends the timers. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const node of [...this.#scheduled.keys()]) this.#unschedule(node);
+  }
+
+  /** Stores the marker object of a directory, with its attributes. */
+  async putMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+    const { attributes, key } = directory;
+    if (key === '') {
+      directory.hasUnstoredAttributes = false; // the bucket itself has nowhere to keep them
+      return;
+    }
+    const headers = headersOfAttributes(attributes);
+    const { etag } = await this.#options.store.put(key, [], headers, {}, signal);
+    directory.marker = this.#remember({ key, etag, size: 0 }, headers);
+    directory.hasUnstoredAttributes = directory.attributes !== attributes;
+  }
+
+  /** Waits while a directory above is being renamed. */
+  async waitForMoves(node: Node, signal: AbortSignal): Promise<void> {
+    for (let moving = movingAbove(node); moving; moving = movingAbove(node))
+      await waitInterruptibly(moving, signal);
+  }
+
+  /** Lets go of a file's content, and of what is staged of it. */
+  async closeContent(node: FileNode, content: StagedFile): Promise<void> {
+    node.content = undefined;
+    this.#options.contents.delete(content);
+    await content.discard();
+  }
+
+  /** The bytes of `from` now are `to`, by a copy on the server: whatever reads or copies them goes on with it. */
+  relabel(from: ObjectVersion, to: ObjectVersion): void {
+    this.#options.reader.relabel(from, to);
+    for (const content of this.#options.contents) content.relabel(from, to);
+  }
+
+  /** Records that the object of this file now is `version`, stored here with `headers`. */
+  recordStored(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
+    node.info = this.#remember(version, headers);
+    node.pageEtag = version.etag;
+    node.creation = undefined;
+    node.isUnreadable = false;
+    node.validatedAtMs = this.#options.clock.monotonicMs();
+    const { info } = node;
+    if (!node.isRemoved) node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
+  }
+
+  async #commit(node: FileNode, signal: AbortSignal): Promise<void> {
+    const { content } = node;
+    if (!content) return;
+    let version: ObjectVersion;
+    try {
+      version = await content.commit(signal);
+    } catch (error) {
+      if (!isStoreError(error, 'PreconditionFailed')) throw error;
+      version = await this.#settleLostRace(node, error, signal);
+    }
+    this.recordStored(node, version, headersOfAttributes(node.sentAttributes ?? node.attributes));
+    node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
+  }
+
+  /**
+   * Somebody else changed the object since this file was opened. Where it was removed, or was there before this file was
+   * created to replace it, nothing is lost by storing ours. Otherwise theirs stays, ours is kept beside it, and the
+   * caller hears of it.
+   */
+  async #settleLostRace(node: FileNode, lost: Error, signal: AbortSignal): Promise<ObjectVersion> {
+    const { store, log, clock } = this.#options;
+    const theirs = await store.head(node.key, signal).catch((error: unknown) => {
+      if (isStoreError(error, 'NotFound')) return undefined;
+      throw error;
+    });
+    const wasThereBefore =
+      node.creation?.replaces === true &&
+      theirs !== undefined &&
+      theirs.lastModifiedMs + 1000 <= node.creation.atMs;
+    if (!node.content) throw lost;
+    // An object that parts are copied from got another version: that has come about since, or the next try tells.
+    if (theirs !== undefined && theirs.etag === node.info?.etag) return await node.content.commit(signal);
+    if (theirs === undefined || wasThereBefore) {
+      node.info = theirs;
+      return await node.content.commit(signal);
+    }
+    const ownKey = `${node.key}.conflict-${hostname()}-${new Date(Number(clock.nowNs() / 1_000_000n)).toISOString()}`;
+    node.conflictKey = ownKey;
+    try {
+      await node.content.commit(signal);
+    } finally {
+      node.conflictKey = undefined;
+    }
+    log.error(
+      { key: node.key, keptAs: ownKey },
+      'another client changed this object after it was opened here; its version stays and ours is kept under another key',
+    );
+    if (node.parent) node.parent.listing = undefined;
+    node.hasUnstoredAttributes = false;
+    node.generation += 1;
+    node.info = theirs;
+    node.attributes = attributesOfObject(theirs, false, this.#options.defaults);
+    node.content.rebase({ key: theirs.key, etag: theirs.etag, size: theirs.size });
+    throw new FsError('ESTALE', `storing ${node.key}: changed by another client; ours is kept as ${ownKey}`, {
+      cause: lost,
+    });
+  }
+
+  async #copyForAttributes(node: FileNode, signal: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    const { info, attributes, key } = node;
+    if (!info) return;
+    const headers = headersOfAttributes(attributes);
+    const condition = { ifMatch: info.etag };
+    const { etag } =
+      info.size === 0
+        ? await store.put(key, [], headers, condition, signal)
+        : await store.copy(info, key, headers, condition, signal);
+    const version = { key, etag, size: info.size };
+    this.relabel(info, version);
+    this.recordStored(node, version, headers);
+    node.hasUnstoredAttributes = node.attributes !== attributes;
+  }
+
+  #remember(version: ObjectVersion, headers: ObjectHeaders): ObjectInfo {
+    const info: ObjectInfo = {
+      ...version,
+      lastModifiedMs: Number(this.#options.clock.nowNs() / 1_000_000n),
+      metadata: headers.metadata,
+      contentType: headers.contentType,
+      isEncrypted: true,
+    };
+    this.#options.infos.setWritten(info);
+    return info;
+  }
+
+  #pendingNodes(): Node[] {
+    return [...this.#options.inodes.nodes()].filter(isPending);
+  }
+
+  #schedule(node: Node, delayMs: number, failures: number): void {
+    if (this.#isStopped) return;
+    if (!this.#scheduled.has(node)) node.pins += 1;
+    const timer = setTimeout(() => void this.#runScheduled(node), delayMs);
+    this.#scheduled.set(node, { timer, failures });
+  }
+
+  #unschedule(node: Node): void {
+    const scheduled = this.#scheduled.get(node);
+    if (!scheduled) return;
+    clearTimeout(scheduled.timer);
+    this.#scheduled.delete(node);
+    node.pins -= 1;
+    if (!this.#running.has(node)) this.#options.inodes.release(node);
+  }
+
+  async #runScheduled(node: Node): Promise<void> {
+    if (this.#running.has(node)) return;
+    const failures = this.#scheduled.get(node)?.failures ?? 0;
+    this.#running.add(node);
+    node.pins += 1;
+    try {
+      await this.store(node, AbortSignal.timeout(attemptTimeoutMs));
+    } catch (error) {
+      this.#afterFailure(node, error, failures);
+    } finally {
+      this.#running.delete(node);
+      node.pins -= 1;
+      if (!isPending(node)) this.#unschedule(node);
+      else if (this.#scheduled.get(node)?.failures === failures) {
+        this.#schedule(node, this.#options.attributeDelayMs, 0); // changed again while it was stored
+      }
+      await this.#closeIfUnused(node);
+      this.#options.inodes.release(node);
+    }
+  }
+
+  /** Frees the staged content of a file that nobody has open any more. */
+  async #closeIfUnused(node: Node): Promise<void> {
+    if (node.kind !== 'file' || node.handles.size > 0 || !node.content || node.content.isDirty) return;
+    await this.closeContent(node, node.content);
+  }
+
+  #afterFailure(node: Node, error: unknown, failures: number): void {
+    const { log, defaults } = this.#options;
+    const cause = error instanceof FsError ? error.cause : error;
+    const hasContent = node.kind === 'file' && node.content?.isDirty === true;
+    if (!hasContent && !isTransient(cause)) {
+      log.error({ key: node.key, error }, 'changed attributes could not be stored; the former ones are back');
+      node.hasUnstoredAttributes = false;
+      revertAttributes(node, defaults);
+      return;
+    }
+    log.error(
+      { key: node.key, error, failures: failures + 1 },
+      'could not be stored; kept, and tried again later',
+    );
+    this.#schedule(node, retryDelayMs(failures), failures + 1);
+  }
+}
+
+function isPending(node: Node): boolean {
+  if (node.isRemoved) return false;
+  return node.hasUnstoredAttributes || (node.kind === 'file' && node.content?.isDirty === true);
+}
+
+function revertAttributes(node: Node, defaults: AttributeDefaults): void {
+  let stored: StoredAttributes | undefined;
+  if (node.kind === 'file' && node.info) stored = attributesOfObject(node.info, false, defaults);
+  if (node.kind === 'directory' && typeof node.marker === 'object') {
+    stored = attributesOfObject(node.marker, true, defaults);
+  }
+  if (stored) node.attributes = stored;
+}
+
+function movingAbove(node: Node): Promise<void> | undefined {
+  if (node.kind === 'directory' && node.moving) return node.moving;
+  for (const ancestor of ancestorsOf(node)) if (ancestor.moving) return ancestor.moving;
+  return undefined;
+}
+
+function isMoving(node: Node): boolean {
+  return movingAbove(node) !== undefined;
+}
+
+function retryDelayMs(failures: number): number {
+  return Math.min(lastRetryMs, firstRetryMs * 2 ** failures);
+}
+
+async function interruptibleDelay(delayMs: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(finish, delayMs);
+    function finish() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', finish);
+      resolve();
+    }
+    signal.addEventListener('abort', finish, { once: true });
+  });
+}

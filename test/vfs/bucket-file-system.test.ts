@@ -1,0 +1,676 @@
+import test from 'ava';
+import { rootInode } from '../../src/file-system.js';
+import { readFlags, writeFlags } from './file-system-client.js';
+import { Fixture, metadataTtlMs } from './file-system-fixture.js';
+
+const big = Buffer.alloc(5000, 'osirisfs ');
+
+test('what is written is one object of the same name when close returns', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.makeDirectory('d');
+  await client.writeFile('d/file', 'hello');
+  t.is(fixture.store.contentOf('d/file')?.toString(), 'hello');
+  t.is((await client.readFile('d/file')).toString(), 'hello');
+});
+
+test('before close other clients see the old object, whole', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.writeFile('f', 'old');
+  const file = await client.create('f', { truncate: true });
+  await file.write(0, big);
+  t.is(fixture.store.contentOf('f')?.toString(), 'old');
+  await file.close();
+  t.deepEqual(fixture.store.contentOf('f'), big);
+});
+
+test('every handle of one mount sees every write at once', async (t) => {
+  const { client } = new Fixture(t).mount();
+  await client.writeFile('f', 'aaaa');
+  const writer = await client.open('f', writeFlags);
+  const reader = await client.open('f');
+  await writer.write(1, 'bb');
+  t.is((await reader.read(0, 10)).toString(), 'abba');
+  t.is((await client.stat('f')).size, 4);
+  await writer.close();
+  await reader.close();
+});
+
+test('an empty file is stored, and a file of zeros by truncate', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await (await client.create('empty')).close();
+  t.is(fixture.store.contentOf('empty')?.length, 0);
+  const file = await client.create('zeros');
+  await file.truncate(300);
+  await file.close();
+  t.deepEqual(fixture.store.contentOf('zeros'), Buffer.alloc(300));
+});
+
+test('a change in the middle of an object keeps the rest', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('f', big);
+  const file = await client.open('f', writeFlags);
+  await file.write(2000, 'X');
+  await file.close();
+  const expected = Buffer.from(big);
+  expected.write('X', 2000);
+  t.deepEqual(fixture.store.contentOf('f'), expected);
+  t.is(fixture.store.uploads.size, 0);
+});
+
+test('truncate by path is stored when it returns', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.writeFile('f', 'hello');
+  await client.setAttributes('f', { size: 2 });
+  t.is(fixture.store.contentOf('f')?.toString(), 'he');
+});
+
+test('a close that only read changes nothing in the bucket', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  const writer = await client.create('f');
+  await writer.write(0, 'unfinished');
+  t.is((await client.readFile('f')).toString(), 'unfinished');
+  t.is(fixture.store.contentOf('f'), undefined);
+  await writer.close();
+  t.is(fixture.store.contentOf('f')?.toString(), 'unfinished');
+});
+
+test('a failed upload is reported by close, kept, and stored by the next one', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  const file = await client.create('f');
+  await file.write(0, 'precious');
+  fixture.store.failNext('put', 'ServerError');
+  await t.throwsAsync(file.flush(), { code: 'EIO' } as never);
+  t.is((await client.readFile('f')).toString(), 'precious');
+  await file.close();
+  t.is(fixture.store.contentOf('f')?.toString(), 'precious');
+});
+
+test('what a failed close left is stored in the background, at the latest at the end', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  const file = await client.create('f');
+  await file.write(0, 'precious');
+  fixture.store.failNext('put', 'Unreachable');
+  await t.throwsAsync(file.close(), { code: 'EIO' } as never);
+  await fs.stop();
+  t.is(fixture.store.contentOf('f')?.toString(), 'precious');
+  t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('attributes set before the first close cost one request in all', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.list('');
+  fixture.store.resetCounters();
+  const file = await client.create('f', { exclusive: true });
+  await file.write(0, 'x');
+  await client.setAttributes('f', { mode: 0o600, uid: 7, gid: 8, mtime: 5n, atime: 6n });
+  await file.close();
+  t.is(fixture.store.requestCount(), 1);
+  const metadata = fixture.store.objects.get('f')?.info.metadata;
+  t.like(metadata, {
+    mode: String(0o100600),
+    uid: '7',
+    gid: '8',
+    mtime: '0.000000005',
+    atime: '0.000000006',
+  });
+});
+
+test('several changes of the attributes of a stored file cost one copy and move no data', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount({ attributeDelayMs: 1_000_000 });
+  fixture.store.putForeign('f', big);
+  await client.stat('f');
+  fixture.store.resetCounters();
+  await client.setAttributes('f', { mode: 0o640 });
+  await client.setAttributes('f', { uid: 3 });
+  await client.setAttributes('f', { mtime: 1_000_000_001n });
+  t.like(await client.stat('f'), { mode: 0o100640, uid: 3, mtimeNs: 1_000_000_001n });
+  await fs.stop();
+  t.is(fixture.store.requestCount('copy'), 1);
+  t.is(fixture.store.bytesSent + fixture.store.bytesReceived, 0);
+  t.like(fixture.store.objects.get('f')?.info.metadata, { mode: String(0o100640), mtime: '1.000000001' });
+  t.deepEqual(fixture.store.contentOf('f'), big);
+});
+
+test('attributes that the server refuses to store are the former ones again', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs, lines } = fixture.mount();
+  fixture.store.putForeign('f', 'x');
+  fixture.store.failNext('copy', 'AccessDenied');
+  await client.setAttributes('f', { mode: 0o600 });
+  while (!lines.some(({ level }) => level === 'error')) await new Promise((resolve) => setImmediate(resolve));
+  t.is((await client.stat('f')).mode, 0o100644);
+  t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('other clients’ files and directories are found, with and without markers', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('a/b/c', 'deep');
+  fixture.store.putForeign('m/', '', { metadata: { mode: String(0o40700), uid: '5' } });
+  t.is((await client.readFile('a/b/c')).toString(), 'deep');
+  t.is((await client.stat('a')).mode, 0o40755);
+  t.like(await client.stat('m'), { mode: 0o40700, uid: 5 });
+  t.deepEqual(await client.list(''), ['a', 'm']);
+});
+
+test('what others change is noticed when the metadata have expired, and at once by open', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.writeFile('f', 'one');
+  fixture.store.putForeign('f', 'another');
+  t.is((await client.readFile('f')).toString(), 'another');
+  fixture.store.putForeign('f', 'third one');
+  fixture.clock.advance(metadataTtlMs);
+  t.is((await client.stat('f')).size, 9);
+  fixture.store.objects.delete('f');
+  fixture.clock.advance(metadataTtlMs);
+  await t.throwsAsync(client.stat('f'), { code: 'ENOENT' } as never);
+});
+
+test('an object replaced under an open handle gives ESTALE, never mixed bytes', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('f', Buffer.alloc(20_000, 'a'));
+  const file = await client.open('f');
+  t.is((await file.read(0, 10)).toString(), 'aaaaaaaaaa');
+  fixture.store.putForeign('f', Buffer.alloc(3_000_000, 'b'));
+  t.is((await client.readFile('f'))[0], 'b'.charCodeAt(0));
+  await t.throwsAsync(file.read(0, 10), { code: 'ESTALE' } as never);
+  await file.close();
+});
+
+test('of two writers the second to close is told, and its data are kept under another key', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, lines } = fixture.mount();
+  const other = fixture.mount().client;
+  await client.writeFile('f', 'base');
+  const mine = await client.open('f', writeFlags);
+  const theirs = await other.open('f', writeFlags);
+  await mine.write(0, 'mine');
+  await theirs.write(0, 'them');
+  await theirs.close();
+  await t.throwsAsync(mine.flush(), { code: 'ESTALE' } as never);
+  t.is(fixture.store.contentOf('f')?.toString(), 'them');
+  const kept = [...fixture.store.objects.keys()].find((key) => key.startsWith('f.conflict-'));
+  t.is(fixture.store.contentOf(kept ?? '')?.toString(), 'mine');
+  t.true(
+    lines.some(({ level, fields }) => level === 'error' && JSON.stringify(fields).includes(kept ?? '?')),
+  );
+  await mine.close();
+  t.is((await client.readFile('f')).toString(), 'them');
+});
+
+test('a file created over one that the listing did not know yet replaces it, as open with truncation does', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.list('');
+  fixture.store.putForeign('f', 'made elsewhere');
+  fixture.clock.advance(5000);
+  await client.writeFile('f', 'mine');
+  t.is(fixture.store.contentOf('f')?.toString(), 'mine');
+  t.is(fixture.store.objects.size, 1);
+});
+
+test('a file opened to append sees what others stored though the listing did not know it yet', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.list('');
+  fixture.store.putForeign('log', 'one\n');
+  const file = await client.create('log');
+  t.is((await file.stat()).size, 4);
+  await file.write(4, 'two\n');
+  await file.close();
+  t.is(fixture.store.contentOf('log')?.toString(), 'one\ntwo\n');
+});
+
+test('a name that exists is not created exclusively', async (t) => {
+  const { client } = new Fixture(t).mount();
+  await client.writeFile('f', '');
+  await client.makeDirectory('d');
+  await t.throwsAsync(client.create('f', { exclusive: true }), { code: 'EEXIST' } as never);
+  await t.throwsAsync(client.makeDirectory('f'), { code: 'EEXIST' } as never);
+  await t.throwsAsync(client.makeDirectory('d'), { code: 'EEXIST' } as never);
+  await t.throwsAsync(client.create('d'), { code: 'EISDIR' } as never);
+});
+
+test('a file that is unlinked while open can still be read, written, and is gone at the end', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  fixture.store.putForeign('f', big);
+  const file = await client.open('f', writeFlags);
+  await client.unlink('f');
+  t.false(fixture.store.objects.has('f'));
+  t.deepEqual(await file.read(0, 5000), big);
+  await file.write(0, 'X');
+  t.is((await file.read(0, 1)).toString(), 'X');
+  t.is((await file.stat()).linkCount, 0);
+  await file.close();
+  await fs.stop();
+  t.is(fixture.store.objects.size, 0);
+});
+
+test('a new file that is unlinked before its close is never stored', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  const file = await client.create('f');
+  await file.write(0, 'x');
+  await client.unlink('f');
+  await file.close();
+  t.is(fixture.store.objects.size, 0);
+  await t.throwsAsync(client.stat('f'), { code: 'ENOENT' } as never);
+});
+
+test('a directory that only its entries made visible stays when the last one goes', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('d/only', 'x');
+  await client.unlink('d/only');
+  t.is((await client.stat('d')).mode, 0o40755);
+  t.deepEqual(await client.list('d'), []);
+  await client.removeDirectory('d');
+  t.is(fixture.store.objects.size, 0);
+});
+
+test('a directory with entries is not removed, hidden keys and unfinished files included', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.makeDirectory('d');
+  const file = await client.create('d/unfinished');
+  await t.throwsAsync(client.removeDirectory('d'), { code: 'ENOTEMPTY' } as never);
+  await client.unlink('d/unfinished');
+  await file.close();
+  fixture.store.putForeign('d//hidden', 'x');
+  await t.throwsAsync(client.removeDirectory('d'), { code: 'ENOTEMPTY' } as never);
+});
+
+test('a renamed file keeps its content and attributes and moves no data', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('a', big, { metadata: { mode: String(0o100600), other: 'kept' } });
+  await client.makeDirectory('d');
+  fixture.store.resetCounters();
+  await client.rename('a', 'd/b');
+  t.is(fixture.store.bytesSent + fixture.store.bytesReceived, 0);
+  t.false(fixture.store.objects.has('a'));
+  t.like(fixture.store.objects.get('d/b')?.info.metadata, { mode: String(0o100600), other: 'kept' });
+  t.deepEqual(await client.readFile('d/b'), big);
+  await t.throwsAsync(client.stat('a'), { code: 'ENOENT' } as never);
+});
+
+test('rename replaces a file that is open, whose handles keep the old content', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.writeFile('old', 'old content');
+  await client.writeFile('new', 'new content');
+  const file = await client.open('old');
+  await client.rename('new', 'old');
+  t.is((await file.read(0, 100)).toString(), 'old content');
+  await file.close();
+  t.is((await client.readFile('old')).toString(), 'new content');
+  t.deepEqual(await client.list(''), ['old']);
+});
+
+test('an open file that is renamed goes on under its new name, written data included', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  const file = await client.create('a');
+  await file.write(0, 'one');
+  await client.rename('a', 'b');
+  await file.write(3, 'two');
+  await file.close();
+  t.is(fixture.store.contentOf('b')?.toString(), 'onetwo');
+  t.deepEqual([...fixture.store.objects.keys()], ['b']);
+});
+
+test('rename refuses what POSIX refuses', async (t) => {
+  const { client } = new Fixture(t).mount();
+  await client.makeDirectory('d');
+  await client.makeDirectory('d/sub');
+  await client.makeDirectory('full');
+  await client.writeFile('full/x', '');
+  await client.writeFile('f', '');
+  const refused = async (
+    from: string,
+    to: string,
+    code: string,
+    flags?: { noReplace: boolean; exchange: boolean },
+  ) => await t.throwsAsync(client.rename(from, to, flags), { code } as never, `${from} ${to}`);
+  await refused('d', 'd/sub/x', 'EINVAL');
+  await refused('f', 'd', 'EISDIR');
+  await refused('d', 'f', 'ENOTDIR');
+  await refused('d', 'full', 'ENOTEMPTY');
+  await refused('missing', 'x', 'ENOENT');
+  await refused('f', 'full/x', 'EEXIST', { noReplace: true, exchange: false });
+  await refused('f', 'full/x', 'EINVAL', { noReplace: false, exchange: true });
+});
+
+test('a renamed directory takes everything below along, open and unfinished files too', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.makeDirectory('d');
+  for (let i = 0; i < 50; i += 1) fixture.store.putForeign(`d/s${i % 5}/f${i}`, `content ${i}`);
+  fixture.store.putForeign('d/big', big);
+  const open = await client.open('d/big', writeFlags);
+  const unfinished = await client.create('d/s1/new');
+  await unfinished.write(0, 'unfinished');
+  await client.rename('d', 'e');
+  await open.write(0, 'X');
+  await open.close();
+  await unfinished.close();
+  t.is((await client.readFile('e/s3/f13')).toString(), 'content 13');
+  t.is(fixture.store.contentOf('e/s1/new')?.toString(), 'unfinished');
+  t.is(fixture.store.contentOf('e/big')?.[0], 'X'.charCodeAt(0));
+  t.deepEqual(
+    [...fixture.store.objects.keys()].filter((key) => !key.startsWith('e/')),
+    [],
+  );
+  t.is((await client.list('e/s0')).length, 10);
+});
+
+test('a directory rename that fails leaves the source whole and can be run again', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  for (let i = 0; i < 40; i += 1) fixture.store.putForeign(`d/f${i}`, `content ${i}`);
+  let copies = 0;
+  fixture.store.beforeRequest = (method) => {
+    if (method === 'copy' && (copies += 1) === 20) fixture.store.failNext('copy', 'ServerError');
+  };
+  await t.throwsAsync(client.rename('d', 'e'), { code: 'EIO' } as never);
+  t.is([...fixture.store.objects.keys()].filter((key) => key.startsWith('d/f')).length, 40);
+  await client.rename('d', 'e');
+  t.is((await client.list('e')).length, 40);
+  t.is([...fixture.store.objects.keys()].filter((key) => key.startsWith('d/')).length, 0);
+});
+
+test('symlinks are objects with the target as content, as s3fs makes them', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.makeSymlink('target/Ziel-ü', 'link');
+  t.is(fixture.store.contentOf('link')?.toString(), 'target/Ziel-ü');
+  t.is(fixture.store.objects.get('link')?.info.metadata['mode'], String(0o120777));
+  t.is(await client.readLink('link'), 'target/Ziel-ü');
+  const other = fixture.mount().client;
+  t.is(await other.readLink('link'), 'target/Ziel-ü');
+  t.is((await other.stat('link')).mode, 0o120777);
+});
+
+test('a second ls -l costs listings only, also after the metadata expired', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  for (let i = 0; i < 2500; i += 1) {
+    fixture.store.putForeign(`d/f${i}`, String(i), { metadata: { mode: String(0o100600) } });
+  }
+  t.is((await client.listPlus('d')).size, 2500);
+  t.is(fixture.store.requestCount('head'), 2501); // and the marker of the directory
+  fixture.store.resetCounters();
+  fixture.clock.advance(metadataTtlMs);
+  const listed = await client.listPlus('d');
+  t.is(listed.get('f1234')?.mode, 0o100600);
+  t.true(fixture.store.requestCount('head') <= 2); // of the directory
+  t.true(fixture.store.requestCount() <= 6);
+});
+
+test('a listing shows what this mount made and hides what it removed, stored or not', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  for (const name of ['a', 'b', 'c']) fixture.store.putForeign(name, name);
+  t.deepEqual(await client.list(''), ['a', 'b', 'c']);
+  await client.unlink('b');
+  const file = await client.create('new');
+  await client.makeDirectory('d');
+  await client.rename('c', 'moved');
+  t.deepEqual(await client.list(''), ['a', 'd', 'moved', 'new']);
+  fixture.clock.advance(metadataTtlMs);
+  t.deepEqual(await client.list(''), ['a', 'd', 'moved', 'new']);
+  await file.close();
+});
+
+test('entries removed while the directory is read are neither repeated nor make others skipped', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  for (let i = 0; i < 2100; i += 1) fixture.store.putForeign(`d/f${i}`, '');
+  const seen: string[] = [];
+  await client.withInode('d', async (inode) => {
+    const { handle } = await client.fs.openDirectory(inode, client.call);
+    for (let offset = 0, count = 1; count > 0;) {
+      count = 0;
+      const names: string[] = [];
+      await client.fs.readDirectory(
+        inode,
+        handle,
+        offset,
+        (entry) => {
+          if (count === 10) return false;
+          count += 1;
+          offset = entry.nextOffset;
+          if (!entry.name.startsWith('.')) names.push(entry.name);
+          return true;
+        },
+        client.call,
+      );
+      for (const name of names) await client.unlink(`d/${name}`);
+      seen.push(...names);
+    }
+    client.fs.releaseDirectory(inode, handle);
+  });
+  t.is(seen.length, 2100);
+  t.is(new Set(seen).size, 2100);
+  t.deepEqual([...fixture.store.objects.keys()], ['d/']);
+  await client.removeDirectory('d');
+});
+
+test('keys that a directory cannot show are hidden, counted and logged once', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, lines } = fixture.mount();
+  for (const key of ['d/ok', 'd//x', 'd/../x', 'd/./x', `d/${'n'.repeat(300)}`])
+    fixture.store.putForeign(key, 'x');
+  fixture.store.putForeign('d/both', 'a file');
+  fixture.store.putForeign('d/both/below', 'and a directory');
+  t.deepEqual(await client.list('d'), ['both', 'ok']);
+  t.is((await client.stat('d/both')).mode, 0o40755);
+  fixture.clock.advance(metadataTtlMs);
+  await client.list('d');
+  const hidden = lines.filter(({ message }) => message.includes('hidden'));
+  t.is(hidden.length, 1);
+  t.like(hidden[0]?.fields, { count: 5 });
+});
+
+test('an object under another customer key is listed and cannot be opened', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('f', 'secret');
+  const { client } = fixture.mount();
+  fixture.store.failNext('head', 'WrongCustomerKey', 1000);
+  const listed = await client.listPlus('');
+  t.like(listed.get('f'), { mode: 0o100000, size: 6 });
+  await t.throwsAsync(client.open('f'), { code: 'EACCES' } as never);
+});
+
+test('a mount of a prefix sees and makes only keys below it', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount({ prefix: 'home/me/' });
+  fixture.store.putForeign('home/me/f', 'mine');
+  fixture.store.putForeign('home/you/f', 'yours');
+  t.deepEqual(await client.list(''), ['f']);
+  await client.writeFile('g', 'x');
+  t.true(fixture.store.objects.has('home/me/g'));
+});
+
+test('a read-only mount refuses every change with EROFS', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('f', 'x');
+  const { client } = fixture.mount({ isReadOnly: true });
+  const refused = async (attempt: Promise<unknown>) =>
+    await t.throwsAsync(attempt, { code: 'EROFS' } as never);
+  await refused(client.create('g'));
+  await refused(client.open('f', writeFlags));
+  await refused(client.unlink('f'));
+  await refused(client.makeDirectory('d'));
+  await refused(client.rename('f', 'g'));
+  await refused(client.makeSymlink('x', 'l'));
+  await refused(client.setAttributes('f', { mode: 0o600 }));
+  t.is((await client.readFile('f')).toString(), 'x');
+});
+
+test('hard links and device nodes are refused', async (t) => {
+  const { client, fs } = new Fixture(t).mount();
+  await client.writeFile('f', 'x');
+  await t.throwsAsync(
+    client.withInode('f', (inode) => fs.makeLink(inode, rootInode, 'l')),
+    { code: 'EPERM' } as never,
+  );
+  await t.throwsAsync(fs.makeNode(rootInode, 'fifo', 0o010644, client.call), { code: 'EPERM' } as never);
+  const entry = await fs.makeNode(rootInode, 'plain', 0o100644, client.call);
+  fs.forget(entry.inode, 1);
+  t.is((await client.stat('plain')).size, 0);
+});
+
+test('user extended attributes are kept in the form of s3fs and limited by the metadata', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  await client.writeFile('f', 'x');
+  await client.withInode('f', async (inode) => {
+    await fs.setExtendedAttribute(inode, 'user.a', Buffer.from('value'), 'create', client.call);
+    t.is(Buffer.from(await fs.getExtendedAttribute(inode, 'user.a', client.call)).toString(), 'value');
+    t.deepEqual(await fs.listExtendedAttributes(inode, client.call), ['user.a']);
+    const fails = async (attempt: Promise<unknown>, code: string) =>
+      await t.throwsAsync(attempt, { code } as never);
+    await fails(fs.setExtendedAttribute(inode, 'user.a', Buffer.alloc(1), 'create', client.call), 'EEXIST');
+    await fails(fs.setExtendedAttribute(inode, 'user.b', Buffer.alloc(1), 'replace', client.call), 'ENODATA');
+    await fails(
+      fs.setExtendedAttribute(inode, 'user.c', Buffer.alloc(4000), 'either', client.call),
+      'ENOSPC',
+    );
+    await fails(
+      fs.setExtendedAttribute(inode, 'trusted.a', Buffer.alloc(1), 'either', client.call),
+      'EOPNOTSUPP',
+    );
+    await fails(fs.removeExtendedAttribute(inode, 'user.b', client.call), 'ENODATA');
+  });
+  await fs.stop();
+  const stored = fixture.store.objects.get('f')?.info.metadata['xattr'] ?? '';
+  t.is(decodeURIComponent(stored), JSON.stringify({ 'user.a': Buffer.from('value').toString('base64') }));
+});
+
+test('copy_file_range leaves stored bytes on the server', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  fixture.store.putForeign('a', big);
+  const source = await client.open('a');
+  const target = await client.create('b');
+  fixture.store.resetCounters();
+  const copied = await fs.copyFileRange(
+    source.inode,
+    source.handle,
+    0,
+    target.inode,
+    target.handle,
+    0,
+    big.length,
+    client.call,
+  );
+  t.is(copied, big.length);
+  await target.close();
+  await source.close();
+  t.deepEqual(fixture.store.contentOf('b'), big);
+});
+
+test('names, keys and files too long are refused', async (t) => {
+  const { client } = new Fixture(t).mount();
+  await t.throwsAsync(client.create('n'.repeat(256)), { code: 'ENAMETOOLONG' } as never);
+  const file = await client.create('f');
+  await t.throwsAsync(file.truncate(2 ** 50), { code: 'EFBIG' } as never);
+  await file.close();
+});
+
+test('set-id bits go when somebody else than root writes', async (t) => {
+  const { client } = new Fixture(t).mount();
+  const file = await client.create('f', {}, 0o104755);
+  t.is((await file.stat()).mode, 0o104755);
+  await file.write(0, 'x');
+  t.is((await file.stat()).mode, 0o100755);
+  await file.close();
+});
+
+test('new entries in a set-group-id directory get its group', async (t) => {
+  const { client } = new Fixture(t).mount();
+  await client.makeDirectory('d', 0o42775);
+  await client.setAttributes('d', { gid: 77 });
+  await client.writeFile('d/f', '');
+  await client.makeDirectory('d/sub');
+  t.is((await client.stat('d/f')).gid, 77);
+  t.like(await client.stat('d/sub'), { gid: 77, mode: 0o42755 });
+});
+
+test('seeking tells data from holes and refuses what is past the end', async (t) => {
+  const { client } = new Fixture(t).mount();
+  const { fs } = client;
+  const file = await client.create('f');
+  await file.write(0, 'x');
+  await t.throwsAsync(fs.seek(file.inode, file.handle, 1, 'data', client.call), { code: 'ENXIO' } as never);
+  t.is(await fs.seek(file.inode, file.handle, 0, 'data', client.call), 0);
+  t.is(await fs.seek(file.inode, file.handle, 0, 'hole', client.call), 1);
+  await file.close();
+});
+
+test('100,000 lookups, creates and unlinks leave no inode behind', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  await client.writeFile('stays', '');
+  for (let i = 0; i < 100_000; i += 1) {
+    const { inode } = await fs.lookup(rootInode, 'stays', client.call);
+    fs.forget(inode, 1);
+  }
+  for (let i = 0; i < 300; i += 1) {
+    await client.writeFile(`f${i}`, 'x');
+    await client.unlink(`f${i}`);
+  }
+  await fs.stop();
+  t.is(fs.statisticsOfCaches().inodes, 1);
+  t.is(fs.statisticsOfCaches().openHandles, 0);
+  fs.checkInvariants();
+});
+
+test('an inode number is the same after a remount and the same in a listing', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('d/f', 'x');
+  const first = fixture.mount().client;
+  const second = fixture.mount().client;
+  const { ino } = await first.stat('d/f');
+  t.is((await second.stat('d/f')).ino, ino);
+  t.is((await second.listEntries('d'))[0]?.ino, ino);
+  t.not((await second.stat('d')).ino, ino);
+});
+
+test('an interrupted call ends with EINTR and leaves no trace', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('f', 'x');
+  const { client } = fixture.mount();
+  const interruption = new AbortController();
+  const waiting: string[] = [];
+  fixture.store.beforeRequest = (method) => {
+    if (method !== 'get') return;
+    waiting.push(method);
+    return new Promise(() => undefined);
+  };
+  const file = await client.open('f', readFlags);
+  const reading = client.fs.read(file.inode, file.handle, 0, 10, {
+    ...client.call,
+    signal: interruption.signal,
+  });
+  while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  interruption.abort();
+  await t.throwsAsync(reading, { code: 'EINTR' } as never);
+  fixture.store.beforeRequest = () => undefined;
+  t.is((await file.read(0, 10)).toString(), 'x');
+  await file.close();
+});

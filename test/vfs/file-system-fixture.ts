@@ -1,0 +1,99 @@
+/** File systems over one bucket in memory, as several mounts of it would be, with a clock that tests can move. */
+import { tmpdir } from 'node:os';
+import type { ExecutionContext } from 'ava';
+import { ObjectReader } from '../../src/cache/object-reader.js';
+import { StagingArea } from '../../src/cache/staging-area.js';
+import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import type { Log } from '../../src/log.js';
+import type { ObjectStore } from '../../src/object-store.js';
+import { BucketFileSystem, type BucketFileSystemOptions } from '../../src/vfs/bucket-file-system.js';
+import type { Clock } from '../../src/vfs/clock.js';
+import { MemoryObjectStore } from '../object-store/memory-object-store.js';
+import { FileSystemClient } from './file-system-client.js';
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: object;
+  readonly message: string;
+}
+
+export function makeLog(): { readonly log: Log; readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at = (level: string) => (fields: object, message: string) =>
+    void lines.push({ level, fields, message });
+  return {
+    lines,
+    log: { trace: at('trace'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+  };
+}
+
+export class TestClock implements Clock {
+  #offsetMs = 0;
+
+  monotonicMs(): number {
+    return performance.now() + this.#offsetMs;
+  }
+
+  nowNs(): bigint {
+    return BigInt(Math.round((Date.now() + this.#offsetMs) * 1000)) * 1000n;
+  }
+
+  advance(ms: number): void {
+    this.#offsetMs += ms;
+  }
+}
+
+export interface TestMount {
+  readonly fs: BucketFileSystem;
+  readonly client: FileSystemClient;
+  readonly reader: ObjectReader;
+  readonly lines: LogLine[];
+}
+
+export const metadataTtlMs = 30_000;
+
+export class Fixture {
+  readonly store: MemoryObjectStore;
+  readonly clock = new TestClock();
+  readonly #t: Pick<ExecutionContext, 'teardown'>;
+
+  /** Parts are tiny, so that small files meet every multipart pattern. */
+  constructor(t: Pick<ExecutionContext, 'teardown'>, store = new MemoryObjectStore({ minPartSize: 64 })) {
+    this.#t = t;
+    this.store = store;
+    this.store.now = () => Number(this.clock.nowNs() / 1_000_000n);
+  }
+
+  mount(options: Partial<BucketFileSystemOptions> & { readonly store?: ObjectStore } = {}): TestMount {
+    const { log, lines } = makeLog();
+    const store = options.store ?? this.store;
+    const reader = new ObjectReader({ store, cacheBytes: 1024 * 1024, blockBytes: 4096, log });
+    const area = new StagingArea({
+      memoryBytes: 1024 * 1024,
+      spillDirectory: tmpdir(),
+      spillBytes: 2 ** 30,
+      log,
+    });
+    const fs = new BucketFileSystem({
+      store,
+      reader,
+      area,
+      uploads: new UploadLimiter({ maxConcurrentUploads: 4 }),
+      prefix: '',
+      defaults: { uid: 1000, gid: 1000, filePermissions: 0o644, directoryPermissions: 0o755 },
+      metadataTtlMs,
+      isReadOnly: false,
+      attributeDelayMs: 0,
+      clock: this.clock,
+      log,
+      ...options,
+    });
+    this.#t.teardown(async () => {
+      fs.abandon();
+      await fs.stop().catch(() => undefined); // tests of failures leave things that cannot be stored
+      reader.stop();
+      await area.stop();
+    });
+    return { fs, client: new FileSystemClient(fs), reader, lines };
+  }
+}

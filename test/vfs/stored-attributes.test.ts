@@ -1,0 +1,106 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { typeDirectory, typeRegular, typeSymlink } from '../../src/vfs/modes.js';
+import {
+  attributesOfObject,
+  decodeTime,
+  encodeTime,
+  headersOfAttributes,
+  maxNanoseconds,
+  type StoredAttributes,
+} from '../../src/vfs/stored-attributes.js';
+
+const defaults = { uid: 1000, gid: 1001, filePermissions: 0o640, directoryPermissions: 0o750 };
+const lastModifiedMs = 1_700_000_000_000;
+
+function attributesOf(metadata: Record<string, string>, isDirectory = false): StoredAttributes {
+  return attributesOfObject({ metadata, contentType: undefined, lastModifiedMs }, isDirectory, defaults);
+}
+
+test('a time is written as seconds with nine digits', (t) => {
+  t.is(encodeTime(1_700_000_000_000_000_005n), '1700000000.000000005');
+  t.is(encodeTime(0n), '0.000000000');
+  t.is(encodeTime(-1_500_000_000n), '-1.500000000');
+});
+
+test('every time that a stat can hold survives writing and reading', (t) => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -maxNanoseconds, max: maxNanoseconds }), (timeNs) => {
+      t.is(decodeTime(encodeTime(timeNs)), timeNs);
+    }),
+  );
+});
+
+test('the digits after the point are read as a fraction, as rclone writes them', (t) => {
+  t.is(decodeTime('1700000000.5'), 1_700_000_000_500_000_000n);
+  t.is(decodeTime('1700000000'), 1_700_000_000_000_000_000n);
+  t.is(decodeTime('1700000000.1234567891'), 1_700_000_000_123_456_789n);
+});
+
+test('what is no time is ignored', (t) => {
+  for (const text of [undefined, '', 'yesterday', '1.2.3', '1e9', '9'.repeat(13), '.5'])
+    t.is(decodeTime(text), undefined);
+});
+
+test('an object without metadata shows the defaults of the mount and the time it was stored', (t) => {
+  const attributes = attributesOf({});
+  t.like(attributes, { type: typeRegular, permissions: 0o640, uid: 1000, gid: 1001 });
+  t.is(attributes.mtimeNs, BigInt(lastModifiedMs) * 1_000_000n);
+  t.is(attributesOf({}, true).permissions, 0o750);
+});
+
+test('metadata as s3fs writes it is read', (t) => {
+  const attributes = attributesOf({ mode: '33261', uid: '12', gid: '34', mtime: '1600000000.000000007' });
+  t.like(attributes, {
+    type: typeRegular,
+    permissions: 0o755,
+    uid: 12,
+    gid: 34,
+    mtimeNs: 1_600_000_000_000_000_007n,
+  });
+  t.is(attributes.ctimeNs, attributes.mtimeNs);
+});
+
+test('a symlink is known by its mode, a directory by its key', (t) => {
+  t.is(attributesOf({ mode: String(0o120777) }).type, typeSymlink);
+  t.is(attributesOf({ mode: String(0o040755) }).type, typeRegular);
+  t.is(attributesOf({ mode: String(0o100644) }, true).type, typeDirectory);
+});
+
+test('metadata that makes no sense shows the defaults', (t) => {
+  t.like(attributesOf({ mode: 'x', uid: '-1', gid: '99999999999', mtime: 'now' }), {
+    permissions: 0o640,
+    uid: 1000,
+    gid: 1001,
+  });
+});
+
+test('attributes survive writing and reading, with the metadata of other programs', (t) => {
+  const attributes: StoredAttributes = {
+    type: typeRegular,
+    permissions: 0o4711,
+    uid: 0,
+    gid: 4_294_967_295,
+    atimeNs: 1n,
+    mtimeNs: -2n,
+    ctimeNs: 3n,
+    extended: new Map([
+      ['user.ü', Buffer.from([0, 1, 255])],
+      ['user.empty', Buffer.alloc(0)],
+    ]),
+    otherMetadata: { project: 'osiris' },
+    contentType: 'text/plain',
+  };
+  const headers = headersOfAttributes(attributes);
+  t.regex(Object.values(headers.metadata).join(''), /^[\x20-\x7e]*$/);
+  const read = attributesOfObject(
+    { metadata: headers.metadata, contentType: headers.contentType, lastModifiedMs },
+    false,
+    defaults,
+  );
+  t.deepEqual(read, attributes);
+});
+
+test('a directory’s marker has the content type that s3fs gives it', (t) => {
+  t.is(headersOfAttributes(attributesOf({}, true)).contentType, 'application/x-directory');
+});
