@@ -1,0 +1,180 @@
+/**
+ * Reads and makes the file that holds a customer key. Everything is checked on the opened descriptor, so what was checked is
+ * what is read. What the bytes mean is left to `keystring.ts`.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { open, rm, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
+import { CustomerKey, customerKeyBytes } from '../customer-key.js';
+import { parseKeystring, type Keystring } from './keystring.js';
+
+/** More than any form of keystring needs; what is longer is certainly not one. */
+const maxFileBytes = 4096;
+/** S_IRGRP | S_IWGRP | S_IXGRP and the same for others. */
+const groupAndOthersMask = 0o077;
+/** 64 characters, so that each carries exactly six bits. */
+const textAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+export type KeyFileErrorCode =
+  | 'NotFound'
+  | 'NotReadable' // permission, or the system failed to read it
+  | 'NotAFile' // a directory, a device, ...
+  | 'TooOpen' // group or others have permissions
+  | 'NotAKeystring'
+  | 'Exists' // keygen never overwrites
+  | 'NotWritable';
+
+/** A key file that cannot be used. The message says in one line what is wrong and what to do, and never shows content. */
+export class KeyFileError extends Error {
+  override readonly name = 'KeyFileError';
+  readonly code: KeyFileErrorCode;
+
+  constructor(code: KeyFileErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/**
+ * Reads the customer key from a regular file that only its owner may read, or from a pipe (`/dev/fd/63` of a shell's
+ * `<(command)`). Rejects with a `KeyFileError`.
+ */
+export async function readCustomerKeyFile(file: string): Promise<CustomerKey> {
+  const handle = await openForReading(file);
+  try {
+    checkStats(file, await handle.stat());
+    return keyOf(file, await readAll(file, handle));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** `base64`: 256 random bits. `text`: 32 characters of 6 random bits, for programs that take the file as it is. */
+export type GeneratedForm = 'base64' | 'text';
+
+/**
+ * Makes a new key file with mode 0600 and resolves with its key when the file is safe on the disk. Never overwrites:
+ * an existing file may hold the only copy of a key.
+ */
+export async function generateCustomerKeyFile(file: string, form: GeneratedForm): Promise<CustomerKey> {
+  const { key, content } = generate(form);
+  let handle: FileHandle;
+  try {
+    handle = await open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+  } catch (error) {
+    throw hasCode(error, 'EEXIST')
+      ? new KeyFileError('Exists', `${file} exists and is never overwritten; choose another name`, {
+          cause: error,
+        })
+      : new KeyFileError('NotWritable', `cannot make the key file ${file}: ${systemReason(error)}`, {
+          cause: error,
+        });
+  }
+  try {
+    await handle.chmod(0o600); // whatever the umask took away
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (error) {
+    await rm(file, { force: true }); // half a key helps nobody, and would be in the way of the next try
+    throw new KeyFileError('NotWritable', `cannot write the key file ${file}: ${systemReason(error)}`, {
+      cause: error,
+    });
+  } finally {
+    await handle.close();
+  }
+  await synchronizeDirectory(path.dirname(file));
+  return key;
+}
+
+function generate(form: GeneratedForm): { key: CustomerKey; content: string } {
+  if (form === 'base64') {
+    const key = new CustomerKey(randomBytes(customerKeyBytes));
+    return { key, content: `${key.toBase64()}\n` };
+  }
+  let text = '';
+  while (text.length < customerKeyBytes) text += textAlphabet.charAt(randomInt(textAlphabet.length));
+  // No newline: programs that take the file as it is would count it.
+  return { key: new CustomerKey(Buffer.from(text, 'ascii')), content: text };
+}
+
+async function openForReading(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, constants.O_RDONLY);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) {
+      throw new KeyFileError('NotFound', `the key file ${file} does not exist`, { cause: error });
+    }
+    throw new KeyFileError('NotReadable', `cannot read the key file ${file}: ${systemReason(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function checkStats(file: string, stats: Stats): void {
+  if (stats.isFIFO() || stats.isSocket()) return; // nobody else can open an anonymous pipe
+  if (!stats.isFile()) {
+    const kind = stats.isDirectory() ? 'a directory' : 'a device';
+    throw new KeyFileError('NotAFile', `the key file ${file} is ${kind}, not a file`);
+  }
+  if ((stats.mode & groupAndOthersMask) !== 0) {
+    const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
+    throw new KeyFileError(
+      'TooOpen',
+      `the key file ${file} has mode ${mode}: others than its owner have access; run: chmod 600 ${file}`,
+    );
+  }
+}
+
+async function readAll(file: string, handle: FileHandle): Promise<Buffer> {
+  const buffer = Buffer.alloc(maxFileBytes + 1);
+  let length = 0;
+  try {
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+  } catch (error) {
+    throw new KeyFileError('NotReadable', `cannot read the key file ${file}: ${systemReason(error)}`, {
+      cause: error,
+    });
+  }
+  return buffer.subarray(0, length);
+}
+
+function keyOf(file: string, content: Buffer): CustomerKey {
+  const keystring: Keystring =
+    content.length > maxFileBytes
+      ? { form: 'none', found: `more than ${maxFileBytes} bytes` }
+      : parseKeystring(content);
+  content.fill(0);
+  if (keystring.form === 'none') {
+    throw new KeyFileError(
+      'NotAKeystring',
+      `the key file ${file} does not hold a 32-byte key: found ${keystring.found}; expected 32 bytes, 32 characters, 44 of base64 or 64 of hex`,
+    );
+  }
+  const key = new CustomerKey(keystring.bytes);
+  keystring.bytes.fill(0);
+  return key;
+}
+
+/** The new name must survive a crash as the content does. */
+async function synchronizeDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** `EACCES: permission denied`, without the path that Node adds. */
+function systemReason(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/, \w+.*$/s, '') : String(error);
+}
