@@ -47,7 +47,7 @@ export function osirisfs(args: readonly string[], options: ChildOptions = {}): P
 }
 
 function mainFile(user: User | undefined): string {
-  return path.join(user?.programRoot ?? projectRoot, 'dist/src/main.js');
+  return path.join(user?.programRoot ?? projectRoot, 'dist/src/main.cjs');
 }
 
 /** Mounts and resolves when the directory shows the bucket. Whatever the test does, its end unmounts. */

@@ -46,7 +46,7 @@ export async function ordinaryUser(scope: Scope): Promise<User> {
 
 /** The checkout, or a copy of what the program needs where the user may not read the checkout (say, in /root). */
 async function readableRoot(scope: Scope, user: User): Promise<string> {
-  const main = path.join(projectRoot, 'dist/src/main.js');
+  const main = path.join(projectRoot, 'dist/src/main.cjs');
   if ((await run('test', ['-r', main], { user, cwd: '/' })).code === 0) return projectRoot;
   const copy = await mkdtemp(path.join(tmpdir(), 'program-'));
   scope.teardown(() => removeTree(copy));
