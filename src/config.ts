@@ -1,0 +1,164 @@
+/**
+ * What a mount is asked to do, put together from the command line, the environment and the config file, checked once and
+ * frozen. Which settings there are is left to `settings.ts`, reading the sources to `src/cli`.
+ */
+import path from 'node:path';
+import { ConfigError, type LogLevel, type RawValue } from './setting-values.js';
+import { settings, type Setting, type SettingName } from './settings.js';
+
+export interface MountConfig {
+  readonly bucket: string;
+  /** '' or ending in '/': only keys below it are seen. */
+  readonly prefix: string;
+  /** Absolute, not yet resolved. */
+  readonly mountpoint: string;
+
+  /** Absolute path. */
+  readonly keyFile: string;
+  /** Undefined: from the AWS conventions (environment, profile), else AWS itself. */
+  readonly endpoint: string | undefined;
+  readonly region: string | undefined;
+  readonly profile: string | undefined;
+  /** Absolute path of a PEM file. */
+  readonly caBundle: string | undefined;
+  /** For loopback hosts only. */
+  readonly allowPlainHttp: boolean;
+  /** Whether objects without SSE-C are shown. */
+  readonly plaintext: 'read' | 'refuse';
+
+  readonly readOnly: boolean;
+  readonly allowOther: boolean;
+  /** Of objects that carry no owner of their own. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits that objects without a mode of their own lack. */
+  readonly umask: number;
+  /** Options that fusermount3 understands and osirisfs has nothing to do with: `noexec`, `noatime`, ... */
+  readonly mountFlags: readonly string[];
+
+  /** Memory for what was read, in bytes. */
+  readonly cacheBytes: number;
+  /** How old knowledge of names and attributes may be; 0 asks every time. */
+  readonly metadataTtlMs: number;
+  /** Memory for what was written and is not in the bucket yet, in bytes. */
+  readonly writeBufferBytes: number;
+  /** Where written data goes, encrypted, when that memory is full. Absolute path. */
+  readonly spillDirectory: string;
+  /** How much may go there, in bytes. */
+  readonly spillBytes: number;
+  /** To the server, at the same time. */
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  /** Without any progress of a request. */
+  readonly requestTimeoutMs: number;
+
+  readonly driver: 'kernel' | 'fuse-native';
+  readonly foreground: boolean;
+  /** Absolute path; undefined: stderr in the foreground, else a file in the user's state directory. */
+  readonly logFile: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/** Values by setting; where they came from is for messages. */
+export interface SettingSource {
+  /** For example `--cache-size` or `OSIRISFS_CACHE_SIZE`. */
+  describe(setting: Setting<unknown>): string;
+  readonly values: Partial<Record<SettingName, RawValue>>;
+}
+
+export interface MountArguments {
+  /** `BUCKET[/PREFIX]` */
+  readonly bucket: string;
+  readonly directory: string;
+  readonly mountFlags: readonly string[];
+}
+
+/** Puts a config together; `sources` in falling precedence. Throws a `ConfigError`. */
+export function resolveMountConfig(
+  { bucket, directory, mountFlags }: MountArguments,
+  sources: readonly SettingSource[],
+): MountConfig {
+  const value = <Name extends SettingName>(name: Name): MountConfig[Name] => settingValue(name, sources);
+  const config: MountConfig = {
+    ...parseBucket(bucket),
+    mountpoint: path.resolve(directory),
+    mountFlags: Object.freeze([...mountFlags]),
+    keyFile: value('keyFile'),
+    endpoint: value('endpoint'),
+    region: value('region'),
+    profile: value('profile'),
+    caBundle: value('caBundle'),
+    allowPlainHttp: value('allowPlainHttp'),
+    plaintext: value('plaintext'),
+    readOnly: value('readOnly'),
+    allowOther: value('allowOther'),
+    uid: value('uid'),
+    gid: value('gid'),
+    umask: value('umask'),
+    cacheBytes: value('cacheBytes'),
+    metadataTtlMs: value('metadataTtlMs'),
+    writeBufferBytes: value('writeBufferBytes'),
+    spillDirectory: value('spillDirectory'),
+    spillBytes: value('spillBytes'),
+    maxConnections: value('maxConnections'),
+    connectTimeoutMs: value('connectTimeoutMs'),
+    requestTimeoutMs: value('requestTimeoutMs'),
+    driver: value('driver'),
+    foreground: value('foreground'),
+    logFile: value('logFile'),
+    logLevel: value('logLevel'),
+  };
+  requireOutside(config.mountpoint, 'log-file', config.logFile);
+  requireOutside(config.mountpoint, 'spill-dir', config.spillDirectory);
+  return Object.freeze(config);
+}
+
+function settingValue<Name extends SettingName>(
+  name: Name,
+  sources: readonly SettingSource[],
+): MountConfig[Name] {
+  const setting = settings[name];
+  for (const source of sources) {
+    const raw = source.values[name];
+    if (raw === undefined) continue;
+    try {
+      return setting.parse(raw);
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw new ConfigError(`${source.describe(setting)}: ${error.message}`, { cause: error });
+    }
+  }
+  if (setting.makeDefault === 'required') {
+    throw new ConfigError(`--${setting.option} is missing: ${setting.help}`);
+  }
+  return setting.makeDefault();
+}
+
+/** The serving process would wait for itself. */
+function requireOutside(mountpoint: string, option: string, file: string | undefined): void {
+  if (file === mountpoint || file?.startsWith(`${mountpoint}/`)) {
+    throw new ConfigError(
+      `--${option}: ${file} is inside the directory that is to be mounted; choose another`,
+    );
+  }
+}
+
+/**
+ * `BUCKET`, `BUCKET/PREFIX`, `s3://BUCKET/PREFIX` and s3fs's `BUCKET:/PREFIX`. Names are checked only as far as
+ * every server agrees: RGW may allow capitals and underscores that AWS does not.
+ */
+function parseBucket(text: string): { readonly bucket: string; readonly prefix: string } {
+  const match = /^(?:s3:\/\/)?([^/:]*)(?::?\/+(.*))?$/s.exec(text);
+  const bucket = match?.[1] ?? '';
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) {
+    throw new ConfigError(
+      `${JSON.stringify(text)} does not begin with a bucket name: 3 or more letters, digits, '-' and '.'; give BUCKET or BUCKET/PREFIX`,
+    );
+  }
+  const parts = (match?.[2] ?? '').split('/');
+  if (parts.at(-1) === '') parts.pop();
+  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+    throw new ConfigError(`the prefix in ${JSON.stringify(text)} has an empty part, '.' or '..'`);
+  }
+  return { bucket, prefix: parts.map((part) => `${part}/`).join('') };
+}

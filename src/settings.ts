@@ -1,0 +1,241 @@
+/**
+ * Every setting of a mount: its name, help, default and form. A new one is added here and in `MountConfig`; options, `-o`,
+ * environment, config file and help follow.
+ */
+import type { MountConfig } from './config.js';
+import {
+  logLevels,
+  oneOf,
+  parseBoolean,
+  parseConnections,
+  parseDuration,
+  parseId,
+  parseOctal,
+  parsePath,
+  parsePositiveDuration,
+  parseText,
+  parseUrl,
+  sizeFrom,
+  type RawValue,
+} from './setting-values.js';
+
+/** Bucket and mountpoint are arguments, the flags belong to `-o`. */
+export type SettingName = Exclude<keyof MountConfig, 'bucket' | 'prefix' | 'mountpoint' | 'mountFlags'>;
+
+export const helpGroups = ['Bucket', 'Directory', 'Limits', 'Running'] as const;
+
+export interface Setting<T> {
+  /** The name in options and in the config file; in the environment it is OSIRISFS_ and this in capitals, with _ for -. */
+  readonly option: string;
+  /** What stands for the value in help; undefined for a switch. */
+  readonly placeholder?: string;
+  readonly group: (typeof helpGroups)[number];
+  readonly help: string;
+  /** As help shows it. */
+  readonly defaultText?: string;
+  readonly makeDefault: 'required' | (() => T);
+  /** Throws a `ConfigError`, to which the caller adds the setting's name. */
+  readonly parse: (value: RawValue) => T;
+}
+
+const mebibyte = 2 ** 20;
+
+export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Name]> } = {
+  keyFile: {
+    option: 'key-file',
+    placeholder: 'FILE',
+    group: 'Bucket',
+    help: 'the file with your customer key (osirisfs keygen makes one)',
+    makeDefault: 'required',
+    parse: parsePath,
+  },
+  endpoint: {
+    option: 'endpoint',
+    placeholder: 'URL',
+    group: 'Bucket',
+    help: 'the S3 server, as https://host:port',
+    ...unset(parseUrl, 'AWS_ENDPOINT_URL, the profile, AWS'),
+  },
+  region: {
+    option: 'region',
+    placeholder: 'NAME',
+    group: 'Bucket',
+    help: 'the region to sign for',
+    ...unset(parseText, 'AWS_REGION, the profile, us-east-1'),
+  },
+  profile: {
+    option: 'profile',
+    placeholder: 'NAME',
+    group: 'Bucket',
+    help: 'profile in ~/.aws/config and ~/.aws/credentials',
+    ...unset(parseText, 'AWS_PROFILE, default'),
+  },
+  caBundle: {
+    option: 'ca-bundle',
+    placeholder: 'FILE',
+    group: 'Bucket',
+    help: 'PEM certificates to trust beside those of Node',
+    ...unset(parsePath, 'AWS_CA_BUNDLE'),
+  },
+  allowPlainHttp: {
+    option: 'allow-plain-http',
+    group: 'Bucket',
+    help: 'allow an http:// endpoint on this machine (for tests)',
+    ...off(),
+  },
+  plaintext: {
+    option: 'plaintext',
+    placeholder: 'read|refuse',
+    group: 'Bucket',
+    help: 'objects that are not encrypted',
+    ...preset('read', oneOf(['read', 'refuse'])),
+  },
+
+  readOnly: { option: 'read-only', group: 'Directory', help: 'refuse every change', ...off() },
+  allowOther: {
+    option: 'allow-other',
+    group: 'Directory',
+    help: 'let other users in (needs user_allow_other in /etc/fuse.conf)',
+    ...off(),
+  },
+  uid: {
+    option: 'uid',
+    placeholder: 'NUMBER',
+    group: 'Directory',
+    help: 'owner of objects that name none',
+    ...computed(ownUid, 'yours', parseId),
+  },
+  gid: {
+    option: 'gid',
+    placeholder: 'NUMBER',
+    group: 'Directory',
+    help: 'group of objects that name none',
+    ...computed(ownGid, 'yours', parseId),
+  },
+  umask: {
+    option: 'umask',
+    placeholder: 'OCTAL',
+    group: 'Directory',
+    help: 'permission bits that objects without a mode lack',
+    ...preset('022', parseOctal),
+  },
+
+  cacheBytes: {
+    option: 'cache-size',
+    placeholder: 'SIZE',
+    group: 'Limits',
+    help: 'memory for data that was read',
+    ...preset('256MiB', sizeFrom(mebibyte)),
+  },
+  writeBufferBytes: {
+    option: 'write-buffer-size',
+    placeholder: 'SIZE',
+    group: 'Limits',
+    help: 'memory for data on its way to the bucket',
+    ...preset('128MiB', sizeFrom(16 * mebibyte)),
+  },
+  spillDirectory: {
+    option: 'spill-dir',
+    placeholder: 'DIR',
+    group: 'Limits',
+    help: 'where such data goes, encrypted, when that is full',
+    ...computed(largeTemporaryDirectory, '$TMPDIR, /var/tmp', parsePath),
+  },
+  spillBytes: {
+    option: 'spill-size',
+    placeholder: 'SIZE',
+    group: 'Limits',
+    help: 'how much may go there',
+    ...preset('10GiB', sizeFrom(0)),
+  },
+  metadataTtlMs: {
+    option: 'metadata-ttl',
+    placeholder: 'DURATION',
+    group: 'Limits',
+    help: 'how long names and attributes are believed; 0s: ask each time',
+    ...preset('30s', parseDuration),
+  },
+  maxConnections: {
+    option: 'max-connections',
+    placeholder: 'NUMBER',
+    group: 'Limits',
+    help: 'connections to the server at a time',
+    ...preset('32', parseConnections),
+  },
+  connectTimeoutMs: {
+    option: 'connect-timeout',
+    placeholder: 'DURATION',
+    group: 'Limits',
+    help: 'how long to wait for a connection',
+    ...preset('10s', parsePositiveDuration),
+  },
+  requestTimeoutMs: {
+    option: 'request-timeout',
+    placeholder: 'DURATION',
+    group: 'Limits',
+    help: 'how long a request may make no progress',
+    ...preset('60s', parsePositiveDuration),
+  },
+
+  driver: {
+    option: 'driver',
+    placeholder: 'kernel|fuse-native',
+    group: 'Running',
+    help: 'how the kernel is spoken to',
+    ...preset('kernel', oneOf(['kernel', 'fuse-native'])),
+  },
+  foreground: {
+    option: 'foreground',
+    group: 'Running',
+    help: 'stay in the foreground; Ctrl-C unmounts',
+    ...off(),
+  },
+  logFile: {
+    option: 'log-file',
+    placeholder: 'FILE',
+    group: 'Running',
+    help: 'where the log goes (at 10 MiB it begins anew; the old one is kept as FILE.1)',
+    ...unset(parsePath, '~/.local/state/osirisfs/DIR.log; stderr in the foreground'),
+  },
+  logLevel: {
+    option: 'log-level',
+    placeholder: logLevels.join('|'),
+    group: 'Running',
+    help: 'how much is logged',
+    ...preset('info', oneOf(logLevels)),
+  },
+};
+
+export const settingNames = Object.keys(settings) as readonly SettingName[];
+
+type Parsing<T> = Pick<Setting<T>, 'parse' | 'makeDefault' | 'defaultText'>;
+
+/** The default is written as a user would write it. */
+function preset<T>(defaultText: string, parse: (value: RawValue) => T): Parsing<T> {
+  return { parse, defaultText, makeDefault: () => parse(defaultText) };
+}
+
+function computed<T>(makeDefault: () => T, defaultText: string, parse: (value: RawValue) => T): Parsing<T> {
+  return { parse, defaultText, makeDefault };
+}
+
+function unset<T>(parse: (value: RawValue) => T, defaultText: string): Parsing<T | undefined> {
+  return { parse, defaultText, makeDefault: () => undefined };
+}
+
+function off(): Parsing<boolean> {
+  return { parse: parseBoolean, makeDefault: () => false };
+}
+
+function ownUid(): number {
+  return process.getuid?.() ?? 0;
+}
+
+function ownGid(): number {
+  return process.getgid?.() ?? 0;
+}
+
+/** Not /tmp, which is often memory. */
+function largeTemporaryDirectory(): string {
+  return process.env['TMPDIR'] ?? '/var/tmp';
+}
