@@ -1,0 +1,133 @@
+/** The logger of a serving process: JSON lines by pino, to a file that is kept small or to stderr, without secrets. */
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import path from 'node:path';
+import { pino, destination as pinoDestination, type DestinationStream } from 'pino';
+import type { Log } from './log.js';
+import type { LogLevel } from './setting-values.js';
+
+/** A log file that has this size is renamed to `FILE.1` and begun anew. */
+export const maxLogFileBytes = 10 * 2 ** 20;
+
+const stderrDescriptor = 2;
+/** Causes of causes; a cycle ends here too. */
+const maxCauses = 8;
+
+/** Names under which a secret could come in by mistake, at any of the first three levels. */
+const secretNames = [
+  'customerKey',
+  'customerKeyBase64',
+  'SSECustomerKey',
+  'CopySourceSSECustomerKey',
+  'secretAccessKey',
+  'sessionToken',
+  'authorization',
+  'Authorization',
+  '["x-amz-server-side-encryption-customer-key"]',
+  '["x-amz-copy-source-server-side-encryption-customer-key"]',
+  '["x-amz-security-token"]',
+];
+
+export interface Logging {
+  readonly log: Log;
+  /** Writes out what is buffered. To be called before the process ends. */
+  flush(): void;
+}
+
+/** `file` undefined: stderr. Throws if the file cannot be opened. */
+export function startLogging(options: {
+  readonly level: LogLevel;
+  readonly file?: string | undefined;
+}): Logging {
+  const target =
+    options.file === undefined
+      ? pinoDestination({ dest: stderrDescriptor, sync: true })
+      : new LogFile(options.file);
+  const log = pino(
+    {
+      level: options.level,
+      formatters: { log: describeErrors },
+      serializers: { err: (value: unknown) => value },
+      redact: { paths: redactedPaths(), censor: '[redacted]' },
+    },
+    target,
+  );
+  return { log, flush: () => target.flushSync() };
+}
+
+/**
+ * Opens a log file to append to, making it (0600) and its directories (0700) first. A symbolic link at its end is not followed
+ * when the file would be made in a directory where others can write: the system's protected_symlinks sees to it.
+ */
+export function openLogFile(file: string): number {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  return openSync(file, 'a', 0o600);
+}
+
+/** Writes lines in the background; flushes when asked. */
+class LogFile implements DestinationStream {
+  readonly #file: string;
+  readonly #destination: ReturnType<typeof pinoDestination>;
+  /** Of the file as it is now. */
+  #bytes: number;
+
+  constructor(file: string) {
+    this.#file = file;
+    const descriptor = openLogFile(file);
+    this.#bytes = fstatSync(descriptor).size;
+    this.#destination = pinoDestination({ dest: descriptor, sync: false });
+    if (this.#bytes >= maxLogFileBytes) this.#beginAnew();
+  }
+
+  write(line: string): void {
+    this.#destination.write(line);
+    this.#bytes += Buffer.byteLength(line);
+    if (this.#bytes >= maxLogFileBytes) this.#beginAnew();
+  }
+
+  flushSync(): void {
+    this.#destination.flushSync();
+  }
+
+  #beginAnew(): void {
+    this.#bytes = 0;
+    this.#destination.flushSync();
+    try {
+      renameSync(this.#file, `${this.#file}.1`);
+      closeSync(openLogFile(this.#file));
+    } catch {
+      return; // the directory has become read-only: go on in the old file
+    }
+    this.#destination.reopen(this.#file);
+  }
+}
+
+function redactedPaths(): string[] {
+  return secretNames.flatMap((name) => {
+    const below = name.startsWith('[') ? name : `.${name}`;
+    return [name, `*${below}`, `*.*${below}`];
+  });
+}
+
+/**
+ * Replaces each error among the fields by its plain parts. Errors of the SDK carry requests and replies with all
+ * their headers as properties, which pino's own serializer would write out.
+ */
+function describeErrors(fields: Record<string, unknown>): Record<string, unknown> {
+  const described: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    described[name] = value instanceof Error ? describeError(value, 0) : value;
+  }
+  return described;
+}
+
+function describeError(error: Error, depth: number): object {
+  const { name, message, stack, cause } = error;
+  return {
+    name,
+    ...('code' in error &&
+      (typeof error.code === 'string' || typeof error.code === 'number') && { code: error.code }),
+    message,
+    stack,
+    ...(cause instanceof Error && depth < maxCauses && { cause: describeError(cause, depth + 1) }),
+  };
+}

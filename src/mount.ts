@@ -1,0 +1,113 @@
+/**
+ * Read this first. A mount from beginning to end: everything that can be wrong is checked, the layers are put on top of each
+ * other (`buildStack`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
+ * it, is left to `src/cli`.
+ */
+import type { MountConfig } from './config.js';
+import type { CustomerKey } from './customer-key.js';
+import type { FileSystem } from './file-system.js';
+import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
+import { MountError, type Driver, type MountedFileSystem } from './fuse/driver.js';
+import type { Log } from './log.js';
+import { prepareMountpoint } from './mountpoint.js';
+
+/** The layers of one mount, and the ends that stick out of them. */
+export interface Stack {
+  readonly driver: Driver;
+  readonly fileSystem: FileSystem;
+  /** Resolves when the bucket has everything that was changed before the call. */
+  synchronizeAll(): Promise<void>;
+  /** What the bucket does not have yet, for people to read. */
+  pendingPaths(): readonly string[];
+  /** Gives up what cannot be stored, so that `fileSystem.stop()` settles soon. */
+  abandon(): void;
+  /** Frees connections and threads, after the file system has stopped. */
+  close(): Promise<void>;
+}
+
+/** Connects, checks bucket and key, and builds the layers; all this must stop when `signal` aborts. */
+export type BuildStack = (
+  config: MountConfig,
+  customerKey: CustomerKey,
+  log: Log,
+  signal: AbortSignal,
+) => Promise<Stack>;
+
+/** What `mount` takes from its surroundings; tests put other things here. */
+export interface MountDependencies {
+  readonly buildStack: BuildStack;
+  readonly fuseSupport?: FuseSupport;
+}
+
+export interface RunningMount {
+  /** Without symbolic links, as the mount table shows it. */
+  readonly mountpoint: string;
+  readonly source: string;
+  /**
+   * Resolves when the session is over, however it ended, and everything is in the bucket. Rejects if something could not be
+   * stored.
+   */
+  readonly ended: Promise<void>;
+  /** Rejects with a `MountError` of code `Busy` if files are open and `lazy` is false. Then await `ended`. */
+  unmount(options: { readonly lazy: boolean }): Promise<void>;
+  synchronizeAll(): Promise<void>;
+  pendingPaths(): readonly string[];
+  abandon(): void;
+}
+
+/**
+ * Resolves when the directory shows the bucket. Rejects with a `MountpointError`, `MountError` or `StoreError` that says in
+ * one line what is wrong, or with the signal's reason; nothing is mounted then.
+ */
+export async function mount(
+  config: MountConfig,
+  customerKey: CustomerKey,
+  log: Log,
+  signal: AbortSignal,
+  dependencies: MountDependencies = { buildStack },
+): Promise<RunningMount> {
+  await checkFuseSupport(dependencies.fuseSupport ?? systemFuseSupport());
+  const mountpoint = await prepareMountpoint(config.mountpoint, log);
+  signal.throwIfAborted();
+
+  log.info(
+    { mountpoint, bucket: config.bucket, prefix: config.prefix, keyMd5: customerKey.fingerprint },
+    'mounting',
+  );
+  const stack = await dependencies.buildStack(config, customerKey, log, signal);
+  const source = `osirisfs:${config.bucket}${config.prefix === '' ? '' : `/${config.prefix}`}`;
+  let mounted: MountedFileSystem;
+  try {
+    signal.throwIfAborted();
+    mounted = await stack.driver.mount({
+      mountpoint,
+      fileSystem: stack.fileSystem,
+      source,
+      readOnly: config.readOnly,
+      allowOther: config.allowOther,
+      defaultPermissions: true,
+      extraOptions: config.mountFlags,
+      log,
+    });
+  } catch (error) {
+    await stack.close();
+    throw error;
+  }
+
+  return {
+    mountpoint,
+    source,
+    ended: mounted.ended.finally(() => stack.close()),
+    unmount: (options) => mounted.unmount(options),
+    synchronizeAll: () => stack.synchronizeAll(),
+    pendingPaths: () => stack.pendingPaths(),
+    abandon: () => {
+      stack.abandon();
+    },
+  };
+}
+
+/** The real layers: fuse → vfs → cache → s3. */
+function buildStack(): Promise<Stack> {
+  return Promise.reject(new MountError('DriverMissing', 'this build has no driver'));
+}
