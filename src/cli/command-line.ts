@@ -1,0 +1,56 @@
+/** What the commands take from yargs: checked values instead of whatever was typed. */
+import { UsageError } from './usage-error.js';
+
+/** As yargs parsed it, by the names of options and positionals. */
+export type ParsedArguments = Readonly<Record<string, unknown>>;
+
+/** Throws a `UsageError` if an option was given twice. */
+export function textOf(parsed: ParsedArguments, name: string): string | undefined {
+  const value = parsed[name];
+  if (Array.isArray(value)) throw new UsageError(`--${name} is given more than once`);
+  return typeof value === 'string' ? value : undefined;
+}
+
+export function switchOf(parsed: ParsedArguments, name: string): boolean | undefined {
+  const value = parsed[name];
+  if (Array.isArray(value)) throw new UsageError(`--${name} is given more than once`);
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+/** Of an option that may be given several times. */
+export function textsOf(parsed: ParsedArguments, name: string): string[] {
+  const value = parsed[name];
+  return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+}
+
+/** Throws a `UsageError` if it is empty. */
+export function positionalOf(parsed: ParsedArguments, name: string): string {
+  const value = parsed[name];
+  if (typeof value !== 'string' || value === '') throw new UsageError(`${name.toUpperCase()} is empty`);
+  return value;
+}
+
+/** The options of a command, without dashes: those that take a value and those that do not. */
+export interface KnownOptions {
+  readonly values: readonly string[];
+  readonly switches: readonly string[];
+}
+
+const everywhere = ['help', 'h', 'version', 'V'];
+
+/**
+ * The first option that the command does not have. yargs would say so too, but only if nothing else is wrong, and it
+ * takes the argument after an unknown option for its value, so that something else is.
+ */
+export function findUnknownOption(args: readonly string[], known: KnownOptions): string | undefined {
+  const switches = new Set([...known.switches, ...known.switches.map((name) => `no-${name}`), ...everywhere]);
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] ?? '';
+    if (arg === '--') return undefined;
+    const [, name, value] = /^--?([A-Za-z][^=]*)(=.*)?$/s.exec(arg) ?? [];
+    if (name === undefined || switches.has(name)) continue;
+    if (known.values.includes(name)) index += value === undefined ? 1 : 0;
+    else return arg.replace(/=.*$/s, '');
+  }
+  return undefined;
+}

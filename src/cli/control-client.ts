@@ -1,0 +1,56 @@
+/** The end of the control socket at which `osirisfs umount` sits. */
+import { createConnection } from 'node:net';
+import { createInterface } from 'node:readline';
+import { CommandError } from './command-error.js';
+import {
+  formatLine,
+  heartbeatMs,
+  parseReply,
+  type ControlReply,
+  type ControlRequest,
+} from './control-protocol.js';
+
+/** After so many missed heartbeats the process counts as hung. */
+const silenceMs = 30 * heartbeatMs;
+
+export type Outcome =
+  Exclude<ControlReply, { readonly waiting: readonly string[] }> | { readonly noProcess: true };
+
+/**
+ * Sends one request and resolves with the last reply; `noProcess` if nobody listens at the socket. Rejects with a
+ * `CommandError` if the process falls silent or dies before it has answered.
+ */
+export async function askServingProcess(
+  socketPath: string,
+  request: ControlRequest,
+  onWaiting: (paths: readonly string[], count: number) => void,
+): Promise<Outcome> {
+  return await new Promise((resolve, reject) => {
+    const socket = createConnection(socketPath);
+    socket.setTimeout(silenceMs, () => {
+      socket.destroy();
+      reject(
+        new CommandError(
+          `the serving process has not answered for ${silenceMs / 1000} s; try --lazy, or kill it`,
+        ),
+      );
+    });
+    socket.once('connect', () => socket.write(formatLine(request)));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve({ noProcess: true });
+      else reject(new CommandError(`cannot reach the serving process: ${error.message}`, { cause: error }));
+    });
+    const lines = createInterface({ input: socket });
+    lines.on('error', () => undefined); // told by the socket
+    lines.on('line', (line) => {
+      const reply = parseReply(line);
+      if (reply === undefined)
+        reject(new CommandError('the serving process gave an answer that is not understood'));
+      else if ('waiting' in reply) onWaiting(reply.waiting, reply.count);
+      else resolve(reply);
+    });
+    socket.once('close', () => {
+      reject(new CommandError('the serving process ended before everything was in the bucket; see its log'));
+    });
+  });
+}

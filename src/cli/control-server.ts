@@ -1,0 +1,94 @@
+/** The serving process's end of the control socket. What unmounting means is left to `shutdown.ts`. */
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { MountError } from '../fuse/driver.js';
+import type { Log } from '../log.js';
+import {
+  formatLine,
+  heartbeatMs,
+  maxWaitingPaths,
+  parseRequest,
+  type ControlReply,
+} from './control-protocol.js';
+import { explainError } from './explain-error.js';
+
+/** What is asked of whoever serves the mount. */
+export interface Controlled {
+  /** Resolves when all is done that the caller waits for; rejects with a `MountError` of code `Busy`, among others. */
+  unmount(options: { readonly lazy: boolean }): Promise<void>;
+  pendingPaths(): readonly string[];
+}
+
+export interface ControlServer {
+  /** Lets replies that are on their way go out, then resolves. */
+  close(): Promise<void>;
+}
+
+/** Who does not take the last reply in this time does not get it. */
+const closeTimeoutMs = 2_000;
+/** Of one connection, until its request has come. */
+const requestTimeoutMs = 10_000;
+
+/** Listens on `socketPath`, which must be in a directory that only this user can enter. */
+export async function startControlServer(
+  socketPath: string,
+  controlled: Controlled,
+  log: Log,
+): Promise<ControlServer> {
+  await rm(socketPath, { force: true }); // of a dead process that had our pid
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', (error) => log.debug({ error }, 'control connection failed'));
+    answer(socket, controlled, log);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, resolve);
+  });
+  server.on('error', (error) => log.error({ error }, 'control socket failed'));
+  await chmod(socketPath, 0o600);
+  return {
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, closeTimeoutMs);
+      await closed; // which removes the socket's file
+      clearTimeout(timer);
+    },
+  };
+}
+
+function answer(socket: Socket, controlled: Controlled, log: Log): void {
+  const timer = setTimeout(() => socket.destroy(), requestTimeoutMs);
+  const lines = createInterface({ input: socket });
+  lines.once('line', (line) => {
+    clearTimeout(timer);
+    const request = parseRequest(line);
+    if (request) void unmount(socket, request.lazy, controlled, log);
+    else socket.end(formatLine({ error: 'the request is not understood', busy: false }));
+  });
+  lines.on('close', () => clearTimeout(timer));
+}
+
+async function unmount(socket: Socket, lazy: boolean, controlled: Controlled, log: Log): Promise<void> {
+  log.info({ lazy }, 'asked to unmount');
+  const send = (reply: ControlReply): boolean => socket.writable && socket.write(formatLine(reply));
+  const heartbeat = setInterval(() => {
+    const pending = controlled.pendingPaths();
+    send({ waiting: pending.slice(0, maxWaitingPaths), count: pending.length });
+  }, heartbeatMs);
+  try {
+    await controlled.unmount({ lazy });
+    send({ done: true });
+  } catch (error) {
+    log.warn({ error }, 'unmounting failed');
+    send({ error: explainError(error).line, busy: error instanceof MountError && error.code === 'Busy' });
+  } finally {
+    clearInterval(heartbeat);
+    socket.end();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Which process serves which directory: one small file per serving process, in a directory that only its user can enter.
+ * `osirisfs umount` finds the process's control socket by it.
+ */
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { CommandError } from './command-error.js';
+
+export interface RegistryEntry {
+  readonly pid: number;
+  /** As the mount table shows it. */
+  readonly mountpoint: string;
+  readonly source: string;
+  /** A unix socket that speaks `control-protocol.ts`. */
+  readonly socketPath: string;
+}
+
+/** unix(7): sun_path has 108 bytes, one of them for the end. */
+const maxSocketPathBytes = 107;
+const longestFileName = '/4194304.sock';
+
+/** Where entries may be: the directory of the session, and one that is there without a session, as in cron or sudo. */
+function candidateDirectories(uid: number, environment: NodeJS.ProcessEnv): string[] {
+  const runtime = environment['XDG_RUNTIME_DIR'];
+  return [
+    ...(runtime ? [path.join(runtime, 'osirisfs')] : []),
+    `/run/user/${uid}/osirisfs`,
+    `/tmp/osirisfs-${uid}`,
+  ];
+}
+
+/**
+ * Makes sure of a directory for this user's entries. One that exists and belongs to somebody else, or lets others
+ * in, is passed over.
+ */
+export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEnv): Promise<string> {
+  for (const directory of candidateDirectories(uid, environment)) {
+    if (Buffer.byteLength(directory + longestFileName) > maxSocketPathBytes) continue;
+    try {
+      await mkdir(directory, { mode: 0o700 });
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) continue; // no such session, or not ours
+    }
+    if (await isPrivate(directory, uid)) return directory;
+  }
+  throw new CommandError(
+    `no private directory for the control socket: /tmp/osirisfs-${uid} does not belong to you alone; remove it`,
+  );
+}
+
+/** Resolves when a reader can only find the whole entry. */
+export async function writeEntry(directory: string, entry: RegistryEntry): Promise<void> {
+  const file = entryFile(directory, entry.pid);
+  await writeFile(`${file}.new`, JSON.stringify(entry), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+export async function removeEntry(directory: string, pid: number): Promise<void> {
+  await rm(entryFile(directory, pid), { force: true });
+}
+
+/**
+ * The entries for a directory, of this user, or, for root, of everybody. There may be some that dead processes left.
+ */
+export async function findEntries(
+  mountpoint: string,
+  uid: number,
+  environment: NodeJS.ProcessEnv,
+): Promise<RegistryEntry[]> {
+  const found: RegistryEntry[] = [];
+  const owners = uid === 0 ? new Set([0, ...(await otherUsers())]) : new Set([uid]);
+  for (const owner of owners) {
+    for (const directory of new Set(candidateDirectories(owner, owner === uid ? environment : {}))) {
+      if (!(await isPrivate(directory, owner))) continue;
+      found.push(...(await readEntries(directory)).filter((entry) => entry.mountpoint === mountpoint));
+    }
+  }
+  return found;
+}
+
+/** Those who have, or had, a session or a mount. */
+async function otherUsers(): Promise<number[]> {
+  const sessions = await namesIn('/run/user');
+  const fallbacks = (await namesIn('/tmp')).flatMap((name) => /^osirisfs-(\d+)$/.exec(name)?.[1] ?? []);
+  return [...sessions, ...fallbacks].map(Number).filter(Number.isSafeInteger);
+}
+
+async function readEntries(directory: string): Promise<RegistryEntry[]> {
+  const entries: RegistryEntry[] = [];
+  for (const name of await namesIn(directory)) {
+    if (!name.endsWith('.json')) continue;
+    try {
+      const entry = parseEntry(await readFile(path.join(directory, name), 'utf8'));
+      if (entry) entries.push(entry);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error; // its process has just ended
+    }
+  }
+  return entries;
+}
+
+function parseEntry(text: string): RegistryEntry | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { pid, mountpoint, source, socketPath } = value as Partial<Record<keyof RegistryEntry, unknown>>;
+  if (typeof pid !== 'number' || typeof mountpoint !== 'string') return undefined;
+  if (typeof source !== 'string' || typeof socketPath !== 'string') return undefined;
+  return { pid, mountpoint, source, socketPath };
+}
+
+async function isPrivate(directory: string, uid: number): Promise<boolean> {
+  try {
+    const stats = await lstat(directory);
+    return stats.isDirectory() && stats.uid === uid && (stats.mode & 0o077) === 0;
+  } catch {
+    return false;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return await readdir(directory).catch(() => []);
+}
+
+function entryFile(directory: string, pid: number): string {
+  return path.join(directory, `${pid}.json`);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,136 @@
+/** The command line: which commands there are, and what becomes of their outcome. */
+import { readFile } from 'node:fs/promises';
+import yargs, { type Argv } from 'yargs';
+import type { MountDependencies } from '../mount.js';
+import { findUnknownOption, type KnownOptions, type ParsedArguments } from './command-line.js';
+import { explainError } from './explain-error.js';
+import {
+  describeKeygenOptions,
+  keygenDescription,
+  keygenOptions,
+  keygenUsage,
+  runKeygen,
+} from './keygen-command.js';
+import {
+  describeMountOptions,
+  mountDescription,
+  mountOptions,
+  mountUsage,
+  runMount,
+} from './mount-command.js';
+import { complain } from './terminal.js';
+import {
+  describeUmountOptions,
+  runUmount,
+  umountDescription,
+  umountOptions,
+  umountUsage,
+} from './umount-command.js';
+import { UsageError } from './usage-error.js';
+
+const helpWidth = 110;
+
+/** yargs takes two forms, of one and of several, which its types do not know. */
+const missing: unknown = {
+  one: 'arguments are missing: %s given, %s needed',
+  other: 'arguments are missing: %s given, %s needed',
+};
+
+/** Runs the command and ends the process with its exit code. */
+export async function runToTheEnd(args: readonly string[], dependencies?: MountDependencies): Promise<void> {
+  process.exit(await run(args, dependencies));
+}
+
+/** By what the user types for the command. */
+const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
+  ['mount', mountOptions],
+  ['umount', umountOptions],
+  ['unmount', umountOptions],
+  ['keygen', keygenOptions],
+]);
+
+/** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
+export async function run(typed: readonly string[], dependencies?: MountDependencies): Promise<number> {
+  let exitCode = 0;
+  const conclude = (code: number): void => {
+    exitCode = code;
+  };
+  const args = separateFuseOptions(typed);
+  try {
+    requireKnownOptions(args);
+    await commandLine(args, await packageVersion(), conclude, dependencies).parseAsync();
+    return exitCode;
+  } catch (error) {
+    const explanation = explainError(error);
+    complain(explanation.line);
+    return explanation.exitCode;
+  }
+}
+
+/** `-oro,noexec`, as mount(8) allows, becomes two arguments. */
+function separateFuseOptions(args: readonly string[]): string[] {
+  const end = args.indexOf('--');
+  return args.flatMap((arg, index) =>
+    /^-o[^=]/.test(arg) && (end === -1 || index < end) ? ['-o', arg.slice(2)] : [arg],
+  );
+}
+
+function requireKnownOptions(args: readonly string[]): void {
+  const [command = ''] = args;
+  const known = commandOptions.get(command);
+  const unknown = known && findUnknownOption(args.slice(1), known);
+  if (unknown !== undefined) throw new UsageError(`unknown option ${unknown}; ${helpHint(args)}`);
+}
+
+function helpHint([command = '']: readonly string[]): string {
+  return commandOptions.has(command) ? `see osirisfs ${command} --help` : 'see osirisfs --help';
+}
+
+function commandLine(
+  args: readonly string[],
+  version: string,
+  conclude: (exitCode: number) => void,
+  dependencies: MountDependencies | undefined,
+): Argv {
+  return yargs([...args])
+    .scriptName('osirisfs')
+    .usage('$0 shows an S3 bucket whose objects are encrypted under your own key (SSE-C) as a directory.')
+    .command(mountUsage, mountDescription, describeMountOptions, async (parsed: ParsedArguments) =>
+      conclude(await runMount(parsed, dependencies)),
+    )
+    .command(umountUsage, umountDescription, describeUmountOptions, async (parsed: ParsedArguments) =>
+      conclude(await runUmount(parsed)),
+    )
+    .command(keygenUsage, keygenDescription, describeKeygenOptions, async (parsed: ParsedArguments) =>
+      conclude(await runKeygen(parsed)),
+    )
+    .demandCommand(1, 1, 'which command? mount, umount or keygen')
+    .strict()
+    .recommendCommands()
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'short-option-groups': false,
+    })
+    .locale('en')
+    .updateStrings({ 'Not enough non-option arguments: got %s, need at least %s': missing as string })
+    .version(version)
+    .alias('version', 'V')
+    .alias('help', 'h')
+    .wrap(helpWidth)
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      if (error && error.name !== 'YError') throw error;
+      throw new UsageError(`${error?.message ?? message ?? 'wrong arguments'}; ${helpHint(args)}`);
+    });
+}
+
+/** From dist/src/cli, where this file is when it runs. */
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { readonly version: string };
+  return version;
+}

@@ -1,0 +1,120 @@
+/**
+ * The life of a serving process: mounts, tells who asked, can be found by `osirisfs umount`, and ends by request, by signal or
+ * when somebody unmounts the directory.
+ */
+import path from 'node:path';
+import type { MountConfig } from '../config.js';
+import type { CustomerKey } from '../customer-key.js';
+import type { Log } from '../log.js';
+import type { Logging } from '../logging.js';
+import { mount, type MountDependencies, type RunningMount } from '../mount.js';
+import { exitImmediately } from '../native/exit-immediately.js';
+import { startControlServer } from './control-server.js';
+import { exitFailure, explainError } from './explain-error.js';
+import { Interrupted } from './interrupted.js';
+import { findHolders } from './mount-holders.js';
+import { prepareRegistry, removeEntry, writeEntry } from './mount-registry.js';
+import { Shutdown } from './shutdown.js';
+
+export interface ServeOptions {
+  readonly config: MountConfig;
+  readonly customerKey: CustomerKey;
+  readonly logging: Logging;
+  /** Aborts to end before the directory is mounted, for example when the process that asked for it is gone. */
+  readonly signal: AbortSignal;
+  /** Called once, when the directory shows the bucket. */
+  readonly onMounted: (running: RunningMount) => void;
+  /** Tells the user, who may be looking, one line. */
+  readonly say: (line: string) => void;
+  readonly dependencies?: MountDependencies | undefined;
+}
+
+/** Resolves when the mount has ended and everything is in the bucket; rejects with what went wrong before or after. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { config, customerKey, logging, say } = options;
+  const { log } = logging;
+  const exit = (code: number): void => {
+    logging.flush();
+    exitImmediately(code);
+  };
+  const stopCrashing = endOnCrash(log, exit);
+  const starting = new AbortController();
+  let shutdown: Shutdown | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (shutdown) void shutdown.handleSignal(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
+    else if (starting.signal.aborted) exit(exitFailure);
+    else starting.abort(new Interrupted(signal));
+  };
+  const stopSignals = listenToSignals(onSignal, { ignoreHangup: !config.foreground });
+  try {
+    const signal = AbortSignal.any([options.signal, starting.signal]);
+    const running = await mount(config, customerKey, log, signal, options.dependencies);
+    if (signal.aborted) {
+      await running.unmount({ lazy: true });
+      throw signal.reason;
+    }
+    shutdown = new Shutdown(running, { log, say, findHolders, exit });
+    const unregister = await register(running, shutdown, log);
+    options.onMounted(running);
+    try {
+      await running.ended;
+      log.info({ mountpoint: running.mountpoint }, 'unmounted');
+    } finally {
+      await unregister();
+    }
+  } finally {
+    stopSignals();
+    stopCrashing();
+  }
+}
+
+/** Makes the mount known. Without that it still serves: umount then goes through fusermount3. */
+async function register(running: RunningMount, shutdown: Shutdown, log: Log): Promise<() => Promise<void>> {
+  try {
+    const directory = await prepareRegistry(process.getuid?.() ?? 0, process.env);
+    const socketPath = path.join(directory, `${process.pid}.sock`);
+    const server = await startControlServer(socketPath, shutdown, log);
+    const { mountpoint, source } = running;
+    await writeEntry(directory, { pid: process.pid, mountpoint, source, socketPath });
+    return async () => {
+      await removeEntry(directory, process.pid);
+      await server.close();
+    };
+  } catch (error) {
+    log.error({ error }, 'no control socket: osirisfs umount cannot wait for the uploads of this mount');
+    return () => Promise.resolve();
+  }
+}
+
+/**
+ * After an error that nobody caught the state is unknown, so nothing more is written; the kernel closes the device and the driver's
+ * watchdog takes the dead mount away.
+ */
+function endOnCrash(log: Log, exit: (code: number) => void): () => void {
+  const onCrash = (error: unknown): void => {
+    log.error({ error }, 'crashed: an error that nobody caught');
+    process.stderr.write(`osirisfs: ${explainError(error).line}\n`);
+    exit(exitFailure);
+  };
+  process.on('uncaughtException', onCrash); // unhandled rejections come here too
+  return () => {
+    process.off('uncaughtException', onCrash);
+  };
+}
+
+/** Without a terminal a hangup means nothing; in the foreground it is the end of the session. */
+function listenToSignals(
+  onSignal: NodeJS.SignalsListener,
+  options: { readonly ignoreHangup: boolean },
+): () => void {
+  const ignore = (): void => undefined;
+  const listeners = {
+    SIGINT: onSignal,
+    SIGTERM: onSignal,
+    SIGHUP: options.ignoreHangup ? ignore : onSignal,
+  };
+  for (const [signal, listener] of Object.entries(listeners)) process.on(signal, listener);
+  return () => {
+    for (const [signal, listener] of Object.entries(listeners)) process.off(signal, listener);
+  };
+}

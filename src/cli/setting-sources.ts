@@ -1,0 +1,90 @@
+/** Reads the settings of a mount from the command line's values, the environment and the config file. */
+import { readFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { resolveMountConfig, type MountArguments, type MountConfig, type SettingSource } from '../config.js';
+import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
+import { settingNames, settings, type SettingName } from '../settings.js';
+
+const configVariable = 'OSIRISFS_CONFIG';
+
+/** By the setting's name; what was not given is absent. */
+export type SettingValues = Partial<Record<SettingName, RawValue>>;
+
+/**
+ * Puts together the config of a mount: options, then OSIRISFS_* variables, then the config file. Rejects with a
+ * `ConfigError`. `options` come from the command line, `fuseOptions` from its `-o`.
+ */
+export async function loadMountConfig(
+  mountArguments: MountArguments,
+  options: SettingValues,
+  fuseOptions: SettingValues,
+  environment: NodeJS.ProcessEnv,
+): Promise<MountConfig> {
+  return resolveMountConfig(mountArguments, [
+    { values: options, describe: ({ option }) => `--${option}` },
+    { values: fuseOptions, describe: ({ option }) => `-o ${option}` },
+    environmentSource(environment),
+    await configFileSource(environment),
+  ]);
+}
+
+function variableOf(option: string): string {
+  return `OSIRISFS_${option.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** An empty variable counts as none. */
+function environmentSource(environment: NodeJS.ProcessEnv): SettingSource {
+  const values: SettingValues = {};
+  const variables = new Map(settingNames.map((name) => [variableOf(settings[name].option), name]));
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith('OSIRISFS_') || value === undefined || value === '') continue;
+    const name = variables.get(variable);
+    if (name !== undefined) values[name] = value;
+  }
+  return { values, describe: ({ option }) => variableOf(option) };
+}
+
+/** Only a file that was named must exist. */
+async function configFileSource(environment: NodeJS.ProcessEnv): Promise<SettingSource> {
+  const named = environment[configVariable];
+  const directory = environment['XDG_CONFIG_HOME'] ?? path.join(os.homedir(), '.config');
+  const file = named ? parsePath(named) : path.join(directory, 'osirisfs', 'config.toml');
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    if (isMissing && !named) return { values: {}, describe: () => file };
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`cannot read the config file: ${reason}`, { cause: error });
+  }
+  return { values: parseConfigFile(file, text), describe: ({ option }) => `${file}: ${option}` };
+}
+
+/** A flat table of the options' names. */
+function parseConfigFile(file: string, text: string): SettingValues {
+  let table: Record<string, unknown>;
+  try {
+    table = parseToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // The rest of the message is an excerpt in several lines.
+    const [reason] = error.message.split('\n');
+    throw new ConfigError(`${file} line ${error.line}: ${reason ?? 'not TOML'}`, { cause: error });
+  }
+  const values: SettingValues = {};
+  const names = new Map(settingNames.map((name) => [settings[name].option, name]));
+  for (const [option, value] of Object.entries(table)) {
+    const name = names.get(option);
+    if (name === undefined) {
+      throw new ConfigError(`${file}: unknown setting ${JSON.stringify(option)}; see osirisfs mount --help`);
+    }
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
+      throw new ConfigError(`${file}: ${option} must be a text, a number, true or false`);
+    }
+    values[name] = value;
+  }
+  return values;
+}

@@ -1,0 +1,149 @@
+/**
+ * How a serving process comes to its end: by request over the control socket or by signal, orderly with everything in the
+ * bucket, or by force. Exiting is left to `serve.ts`.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { MountError } from '../fuse/driver.js';
+import type { Log } from '../log.js';
+import type { RunningMount } from '../mount.js';
+import { describeHolders, type Holder } from './mount-holders.js';
+
+export interface ShutdownOptions {
+  readonly log: Log;
+  /** Tells the user, who may be looking. */
+  readonly say: (line: string) => void;
+  readonly findHolders: (mountpoint: string) => Promise<readonly Holder[]>;
+  /** Ends the process at once. */
+  readonly exit: (code: number) => void;
+  /** Between two tries to unmount what is in use; default 500 ms. */
+  readonly retryMs?: number;
+  /** How long SIGTERM waits for programs to let go before it detaches the directory all the same; default 5 s. */
+  readonly patienceMs?: number;
+  /** How long a mount that SIGTERM detached may go on serving open files; default 10 s. */
+  readonly lingerMs?: number;
+}
+
+export class Shutdown {
+  readonly #running: RunningMount;
+  readonly #options: ShutdownOptions;
+  readonly #retryMs: number;
+  readonly #patienceMs: number;
+  readonly #lingerMs: number;
+  #signals = 0;
+
+  constructor(running: RunningMount, options: ShutdownOptions) {
+    this.#running = running;
+    this.#options = options;
+    this.#retryMs = options.retryMs ?? 500;
+    this.#patienceMs = options.patienceMs ?? 5_000;
+    this.#lingerMs = options.lingerMs ?? 10_000;
+  }
+
+  /**
+   * On request: resolves when the directory is unmounted and everything is in the bucket. `lazy`: when the directory is
+   * detached; programs that use it go on, and the process ends after them, when everything is in the bucket. Rejects
+   * with a `MountError` of code `Busy` if the directory is in use.
+   */
+  async unmount({ lazy }: { readonly lazy: boolean }): Promise<void> {
+    await this.#running.unmount({ lazy });
+    if (!lazy) await this.#running.ended;
+  }
+
+  pendingPaths(): readonly string[] {
+    return this.#running.pendingPaths();
+  }
+
+  /**
+   * SIGINT waits until nothing uses the directory; SIGTERM, which a system that goes down sends, not for long. The
+   * second signal of either kind forces. Never rejects.
+   */
+  async handleSignal(signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+    this.#signals += 1;
+    const { log } = this.#options;
+    log.info({ signal, count: this.#signals }, 'signal');
+    try {
+      if (this.#signals === 1) await this.#untilUnmounted(signal);
+      else if (this.#signals === 2) await this.#force();
+    } catch (error) {
+      log.error({ error }, 'unmounting failed');
+      this.#options.say(`cannot unmount ${this.#running.mountpoint}; a second signal ends without it`);
+    }
+  }
+
+  async #untilUnmounted(signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+    let waitedMs = 0;
+    for (;;) {
+      if (await this.#tryUnmount()) break;
+      if (this.#signals > 1) return; // force is at work
+      if (waitedMs === 0) await this.#reportHolders(signal);
+      if (signal === 'SIGTERM' && waitedMs >= this.#patienceMs) {
+        await this.#detach();
+        return;
+      }
+      await delay(this.#retryMs);
+      waitedMs += this.#retryMs;
+    }
+    const count = this.pendingPaths().length;
+    if (count > 0)
+      this.#options.say(`waiting until ${count} files are in the bucket; a second signal gives them up`);
+  }
+
+  /** False if the directory is in use. */
+  async #tryUnmount(): Promise<boolean> {
+    try {
+      await this.#running.unmount({ lazy: false });
+      return true;
+    } catch (error) {
+      if (error instanceof MountError && error.code === 'NotMounted') return true; // somebody else did it
+      if (error instanceof MountError && error.code === 'Busy') return false;
+      throw error;
+    }
+  }
+
+  async #reportHolders(signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+    const { mountpoint } = this.#running;
+    const holders = describeHolders(await this.#options.findHolders(mountpoint));
+    this.#options.log.warn({ mountpoint, holders }, 'the directory is in use');
+    const then = signal === 'SIGINT' ? 'a second Ctrl-C detaches it all the same' : 'it is detached soon';
+    this.#options.say(`${mountpoint} is in use${holders === '' ? '' : ` by ${holders}`}; ${then}`);
+  }
+
+  /** Puts everything in the bucket, then lets go of the directory, and of those who use it after a while. */
+  async #detach(): Promise<void> {
+    await this.#running.synchronizeAll();
+    await this.#running.unmount({ lazy: true });
+    await this.#endWithin(this.#lingerMs, 0);
+  }
+
+  async #force(): Promise<void> {
+    const lost = this.pendingPaths();
+    if (lost.length > 0) {
+      this.#options.log.error(
+        { paths: lost },
+        'given up: these files are not in the bucket as they were written',
+      );
+      this.#options.say(`given up, not in the bucket as they were written: ${describePaths(lost)}`);
+    }
+    this.#running.abandon();
+    await this.#running.unmount({ lazy: true }).catch((error: unknown) => {
+      this.#options.log.warn({ error }, 'detaching by force failed');
+    });
+    await this.#endWithin(this.#retryMs, lost.length > 0 ? 1 : 0);
+  }
+
+  /** `serve.ts` exits when the mount has ended; this is for one that does not. */
+  async #endWithin(limitMs: number, exitCode: number): Promise<void> {
+    const end = this.#running.ended.then(
+      () => true,
+      () => true,
+    );
+    const hasEnded = await Promise.race([end, delay(limitMs, false)]);
+    if (!hasEnded) this.#options.exit(exitCode);
+  }
+}
+
+/** The first few, and how many more there are. */
+export function describePaths(paths: readonly string[], count = paths.length): string {
+  const shown = paths.slice(0, 5);
+  return shown.join(', ') + (count > shown.length ? ` and ${count - shown.length} more` : '');
+}

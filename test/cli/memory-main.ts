@@ -1,0 +1,63 @@
+/**
+ * osirisfs with a file system in memory below the real command line and the real kernel driver: what the tests of commands run
+ * as a child process. MEMORY_MAIN, in JSON, makes it misbehave.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { runToTheEnd } from '../../src/cli/run.js';
+import { StoreError } from '../../src/errors.js';
+import { KernelDriver } from '../../src/fuse/kernel-driver.js';
+import type { BuildStack } from '../../src/mount.js';
+import { MemoryFileSystem } from '../fuse/memory-file-system.js';
+
+export interface Misbehaviour {
+  /** Building the stack fails like this. */
+  readonly refuse?: string;
+  /** Building the stack never ends. */
+  readonly hang?: boolean;
+  /** Building the stack kills the process. */
+  readonly die?: boolean;
+  /** An error that nobody catches, so long after the mount. */
+  readonly crashAfterMs?: number;
+  /** These are not in the bucket, for so long after the mount's end is asked for, or until they are abandoned. */
+  readonly pending?: { readonly paths: readonly string[]; readonly forMs: number };
+}
+
+const misbehaviour = JSON.parse(process.env['MEMORY_MAIN'] ?? '{}') as Misbehaviour;
+
+const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
+  if (misbehaviour.refuse !== undefined) throw new StoreError('NoSuchBucket', misbehaviour.refuse);
+  if (misbehaviour.die) process.kill(process.pid, 'SIGKILL');
+  if (misbehaviour.hang) {
+    log.info({}, 'hanging');
+    await delay(600_000, undefined, { signal });
+  }
+  if (misbehaviour.crashAfterMs !== undefined) {
+    setTimeout(() => {
+      throw new Error('a bug');
+    }, misbehaviour.crashAfterMs);
+  }
+  let pending = misbehaviour.pending?.paths ?? [];
+  const abandoned = new AbortController();
+  const fileSystem = new MemoryFileSystem();
+  const stop = fileSystem.stop.bind(fileSystem);
+  fileSystem.stop = async () => {
+    await stop();
+    if (pending.length === 0) return;
+    try {
+      await delay(misbehaviour.pending?.forMs, undefined, { signal: abandoned.signal });
+    } catch (cause) {
+      throw new Error(`${pending.length} files were abandoned`, { cause });
+    }
+    pending = [];
+  };
+  return {
+    driver: new KernelDriver(),
+    fileSystem,
+    synchronizeAll: () => Promise.resolve(),
+    pendingPaths: () => pending,
+    abandon: () => abandoned.abort(),
+    close: () => Promise.resolve(),
+  };
+};
+
+await runToTheEnd(process.argv.slice(2), { buildStack });
