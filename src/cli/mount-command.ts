@@ -109,11 +109,11 @@ async function serveInBackground(
 ): Promise<number> {
   const logFile = logFileOf(config);
   const logging = startLog(config, logFile);
-  // The directory that the user was in must not be kept busy by us.
-  process.chdir('/');
   try {
     const customerKey = await command.receiveCustomerKey();
     const onMounted = (running: RunningMount): void => {
+      // The directory that the user was in must not be kept busy. Not before: variables of AWS may name relative paths.
+      process.chdir('/');
       void command.reportMounted(`${mountedLine(running)}; log: ${logFile}`);
     };
     const say = (line: string): void => logging.log.info({}, line);
