@@ -1,15 +1,16 @@
 /**
  * Read this first. A mount from beginning to end: everything that can be wrong is checked, the layers are put on top of each
- * other (`buildStack`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
+ * other (`stack.ts`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
  * it, is left to `src/cli`.
  */
 import type { MountConfig } from './config.js';
 import type { CustomerKey } from './customer-key.js';
 import type { FileSystem } from './file-system.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
-import { MountError, type Driver, type MountedFileSystem } from './fuse/driver.js';
+import type { Driver, MountedFileSystem } from './fuse/driver.js';
 import type { Log } from './log.js';
 import { prepareMountpoint } from './mountpoint.js';
+import { buildStack } from './stack.js';
 
 /** The layers of one mount, and the ends that stick out of them. */
 export interface Stack {
@@ -105,9 +106,4 @@ export async function mount(
       stack.abandon();
     },
   };
-}
-
-/** The real layers: fuse → vfs → cache → s3. */
-function buildStack(): Promise<Stack> {
-  return Promise.reject(new MountError('DriverMissing', 'this build has no driver'));
 }

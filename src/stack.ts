@@ -1,0 +1,127 @@
+/** Puts the real layers on top of each other, fuse → vfs → cache → s3, for `mount.ts`. */
+import { setMaxListeners } from 'node:events';
+import { ObjectReader } from './cache/object-reader.js';
+import { StagingArea } from './cache/staging-area.js';
+import { UploadLimiter } from './cache/upload-limiter.js';
+import type { MountConfig } from './config.js';
+import type { CustomerKey } from './customer-key.js';
+import { KernelDriver } from './fuse/kernel-driver.js';
+import type { Log } from './log.js';
+import type { Stack } from './mount.js';
+import { loadSetQuickAck } from './native/set-quick-ack.js';
+import { checkBucket } from './s3/check-bucket.js';
+import { connect, type S3Connection } from './s3/connect.js';
+import { CountingObjectStore, type StoreCounters } from './s3/counting-object-store.js';
+import { RetryPolicy } from './s3/retry-policy.js';
+import { RetryingObjectStore } from './s3/retrying-object-store.js';
+import { S3ObjectStore } from './s3/s3-object-store.js';
+import { BucketFileSystem } from './vfs/bucket-file-system.js';
+
+/** Parts on their way at once, and their bytes: with reading beside it, about what fills a campus link. */
+const maxConcurrentUploads = 8;
+const maxUploadBytesInFlight = 64 * 1024 * 1024;
+/** A request is tried again for about this long; then the caller hears of it, and closes may be tried again. */
+const retryElapsedMs = 30_000;
+const retryAttempts = 8;
+
+const allPermissions = 0o777;
+const filePermissions = 0o666;
+
+/**
+ * Connects, checks bucket and key, and builds the layers. Rejects with a StoreError or a MountError whose message is
+ * meant for the user.
+ */
+export async function buildStack(
+  config: MountConfig,
+  customerKey: CustomerKey,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Stack> {
+  // One signal may be listened to by as many requests as are in flight, which is no leak.
+  setMaxListeners(0);
+  const connection = await connect({
+    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
+    ...(config.region === undefined ? {} : { region: config.region }),
+    ...(config.profile === undefined ? {} : { profile: config.profile }),
+    ...(config.caBundle === undefined ? {} : { caBundle: config.caBundle }),
+    allowPlainHttp: config.allowPlainHttp,
+    requestTimeoutMs: config.requestTimeoutMs,
+    connectTimeoutMs: config.connectTimeoutMs,
+    maxSockets: config.maxConnections,
+    setQuickAck: loadSetQuickAck(),
+    log,
+  });
+  try {
+    const retry = new RetryPolicy({ maxAttempts: retryAttempts, maxElapsedMs: retryElapsedMs, log });
+    const plain = new S3ObjectStore({
+      client: connection.client,
+      endpoint: connection.endpoint,
+      bucket: config.bucket,
+      customerKey,
+      plaintext: config.plaintext,
+      maxConcurrentRequests: config.maxConnections,
+      copyRetry: retry,
+      log,
+    });
+    const { bucket, prefix } = config;
+    const { endpoint } = connection;
+    const found = await checkBucket({ store: plain, bucket, endpoint, customerKey, prefix, log }, signal);
+    log.debug({ ...found }, 'the bucket can be read with this key');
+    const counting = new CountingObjectStore(plain);
+    return assemble(config, new RetryingObjectStore(counting, retry), counting, connection, log);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function assemble(
+  config: MountConfig,
+  store: RetryingObjectStore,
+  counting: CountingObjectStore,
+  connection: S3Connection,
+  log: Log,
+): Stack {
+  const reader = new ObjectReader({ store, cacheBytes: config.cacheBytes, log });
+  const area = new StagingArea({
+    memoryBytes: config.writeBufferBytes,
+    spillDirectory: config.spillDirectory,
+    spillBytes: config.spillBytes,
+    log,
+  });
+  const fileSystem = new BucketFileSystem({
+    store,
+    reader,
+    area,
+    uploads: new UploadLimiter({ maxConcurrentUploads, maxBytesInFlight: maxUploadBytesInFlight }),
+    prefix: config.prefix,
+    defaults: {
+      uid: config.uid,
+      gid: config.gid,
+      filePermissions: filePermissions & ~config.umask,
+      directoryPermissions: allPermissions & ~config.umask,
+    },
+    metadataTtlMs: config.metadataTtlMs,
+    isReadOnly: config.readOnly,
+    log,
+  });
+  return {
+    driver: new KernelDriver(),
+    fileSystem,
+    synchronizeAll: () => fileSystem.synchronizeAll(),
+    pendingPaths: () => fileSystem.pendingKeys(),
+    abandon: () => fileSystem.abandon(),
+    close: async () => {
+      reader.stop();
+      await area.stop();
+      connection.close();
+      logCounters(counting.counters(), log);
+    },
+  };
+}
+
+function logCounters(counters: StoreCounters, log: Log): void {
+  const { requests: byOperation, failures, bytesReceived, bytesSent } = counters;
+  const requests = Object.values(byOperation).reduce((sum, count) => sum + count, 0);
+  log.info({ requests, bytesReceived, bytesSent, byOperation, failures }, 'store counters');
+}
