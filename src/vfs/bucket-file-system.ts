@@ -45,6 +45,7 @@ import { maxNameBytes } from './names.js';
 import { asFsError, NamespaceOperations } from './namespace-operations.js';
 import { attributesOf, NodeFinder } from './node-finder.js';
 import type { Node } from './nodes.js';
+import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
 import { Resolver } from './resolver.js';
 import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
@@ -64,6 +65,8 @@ export interface BucketFileSystemOptions {
   readonly isReadOnly: boolean;
   /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
   readonly attributeDelayMs?: number;
+  /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
+  readonly rewriteBytes?: number;
   /** How many objects' attributes are remembered; default 100,000, of about 600 bytes each. */
   readonly maxKnownObjects?: number;
   /** How many entries all remembered listings may have; default 300,000, of about 300 bytes each. */
@@ -102,10 +105,12 @@ export class BucketFileSystem implements FileSystem {
     const maxListedEntries = options.maxListedEntries ?? 300_000;
     const resolver = new Resolver({ store, infos, metadataTtlMs, maxListedEntries, clock, log });
     const attributeDelayMs = options.attributeDelayMs ?? 500;
+    const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
     const contents = new Set<StagedFile>();
     const writeBack = new WriteBack({
       store,
       reader,
+      rewriter,
       infos,
       inodes,
       contents,
@@ -117,6 +122,7 @@ export class BucketFileSystem implements FileSystem {
     this.#context = {
       store,
       reader,
+      rewriter,
       area,
       uploads,
       infos,

@@ -9,6 +9,7 @@ import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import type { Clock } from './clock.js';
 import type { InodeTable } from './inode-table.js';
+import type { ObjectRewriter } from './object-rewriter.js';
 import type { Resolver } from './resolver.js';
 import type { AttributeDefaults } from './stored-attributes.js';
 import type { WriteBack } from './write-back.js';
@@ -16,6 +17,7 @@ import type { WriteBack } from './write-back.js';
 export interface VfsContext {
   readonly store: ObjectStore;
   readonly reader: ObjectReader;
+  readonly rewriter: ObjectRewriter;
   readonly area: StagingArea;
   readonly uploads: UploadLimiter;
   readonly infos: ObjectInfoCache;

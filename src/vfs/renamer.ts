@@ -84,7 +84,7 @@ export class Renamer {
     flags: RenameFlags,
     signal: AbortSignal,
   ): Promise<void> {
-    const { store, writeBack, clock } = this.#context;
+    const { store, rewriter, writeBack, clock } = this.#context;
     await this.#lockAll([source, ...(target?.kind === 'file' ? [target] : [])], signal, async () => {
       if (source.content?.isDirty) await writeBack.storeLocked(source, signal);
       const { info } = source;
@@ -94,10 +94,7 @@ export class Renamer {
       const attributes = { ...source.attributes, ctimeNs: clock.nowNs() };
       const headers = headersOfAttributes(attributes);
       const condition: WriteCondition = flags.noReplace ? { ifNoneMatch: '*' } : {};
-      const { etag } =
-        info.size === 0
-          ? await store.put(newKey, [], headers, condition, signal)
-          : await store.copy(info, newKey, headers, condition, signal);
+      const { etag } = await rewriter.copy(info, newKey, headers, condition, signal);
       if (target?.kind === 'file') {
         target.info = undefined; // its object is the new one now
         await this.#names.forgetRemoved(target);
@@ -216,7 +213,7 @@ export class Renamer {
   }
 
   async #copyObject(object: ListedObject, targetKey: string, signal: AbortSignal): Promise<CopiedObject> {
-    const { store, infos } = this.#context;
+    const { store, rewriter, infos } = this.#context;
     if (Buffer.byteLength(targetKey) > store.limits.maxKeyBytes) {
       throw new FsError(
         'ENAMETOOLONG',
@@ -228,10 +225,7 @@ export class Renamer {
       metadata: info.metadata,
       ...(info.contentType === undefined ? {} : { contentType: info.contentType }),
     };
-    const { etag } =
-      info.size === 0
-        ? await store.put(targetKey, [], headers, {}, signal)
-        : await store.copy(info, targetKey, headers, {}, signal);
+    const { etag } = await rewriter.copy(info, targetKey, headers, {}, signal);
     return { sourceKey: object.key, targetKey, etag, size: info.size, headers };
   }
 

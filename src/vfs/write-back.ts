@@ -16,6 +16,7 @@ import { isStoreError, isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
 import { ancestorsOf, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { waitInterruptibly } from './mutex.js';
+import type { ObjectRewriter } from './object-rewriter.js';
 import {
   attributesOfObject,
   headersOfAttributes,
@@ -26,6 +27,7 @@ import {
 export interface WriteBackOptions {
   readonly store: ObjectStore;
   readonly reader: ObjectReader;
+  readonly rewriter: ObjectRewriter;
   readonly infos: ObjectInfoCache;
   readonly inodes: InodeTable;
   readonly contents: Set<StagedFile>;
@@ -254,15 +256,12 @@ export class WriteBack {
   }
 
   async #copyForAttributes(node: FileNode, signal: AbortSignal): Promise<void> {
-    const { store } = this.#options;
+    const { rewriter } = this.#options;
     const { info, attributes, key } = node;
     if (!info) return;
     const headers = headersOfAttributes(attributes);
     const condition = { ifMatch: info.etag };
-    const { etag } =
-      info.size === 0
-        ? await store.put(key, [], headers, condition, signal)
-        : await store.copy(info, key, headers, condition, signal);
+    const { etag } = await rewriter.copy(info, key, headers, condition, signal);
     const version = { key, etag, size: info.size };
     this.relabel(info, version);
     this.recordStored(node, version, headers);

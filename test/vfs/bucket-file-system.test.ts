@@ -141,6 +141,21 @@ test('several changes of the attributes of a stored file cost one copy and move 
   t.deepEqual(fixture.store.contentOf('f'), big);
 });
 
+test('a small object is sent again with its new attributes, which costs one request if it was read before', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount({ attributeDelayMs: 1_000_000, rewriteBytes: 100 });
+  await client.writeFile('f', 'small');
+  fixture.store.resetCounters();
+  await client.setAttributes('f', { mode: 0o600 });
+  await fs.synchronizeAll();
+  t.is(fixture.store.requestCount('put', 'get', 'copy'), 1);
+  t.is(fixture.store.contentOf('f')?.toString(), 'small');
+  t.is(fixture.store.objects.get('f')?.info.metadata['mode'], String(0o100600));
+  await client.rename('f', 'g');
+  t.is(fixture.store.contentOf('g')?.toString(), 'small');
+  t.is(fixture.store.requestCount('copy'), 0);
+});
+
 test('attributes that the server refuses to store are the former ones again', async (t) => {
   const fixture = new Fixture(t);
   const { client, fs, lines } = fixture.mount();

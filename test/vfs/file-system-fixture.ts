@@ -84,6 +84,7 @@ export class Fixture {
       metadataTtlMs,
       isReadOnly: false,
       attributeDelayMs: 0,
+      rewriteBytes: 0,
       clock: this.clock,
       log,
       ...options,
