@@ -23,7 +23,7 @@ export function bytesOfBlocks({ first, end }: BlockRange, size: number, blockByt
   return { offset, length: Math.min(end * blockBytes, size) - offset };
 }
 
-/** The blocks that `bytes`, the content from `offset`, holds whole; none if `first` is not below `end`. */
+/** The blocks that lie within these bytes, the object's last even if short; none if `first` is not below `end`. */
 export function blocksWithin({ offset, length }: ByteRange, size: number, blockBytes: number): BlockRange {
   const end = offset + length;
   return {

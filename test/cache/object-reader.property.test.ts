@@ -4,13 +4,14 @@ import fc from 'fast-check';
 import { StoreError } from '../../src/errors.js';
 import type { GetReply, GetRequest } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
+import { blockOverheadBytes } from '../../src/cache/block-cache.js';
 import { ObjectReader, type ReadStream } from '../../src/cache/object-reader.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { patternOf } from './pattern.js';
 import { silentLog } from './silent-log.js';
 
 const blockBytes = 4096;
-const cacheBytes = 100 * (blockBytes + 512);
+const cacheBytes = 100 * (blockBytes + blockOverheadBytes);
 const maxConcurrentFetches = 4;
 
 type Step =

@@ -325,3 +325,55 @@ test('a demand read does not wait for the places that fetches ahead take', async
   given.store.release();
   t.is((await reading).length, 4096);
 });
+
+test('a read that comes to blocks whose fetch ahead still waits makes it begin', async (t) => {
+  const given = setup(64 * mebibyte, { maxConcurrentFetches: 4 });
+  const stream = given.reader.createStream();
+  given.store.hold();
+  // Four fetches of 512 KiB are wanted ahead, and two may be under way beside the one that is waited for.
+  const reading = readBytes(given, 0, mebibyte, stream);
+  t.is(given.reader.statistics().fetchesInFlight, 3);
+  const waiting = readBytes(given, 2 * mebibyte + 512 * kibibyte, 128 * kibibyte);
+  t.is(given.reader.statistics().fetchesInFlight, 4);
+  given.reader.checkInvariants();
+  given.store.release();
+  await Promise.all([reading, waiting]);
+  t.is(given.reader.statistics().misses, 8);
+});
+
+test('what is fetched ahead for two readers goes on when one of them is closed', async (t) => {
+  const given = setup(64 * mebibyte);
+  const [first, second] = [given.reader.createStream(), given.reader.createStream()];
+  given.store.hold();
+  const reads = [readBytes(given, 0, mebibyte, first), readBytes(given, 0, mebibyte, second)];
+  given.reader.closeStream(first);
+  given.reader.checkInvariants();
+  given.store.release();
+  await Promise.all(reads);
+  await settled(given.reader);
+  t.deepEqual(given.store.abortedKeys, []);
+  t.is(given.store.bytesReceived, 3 * mebibyte);
+});
+
+test('sequential readers share half of the cache, and one that falls silent loses its share', async (t) => {
+  let nowMs = 0;
+  const cacheBytes = 16 * mebibyte;
+  const given = setup(64 * mebibyte, { cacheBytes, now: () => nowMs });
+  const streams = [given.reader.createStream(), given.reader.createStream()];
+  const aheadOf = async (stream: ReadStream, start: number) => {
+    given.reader.drop('object');
+    const before = given.store.bytesReceived;
+    for (let offset = start; offset < start + 12 * mebibyte; offset += 128 * kibibyte) {
+      await readBytes(given, offset, 128 * kibibyte, stream);
+    }
+    await settled(given.reader);
+    return given.store.bytesReceived - before - 12 * mebibyte;
+  };
+  const alone = await aheadOf(streams[0]!, 0);
+  t.true(alone > 6 * mebibyte && alone <= 8 * mebibyte, `${alone} bytes ahead`);
+  const shared = await aheadOf(streams[1]!, 32 * mebibyte);
+  t.true(shared > 3 * mebibyte && shared <= 4 * mebibyte, `${shared} bytes ahead`);
+  nowMs = 60_000;
+  const aloneAgain = await aheadOf(streams[1]!, 16 * mebibyte);
+  t.true(aloneAgain > 6 * mebibyte && aloneAgain <= 8 * mebibyte, `${aloneAgain} bytes ahead`);
+});
