@@ -3,6 +3,7 @@
  * A pure data structure; it holds no bytes.
  */
 import type { ObjectVersion } from '../object-version.js';
+import { isSameVersion } from './version-map.js';
 
 /**
  * `staged`: in the staging area. `sent`: only in a part of the multipart upload under way, so that it can be read
@@ -169,10 +170,6 @@ export class ExtentMap {
 
 export function isStored(source: ExtentSource): source is ObjectVersion {
   return typeof source !== 'string';
-}
-
-export function isSameVersion(a: ObjectVersion, b: ObjectVersion): boolean {
-  return a.key === b.key && a.etag === b.etag;
 }
 
 function endOf(extent: Extent): number {

@@ -5,10 +5,11 @@
 import { StoreError } from '../errors.js';
 import type { ObjectVersion } from '../object-version.js';
 import { ExtentMap, isStored, type Extent } from './extent-map.js';
+import type { ReadStream } from './object-reader.js';
 import { StagedBytes, type LentBytes } from './staged-bytes.js';
 import type { Standing } from './staged-chunk.js';
 import type { StagingArea } from './staging-area.js';
-import type { ReaderStream, VersionReader } from './version-reader.js';
+import type { VersionReader } from './version-reader.js';
 
 /** A request's body. The pieces stay as they are until `release`; `isIntact`: nobody uses them any more. */
 export interface Body {
@@ -19,8 +20,8 @@ export interface Body {
 /** Views of this stand for all zeros. Never written to. */
 const zeros = Buffer.alloc(1024 * 1024);
 
-/** Stored bytes are read in pieces of this size where there is no request to go by. */
-const detachBytes = 4 * 1024 * 1024;
+/** How much `detach` reads at once; the reader fetches ahead of it. */
+const detachBytes = 1024 * 1024;
 
 export class FileContent {
   readonly #reader: VersionReader;
@@ -49,7 +50,7 @@ export class FileContent {
   async read(
     offset: number,
     length: number,
-    stream: ReaderStream | undefined,
+    stream: ReadStream | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array[]> {
     const reads = this.#extents
@@ -122,15 +123,20 @@ export class FileContent {
 
   /** Stages everything that is in objects. If it rejects, a part of it may be staged; the content is the same. */
   async detach(signal: AbortSignal): Promise<void> {
-    for (const { offset, length, source } of this.#extents.slice(0, this.size)) {
-      if (!isStored(source)) continue;
-      for (let done = 0; done < length; done += detachBytes) {
-        let at = offset + done;
-        for (const piece of await this.read(at, Math.min(detachBytes, length - done), undefined, signal)) {
-          await this.write(at, piece, signal);
-          at += piece.length;
+    const stream = this.#reader.createStream();
+    try {
+      for (const { offset, length, source } of this.#extents.slice(0, this.size)) {
+        if (!isStored(source)) continue;
+        for (let done = 0; done < length; done += detachBytes) {
+          let at = offset + done;
+          for (const piece of await this.read(at, Math.min(detachBytes, length - done), stream, signal)) {
+            await this.write(at, piece, signal);
+            at += piece.length;
+          }
         }
       }
+    } finally {
+      this.#reader.closeStream(stream);
     }
   }
 
@@ -161,7 +167,7 @@ export class FileContent {
 
   async #readUnstaged(
     { offset, length, source, sourceOffset }: Extent,
-    stream: ReaderStream | undefined,
+    stream: ReadStream | undefined,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
     if (source === 'zero') return zeroPieces(length);

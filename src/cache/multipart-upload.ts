@@ -22,6 +22,13 @@ export interface UploadTarget {
   readonly condition: WriteCondition;
 }
 
+export interface UploadSignals {
+  /** The caller's: ends everything up to the last request. */
+  readonly signal: AbortSignal;
+  /** Of the request that makes the object appear: its outcome must be known, so that the caller does not end it. */
+  readonly finalSignal: AbortSignal;
+}
+
 export interface UploadServices {
   readonly store: ObjectStore;
   readonly limiter: UploadLimiter;

@@ -65,7 +65,8 @@ export class StagingArea {
   /** Without a buffer, and could be given up. */
   readonly #spilledSent = new Set<StagedChunk>();
 
-  #spills = 0;
+  /** The writes to the spill file under way. */
+  readonly #spills = new Set<Promise<void>>();
   #spillingBytes = 0;
   #discardedChunks = 0;
   #isStopped = false;
@@ -104,6 +105,7 @@ export class StagingArea {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const { waiter } of this.#waiting.splice(0)) waiter.refuse(stoppedError());
+    await Promise.all(this.#spills);
     await this.#spillFile.stop();
   }
 
@@ -278,9 +280,9 @@ export class StagingArea {
       const wantedBytes = next
         ? this.#usedBytes + next.bytes - this.#limitBytes
         : this.#usedBytes - (this.#limitBytes / 8) * 7;
-      if (wantedBytes <= this.#spillingBytes || this.#spills >= maxConcurrentSpills) return;
+      if (wantedBytes <= this.#spillingBytes || this.#spills.size >= maxConcurrentSpills) return;
       if (this.#makeRoom(next !== undefined)) continue;
-      if (!next || this.#busy.size > 0 || this.#grants > 0 || this.#spills > 0) return;
+      if (!next || this.#busy.size > 0 || this.#grants > 0 || this.#spills.size > 0) return;
       this.#waiting.shift();
       next.waiter.refuse(
         new FsError('ENOSPC', 'staged data fills the memory and the disk space that it may use'),
@@ -325,12 +327,11 @@ export class StagingArea {
     const { changes, length, buffer } = chunk;
     if (!buffer) throw new Error('the chunk is not in memory');
     chunk.isSpilling = true;
-    this.#spills += 1;
     this.#spillingBytes += length;
     this.#file(chunk);
-    void this.#spillFile.write(slot, buffer).then((isWritten) => {
+    const spill = this.#spillFile.write(slot, buffer).then((isWritten) => {
       chunk.isSpilling = false;
-      this.#spills -= 1;
+      this.#spills.delete(spill);
       this.#spillingBytes -= length;
       if (isWritten && !chunk.isFreed && chunk.pins === 0 && chunk.changes === changes) {
         chunk.slot = slot;
@@ -341,6 +342,7 @@ export class StagingArea {
       this.#file(chunk);
       this.#pump();
     });
+    this.#spills.add(spill);
   }
 }
 

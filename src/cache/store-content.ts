@@ -1,15 +1,13 @@
 /** Stores the whole content of a file as an object, by one PUT or by a multipart upload that is planned in advance. */
 import { FsError } from '../errors.js';
 import type { WriteReply } from '../object-store.js';
-import { MultipartUpload, type UploadServices, type UploadTarget } from './multipart-upload.js';
+import {
+  MultipartUpload,
+  type UploadServices,
+  type UploadSignals,
+  type UploadTarget,
+} from './multipart-upload.js';
 import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
-
-export interface StoreSignals {
-  /** The caller's: ends everything up to the last request. */
-  readonly signal: AbortSignal;
-  /** Of the request that makes the object appear: its outcome must be known, so that the caller does not end it. */
-  readonly finalSignal: AbortSignal;
-}
 
 export interface StoredContent {
   readonly etag: string;
@@ -22,7 +20,7 @@ export async function storeContent(
   services: UploadServices,
   limits: PlanLimits,
   target: UploadTarget,
-  signals: StoreSignals,
+  signals: UploadSignals,
 ): Promise<StoredContent> {
   const { content } = services;
   const parts = planOrRefuse(target.key, () => planUpload(content.extents.slice(0, content.size), limits));
@@ -43,7 +41,7 @@ export function planOrRefuse<T>(key: string, plan: () => T): T {
 async function put(
   { store, limiter, content }: UploadServices,
   { key, headers, condition }: UploadTarget,
-  { signal, finalSignal }: StoreSignals,
+  { signal, finalSignal }: UploadSignals,
 ): Promise<StoredContent> {
   const send = async () => {
     const body = await content.lend(0, content.size, signal);
@@ -65,7 +63,7 @@ async function storeParts(
   services: UploadServices,
   { key, headers, condition }: UploadTarget,
   parts: readonly PlannedPart[],
-  { signal, finalSignal }: StoreSignals,
+  { signal, finalSignal }: UploadSignals,
 ): Promise<WriteReply> {
   const upload = new MultipartUpload(services, key, headers);
   try {

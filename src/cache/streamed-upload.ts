@@ -5,7 +5,12 @@
 import { StoreError } from '../errors.js';
 import type { UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import { abortable, settleAll, withLinkedController } from './abortable-wait.js';
-import { MultipartUpload, type UploadServices, type UploadTarget } from './multipart-upload.js';
+import {
+  MultipartUpload,
+  type UploadServices,
+  type UploadSignals,
+  type UploadTarget,
+} from './multipart-upload.js';
 import { streamPartBytes, type PlannedPart } from './upload-plan.js';
 
 /**
@@ -124,14 +129,13 @@ export class StreamedUpload {
   }
 
   /**
-   * Sends what is missing before the frontier and the parts of `tail` after it, and completes the upload under `finalSignal`.
+   * Sends what is missing before the frontier and the parts of `tail` after it, and completes the upload.
    * After a failure it may be called again.
    */
   async complete(
     tail: readonly PlannedPart[],
     condition: WriteCondition,
-    signal: AbortSignal,
-    finalSignal: AbortSignal,
+    { signal, finalSignal }: UploadSignals,
   ): Promise<WriteReply> {
     const parts = await withLinkedController([signal, this.#controller.signal], async (controller) => {
       const orAbort = async <T>(work: Promise<T>): Promise<T> => {

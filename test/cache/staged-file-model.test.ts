@@ -190,10 +190,10 @@ class Run {
     await this.compare(0, maxSize);
     await file.discard();
     this.area.checkInvariants();
+    await this.area.stop();
     const { memoryBytes, spilledBytes, waiting } = this.area.statistics();
     if (memoryBytes + spilledBytes + waiting > 0) throw new Error('something is left in the staging area');
     if (store.uploads.size > 0) throw new Error('an upload is left in the bucket');
-    await this.area.stop();
   }
 
   async compare(from: number, length: number): Promise<void> {
@@ -259,14 +259,18 @@ test('a staged file is what a buffer would be, whatever fails', async (t) => {
   await fc.assert(
     fc.asyncProperty(scenario, async (given) => {
       const run = new Run(given);
-      for (const step of given.steps) {
+      try {
+        for (const step of given.steps) {
+          run.lastCommitWasWork = run.file.isDirty;
+          await run.take(step);
+          run.file.checkInvariants();
+          run.area.checkInvariants();
+        }
         run.lastCommitWasWork = run.file.isDirty;
-        await run.take(step);
-        run.file.checkInvariants();
-        run.area.checkInvariants();
+        await run.finish();
+      } finally {
+        await run.area.stop();
       }
-      run.lastCommitWasWork = run.file.isDirty;
-      await run.finish();
     }),
     { numRuns: Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 300), includeErrorInReport: true },
   );

@@ -1,4 +1,5 @@
 /** The simplest thing that reads versions: a ranged GET each time, nothing kept but what was seeded, to be looked at. */
+import { ReadStream } from '../../src/cache/read-stream.js';
 import type { VersionReader } from '../../src/cache/version-reader.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
@@ -15,7 +16,7 @@ export class StoreReader implements VersionReader {
     version: ObjectVersion,
     offset: number,
     length: number,
-    _stream: object | undefined,
+    _stream: ReadStream | undefined,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
     const request = { range: { offset, length }, ifMatch: version.etag };
@@ -26,5 +27,13 @@ export class StoreReader implements VersionReader {
 
   seed(version: ObjectVersion, offset: number, bytes: Uint8Array): void {
     this.seeded.set(`${version.key} ${version.etag} ${offset}`, Buffer.from(bytes));
+  }
+
+  createStream(): ReadStream {
+    return new ReadStream();
+  }
+
+  closeStream(): void {
+    // Nothing is fetched ahead here.
   }
 }

@@ -1,0 +1,244 @@
+/**
+ * How the content of one file gets into the bucket, and what of it is there: streamed while it is being written, or by one
+ * PUT or a planned upload at the commit. Its methods are called under the file's lock.
+ */
+import { StoreError } from '../errors.js';
+import type { ObjectHeaders, WriteCondition } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
+import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
+import { planOrRefuse, storeContent } from './store-content.js';
+import { StreamedUpload } from './streamed-upload.js';
+import { planParts, streamPartBytes, type PlanLimits } from './upload-plan.js';
+import type { VersionReader } from './version-reader.js';
+
+export interface ContentUploaderOptions {
+  readonly services: UploadServices;
+  readonly reader: VersionReader;
+  readonly base: ObjectVersion | undefined;
+  readonly target: () => UploadTarget;
+  readonly limits: PlanLimits;
+  readonly streamingThresholdBytes: number;
+  /** Streamed parts are multiples of it. */
+  readonly chunkBytes: number;
+}
+
+export class ContentUploader {
+  readonly #services: UploadServices;
+  readonly #reader: VersionReader;
+  readonly #target: () => UploadTarget;
+  readonly #limits: PlanLimits;
+  readonly #chunkBytes: number;
+  /** Infinity: nothing is streamed any more. */
+  #streamingThresholdBytes: number;
+  #base: ObjectVersion | undefined;
+  #isMarked = false;
+  /** The content is in the bucket, but not yet under the key and with the headers that it should have. */
+  #isMisplaced = false;
+  /** While it is there, parts before its frontier are, or are about to be, in the bucket. */
+  #stream: StreamedUpload | undefined;
+  /** Aborts of uploads that go on by themselves. They never reject. */
+  readonly #cleanups = new Set<Promise<void>>();
+
+  constructor(options: ContentUploaderOptions) {
+    this.#services = options.services;
+    this.#reader = options.reader;
+    this.#base = options.base;
+    this.#target = options.target;
+    this.#limits = options.limits;
+    this.#chunkBytes = options.chunkBytes;
+    const { limits } = options.services.store;
+    const firstPartBytes = streamPartBytes(1, limits, options.limits.sendPartBytes, options.chunkBytes);
+    this.#streamingThresholdBytes = Math.max(options.streamingThresholdBytes, firstPartBytes);
+  }
+
+  get base(): ObjectVersion | undefined {
+    return this.#base;
+  }
+
+  get isDirty(): boolean {
+    return this.#isMarked || this.#isMisplaced || !this.#isStoredAsBase();
+  }
+
+  /** Why streaming does not get on, if it does not. */
+  get failure(): unknown {
+    return this.#stream?.failure;
+  }
+
+  markDirty(): void {
+    this.#isMarked = true;
+  }
+
+  /** Whether a change of [offset, offset + length) needs bytes that are only in the upload. */
+  needsCommitToChange(offset: number, length: number): boolean {
+    const span = this.#stream?.spanOf(offset, length);
+    return span !== undefined && this.#hasSent(span.offset, span.length);
+  }
+
+  /** The same for cutting the file at `size`: the part that is cut through has to be put together anew. */
+  needsCommitToCut(size: number): boolean {
+    const span = this.#stream?.spanOf(size, 1);
+    return span !== undefined && this.#hasSent(span.offset, size - span.offset);
+  }
+
+  /** [offset, offset + length) is about to change. From now on no chunk of the parts that have it is given up. */
+  touch(offset: number, length: number): void {
+    this.#stream?.touch(offset, length);
+  }
+
+  /** The file is about to end at `size`. */
+  cut(size: number): void {
+    this.#stream?.cut(size);
+    if (this.#stream?.partCount === 0) this.#dropStream();
+  }
+
+  /** More is staged: sends what can be sent already. */
+  advance(): void {
+    const { content } = this.#services;
+    if (!this.#stream) {
+      if (content.extents.endOfRun(0, 'staged') < this.#streamingThresholdBytes) return;
+      if (content.extents.hasStored()) return;
+      this.#stream = new StreamedUpload({
+        services: this.#services,
+        target: this.#target(),
+        partBytes: this.#limits.sendPartBytes,
+        unitBytes: this.#chunkBytes,
+      });
+    }
+    this.#stream.advance(content.extents.endOfRun(this.#stream.frontier, 'staged'));
+  }
+
+  /** Nothing is streamed from now on. Nothing may be `sent`. */
+  stopStreaming(): void {
+    this.#streamingThresholdBytes = Infinity;
+    this.#dropStream();
+  }
+
+  /** The bucket has this, and so has the content. Whatever was under way is aborted. */
+  reset(base: ObjectVersion | undefined): void {
+    this.#dropStream();
+    this.#services.content.reset(base);
+    this.forgetBase();
+    this.#base = base;
+  }
+
+  /** Nothing is in the bucket any more. */
+  forgetBase(): void {
+    this.#base = undefined;
+    this.#isMarked = false;
+    this.#isMisplaced = false;
+  }
+
+  /** Resolves when no abort is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#cleanups);
+  }
+
+  async commit(signals: UploadSignals): Promise<ObjectVersion> {
+    if (!this.isDirty && this.#base) return this.#base;
+    const target = this.#target();
+    if (this.#isMisplaced && this.#base && this.#isStoredAsBase()) {
+      return this.#place(this.#base, target, signals);
+    }
+    return (await this.#completeStream(target, signals)) ?? (await this.#storeAnew(target, signals));
+  }
+
+  #isStoredAsBase(): boolean {
+    const { content } = this.#services;
+    return this.#base ? content.extents.isExactly(this.#base) : content.size === 0;
+  }
+
+  #hasSent(offset = 0, length = this.#services.content.size): boolean {
+    return this.#services.content.extents.has('sent', offset, length);
+  }
+
+  #dropStream(): void {
+    const stream = this.#stream;
+    if (!stream) return;
+    this.#stream = undefined;
+    const cleanup = stream.abort().finally(() => this.#cleanups.delete(cleanup));
+    this.#cleanups.add(cleanup);
+  }
+
+  async #storeAnew(target: UploadTarget, signals: UploadSignals): Promise<ObjectVersion> {
+    const { etag, bytes } = await storeContent(this.#services, this.#limits, target, signals);
+    const version = this.#settle(target.key, etag);
+    if (bytes) this.#reader.seed(version, 0, bytes);
+    return version;
+  }
+
+  /** Undefined if there is no streamed upload that could be completed. */
+  async #completeStream(target: UploadTarget, signals: UploadSignals): Promise<ObjectVersion | undefined> {
+    const { content, log } = this.#services;
+    const stream = this.#stream;
+    if (!stream) return undefined;
+    const isElsewhere = stream.key !== target.key;
+    if (!this.#hasSent() && (isElsewhere || content.size <= this.#limits.putBytes)) {
+      this.#dropStream();
+      return undefined;
+    }
+    // Under a key that is not the file's any more nothing may be replaced.
+    const condition: WriteCondition = isElsewhere ? { ifNoneMatch: '*' } : target.condition;
+    const maxParts = this.#limits.maxParts - stream.partCount;
+    let etag: string;
+    try {
+      const rest = content.extents.slice(stream.frontier, content.size - stream.frontier);
+      const tail = planOrRefuse(target.key, () => planParts(rest, { ...this.#limits, maxParts }));
+      ({ etag } = await stream.complete(tail, condition, signals));
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'NoSuchUpload') || this.#hasSent()) throw error;
+      log.warn({ err: error, key: stream.key }, 'the upload is gone; the file is uploaded anew');
+      this.#dropStream();
+      return undefined;
+    }
+    const version = this.#settle(stream.key, etag);
+    if (!isElsewhere && isSameHeaders(stream.headers, target.headers)) return version;
+    this.#isMisplaced = true;
+    return this.#place(version, target, signals);
+  }
+
+  /** Gives the stored content the key and the headers that were decided on after its upload had begun. */
+  async #place(
+    version: ObjectVersion,
+    { key, headers, condition }: UploadTarget,
+    { signal, finalSignal }: UploadSignals,
+  ): Promise<ObjectVersion> {
+    const { store, log } = this.#services;
+    const info = await store.head(version.key, signal);
+    if (info.etag !== version.etag) {
+      throw new StoreError('PreconditionFailed', `${version.key}: changed by somebody else`);
+    }
+    const isInPlace = key === version.key;
+    const copyCondition = isInPlace ? { ifMatch: version.etag } : condition;
+    const { etag } = await store.copy(info, key, headers, copyCondition, finalSignal);
+    const placed = this.#settle(key, etag);
+    if (!isInPlace) {
+      try {
+        await store.delete(version.key, finalSignal);
+      } catch (error) {
+        log.warn({ err: error, key: version.key }, 'the file is left under its earlier key as well');
+      }
+    }
+    return placed;
+  }
+
+  /** The content is what was just stored. */
+  #settle(key: string, etag: string): ObjectVersion {
+    const { content } = this.#services;
+    const version = { key, etag, size: content.size };
+    this.#stream = undefined;
+    content.reset(version);
+    this.#base = version;
+    this.#isMarked = false;
+    this.#isMisplaced = false;
+    return version;
+  }
+}
+
+function isSameHeaders(a: ObjectHeaders, b: ObjectHeaders): boolean {
+  const names = Object.keys(a.metadata);
+  return (
+    a.contentType === b.contentType &&
+    names.length === Object.keys(b.metadata).length &&
+    names.every((name) => a.metadata[name] === b.metadata[name])
+  );
+}
