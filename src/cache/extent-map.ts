@@ -83,7 +83,7 @@ export class ExtentMap {
   /** Whether any byte of [offset, offset + length) is of this source. */
   has(source: 'zero' | 'staged' | 'sent', offset: number, length: number): boolean {
     const end = offset + length;
-    for (let index = this.#find(offset); index < this.#extents.length; index++) {
+    for (let index = this.#find(offset); length > 0 && index < this.#extents.length; index++) {
       const extent = this.#extents[index];
       if (!extent || extent.offset >= end) return false;
       if (extent.source === source) return true;

@@ -57,10 +57,10 @@ export function planParts(extents: readonly Extent[], limits: PlanLimits): Plann
   let sendPartBytes = Math.min(Math.max(limits.sendPartBytes, minPartSize), maxPartSize);
   let copyPartBytes = Math.min(Math.max(limits.copyPartBytes, minPartSize), maxPartSize);
   for (;;) {
-    const parts = runs.flatMap((run) =>
-      split(run, run.copyFrom ? copyPartBytes : sendPartBytes, maxPartSize),
-    );
-    if (parts.length <= maxParts) return parts;
+    const countOf = (run: Run) => pieceCount(run, run.copyFrom ? copyPartBytes : sendPartBytes, maxPartSize);
+    if (runs.reduce((sum, run) => sum + countOf(run), 0) <= maxParts) {
+      return runs.flatMap((run) => split(run, countOf(run)));
+    }
     // Larger copies cost nothing, larger parts to send cost memory.
     if (copyPartBytes < maxPartSize) copyPartBytes = Math.min(copyPartBytes * 2, maxPartSize);
     else if (sendPartBytes < maxPartSize) sendPartBytes = Math.min(sendPartBytes * 2, maxPartSize);
@@ -120,31 +120,37 @@ function joinSentRuns(runs: Run[]): void {
 
 /** Gives every run but the last `minPartSize`, with as little as possible of what the server would have copied. */
 function extendShortRuns(runs: Run[], minPartSize: number): void {
-  let index = 0;
-  for (let right = runs[1]; right; right = runs[index + 1]) {
-    const run = runs[index];
-    if (!run || run.length >= minPartSize) {
-      index += 1;
-      continue;
+  let kept = 0;
+  for (let next = 0; next < runs.length;) {
+    const run = runs[next++];
+    if (!run) break;
+    // Only a run to be sent can be short and have something to its right, and then its neighbours are copies.
+    for (let right = runs[next]; right && run.length < minPartSize; right = runs[next]) {
+      const missing = minPartSize - run.length;
+      const left = runs[kept - 1];
+      const isRightLast = next + 1 === runs.length;
+      if (right.copyFrom && right.length - missing >= (isRightLast ? 1 : minPartSize)) {
+        right.offset += missing;
+        right.length -= missing;
+        right.copyFrom = { ...right.copyFrom, offset: right.copyFrom.offset + missing };
+        run.length += missing;
+      } else if (left && left.length - missing >= minPartSize) {
+        left.length -= missing;
+        run.offset -= missing;
+        run.length += missing;
+      } else {
+        run.length += right.length;
+        next += 1;
+        const following = runs[next];
+        if (following && !following.copyFrom) {
+          run.length += following.length;
+          next += 1;
+        }
+      }
     }
-    // Only a run to be sent can be short here, so that both neighbours are copies.
-    const missing = minPartSize - run.length;
-    const left = runs[index - 1];
-    const isRightLast = index + 2 === runs.length;
-    if (right.copyFrom && right.length - missing >= (isRightLast ? 1 : minPartSize)) {
-      right.offset += missing;
-      right.length -= missing;
-      right.copyFrom = { ...right.copyFrom, offset: right.copyFrom.offset + missing };
-      run.length += missing;
-    } else if (left && left.length - missing >= minPartSize) {
-      left.length -= missing;
-      run.offset -= missing;
-      run.length += missing;
-    } else {
-      right.copyFrom = undefined;
-      joinSentRuns(runs);
-    }
+    runs[kept++] = run;
   }
+  runs.length = kept;
 }
 
 /** Sends the shortest copies after all until there are at most `maxRuns`. */
@@ -159,8 +165,11 @@ function mergeClosestRuns(runs: Run[], maxRuns: number): void {
 }
 
 /** Pieces of `partBytes` to less than twice that; more pieces only where maxPartSize needs them. */
-function split({ offset, length, copyFrom }: Run, partBytes: number, maxPartSize: number): PlannedPart[] {
-  const count = Math.max(1, Math.floor(length / partBytes), Math.ceil(length / maxPartSize));
+function pieceCount({ length }: Run, partBytes: number, maxPartSize: number): number {
+  return Math.max(1, Math.floor(length / partBytes), Math.ceil(length / maxPartSize));
+}
+
+function split({ offset, length, copyFrom }: Run, count: number): PlannedPart[] {
   const parts: PlannedPart[] = [];
   for (let index = 0; index < count; index++) {
     const start = Math.floor((length * index) / count);

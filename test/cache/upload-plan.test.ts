@@ -1,0 +1,170 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { ExtentMap, isStored, type Extent } from '../../src/cache/extent-map.js';
+import {
+  defaultCopyPartBytes,
+  defaultPartBytes,
+  planParts,
+  planUpload,
+  streamPartBytes,
+  type PlanLimits,
+  type PlannedPart,
+} from '../../src/cache/upload-plan.js';
+import type { ObjectVersion } from '../../src/object-version.js';
+import { defaultMemoryLimits } from '../object-store/memory-object-store.js';
+
+const mebibyte = 1024 * 1024;
+const gibibyte = 1024 * mebibyte;
+
+const realLimits: PlanLimits = {
+  ...defaultMemoryLimits,
+  putBytes: defaultPartBytes,
+  sendPartBytes: defaultPartBytes,
+  copyPartBytes: defaultCopyPartBytes,
+};
+
+function sentBytes(parts: readonly PlannedPart[]): number {
+  return parts.reduce((sum, { length, copyFrom }) => sum + (copyFrom ? 0 : length), 0);
+}
+
+/** Throws unless the parts make up the extents and keep to the limits. */
+function checkParts(parts: readonly PlannedPart[], extents: readonly Extent[], limits: PlanLimits): void {
+  const size = extents.reduce((sum, { length }) => sum + length, 0);
+  let end = extents[0]?.offset ?? 0;
+  if (parts.length > limits.maxParts) throw new Error('too many parts');
+  for (const [index, part] of parts.entries()) {
+    if (part.offset !== end) throw new Error(`part ${index} begins at ${part.offset}, not at ${end}`);
+    if (part.length <= 0) throw new Error(`part ${index} is empty`);
+    if (part.length > limits.maxPartSize) throw new Error(`part ${index} is too large`);
+    if (index < parts.length - 1 && part.length < limits.minPartSize)
+      throw new Error(`part ${index} is too small`);
+    end += part.length;
+    const { copyFrom } = part;
+    if (!copyFrom) continue;
+    const source = extents.find(
+      (extent) => extent.offset <= part.offset && part.offset < extent.offset + extent.length,
+    );
+    if (
+      source?.source !== copyFrom.version ||
+      source.offset + source.length < end ||
+      copyFrom.offset !== source.sourceOffset + part.offset - source.offset
+    ) {
+      throw new Error(`part ${index} is copied from elsewhere`);
+    }
+  }
+  if (end !== (extents[0]?.offset ?? 0) + size) throw new Error(`the parts end at ${end}`);
+}
+
+test('the parts make up the content and keep to the limits, however small these are', (t) => {
+  const versions: ObjectVersion[] = ['a', 'b'].map((key) => ({ key, etag: key, size: 100_000 }));
+  const extent = fc.record({
+    length: fc.oneof(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 1000 })),
+    source: fc.constantFrom(...versions, 'zero' as const, 'staged' as const),
+    sourceOffset: fc.integer({ min: 0, max: 50_000 }),
+  });
+  const limits = fc
+    .record({
+      minPartSize: fc.integer({ min: 1, max: 60 }),
+      partsOfMinimum: fc.integer({ min: 2, max: 20 }),
+      maxParts: fc.integer({ min: 1, max: 40 }),
+      sendPartBytes: fc.integer({ min: 1, max: 300 }),
+      copyPartBytes: fc.integer({ min: 1, max: 600 }),
+    })
+    .map((given) => ({ ...given, maxPartSize: given.minPartSize * given.partsOfMinimum, putBytes: 0 }));
+  let planned = 0;
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: 500 }),
+      fc.array(extent, { size: 'max', maxLength: 60 }),
+      limits,
+      (start, list, given) => {
+        const map = new ExtentMap(undefined);
+        let end = start;
+        for (const { length, source, sourceOffset } of list) {
+          map.replace(end, length, source, isStored(source) ? sourceOffset : 0);
+          end += length;
+        }
+        const extents = map.slice(start, end - start);
+        if (Math.ceil((end - start) / given.maxPartSize) > given.maxParts) {
+          t.throws(() => planParts(extents, given), { instanceOf: RangeError });
+          return;
+        }
+        checkParts(planParts(extents, given), extents, given);
+        planned += 1;
+      },
+    ),
+    { numRuns: 1000 },
+  );
+  t.true(planned > 200);
+});
+
+test('small content is one PUT', (t) => {
+  const map = new ExtentMap({ key: 'a', etag: 'a', size: 8 * mebibyte });
+  t.is(planUpload(map.slice(0, map.size), realLimits), undefined);
+  map.replace(map.size, 1, 'staged');
+  t.not(planUpload(map.slice(0, map.size), realLimits), undefined);
+});
+
+for (const [what, offset] of [
+  ['at the beginning', 0],
+  ['in the middle', 512 * mebibyte + 12_345],
+  ['near the end', gibibyte - 5000],
+  ['at the very end', gibibyte - 4096],
+] as const) {
+  test(`4 KiB changed ${what} of 1 GiB send at most one smallest part`, (t) => {
+    const map = new ExtentMap({ key: 'a', etag: 'a', size: gibibyte });
+    map.replace(offset, 4096, 'staged');
+    const extents = map.slice(0, map.size);
+    const parts = planParts(extents, realLimits);
+    checkParts(parts, extents, realLimits);
+    t.true(sentBytes(parts) <= 5 * mebibyte, `${sentBytes(parts)}`);
+    t.true(parts.length >= 8, 'copies are split so that several run in parallel');
+  });
+}
+
+test('one byte appended to 1 GiB sends one byte', (t) => {
+  const map = new ExtentMap({ key: 'a', etag: 'a', size: gibibyte });
+  map.replace(gibibyte, 1, 'staged');
+  const parts = planParts(map.slice(0, map.size), realLimits);
+  t.is(sentBytes(parts), 1);
+});
+
+test('changes all over a huge file are merged until the parts are few enough', (t) => {
+  const size = 500 * gibibyte;
+  const map = new ExtentMap({ key: 'a', etag: 'a', size });
+  const count = 20_000;
+  for (let index = 0; index < count; index++) {
+    map.replace(Math.floor((index * size) / count) + ((index * 7919) % 100) * 4096, 4096, 'staged');
+  }
+  const extents = map.slice(0, size);
+  const parts = planParts(extents, realLimits);
+  checkParts(parts, extents, realLimits);
+  t.true(parts.length > 5000);
+});
+
+test('a file of unknown size reaches the largest object with parts that begin small', (t) => {
+  const { maxParts, maxPartSize, maxObjectSize, minPartSize } = defaultMemoryLimits;
+  const unit = 256 * 1024;
+  let size = 0;
+  let previous = 0;
+  for (let number = 1; number <= maxParts; number++) {
+    const length = streamPartBytes(number, defaultMemoryLimits, defaultPartBytes, unit);
+    t.true(length >= minPartSize && length <= maxPartSize && length % unit === 0 && length >= previous);
+    if (size < 16 * gibibyte) t.is(length, defaultPartBytes);
+    if (size < 100 * gibibyte) t.true(length <= 130 * mebibyte);
+    previous = length;
+    size += length;
+  }
+  t.true(size >= maxObjectSize);
+});
+
+test('streamed parts keep to limits of other servers', (t) => {
+  const limits = { minPartSize: 60, maxPartSize: 700, maxParts: 14, maxObjectSize: 8000 };
+  let size = 0;
+  for (let number = 1; number <= limits.maxParts; number++) {
+    const length = streamPartBytes(number, limits, 64, 64);
+    t.true(length >= limits.minPartSize && length <= limits.maxPartSize);
+    size += length;
+  }
+  t.true(size <= limits.maxParts * limits.maxPartSize);
+});
