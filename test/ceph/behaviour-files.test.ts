@@ -1,7 +1,7 @@
 // README's table of behaviour, the rows about one mount: what each file operation means.
 import path from 'node:path';
 import test from 'ava';
-import { bash, run, runOk, start, waitUntil } from '../mount/child.js';
+import { bash, runOk, start, waitUntil } from '../mount/child.js';
 import { getByBoto3, keysInBucket, makeBucket, python, withBoto3 } from '../mount/bucket.js';
 import { mountBucket, type Mount } from '../mount/mounting.js';
 import { FileScope, makeKeyFile, type KeyFile } from '../mount/temporary.js';
@@ -190,11 +190,17 @@ os.chmod('file', 0o640)
 os.chown('file', 1234, 2345) if os.getuid() == 0 else None
 os.utime('file', ns=(987654321123456789, 987654321123456789))
 `);
-    const metadata = await withBoto3(
-      `answer = s3.head_object(Bucket=bucket, Key=given['prefix'] + 'file', **key)['Metadata']`,
-      { bucket: f.bucket, keyFile: f.keyFile, prefix: f.prefix },
+    const metadataNow = (): Promise<unknown> =>
+      withBoto3(`answer = s3.head_object(Bucket=bucket, Key=given['prefix'] + 'file', **key)['Metadata']`, {
+        bucket: f.bucket,
+        keyFile: f.keyFile,
+        prefix: f.prefix,
+      });
+    // Attributes of a closed file are stored a moment later, several changes at once.
+    await waitUntil('the attributes are in the bucket', 10_000, async () =>
+      JSON.stringify(await metadataNow()).includes('"987654321.123456789"'),
     );
-    t.like(metadata, { mode: String(0o100640), mtime: '987654321.123456789' });
+    t.like(await metadataNow(), { mode: String(0o100640), mtime: '987654321.123456789' });
     const shown = await f.py(`
 status = os.stat('file')
 print(oct(status.st_mode), status.st_mtime_ns)`);
@@ -216,7 +222,7 @@ print(os.readlink('link'), open('link').read(), stat.S_ISLNK(os.lstat('link').st
 print(refusal(os.link, 'file', 'hard'), refusal(os.mkfifo, 'pipe'),
       refusal(socket.socket(socket.AF_UNIX).bind, 'socket'))
 `);
-  t.regex(seen, /^file x True\n(EPERM|EOPNOTSUPP|ENOTSUP) EPERM EPERM\n$/);
+  t.is(seen, 'file x True\nEPERM EPERM EPERM\n');
   t.deepEqual((await f.keys()).filter(Boolean), ['file', 'link']);
 });
 
@@ -236,11 +242,8 @@ cephTest('a name may have 255 bytes, and a path as many as fit a key of 1,024', 
   const f = await folder();
   await f.sh('touch "$(printf %0255d 0)"');
   await t.throwsAsync(f.sh('touch "$(printf %0256d 0)"'), { message: /File name too long/ });
-  const long = await run('bash', ['-c', 'n=$(printf %0250d 0); mkdir -p $n/$n/$n && touch $n/$n/$n/$n$n'], {
-    cwd: f.directory,
-  });
-  t.not(long.code, 0);
-  t.regex(long.stderr, /File name too long/);
+  await f.sh('n=$(printf %0240d 0); mkdir -p $n/$n/$n/$n; touch $n/$n/$n/$n/fits');
+  await t.throwsAsync(f.sh('n=$(printf %0240d 0); touch $n/$n/$n/$n/$n'), { message: /File name too long/ });
 });
 
 cephTest('df shows a file system with room', async (t) => {

@@ -83,6 +83,40 @@ print(open('file', 'rb').read()[-1:])`,
   t.is(stdout, "b'a' ESTALE\nb'b'\n", stderr);
 });
 
+cephTest(
+  'when two clients change a file, the later one to close gets ESTALE and its version is kept beside',
+  async (t) => {
+    const bucket = await makeBucket(t);
+    const keyFile = await makeKeyFile(t);
+    await putByBoto3(bucket, keyFile, 'folder/file', 'common');
+    const mount = await mountBucket(t, { bucket, keyFile });
+    const writer = await start(
+      python,
+      [
+        '-c',
+        withPause(
+          `file = os.open('file', os.O_RDWR); os.pwrite(file, b'OURS', 0)`,
+          `
+try: os.fsync(file); print('stored')
+except OSError as error: print(errno.errorcode[error.errno])`,
+        ),
+      ],
+      { cwd: path.join(mount.directory, 'folder') },
+    );
+    await waitUntil('the writer has written', 20_000, async () =>
+      (await keysInBucket(bucket)).includes('paused'),
+    );
+    await putByBoto3(bucket, keyFile, 'folder/file', 'theirs');
+    await bash('touch "$1/go on"', [mount.directory]);
+    const { stdout, stderr } = await writer.waitForEnd(60_000);
+    t.is(stdout, 'ESTALE\n', stderr);
+    t.is(await getByBoto3(bucket, keyFile, 'folder/file'), 'theirs');
+    const kept = (await keysInBucket(bucket)).filter((key) => key.startsWith('folder/file.conflict-'));
+    t.is(kept.length, 1);
+    t.is(await getByBoto3(bucket, keyFile, kept[0] ?? ''), 'OURSon');
+  },
+);
+
 cephTest('what others add, change and delete shows within the metadata time-to-live', async (t) => {
   const bucket = await makeBucket(t);
   const keyFile = await makeKeyFile(t);
