@@ -5,6 +5,7 @@
 import { StoreError } from '../errors.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
+import { isSameVersion } from './version-map.js';
 import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
 import { planOrRefuse, storeContent } from './store-content.js';
 import { StreamedUpload } from './streamed-upload.js';
@@ -62,6 +63,11 @@ export class ContentUploader {
   /** Why streaming does not get on, if it does not. */
   get failure(): unknown {
     return this.#stream?.failure;
+  }
+
+  /** The bytes of `from` now are the object `to`. */
+  relabel(from: ObjectVersion, to: ObjectVersion): void {
+    if (this.#base && isSameVersion(this.#base, from)) this.#base = to;
   }
 
   markDirty(): void {

@@ -211,7 +211,7 @@ export class StagedFile {
    */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#content.relabel(from, to);
-    if (this.#base && isSameVersion(this.#base, from)) this.#base = to;
+    this.#uploader.relabel(from, to);
   }
 
   /**
