@@ -1,6 +1,10 @@
-/** A device without a kernel: hands out the requests it is given, and keeps the answers. */
+/** Sessions on a device without a kernel, which hands out the requests it is given and keeps the answers. */
+import { FsError } from '../../src/errors.js';
+import type { Call } from '../../src/file-system.js';
 import type { SendOutcome } from '../../src/fuse/device.js';
-import type { RequestChannel } from '../../src/fuse/session.js';
+import { Session, type RequestChannel } from '../../src/fuse/session.js';
+import type { Log } from '../../src/log.js';
+import { MemoryFileSystem } from './memory-file-system.js';
 
 export interface Answer {
   readonly unique: number;
@@ -99,4 +103,65 @@ export function writeRequest(unique: number, inode: number, handle: number, data
   body.writeBigUInt64LE(BigInt(handle), 0);
   body.writeUInt32LE(data.length, 16);
   return request(16, unique, inode, Buffer.concat([body, data]));
+}
+
+// Each session listens for the end of the process, and these tests do not end them all.
+process.setMaxListeners(100);
+
+export function collectLog(): Log & { readonly errors: string[] } {
+  const errors: string[] = [];
+  const ignore = () => undefined;
+  return {
+    errors,
+    trace: ignore,
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (_fields, message) => errors.push(message),
+  };
+}
+
+/** Lets promises that are ready settle. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export async function startSession(fileSystem = new MemoryFileSystem()) {
+  const channel = new FakeChannel();
+  const log = collectLog();
+  const session = new Session(channel, fileSystem, log);
+  const serving = session.serve();
+  channel.deliver(initRequest(2));
+  await serving;
+  return { channel, session, fileSystem, log };
+}
+
+export function name(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}
+
+/** `fuse_read_in` */
+export function readBody(handle: number, length: number): Buffer {
+  const body = Buffer.alloc(40);
+  body.writeBigUInt64LE(BigInt(handle), 0);
+  body.writeUInt32LE(length, 16);
+  return body;
+}
+
+export function interruptBody(unique: number): Buffer {
+  const body = Buffer.alloc(8);
+  body.writeBigUInt64LE(BigInt(unique));
+  return body;
+}
+
+/** Calls that wait until their signal aborts, with whatever error. */
+export class Waiting extends MemoryFileSystem {
+  readonly signals: AbortSignal[] = [];
+  error: Error = new FsError('EINTR', 'interrupted');
+
+  override access(_inode?: number, _mask?: number, call?: Call): Promise<void> {
+    const signal = call!.signal;
+    this.signals.push(signal);
+    return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(this.error)));
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * A file system in memory for the tests of drivers: complete enough for ordinary programs, with exact lookup counts, and
- * with a few files that misbehave. Reading `hang` waits for the signal, reading `throw` throws what is no FsError, and what is written
- * to names that start with `null` is thrown away (reading gives zeros).
+ * with a few files that misbehave. Reading `hang` and flushing `hang-flush` wait for the signal, reading `throw` throws what is no
+ * FsError, and what is written to names that start with `null` is thrown away (reading gives zeros).
  */
 import { constants } from 'node:fs';
 import { FsError, type FsErrorCode } from '../../src/errors.js';
@@ -44,8 +44,8 @@ interface Node {
   readonly children: Map<string, Node>;
   readonly xattrs: Map<string, Buffer>;
   target: string;
-  /** What reading it does. */
-  behaviour: 'normal' | 'hang' | 'throw' | 'null';
+  /** What reading, or flushing, it does. */
+  behaviour: 'normal' | 'hang' | 'hang-flush' | 'throw' | 'null';
   /** Set while the kernel knows it. */
   inode: InodeId | undefined;
   lookups: number;
@@ -54,9 +54,9 @@ interface Node {
 export class MemoryFileSystem implements FileSystem {
   kernel: KernelCaches | undefined;
   stopCount = 0;
-  /** Signals of hanging reads that were aborted. */
+  /** Signals of hanging calls that were aborted. */
   abortCount = 0;
-  /** Reads that hang now. */
+  /** Calls that hang now. */
   hangingCount = 0;
   readonly openHandles = new Set<HandleId>();
   /** How often each method was called. */
@@ -267,7 +267,8 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  flush(_inode: InodeId, handle: HandleId): Promise<void> {
+  flush(inode: InodeId, handle: HandleId, call: Call): Promise<void> {
+    if (this.#known.get(inode)?.behaviour === 'hang-flush') return this.#hang(call);
     return this.#answer(() => this.#checkHandle(handle));
   }
 
@@ -430,11 +431,13 @@ export class MemoryFileSystem implements FileSystem {
   #hang({ signal }: Call): Promise<never> {
     this.hangingCount++;
     return new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => {
+      const onAbort = () => {
         this.hangingCount--;
         this.abortCount++;
         reject(failure('EINTR', 'told to stop'));
-      });
+      };
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort);
     });
   }
 
@@ -478,7 +481,7 @@ export class MemoryFileSystem implements FileSystem {
     const { children } = this.#node(parent);
     if (children.has(name)) throw failure('EEXIST', name);
     const node = this.#makeNode(mode, call);
-    if (name === 'hang' || name === 'throw') node.behaviour = name;
+    if (name === 'hang' || name === 'hang-flush' || name === 'throw') node.behaviour = name;
     if (name.startsWith('null')) node.behaviour = 'null';
     children.set(name, node);
     return node;

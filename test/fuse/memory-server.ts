@@ -160,6 +160,9 @@ process.on('message', (request: ServerRequest) => {
     );
 });
 
+// Without its parent nobody would end it.
+process.on('disconnect', () => process.exit(1));
+
 function reply(message: ServerReply): void {
   process.send?.(message);
 }

@@ -1,8 +1,10 @@
 /** Starts `memory-server` and mounts it for one test: everything bounded in time, and nothing left behind. */
-import { execFile, fork, type ChildProcess } from 'node:child_process';
-import { chmod, chown, mkdtemp, rmdir } from 'node:fs/promises';
+import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, chown, mkdtemp, readFile, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import type { ExecutionContext } from 'ava';
 import type { ServerCommands, ServerReply, ServerRequest } from './memory-server.js';
 
@@ -127,4 +129,51 @@ export function startServer(t: ExecutionContext, user?: User): MemoryServer {
     await server.exited;
   });
   return server;
+}
+
+/** Runs a script in which the mount is $1, and gives what it prints; the test fails if the script does. */
+export async function output(
+  t: ExecutionContext,
+  script: string,
+  directory: string,
+  user?: User,
+): Promise<string> {
+  const { code, stdout, stderr } = await shell(script, directory, user);
+  t.is(code, 0, stderr);
+  return stdout.trim();
+}
+
+export async function python(t: ExecutionContext, script: string, directory: string): Promise<string> {
+  const { code, stdout, stderr } = await run('python3', ['-c', script, directory]);
+  t.is(code, 0, stderr);
+  return stdout.trim();
+}
+
+export async function isMounted(directory: string): Promise<boolean> {
+  return (await readFile('/proc/self/mountinfo', 'utf8')).includes(` ${directory} `);
+}
+
+/** A program that is killed after the test. */
+export function start(t: ExecutionContext, program: string, programArguments: string[]): ChildProcess {
+  const child = spawn(program, programArguments, { cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  return child;
+}
+
+/** A program whose output is read line by line. */
+export function startTalking(t: ExecutionContext, program: string, programArguments: string[]) {
+  const child = start(t, program, programArguments);
+  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  const nextLine = async () => (await Promise.race([lines.next(), rejectAtLimit()])).value as unknown;
+  return { child, nextLine };
+}
+
+export function rejectAtLimit(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    setTimeout(() => reject(new Error(`nothing within ${limitMs} ms`)), limitMs).unref();
+  });
+}
+
+export function exitOf(child: ChildProcess): Promise<unknown[]> {
+  return once(child, 'exit', { signal: AbortSignal.timeout(limitMs) });
 }
