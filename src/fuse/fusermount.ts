@@ -11,6 +11,9 @@ import type { Libc } from './libc.js';
 import { findMount } from './mount-table.js';
 
 const program = 'fusermount3';
+const subtype = 'osirisfs';
+/** How our mounts are shown in /proc/self/mountinfo. */
+export const mountType = `fuse.${subtype}`;
 const devicePath = '/dev/fuse';
 /** Mounting is instant unless something is badly wrong, such as a mountpoint on a dead network file system. */
 const timeoutMs = 30_000;
@@ -42,7 +45,7 @@ export function mountOptions(options: DriverOptions): string {
   return [
     options.readOnly ? 'ro' : 'rw',
     `fsname=${options.source.replaceAll(/[\\,]/g, (character) => `\\${character}`)}`,
-    'subtype=osirisfs',
+    `subtype=${subtype}`,
     ...(options.allowOther ? ['allow_other'] : []),
     ...(options.defaultPermissions ? ['default_permissions'] : []),
     ...options.extraOptions.filter((option) => option !== 'auto_unmount'),

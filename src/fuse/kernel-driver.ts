@@ -2,11 +2,13 @@
  * The default driver: speaks the FUSE protocol with the kernel itself. Puts the parts together, mounting (`fusermount.ts`),
  * serving (`session.ts`) and cleaning up after a killed process (`watchdog.ts`), and takes them apart again.
  */
-import { realpath } from 'node:fs/promises';
+import { realpath, statfs } from 'node:fs/promises';
+import path from 'node:path';
 import type { FileSystem } from '../file-system.js';
+import type { Log } from '../log.js';
 import { Device } from './device.js';
 import { MountError, type Driver, type DriverOptions, type MountedFileSystem } from './driver.js';
-import { mountDevice, unmount } from './fusermount.js';
+import { mountDevice, mountType, unmount } from './fusermount.js';
 import { loadLibc } from './libc.js';
 import { findMount, type Mount } from './mount-table.js';
 import { Session } from './session.js';
@@ -19,7 +21,7 @@ export class KernelDriver implements Driver {
   async mount(options: DriverOptions): Promise<MountedFileSystem> {
     const { fileSystem, log } = options;
     const libc = await loadLibc();
-    const mountpoint = await resolveMountpoint(options.mountpoint);
+    const mountpoint = await resolveMountpoint(options.mountpoint, log);
     const watchdog = new Watchdog(mountpoint, log);
     let descriptor: number;
     try {
@@ -75,12 +77,31 @@ async function unmountOurs(
   await unmount(mountpoint, how);
 }
 
-async function resolveMountpoint(mountpoint: string): Promise<string> {
+/** The mountpoint without symbolic links, after taking away a dead mount of ours that is in the way. */
+async function resolveMountpoint(mountpoint: string, log: Log): Promise<string> {
   try {
+    // Not of the mountpoint itself, which may be dead, and is not to be a symbolic link if it is.
+    const parent = await realpath(path.dirname(mountpoint));
+    await removeDeadMount(path.join(parent, path.basename(mountpoint)), log);
     return await realpath(mountpoint);
   } catch (cause) {
+    if (cause instanceof MountError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new MountError('MountRefused', `${mountpoint} cannot be mounted on: ${reason}`, { cause });
+  }
+}
+
+/** What nobody serves any more is left behind only if somebody killed the watchdog as well. */
+async function removeDeadMount(mountpoint: string, log: Log): Promise<void> {
+  const mount = await findMount(mountpoint);
+  if (mount?.type !== mountType) return;
+  try {
+    // Unlike stat(2) and realpath(3), never answered from the kernel's caches.
+    await statfs(mountpoint);
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOTCONN') throw error;
+    log.warn({ mountpoint, source: mount.source }, 'removing the mount of a process that is gone');
+    await unmount(mountpoint, { lazy: true });
   }
 }
 

@@ -29,14 +29,14 @@ const users: { name: string; user: User | undefined }[] = isRoot
     ]
   : [{ name: 'an ordinary user', user: undefined }];
 
-async function watchdogsOf(directory: string): Promise<number> {
-  let count = 0;
+async function watchdogsOf(directory: string): Promise<number[]> {
+  const pids: number[] = [];
   for (const pid of await readdir('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (commandLine.includes('osirisfs-watchdog') && commandLine.includes(directory)) count++;
+    if (commandLine.includes('osirisfs-watchdog') && commandLine.includes(directory)) pids.push(Number(pid));
   }
-  return count;
+  return pids;
 }
 
 for (const { name, user } of users) {
@@ -160,10 +160,10 @@ test.serial('the watchdog leaves a later mount on the same directory alone, and 
   await second.ask('mount', { mountpoint: directory });
   first.child.kill('SIGKILL');
   await first.exited;
-  await until('one watchdog is left', async () => (await watchdogsOf(directory)) === 1);
+  await until('one watchdog is left', async () => (await watchdogsOf(directory)).length === 1);
   t.true(await isMounted(directory));
   await second.ask('unmount', false);
-  await until('no watchdog is left', async () => (await watchdogsOf(directory)) === 0);
+  await until('no watchdog is left', async () => (await watchdogsOf(directory)).length === 0);
 });
 
 test.serial('a mount on top of ours is not taken away in its place', async (t) => {
@@ -176,4 +176,18 @@ test.serial('a mount on top of ours is not taken away in its place', async (t) =
   await t.throwsAsync(lower.ask('unmount', false), { code: 'NotMounted', message: /upper/ });
   await upper.ask('unmount', false);
   await lower.ask('unmount', false);
+});
+
+test.serial('a dead mount that was left behind is replaced by the next one', async (t) => {
+  const { server: first, directory } = await mount(t);
+  for (const pid of await watchdogsOf(directory)) process.kill(pid, 'SIGKILL');
+  await until('the watchdog is gone', async () => (await watchdogsOf(directory)).length === 0);
+  first.child.kill('SIGKILL');
+  await first.exited;
+  t.regex((await run('ls', [directory])).stderr, /Transport endpoint is not connected/);
+  const second = startServer(t);
+  await second.ask('mount', { mountpoint: directory });
+  await output(t, 'echo hello > "$1/file"', directory);
+  await second.ask('unmount', false);
+  t.false(await isMounted(directory));
 });
