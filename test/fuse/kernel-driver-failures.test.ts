@@ -1,25 +1,7 @@
 // Real mounts by the kernel driver: operations that hang or throw, and the programs that wait for them.
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
-import { mount, output, python, run, start, startTalking, until, exitOf } from './mounted-memory.js';
-
-test.serial('files are mapped into memory, and changes there are written', async (t) => {
-  const { directory } = await mount(t);
-  const mapped = await python(
-    t,
-    `import mmap, os, sys
-path = os.path.join(sys.argv[1], 'file')
-with open(path, 'wb') as file: file.write(b'a' * 10000)
-with open(path, 'r+b') as file:
-    with mmap.mmap(file.fileno(), 0) as view:
-        print(view[9999:10000])
-        view[5000:5003] = b'xyz'
-        view.flush()
-print(open(path, 'rb').read()[4999:5004])`,
-    directory,
-  );
-  t.is(mapped, `b'a'\nb'axyza'`);
-});
+import { mount, output, run, start, startTalking, until, exitOf } from './mounted-memory.js';
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
   test.serial(`${signal} ends a program whose read hangs, and aborts the call it waits for`, async (t) => {

@@ -152,6 +152,24 @@ print(os.copy_file_range(source, target, 4, 3, 2), os.pread(target, 100, 0))`,
   t.is((await server.ask('statistics')).calls['copyFileRange'], 1);
 });
 
+test.serial('files are mapped into memory, and changes there are written', async (t) => {
+  const { directory } = await mount(t);
+  const mapped = await python(
+    t,
+    `import mmap, os, sys
+path = os.path.join(sys.argv[1], 'file')
+with open(path, 'wb') as file: file.write(b'a' * 10000)
+with open(path, 'r+b') as file:
+    with mmap.mmap(file.fileno(), 0) as view:
+        print(view[9999:10000])
+        view[5000:5003] = b'xyz'
+        view.flush()
+print(open(path, 'rb').read()[4999:5004])`,
+    directory,
+  );
+  t.is(mapped, `b'a'\nb'axyza'`);
+});
+
 test.serial('direct reads and writes of 1 MiB arrive in one request each', async (t) => {
   const { server, directory } = await mount(t);
   await output(
@@ -182,7 +200,7 @@ test.serial('many programs at once read what they wrote', async (t) => {
 
 testAsRoot('100,000 lookups and their forgets leave no inode behind', async (t) => {
   const { server, directory } = await mount(t);
-  await server.ask('setTtlMs', 0);
+  await server.ask('setTtls', { entryMs: 0, attributesMs: 60_000 });
   await server.ask('fill', { prefix: 'entry', count: 5000 });
   await python(
     t,
@@ -207,7 +225,7 @@ for round in range(3):
 
 test.serial('dropping an inode makes open files read what is there now', async (t) => {
   const { server, directory } = await mount(t);
-  await server.ask('setTtlMs', 60_000);
+  await server.ask('setTtls', { entryMs: 60_000, attributesMs: 60_000 });
   await output(t, 'printf old > "$1/file"', directory);
   const { child, nextLine } = startTalking(t, 'python3', [
     '-uc',
@@ -230,7 +248,7 @@ for line in sys.stdin: print(os.pread(fd, 100, 0).decode())`,
 
 test.serial('dropping an entry makes the kernel look it up again', async (t) => {
   const { server, directory } = await mount(t);
-  await server.ask('setTtlMs', 60_000);
+  await server.ask('setTtls', { entryMs: 60_000, attributesMs: 60_000 });
   await output(t, 'echo hello > "$1/file"', directory);
   await server.ask('remove', 'file');
   await output(t, '[ -e "$1/file" ]', directory);

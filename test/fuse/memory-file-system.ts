@@ -61,7 +61,8 @@ export class MemoryFileSystem implements FileSystem {
   readonly openHandles = new Set<HandleId>();
   /** How often each method was called. */
   readonly calls = new Map<string, number>();
-  ttlMs = 1000;
+  entryTtlMs = 1000;
+  attributesTtlMs = 1000;
   /** How long `stop` takes. */
   stopMs = 0;
 
@@ -496,13 +497,13 @@ export class MemoryFileSystem implements FileSystem {
     return {
       inode: node.inode,
       attributes: attributesOf(node),
-      entryTtlMs: this.ttlMs,
-      attributesTtlMs: this.ttlMs,
+      entryTtlMs: this.entryTtlMs,
+      attributesTtlMs: this.attributesTtlMs,
     };
   }
 
   #attributesReply(node: Node): AttributesReply {
-    return { attributes: attributesOf(node), attributesTtlMs: this.ttlMs };
+    return { attributes: attributesOf(node), attributesTtlMs: this.attributesTtlMs };
   }
 
   #newHandle(): HandleId {

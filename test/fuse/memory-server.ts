@@ -17,7 +17,7 @@ export interface ServerCommands {
   statistics: () => ServerStatistics;
   fill: (request: { prefix: string; count: number }) => undefined;
   setStopMs: (stopMs: number) => undefined;
-  setTtlMs: (ttlMs: number) => undefined;
+  setTtls: (ttls: { entryMs: number; attributesMs: number }) => undefined;
   replace: (request: { name: string; content: string }) => undefined;
   remove: (name: string) => undefined;
   dropInode: (request: { name: string; offset: number }) => undefined;
@@ -115,8 +115,9 @@ const commands: { [K in keyof ServerCommands]: Asynchronous<ServerCommands[K]> }
     fileSystem.stopMs = stopMs;
     return undefined;
   },
-  setTtlMs(ttlMs) {
-    fileSystem.ttlMs = ttlMs;
+  setTtls({ entryMs, attributesMs }) {
+    fileSystem.entryTtlMs = entryMs;
+    fileSystem.attributesTtlMs = attributesMs;
     return undefined;
   },
   replace({ name, content }) {
