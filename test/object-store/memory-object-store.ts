@@ -239,7 +239,7 @@ export class MemoryObjectStore implements ObjectStore {
     }
     this.#checkCondition('completeUpload', key, condition);
     this.uploads.delete(uploadId);
-    const etag = this.#store(key, Buffer.concat(pieces), upload.headers, parts.length);
+    const etag = this.#store(key, Buffer.concat(pieces), upload.headers, multipartEtagOf(parts));
     await this.#end('completeUpload', key, signal);
     return { etag };
   }
@@ -262,7 +262,8 @@ export class MemoryObjectStore implements ObjectStore {
       throw new StoreError('PreconditionFailed', `copy ${source.key}: the source was replaced`);
     }
     this.#checkCondition('copy', targetKey, condition);
-    const etag = this.#store(targetKey, found.bytes, headers, 1);
+    const part = { partNumber: 1, etag: etagOf(found.bytes) };
+    const etag = this.#store(targetKey, found.bytes, headers, multipartEtagOf([part]));
     await this.#end('copy', targetKey, signal);
     return { etag };
   }
@@ -364,8 +365,7 @@ export class MemoryObjectStore implements ObjectStore {
     return { partNumber, etag: etagOf(bytes) };
   }
 
-  #store(key: string, bytes: Uint8Array, headers: ObjectHeaders, partCount = 0): string {
-    const etag = partCount === 0 ? etagOf(bytes) : `${etagOf(bytes)}-${partCount}`;
+  #store(key: string, bytes: Uint8Array, headers: ObjectHeaders, etag = etagOf(bytes)): string {
     this.objects.set(key, {
       bytes,
       info: {
@@ -388,4 +388,11 @@ function listed({ key, size, etag, lastModifiedMs }: ObjectInfo): ListedObject {
 
 function etagOf(bytes: Uint8Array): string {
   return createHash('md5').update(bytes).digest('hex');
+}
+
+/** As Ceph makes it: the MD5 of the parts' MD5s and their number. */
+function multipartEtagOf(parts: readonly UploadedPart[]): string {
+  const hash = createHash('md5');
+  for (const { etag } of parts) hash.update(Buffer.from(etag, 'hex'));
+  return `${hash.digest('hex')}-${parts.length}`;
 }
