@@ -6,12 +6,13 @@ import { setMaxListeners } from 'node:events';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
+import { abortSignalField, type AbortableInput, makeAbortable } from './abortable-client.js';
 import { type FailedCall, toStoreError } from './error-codes.js';
 import { RequestSlots } from './request-slots.js';
 
-/** To be passed to `client.send` as it is. */
-export interface SendOptions {
-  readonly abortSignal: AbortSignal;
+/** To be spread into the input of each command. */
+export interface InputBase extends AbortableInput {
+  readonly Bucket: string;
 }
 
 export interface BucketClientOptions {
@@ -28,6 +29,7 @@ export class BucketClient {
   readonly #log: Log;
 
   constructor({ client, bucket, maxConcurrentRequests, log }: BucketClientOptions) {
+    makeAbortable(client);
     this.bucket = bucket;
     this.#client = client;
     this.#slots = new RequestSlots(maxConcurrentRequests);
@@ -38,7 +40,7 @@ export class BucketClient {
   async request<T>(
     call: FailedCall,
     signal: AbortSignal,
-    send: (client: S3Client, options: SendOptions) => Promise<T>,
+    send: (client: S3Client, base: InputBase) => Promise<T>,
   ): Promise<T> {
     try {
       return await this.#attempt(call, signal, send);
@@ -53,11 +55,14 @@ export class BucketClient {
   async #attempt<T>(
     call: FailedCall,
     signal: AbortSignal,
-    send: (client: S3Client, options: SendOptions) => Promise<T>,
+    send: (client: S3Client, base: InputBase) => Promise<T>,
   ): Promise<T> {
     setMaxListeners(0, signal); // one signal may serve many requests at once
     try {
-      return await this.#slots.run(() => send(this.#client, { abortSignal: signal }), signal);
+      return await this.#slots.run(
+        () => send(this.#client, { Bucket: this.bucket, [abortSignalField]: signal }),
+        signal,
+      );
     } catch (error) {
       throw toStoreError(error, call, signal);
     }

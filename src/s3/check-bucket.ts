@@ -34,7 +34,7 @@ export interface BucketCheck {
 const listedKeys = 100;
 const maxSamples = 5;
 /** A user waits for the answer: enough for one hiccup. */
-const retry = { maxAttempts: 3, maxElapsedMs: 3_000 };
+const retry = { maxAttempts: 3, maxElapsedMs: 5_000 };
 
 /**
  * Lists the bucket and asks for a few of its objects with the customer key. Rejects with a StoreError whose message is

@@ -82,6 +82,7 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
+    cacheMiddleware: true,
   });
   if (endpoint?.protocol !== 'http:') leavePayloadsUnsigned(client);
   return {

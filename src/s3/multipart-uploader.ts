@@ -50,14 +50,14 @@ export class MultipartUploader {
     const call = { operation: 'createUpload', key };
     checkKey(call);
     const output = await explainDenial(this.#bucket, call, signal, () =>
-      this.#bucket.request(call, signal, (client, options) =>
+      this.#bucket.request(call, signal, (client, base) =>
         client.send(
           new CreateMultipartUploadCommand({
-            ...this.#target(key),
+            ...base,
+            Key: key,
             ...this.#encryption,
             ...headerFields(headers),
           }),
-          options,
         ),
       ),
     );
@@ -73,16 +73,16 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key };
-    const output = await this.#bucket.request(call, signal, (client, options) =>
+    const output = await this.#bucket.request(call, signal, (client, base) =>
       client.send(
         new UploadPartCommand({
-          ...this.#target(key),
+          ...base,
+          Key: key,
           ...encryptionFields(this.#customerKey),
           UploadId: uploadId,
           PartNumber: partNumber,
           ...requestBody(body),
         }),
-        options,
       ),
     );
     return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
@@ -126,10 +126,11 @@ export class MultipartUploader {
     await this.#conditions.check(call, condition, signal);
     const output = await this.#explainingLoss(call, uploadId, signal, () =>
       this.#conditions.send(call, condition, signal, (fields) =>
-        this.#bucket.request(call, signal, (client, options) =>
+        this.#bucket.request(call, signal, (client, base) =>
           client.send(
             new CompleteMultipartUploadCommand({
-              ...this.#target(key),
+              ...base,
+              Key: key,
               ...encryptionFields(this.#customerKey),
               ...fields,
               UploadId: uploadId,
@@ -140,7 +141,6 @@ export class MultipartUploader {
                 })),
               },
             }),
-            options,
           ),
         ),
       ),
@@ -153,8 +153,8 @@ export class MultipartUploader {
   async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
     const call = { operation: 'abortUpload', key };
     try {
-      await this.#bucket.request(call, signal, (client, options) =>
-        client.send(new AbortMultipartUploadCommand({ ...this.#target(key), UploadId: uploadId }), options),
+      await this.#bucket.request(call, signal, (client, base) =>
+        client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId: uploadId })),
       );
     } catch (error) {
       const isGone =
@@ -173,10 +173,11 @@ export class MultipartUploader {
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPartCopy', key };
     const { range } = source;
-    const output = await this.#bucket.request(call, signal, (client, options) =>
+    const output = await this.#bucket.request(call, signal, (client, base) =>
       client.send(
         new UploadPartCopyCommand({
-          ...this.#target(key),
+          ...base,
+          Key: key,
           ...encryptionFields(this.#customerKey),
           ...(sourceIsEncrypted && copySourceEncryptionFields(this.#customerKey)),
           UploadId: uploadId,
@@ -185,7 +186,6 @@ export class MultipartUploader {
           CopySourceIfMatch: quoteEtag(source.ifMatch),
           ...(range && { CopySourceRange: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
         }),
-        options,
       ),
     );
     return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.CopyPartResult?.ETag)) };
@@ -211,8 +211,8 @@ export class MultipartUploader {
 
   async #hasUpload(key: string, uploadId: string, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#bucket.request({ operation: 'listParts', key }, signal, (client, options) =>
-        client.send(new ListPartsCommand({ ...this.#target(key), UploadId: uploadId, MaxParts: 1 }), options),
+      await this.#bucket.request({ operation: 'listParts', key }, signal, (client, base) =>
+        client.send(new ListPartsCommand({ ...base, Key: key, UploadId: uploadId, MaxParts: 1 })),
       );
       return true;
     } catch (error) {
@@ -220,9 +220,5 @@ export class MultipartUploader {
         return false;
       throw error;
     }
-  }
-
-  #target(key: string) {
-    return { Bucket: this.#bucket.bucket, Key: key };
   }
 }

@@ -110,10 +110,10 @@ export class ObjectCopier {
     let etag: string | undefined;
     try {
       const output = await this.#conditions.send(call, condition, signal, (fields) =>
-        this.#bucket.request(call, signal, (client, options) =>
+        this.#bucket.request(call, signal, (client, base) =>
           client.send(
             new CopyObjectCommand({
-              Bucket: this.#bucket.bucket,
+              ...base,
               Key: targetKey,
               ...this.#encryption,
               ...copySourceEncryptionFields(this.#customerKey),
@@ -123,7 +123,6 @@ export class ObjectCopier {
               ...headerFields(headers),
               ...fields,
             }),
-            options,
           ),
         ),
       );
@@ -220,23 +219,23 @@ export class ObjectCopier {
     const uploadId = await this.#store.createUpload(targetKey, job.headers, signal);
     const failed = new AbortController();
     const partSignal = AbortSignal.any([signal, failed.signal]);
+    const parts: UploadedPart[] = [];
+    const offsets = offsetsOf(source.size, partSize);
+    const workers = Array.from({ length: job.parallelParts }, async () => {
+      for (const offset of offsets) {
+        const length = Math.min(partSize, source.size - offset);
+        // Ranges cannot be empty; the whole of an empty object can be copied.
+        const range = source.size === 0 ? undefined : { offset, length };
+        parts.push(await copyPart(uploadId, offset / partSize + 1, range, partSignal));
+      }
+    });
     try {
-      const parts: UploadedPart[] = [];
-      const offsets = offsetsOf(source.size, partSize);
-      await Promise.all(
-        Array.from({ length: job.parallelParts }, async () => {
-          for (const offset of offsets) {
-            const length = Math.min(partSize, source.size - offset);
-            // Ranges cannot be empty; the whole of an empty object can be copied.
-            const range = source.size === 0 ? undefined : { offset, length };
-            parts.push(await copyPart(uploadId, offset / partSize + 1, range, partSignal));
-          }
-        }),
-      );
+      await Promise.all(workers);
       parts.sort((a, b) => a.partNumber - b.partNumber);
       return await this.#store.completeUpload(targetKey, uploadId, parts, job.condition, signal);
     } catch (error) {
       failed.abort();
+      await Promise.allSettled(workers); // a part that arrives after the abortion would stay on the server
       await this.#abort(targetKey, uploadId);
       throw error;
     }

@@ -22,8 +22,8 @@ export class ObjectDeleter {
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.#bucket.request({ operation: 'delete', key }, signal, (client, options) =>
-        client.send(new DeleteObjectCommand({ Bucket: this.#bucket.bucket, Key: key }), options),
+      await this.#bucket.request({ operation: 'delete', key }, signal, (client, base) =>
+        client.send(new DeleteObjectCommand({ ...base, Key: key })),
       );
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'NotFound') throw error;
@@ -61,13 +61,12 @@ export class ObjectDeleter {
 
   async #deleteBatch(keys: readonly string[], signal: AbortSignal): Promise<DeleteFailure[]> {
     const call = { operation: 'deleteMany', key: keys[0] ?? '' };
-    const output = await this.#bucket.request(call, signal, (client, options) =>
+    const output = await this.#bucket.request(call, signal, (client, base) =>
       client.send(
         new DeleteObjectsCommand({
-          Bucket: this.#bucket.bucket,
+          ...base,
           Delete: { Objects: keys.map((key) => ({ Key: key })), Quiet: true },
         }),
-        options,
       ),
     );
     return (output.Errors ?? []).flatMap(({ Key, Code }) => {

@@ -62,17 +62,16 @@ export class ObjectReader {
 
   async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
     const call = { operation: 'list', key: request.prefix };
-    const output = await this.#bucket.request(call, signal, (client, options) =>
+    const output = await this.#bucket.request(call, signal, (client, base) =>
       client.send(
         new ListObjectsV2Command({
-          Bucket: this.#bucket.bucket,
+          ...base,
           Prefix: request.prefix,
           EncodingType: 'url', // XML cannot hold every character that a key can
           ...(request.delimiter !== undefined && { Delimiter: request.delimiter }),
           ...(request.continuationToken !== undefined && { ContinuationToken: request.continuationToken }),
           ...(request.maxKeys !== undefined && { MaxKeys: request.maxKeys }),
         }),
-        options,
       ),
     );
     return parseListPage(output, request.prefix);
@@ -107,11 +106,8 @@ export class ObjectReader {
   }
 
   async #sendHead(key: string, withKey: boolean, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
-    return this.#bucket.request({ operation: 'head', key }, signal, (client, options) =>
-      client.send(
-        new HeadObjectCommand({ Bucket: this.#bucket.bucket, Key: key, ...this.#fields(withKey) }),
-        options,
-      ),
+    return this.#bucket.request({ operation: 'head', key }, signal, (client, base) =>
+      client.send(new HeadObjectCommand({ ...base, Key: key, ...this.#fields(withKey) })),
     );
   }
 
@@ -121,16 +117,15 @@ export class ObjectReader {
     withKey: boolean,
     signal: AbortSignal,
   ): Promise<GetReply> {
-    return this.#bucket.request({ operation: 'get', key }, signal, async (client, options) => {
+    return this.#bucket.request({ operation: 'get', key }, signal, async (client, base) => {
       const output = await client.send(
         new GetObjectCommand({
-          Bucket: this.#bucket.bucket,
+          ...base,
           Key: key,
           ...this.#fields(withKey),
           ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
           ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
         }),
-        options,
       );
       try {
         const info = parseInfo('get', key, output, sizeOf(key, output, range));

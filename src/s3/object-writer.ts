@@ -39,17 +39,16 @@ export class ObjectWriter {
     checkKey(call);
     const output = await explainDenial(this.#bucket, call, signal, () =>
       this.#conditions.send(call, condition, signal, (fields) =>
-        this.#bucket.request(call, signal, (client, options) =>
+        this.#bucket.request(call, signal, (client, base) =>
           client.send(
             new PutObjectCommand({
-              Bucket: this.#bucket.bucket,
+              ...base,
               Key: key,
               ...this.#encryption,
               ...headerFields(headers),
               ...fields,
               ...requestBody(body),
             }),
-            options,
           ),
         ),
       ),
