@@ -1,0 +1,211 @@
+/** A server that answers as a test says, over TLS with a certificate of its own authority, or over plain http. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { ExecutionContext } from 'ava';
+import { S3Client } from '@aws-sdk/client-s3';
+import { CustomerKey } from '../../src/customer-key.js';
+import type { Log } from '../../src/log.js';
+import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
+import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
+import { silenceSdkWarning } from '../../src/s3/silence-sdk-warning.js';
+
+export interface Received {
+  readonly method: string;
+  /** Path and query. */
+  readonly url: string;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface FakeServer {
+  readonly endpoint: URL;
+  readonly received: Received[];
+}
+
+export type Answer = (request: Received, response: http.ServerResponse) => void;
+
+export const silentLog: Log = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+export const testKey = new CustomerKey(Buffer.alloc(32, 'test key'));
+export const never = new AbortController().signal;
+
+export interface TestCertificate {
+  /** The authority's certificate, and the path of a file with it. */
+  readonly authority: string;
+  readonly authorityPath: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate for localhost and 127.0.0.1, or for what `altNames` says; removed with the test. */
+export async function makeCertificate(
+  t: ExecutionContext,
+  altNames = 'DNS:localhost,IP:127.0.0.1',
+): Promise<TestCertificate> {
+  const directory = await temporaryDirectory(t);
+  const openssl = async (...args: string[]) => {
+    await promisify(execFile)('openssl', args, { cwd: directory });
+  };
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  await openssl('req', '-x509', ...newKey, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=Test CA');
+  await openssl(
+    'req',
+    '-x509',
+    ...newKey,
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-keyout',
+    'server.key',
+    '-out',
+    'server.crt',
+    '-subj',
+    '/CN=localhost',
+    '-addext',
+    `subjectAltName=${altNames}`,
+    '-addext',
+    'basicConstraints=critical,CA:false',
+  );
+  return {
+    authority: await readFile(path.join(directory, 'ca.crt'), 'utf8'),
+    authorityPath: path.join(directory, 'ca.crt'),
+    cert: await readFile(path.join(directory, 'server.crt'), 'utf8'),
+    key: await readFile(path.join(directory, 'server.key'), 'utf8'),
+  };
+}
+
+export async function temporaryDirectory(t: ExecutionContext): Promise<string> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'osirisfs-s3-'));
+  t.teardown(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Over TLS if there is a certificate. */
+export async function startFakeServer(
+  t: ExecutionContext,
+  answer: Answer,
+  certificate?: TestCertificate,
+): Promise<FakeServer> {
+  const received: Received[] = [];
+  const listener: http.RequestListener = (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { method = '', url = '', headers } = request;
+      const complete = { method, url, headers, body: Buffer.concat(chunks) };
+      received.push(complete);
+      answer(complete, response);
+    });
+  };
+  const server = certificate ? https.createServer(certificate, listener) : http.createServer(listener);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { endpoint: new URL(`${certificate ? 'https' : 'http'}://127.0.0.1:${port}`), received };
+}
+
+/** A client as `connect` makes it, but with credentials of its own. */
+export function makeClient(
+  t: ExecutionContext,
+  endpoint: URL,
+  options: {
+    readonly idleTimeoutMs?: number;
+    readonly workTimeoutMs?: number;
+    readonly httpsAgent?: https.Agent;
+  } = {},
+): S3Client {
+  silenceSdkWarning();
+  const client = new S3Client({
+    endpoint: endpoint.href,
+    forcePathStyle: true,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'TESTACCESSKEY', secretAccessKey: 'test-secret' },
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
+    cacheMiddleware: true,
+    requestHandler: new PatientHttpHandler({
+      httpAgent: new http.Agent({ keepAlive: true }),
+      httpsAgent: options.httpsAgent ?? new https.Agent({ keepAlive: true }),
+      connectTimeoutMs: 10_000,
+      idleTimeoutMs: options.idleTimeoutMs ?? 20_000,
+      workTimeoutMs: options.workTimeoutMs ?? 20_000,
+    }),
+  });
+  t.teardown(() => client.destroy());
+  return client;
+}
+
+/** A store on a server that answers as `answer` says. */
+export async function makeFakeStore(
+  t: ExecutionContext,
+  answer: Answer,
+  options: Partial<S3StoreOptions> & {
+    readonly idleTimeoutMs?: number;
+    readonly workTimeoutMs?: number;
+  } = {},
+): Promise<{ readonly store: S3ObjectStore; readonly received: Received[]; readonly endpoint: URL }> {
+  const { endpoint, received } = await startFakeServer(t, answer);
+  const store = new S3ObjectStore({
+    client: makeClient(t, endpoint, options),
+    endpoint,
+    bucket: 'bucket',
+    customerKey: testKey,
+    plaintext: 'read',
+    log: silentLog,
+    ...options,
+  });
+  return { store, received, endpoint };
+}
+
+/** The reply headers of an encrypted object. */
+export const encryptedHeaders = {
+  'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+  'x-amz-server-side-encryption-customer-key-md5': testKey.fingerprint,
+};
+
+export function objectHeaders(etag: string, encrypted = true): Record<string, string> {
+  return {
+    etag: `"${etag}"`,
+    'last-modified': 'Tue, 24 Nov 2026 21:31:39 GMT',
+    ...(encrypted && encryptedHeaders),
+  };
+}
+
+export function refuse(response: http.ServerResponse, status: number, code?: string): void {
+  response.writeHead(status, { 'content-type': 'application/xml', 'x-amz-request-id': 'test-request' });
+  response.end(code === undefined ? '' : `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`);
+}
+
+export function answerXml(
+  response: http.ServerResponse,
+  xml: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(200, { 'content-type': 'application/xml', ...headers });
+  response.end(`<?xml version="1.0" encoding="UTF-8"?>${xml}`);
+}
+
+/** Whether the request came with the customer key. */
+export function hasCustomerKey({ headers }: Received): boolean {
+  return headers['x-amz-server-side-encryption-customer-key'] === testKey.toBase64();
+}

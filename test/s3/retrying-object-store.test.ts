@@ -1,0 +1,175 @@
+import test, { type ExecutionContext } from 'ava';
+import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import { RetryPolicy } from '../../src/s3/retry-policy.js';
+import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
+import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
+import { objectStoreSuite } from '../object-store/object-store-suite.js';
+import { never, silentLog } from './fake-server.js';
+
+const headers = { metadata: { mtime: '1700000000.123456789' } };
+
+function makeStores() {
+  const memory = new MemoryObjectStore({ minPartSize: 1000 });
+  const policy = new RetryPolicy({ log: silentLog, maxAttempts: 4, sleep: () => Promise.resolve() });
+  return { memory, store: new RetryingObjectStore(memory, policy) };
+}
+
+/** The next call of `method` is carried out, but its reply is lost. */
+function loseReply(memory: MemoryObjectStore, method: StoreMethod, then: () => void = () => undefined): void {
+  memory.afterRequest = (called) => {
+    if (called !== method) return;
+    memory.afterRequest = () => undefined;
+    then();
+    throw new StoreError('Unreachable', 'reply lost');
+  };
+}
+
+function etagOf(memory: MemoryObjectStore, key: string): string {
+  return memory.objects.get(key)?.info.etag ?? 'no such object';
+}
+
+async function rejects(t: ExecutionContext, code: StoreErrorCode, promise: Promise<unknown>): Promise<void> {
+  t.is((await t.throwsAsync(promise, { instanceOf: StoreError })).code, code);
+}
+
+objectStoreSuite(test, 'retrying', () => ({ store: makeStores().store, prefix: '' }));
+
+objectStoreSuite(test, 'retrying a store that fails every third time', () => {
+  const { memory, store } = makeStores();
+  let calls = 0;
+  memory.beforeRequest = () => {
+    calls += 1;
+    if (calls % 3 === 1) throw new StoreError('Throttled', 'every third time');
+  };
+  return { store, prefix: '' };
+});
+
+test('a read is repeated until it succeeds or the limit is reached', async (t) => {
+  const { memory, store } = makeStores();
+  memory.putForeign('file', 'content');
+  memory.failNext('get', 'CorruptReply', 3);
+  t.is(Buffer.from((await store.get('file', {}, never)).bytes).toString(), 'content');
+  memory.failNext('get', 'Timeout', 4);
+  await rejects(t, 'Timeout', store.get('file', {}, never));
+});
+
+test('a conditional put whose reply was lost finds that it succeeded', async (t) => {
+  const { memory, store } = makeStores();
+  loseReply(memory, 'put');
+  const created = await store.put('file', [Buffer.from('new')], headers, { ifNoneMatch: '*' }, never);
+  t.is(created.etag, etagOf(memory, 'file'));
+  loseReply(memory, 'put');
+  const replaced = await store.put('file', [Buffer.from('newer')], headers, { ifMatch: created.etag }, never);
+  t.is(replaced.etag, etagOf(memory, 'file'));
+  t.is(memory.contentOf('file')?.toString(), 'newer');
+});
+
+test("a conditional put whose reply was lost is not confused with somebody else's", async (t) => {
+  const { memory, store } = makeStores();
+  await store.put('other', [Buffer.from('x')], headers, {}, never); // shows that ETags are MD5s
+  loseReply(memory, 'put', () => memory.putForeign('file', 'THEIRS', headers));
+  const put = store.put('file', [Buffer.from('_ours_')], headers, { ifNoneMatch: '*' }, never);
+  await rejects(t, 'PreconditionFailed', put);
+  t.is(memory.contentOf('file')?.toString(), 'THEIRS');
+});
+
+test('where ETags are opaque, size and metadata tell a put of our own', async (t) => {
+  class OpaqueStore extends MemoryObjectStore {
+    override async head(key: string, signal: AbortSignal) {
+      return { ...(await super.head(key, signal)), etag: 'opaque' };
+    }
+  }
+  const memory = new OpaqueStore();
+  const store = new RetryingObjectStore(
+    memory,
+    new RetryPolicy({ log: silentLog, sleep: () => Promise.resolve() }),
+  );
+  loseReply(memory, 'put');
+  const body = [Buffer.from('new')];
+  t.deepEqual(await store.put('file', body, headers, { ifNoneMatch: '*' }, never), { etag: 'opaque' });
+  loseReply(memory, 'put');
+  await rejects(
+    t,
+    'PreconditionFailed',
+    store.put('bare', body, { metadata: {} }, { ifNoneMatch: '*' }, never),
+  );
+});
+
+test('a put that was refused before is refused, not looked for', async (t) => {
+  const { memory, store } = makeStores();
+  memory.putForeign('file', 'same', headers);
+  await rejects(
+    t,
+    'PreconditionFailed',
+    store.put('file', [Buffer.from('same')], headers, { ifNoneMatch: '*' }, never),
+  );
+  t.is(memory.requestCount('head'), 0);
+});
+
+test('a completion whose reply was lost finds that it succeeded', async (t) => {
+  for (const condition of [{}, { ifNoneMatch: '*' as const }]) {
+    const { memory, store } = makeStores();
+    const uploadId = await store.createUpload('file', headers, never);
+    const parts = [
+      await store.uploadPart('file', uploadId, 1, [Buffer.alloc(1000, 'a')], never),
+      await store.uploadPart('file', uploadId, 2, [Buffer.from('b')], never),
+    ];
+    loseReply(memory, 'completeUpload');
+    const { etag } = await store.completeUpload('file', uploadId, parts, condition, never);
+    t.is(etag, etagOf(memory, 'file'));
+  }
+});
+
+test("a completion whose reply was lost is not confused with somebody else's object", async (t) => {
+  const { memory, store } = makeStores();
+  const uploadId = await store.createUpload('file', headers, never);
+  const part = await store.uploadPart('file', uploadId, 1, [Buffer.from('ours')], never);
+  loseReply(memory, 'completeUpload', () => memory.putForeign('file', 'theirs'));
+  await rejects(t, 'NoSuchUpload', store.completeUpload('file', uploadId, [part], {}, never));
+});
+
+test('a copy onto itself whose reply was lost finds that it succeeded', async (t) => {
+  const { memory, store } = makeStores();
+  memory.putForeign('file', 'content', { metadata: { mode: '1' } });
+  const source = await store.head('file', never);
+  loseReply(memory, 'copy');
+  const { etag } = await store.copy(
+    source,
+    'file',
+    { metadata: { mode: '2' } },
+    { ifMatch: source.etag },
+    never,
+  );
+  t.is(etag, etagOf(memory, 'file'));
+  t.deepEqual(memory.objects.get('file')?.info.metadata, { mode: '2' });
+});
+
+test('only the keys that could not be deleted for a passing reason are tried again', async (t) => {
+  const { memory, store } = makeStores();
+  const asked: (readonly string[])[] = [];
+  memory.deleteMany = (keys) => {
+    asked.push(keys);
+    const failures = [
+      { key: 'denied', error: new StoreError('AccessDenied', 'x') },
+      { key: 'busy', error: new StoreError('ServerError', 'x') },
+    ];
+    return Promise.resolve(failures.filter(({ key }) => keys.includes(key) && asked.length < 3));
+  };
+  const failures = await store.deleteMany(['fine', 'denied', 'busy'], never);
+  t.deepEqual(asked, [['fine', 'denied', 'busy'], ['busy'], ['busy']]);
+  t.deepEqual(
+    failures.map(({ key }) => key),
+    ['denied'],
+  );
+});
+
+test('keys that stay undeletable are reported, and a batch that fails as a whole rejects', async (t) => {
+  const { memory, store } = makeStores();
+  memory.deleteMany = () => Promise.resolve([{ key: 'busy', error: new StoreError('ServerError', 'x') }]);
+  t.deepEqual(
+    (await store.deleteMany(['fine', 'busy'], never)).map(({ key }) => key),
+    ['busy'],
+  );
+  memory.deleteMany = () => Promise.reject(new StoreError('Unreachable', 'x'));
+  await rejects(t, 'Unreachable', store.deleteMany(['fine'], never));
+});
