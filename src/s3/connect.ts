@@ -5,7 +5,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { createSecureContext } from 'node:tls';
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -14,6 +14,7 @@ import { loadCertificateAuthorities } from './certificate-authorities.js';
 import { parseEndpoint } from './endpoint.js';
 import { PatientHttpHandler } from './patient-http-handler.js';
 import { QuickAckAgent } from './quick-ack-agent.js';
+import { makeS3Client } from './s3-client.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
 
 export interface ConnectOptions {
@@ -52,15 +53,12 @@ const workTimeoutMs = 120_000;
 /** For the metadata service of cloud machines, the last place where credentials are looked for. */
 const metadataServiceTimeoutMs = 1_000;
 
-/** Bodies that are protected by Content-MD5 and TLS, and need no SHA-256 in the signature too. */
-const unsignedCommands: ReadonlySet<string | undefined> = new Set(['PutObjectCommand', 'UploadPartCommand']);
-
 /**
  * Rejects with a StoreError: `InvalidRequest` (endpoint), `CertificateRejected` (CA bundle), `AccessDenied` (profile or
  * credentials missing), each with a message of one line. Sends nothing to the S3 server.
  */
 export async function connect(options: ConnectOptions): Promise<S3Connection> {
-  silenceSdkWarning();
+  silenceSdkWarning(); // before any client that the search for credentials may make
   const settings = await readAwsSettings(options.profile, process.env);
   const endpointText = options.endpoint ?? settings.endpoint;
   const endpoint =
@@ -72,19 +70,7 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
   );
   const credentials = await findCredentials(options, settings);
   const requestHandler = makeHandler(options, authorities);
-  const client = new S3Client({
-    region,
-    credentials,
-    ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : { followRegionRedirects: true }),
-    requestHandler,
-    maxAttempts: 1, // RetryingObjectStore is the one place that retries
-    // Ceph 16 answers 411 to the trailers that carry the default checksums.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    expectContinueHeader: false,
-    cacheMiddleware: true,
-  });
-  if (endpoint?.protocol !== 'http:') leavePayloadsUnsigned(client);
+  const client = makeS3Client({ endpoint, region, credentials, requestHandler });
   return {
     client,
     endpoint,
@@ -142,22 +128,4 @@ function makeHandler(
     idleTimeoutMs: options.requestTimeoutMs,
     workTimeoutMs: Math.max(workTimeoutMs, options.requestTimeoutMs),
   });
-}
-
-/** Otherwise the SDK hashes every body that is not a stream. */
-function leavePayloadsUnsigned(client: S3Client): void {
-  client.middlewareStack.add(
-    (next, context) => (args) => {
-      const request: unknown = args.request;
-      if (unsignedCommands.has(context.commandName) && hasHeaders(request)) {
-        request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-      }
-      return next(args);
-    },
-    { step: 'build', name: 'leavePayloadsUnsigned' },
-  );
-}
-
-function hasHeaders(request: unknown): request is { readonly headers: Record<string, string> } {
-  return typeof request === 'object' && request !== null && 'headers' in request;
 }

@@ -4,7 +4,15 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import type { ConnectOptions } from '../../src/s3/connect.js';
-import { answerXml, makeCertificate, startFakeServer, temporaryDirectory } from './fake-server.js';
+import {
+  type Answer,
+  answerXml,
+  makeCertificate,
+  objectHeaders,
+  refuse,
+  startFakeServer,
+  temporaryDirectory,
+} from './fake-server.js';
 
 interface Outcome {
   readonly error?: { readonly name: string; readonly code: string; readonly message: string };
@@ -32,6 +40,7 @@ try {
     await store.put('k', [Buffer.from('body')], { metadata: {} }, {}, new AbortController().signal);
     await store.list({ prefix: '' }, new AbortController().signal);
     outcome.listed = true;
+    await store.put('denied', [Buffer.alloc(100000), Buffer.alloc(1)], { metadata: {} }, {}, new AbortController().signal);
   }
   connection.close();
 } catch ({ name, code, message }) {
@@ -72,26 +81,24 @@ async function connectInChild(
   return { ...(JSON.parse(stdout) as Omit<Outcome, 'stderr'>), stderr };
 }
 
+const answerAll: Answer = (request, response) => {
+  if (request.url.includes('denied')) refuse(response, 403, 'AccessDenied');
+  else answerXml(response, '<ListBucketResult><Name>b</Name></ListBucketResult>', objectHeaders('e'));
+};
+
 const credentials = { AWS_ACCESS_KEY_ID: 'ACCESS', AWS_SECRET_ACCESS_KEY: 'hushhush' };
 
 test('a bucket is written and listed over TLS, signed, and nothing is printed', async (t) => {
   const certificate = await makeCertificate(t);
-  const { endpoint, received } = await startFakeServer(
-    t,
-    (_, response) =>
-      answerXml(response, '<ListBucketResult><Name>b</Name></ListBucketResult>', {
-        etag: '"e"',
-        'x-amz-server-side-encryption-customer-algorithm': 'AES256',
-      }),
-    certificate,
-  );
+  const { endpoint, received } = await startFakeServer(t, answerAll, certificate);
   const environment = {
     ...credentials,
     AWS_ENDPOINT_URL: endpoint.href,
     AWS_CA_BUNDLE: certificate.authorityPath,
   };
   const outcome = await connectInChild(t, environment, {}, {}, 'photos');
-  t.deepEqual(outcome, { endpoint: endpoint.href, region: 'us-east-1', listed: true, stderr: '' });
+  t.like(outcome, { endpoint: endpoint.href, region: 'us-east-1', listed: true, stderr: '' });
+  t.is(outcome.error?.code, 'AccessDenied'); // of the body that was sent as a stream
   const [put, list] = received;
   t.regex(put!.url, /^\/photos\/k(\?|$)/);
   t.is(put!.headers['x-amz-content-sha256'], 'UNSIGNED-PAYLOAD');
@@ -116,15 +123,7 @@ test('without its authority the same server is not trusted', async (t) => {
 test('NODE_EXTRA_CA_CERTS is trusted, with and without a bundle beside it', async (t) => {
   const certificate = await makeCertificate(t);
   const other = await makeCertificate(t);
-  const { endpoint } = await startFakeServer(
-    t,
-    (_, response) =>
-      answerXml(response, '<ListBucketResult><Name>b</Name></ListBucketResult>', {
-        etag: '"e"',
-        'x-amz-server-side-encryption-customer-algorithm': 'AES256',
-      }),
-    certificate,
-  );
+  const { endpoint } = await startFakeServer(t, answerAll, certificate);
   const environment = {
     ...credentials,
     AWS_ENDPOINT_URL: endpoint.href,

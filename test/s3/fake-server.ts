@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
 import type { Log } from '../../src/log.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
+import { makeS3Client } from '../../src/s3/s3-client.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
-import { silenceSdkWarning } from '../../src/s3/silence-sdk-warning.js';
 
 export interface Received {
   readonly method: string;
@@ -132,17 +132,10 @@ export function makeClient(
     readonly httpsAgent?: https.Agent;
   } = {},
 ): S3Client {
-  silenceSdkWarning();
-  const client = new S3Client({
-    endpoint: endpoint.href,
-    forcePathStyle: true,
+  const client = makeS3Client({
+    endpoint,
     region: 'us-east-1',
     credentials: { accessKeyId: 'TESTACCESSKEY', secretAccessKey: 'test-secret' },
-    maxAttempts: 1,
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    expectContinueHeader: false,
-    cacheMiddleware: true,
     requestHandler: new PatientHttpHandler({
       httpAgent: new http.Agent({ keepAlive: true }),
       httpsAgent: options.httpsAgent ?? new https.Agent({ keepAlive: true }),

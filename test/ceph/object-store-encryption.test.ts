@@ -1,0 +1,182 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { GetObjectCommand, PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import test, { type ExecutionContext } from 'ava';
+import { CustomerKey } from '../../src/customer-key.js';
+import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import { checkBucket } from '../../src/s3/check-bucket.js';
+import type { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
+import { makeS3Client } from '../../src/s3/s3-client.js';
+import type { S3ObjectStore } from '../../src/s3/s3-object-store.js';
+import { cephTest, makeTestBucket, silentLog, type TestBucket, wantsCeph } from './connect-to-ceph.js';
+
+const never = new AbortController().signal;
+const noHeaders = { metadata: {} };
+const otherKey = new CustomerKey(randomBytes(32));
+
+let place: TestBucket;
+
+if (wantsCeph) {
+  test.before(async () => {
+    place = await makeTestBucket('s3-encryption');
+  });
+  test.after.always(() => place.remove());
+}
+
+async function rejects(
+  t: ExecutionContext,
+  code: StoreErrorCode,
+  promise: Promise<unknown>,
+): Promise<StoreError> {
+  const error = await t.throwsAsync(promise, { instanceOf: StoreError });
+  t.is(error.code, code, error.message);
+  return error;
+}
+
+async function putPlain(key: string, content: Buffer): Promise<void> {
+  const { connection, bucket } = place;
+  await connection.client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: content }));
+}
+
+function check(
+  store: S3ObjectStore,
+  options: { readonly bucket?: string; readonly prefix?: string; readonly customerKey?: CustomerKey } = {},
+) {
+  const { bucket, customerKey, connection } = place;
+  const subject = { bucket, customerKey, endpoint: connection.endpoint, prefix: '', ...options };
+  return checkBucket({ store, log: silentLog, ...subject }, never);
+}
+
+cephTest('what the store writes cannot be read without the customer key', async (t) => {
+  const store = place.makeStore();
+  const { connection, bucket } = place;
+  await store.put('secret/put', [Buffer.from('secret')], noHeaders, {}, never);
+  const source = await store.head('secret/put', never);
+  await store.copy(source, 'secret/copied', noHeaders, {}, never);
+  const uploadId = await store.createUpload('secret/uploaded', noHeaders, never);
+  const part = await store.uploadPart('secret/uploaded', uploadId, 1, [Buffer.from('secret')], never);
+  await store.completeUpload('secret/uploaded', uploadId, [part], {}, never);
+  for (const Key of ['secret/put', 'secret/copied', 'secret/uploaded']) {
+    const read = connection.client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+    await t.throwsAsync(read, { name: 'InvalidArgument' }, Key);
+  }
+});
+
+cephTest('an object under another customer key is a WrongCustomerKey, to read and to copy', async (t) => {
+  await place.makeStore().put('other/file', [randomBytes(1000)], noHeaders, {}, never);
+  const source = await place.makeStore().head('other/file', never);
+  const store = place.makeStore({ customerKey: otherKey });
+  const error = await rejects(t, 'WrongCustomerKey', store.head('other/file', never));
+  t.true(error.message.includes(otherKey.fingerprint));
+  await rejects(t, 'WrongCustomerKey', store.get('other/file', {}, never));
+  await rejects(t, 'WrongCustomerKey', store.get('other/file', { range: { offset: 0, length: 1 } }, never));
+  await rejects(t, 'WrongCustomerKey', store.copy(source, 'other/copy', noHeaders, {}, never));
+  const uploadId = await store.createUpload('other/copy', noHeaders, never);
+  const copyPart = store.uploadPartCopy(
+    'other/copy',
+    uploadId,
+    1,
+    { key: 'other/file', ifMatch: source.etag },
+    never,
+  );
+  await rejects(t, 'WrongCustomerKey', copyPart);
+  await store.abortUpload('other/copy', uploadId, never);
+});
+
+cephTest('an unencrypted object is read or refused, as the policy says', async (t) => {
+  await putPlain('plain/file', Buffer.from('in the clear'));
+  const { info, bytes } = await place.makeStore().get('plain/file', {}, never);
+  t.false(info.isEncrypted);
+  t.is(Buffer.from(bytes).toString(), 'in the clear');
+  const strict = place.makeStore({ plaintext: 'refuse' });
+  t.false((await strict.head('plain/file', never)).isEncrypted);
+  await rejects(t, 'PlaintextRefused', strict.get('plain/file', {}, never));
+});
+
+cephTest('a copy of an unencrypted object is encrypted', async (t) => {
+  const store = place.makeStore();
+  for (const size of [0, 1000, 700_000]) {
+    const content = randomBytes(size);
+    await putPlain(`plain/source${size}`, content);
+    const source = await store.head(`plain/source${size}`, never);
+    t.false(source.isEncrypted);
+    for (const target of [`plain/target${size}`, source.key]) {
+      await store.copy(source, target, { metadata: { mode: '33188' } }, {}, never);
+      const { info, bytes } = await store.get(target, {}, never);
+      t.true(info.isEncrypted, `${target}, ${size} bytes`);
+      t.true(content.equals(bytes));
+    }
+  }
+});
+
+cephTest('an object of several copy parts is copied whole', async (t) => {
+  const store = place.makeStore();
+  const size = 130 * 1024 * 1024 + 7;
+  const content = randomBytes(size);
+  await store.put('large/source', [content], noHeaders, {}, never);
+  await store.copy(await store.head('large/source', never), 'large/target', noHeaders, {}, never);
+  const { info, bytes } = await store.get('large/target', {}, never);
+  t.true(info.etag.endsWith('-3'));
+  const md5 = (data: Uint8Array) => createHash('md5').update(data).digest('hex');
+  t.is(md5(bytes), md5(content));
+});
+
+cephTest('a bucket is checked with the key that its objects need', async (t) => {
+  const store = place.makeStore();
+  for (const name of ['a', 'b', 'c'])
+    await store.put(`check/${name}`, [Buffer.from('x')], noHeaders, {}, never);
+  await putPlain('check/plain', Buffer.from('x'));
+  t.deepEqual(await check(store, { prefix: 'check/' }), {
+    sampled: 4,
+    encrypted: 3,
+    plaintext: 1,
+    otherKey: 0,
+  });
+  const other = place.makeStore({ customerKey: otherKey });
+  const error = await rejects(
+    t,
+    'WrongCustomerKey',
+    check(other, { prefix: 'check/', customerKey: otherKey }),
+  );
+  t.true(error.message.includes(otherKey.fingerprint));
+});
+
+cephTest('a bucket that is not there and credentials that are wrong are told apart', async (t) => {
+  const bucket = 's3-no-such-bucket';
+  const missing = await rejects(t, 'NoSuchBucket', check(place.makeStore({ bucket }), { bucket }));
+  t.regex(missing.message, /^there is no bucket "s3-no-such-bucket" at /);
+  const own = await place.connection.client.config.credentials();
+  for (const [credentials, message] of [
+    [{ ...own, accessKeyId: 'NOBODY' }, /does not know the access key/],
+    [{ ...own, secretAccessKey: 'wrong' }, /check AWS_SECRET_ACCESS_KEY/],
+  ] as const) {
+    const client = makeS3Client({
+      endpoint: place.connection.endpoint,
+      region: 'us-east-1',
+      credentials,
+      requestHandler: place.connection.client.config.requestHandler as PatientHttpHandler,
+    });
+    const error = await rejects(t, 'AccessDenied', check(place.makeStore({ client })));
+    t.regex(error.message, message);
+  }
+});
+
+// Alone, since the policy is for the bucket as a whole.
+cephTest.serial('where a policy demands it, the extra encryption header lets writes through', async (t) => {
+  const strict = await makeTestBucket('s3-policy');
+  t.teardown(() => strict.remove());
+  const statement = {
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:PutObject',
+    Resource: `arn:aws:s3:::${strict.bucket}/*`,
+    Condition: { Null: { 's3:x-amz-server-side-encryption': 'true' } },
+  };
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  await strict.connection.client.send(new PutBucketPolicyCommand({ Bucket: strict.bucket, Policy }));
+  const put = (store: S3ObjectStore, size: number) =>
+    store.put('file', [Buffer.alloc(size), Buffer.alloc(size)], noHeaders, {}, never);
+  for (const size of [1, 16 * 1024 * 1024]) await rejects(t, 'AccessDenied', put(strict.makeStore(), size));
+  const store = strict.makeStore({ extraEncryptionHeader: true });
+  await put(store, 1);
+  t.true((await store.head('file', never)).isEncrypted);
+});
