@@ -1,6 +1,5 @@
 /** The logger of a serving process: JSON lines by pino, to a file that is kept small or to stderr, without secrets. */
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import path from 'node:path';
+import { fstatSync, openSync, renameSync } from 'node:fs';
 import { pino, destination as pinoDestination, type DestinationStream } from 'pino';
 import type { Log } from './log.js';
 import type { LogLevel } from './setting-values.js';
@@ -30,7 +29,7 @@ const secretNames = [
 export interface Logging {
   readonly log: Log;
   /** Writes out what is buffered. To be called before the process ends. */
-  flush(): void;
+  readonly flush: () => void;
 }
 
 /** `file` undefined: stderr. Throws if the file cannot be opened. */
@@ -54,19 +53,15 @@ export function startLogging(options: {
   return { log, flush: () => target.flushSync() };
 }
 
-/**
- * Opens a log file to append to, making it (0600) and its directories (0700) first. A symbolic link at its end is not followed
- * when the file would be made in a directory where others can write: the system's protected_symlinks sees to it.
- */
+/** Opens a log file to append to, made for its owner alone. Throws the system's error. */
 export function openLogFile(file: string): number {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   return openSync(file, 'a', 0o600);
 }
 
 /** Writes lines in the background; flushes when asked. */
 class LogFile implements DestinationStream {
   readonly #file: string;
-  readonly #destination: ReturnType<typeof pinoDestination>;
+  #destination: ReturnType<typeof pinoDestination>;
   /** Of the file as it is now. */
   #bytes: number;
 
@@ -88,16 +83,17 @@ class LogFile implements DestinationStream {
     this.#destination.flushSync();
   }
 
+  /** Never throws: a logger that does would take the mount down with it. */
   #beginAnew(): void {
     this.#bytes = 0;
-    this.#destination.flushSync();
     try {
       renameSync(this.#file, `${this.#file}.1`);
-      closeSync(openLogFile(this.#file));
+      const old = this.#destination;
+      this.#destination = pinoDestination({ dest: openLogFile(this.#file), sync: false });
+      old.end(); // when it has written what it holds
     } catch {
-      return; // the directory has become read-only: go on in the old file
+      // The directory is gone or may not be written: go on in the old file, and try again after as many bytes.
     }
-    this.#destination.reopen(this.#file);
   }
 }
 

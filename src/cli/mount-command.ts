@@ -1,4 +1,5 @@
 /** `osirisfs mount`: its options and help, and which process does the work. The work itself is in `serve.ts`. */
+import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Argv, Options } from 'yargs';
@@ -83,7 +84,10 @@ export async function runMount(
   const customerKey = await readCustomerKeyFile(config.keyFile);
   if (!config.foreground) {
     const logFile = logFileOf(config);
-    const logDescriptor = withLogFile(logFile, () => openLogFile(logFile));
+    const logDescriptor = withLogFile(logFile, () => {
+      if (config.logFile === undefined) mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
+      return openLogFile(logFile);
+    });
     const { line, exitCode } = await startInBackground({ customerKey, logDescriptor, logFile });
     (exitCode === 0 ? announce : complain)(line);
     return exitCode;
