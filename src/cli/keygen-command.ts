@@ -25,8 +25,8 @@ export function describeKeygenOptions(yargs: Argv): Argv {
     })
     .epilogue(
       [
-        'The server keeps no copy of the key. Whoever has it and access to the bucket can read the data; without it nobody can,',
-        'not even you: keep a copy in a safe place.',
+        'The server keeps no copy of the key. Whoever has it, and access to the bucket, can read the data;',
+        'without it nobody can, not even you: keep a copy in a safe place.',
       ].join('\n'),
     );
 }

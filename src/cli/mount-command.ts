@@ -1,75 +1,21 @@
-/** `osirisfs mount`: its options and help, and which process does the work. The work itself is in `serve.ts`. */
+/**
+ * `osirisfs mount`: which process does the work, and what becomes of its outcome. The work itself is in `serve.ts`, which is
+ * loaded only in the serving process, as the layers below it take half a second to load.
+ */
 import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Argv, Options } from 'yargs';
 import type { MountConfig } from '../config.js';
 import { readCustomerKeyFile } from '../keys/customer-key-file.js';
 import { openLogFile, startLogging, type Logging } from '../logging.js';
 import type { MountDependencies, RunningMount } from '../mount.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
-import { ConfigError, type RawValue } from '../setting-values.js';
-import { helpGroups, settingNames, settings, type SettingName } from '../settings.js';
+import { ConfigError } from '../setting-values.js';
 import { connectToCommand, startInBackground, type CommandChannel } from './background.js';
-import {
-  positionalOf,
-  switchOf,
-  textOf,
-  textsOf,
-  type KnownOptions,
-  type ParsedArguments,
-} from './command-line.js';
+import type { ParsedArguments } from './command-line.js';
 import { explainError } from './explain-error.js';
-import { parseFuseOptions } from './fuse-options.js';
-import { serve } from './serve.js';
-import { loadMountConfig, type SettingValues } from './setting-sources.js';
+import { readMountConfig } from './mount-options.js';
 import { announce, complain } from './terminal.js';
-
-const mountEpilogue = `Examples:
-  osirisfs mount data ~/data --key-file ~/data.key --endpoint https://rgw.example.org
-  osirisfs mount data/2024 ~/data --key-file ~/data.key --read-only --cache-size 1GiB
-  osirisfs mount data ~/data -o ro,allow_other,url=https://rgw.example.org,key_file=~/data.key
-  osirisfs umount ~/data
-
-SIZE is in bytes, or with k, M, G, T (powers of 1,024), as in 256M; also KiB, MiB, GiB, TiB, kB, MB, GB, TB.
-DURATION is in seconds, or with ms, s, m, h, as in 500ms.
-
-Credentials come from the AWS conventions: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials
-with --profile; so do endpoint, region and CA bundle where no option gives them.
-
-Every option can also be given by a variable (--cache-size by OSIRISFS_CACHE_SIZE) or in
-~/.config/osirisfs/config.toml, or the file named by OSIRISFS_CONFIG (cache-size = "1GiB", read-only = true).
-Options override variables, and variables the file.`;
-
-export const mountUsage = 'mount <bucket> <directory>';
-export const mountDescription = 'mount BUCKET[/PREFIX] on an empty DIRECTORY';
-
-export function describeMountOptions(yargs: Argv): Argv {
-  for (const group of helpGroups) {
-    for (const name of settingNames) {
-      const setting = settings[name];
-      if (setting.group === group) yargs.option(setting.option, yargsOption(name));
-    }
-  }
-  return yargs
-    .positional('bucket', { type: 'string', demandOption: true, describe: 'BUCKET or BUCKET/PREFIX' })
-    .positional('directory', { type: 'string', demandOption: true, describe: 'an empty directory' })
-    .option('o', {
-      type: 'string',
-      array: true,
-      requiresArg: true,
-      group: 'Directory:',
-      describe:
-        'the same options as mount(8) and s3fs write them, and noexec, nodev, nosuid, noatime, sync, ...',
-    })
-    .alias('f', 'foreground')
-    .epilogue(mountEpilogue);
-}
-
-export const mountOptions: KnownOptions = {
-  values: [...settingNames.filter(takesValue).map((name) => settings[name].option), 'o'],
-  switches: [...settingNames.filter((name) => !takesValue(name)).map((name) => settings[name].option), 'f'],
-};
 
 /** Resolves with the exit code. */
 export async function runMount(
@@ -78,9 +24,9 @@ export async function runMount(
 ): Promise<number> {
   limitCoreDumps();
   const command = connectToCommand();
-  if (command) return await serveInBackground(await configOf(parsed), command, dependencies);
+  if (command) return await serveInBackground(await readMountConfig(parsed), command, dependencies);
 
-  const config = await configOf(parsed);
+  const config = await readMountConfig(parsed);
   const customerKey = await readCustomerKeyFile(config.keyFile);
   if (!config.foreground) {
     const logFile = logFileOf(config);
@@ -96,6 +42,7 @@ export async function runMount(
   try {
     const onMounted = (running: RunningMount): void => announce(mountedLine(running));
     const { signal } = new AbortController();
+    const { serve } = await import('./serve.js');
     await serve({ config, customerKey, logging, signal, onMounted, say: complain, dependencies });
     return 0;
   } catch (error) {
@@ -121,6 +68,7 @@ async function serveInBackground(
       void command.reportMounted(`${mountedLine(running)}; log: ${logFile}`);
     };
     const say = (line: string): void => logging.log.info({}, line);
+    const { serve } = await import('./serve.js');
     await serve({ config, customerKey, logging, signal: command.signal, onMounted, say, dependencies });
     return 0;
   } catch (error) {
@@ -135,22 +83,6 @@ async function serveInBackground(
 
 function mountedLine({ source, mountpoint }: RunningMount): string {
   return `${source.replace(/^osirisfs:/, '')} is mounted on ${mountpoint}; to unmount: osirisfs umount ${mountpoint}`;
-}
-
-async function configOf(parsed: ParsedArguments): Promise<MountConfig> {
-  const { values: fuseValues, mountFlags } = parseFuseOptions(textsOf(parsed, 'o'));
-  const values: SettingValues = {};
-  for (const name of settingNames) {
-    const { option } = settings[name];
-    const value: RawValue | undefined = takesValue(name) ? textOf(parsed, option) : switchOf(parsed, option);
-    if (value !== undefined) values[name] = value;
-  }
-  const mountArguments = {
-    bucket: positionalOf(parsed, 'bucket'),
-    directory: positionalOf(parsed, 'directory'),
-    mountFlags,
-  };
-  return await loadMountConfig(mountArguments, values, fuseValues, process.env);
 }
 
 /** In the user's state directory, by the mountpoint, as each mount has one of its own. */
@@ -180,19 +112,4 @@ function withLogFile<T>(file: string | undefined, action: () => T): T {
       },
     );
   }
-}
-
-function takesValue(name: SettingName): boolean {
-  return settings[name].placeholder !== undefined;
-}
-
-function yargsOption(name: SettingName): Options {
-  const { placeholder, group, help, defaultText } = settings[name];
-  return {
-    type: takesValue(name) ? 'string' : 'boolean',
-    requiresArg: takesValue(name),
-    group: `${group}:`,
-    describe: placeholder === undefined ? help : `${placeholder}: ${help}`,
-    ...(defaultText !== undefined && { defaultDescription: defaultText }),
-  };
 }

@@ -11,13 +11,8 @@ import {
   keygenUsage,
   runKeygen,
 } from './keygen-command.js';
-import {
-  describeMountOptions,
-  mountDescription,
-  mountOptions,
-  mountUsage,
-  runMount,
-} from './mount-command.js';
+import { runMount } from './mount-command.js';
+import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount-options.js';
 import { complain } from './terminal.js';
 import {
   describeUmountOptions,

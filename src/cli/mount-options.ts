@@ -1,0 +1,93 @@
+/** The options and the help of `osirisfs mount`, and the config that comes of them. What is done with it is in `mount-command.ts`. */
+import type { Argv, Options } from 'yargs';
+import type { MountConfig } from '../config.js';
+import type { RawValue } from '../setting-values.js';
+import { helpGroups, settingNames, settings, type SettingName } from '../settings.js';
+import {
+  positionalOf,
+  switchOf,
+  textOf,
+  textsOf,
+  type KnownOptions,
+  type ParsedArguments,
+} from './command-line.js';
+import { parseFuseOptions } from './fuse-options.js';
+import { loadMountConfig, type SettingValues } from './setting-sources.js';
+
+const mountEpilogue = `Examples:
+  osirisfs mount data ~/data --key-file ~/data.key --endpoint https://rgw.example.org
+  osirisfs mount data/2024 ~/data --key-file ~/data.key --read-only --cache-size 1GiB
+  osirisfs mount data ~/data -o ro,allow_other,url=https://rgw.example.org,key_file=~/data.key
+  osirisfs umount ~/data
+
+SIZE is in bytes, or with k, M, G, T (powers of 1,024), as in 256M; also KiB, MiB, GiB, TiB, kB, MB, GB, TB.
+DURATION is in seconds, or with ms, s, m, h, as in 500ms.
+
+Credentials come from the AWS conventions: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials
+with --profile; so do endpoint, region and CA bundle where no option gives them.
+
+Every option can also be given by a variable (--cache-size by OSIRISFS_CACHE_SIZE) or in
+~/.config/osirisfs/config.toml, or the file named by OSIRISFS_CONFIG (cache-size = "1GiB", read-only = true).
+Options override variables, and variables the file.`;
+
+export const mountUsage = 'mount <bucket> <directory>';
+export const mountDescription = 'mount BUCKET[/PREFIX] on an empty DIRECTORY';
+
+export function describeMountOptions(yargs: Argv): Argv {
+  for (const group of helpGroups) {
+    for (const name of settingNames) {
+      const setting = settings[name];
+      if (setting.group === group) yargs.option(setting.option, yargsOption(name));
+    }
+  }
+  return yargs
+    .positional('bucket', { type: 'string', demandOption: true, describe: 'BUCKET or BUCKET/PREFIX' })
+    .positional('directory', { type: 'string', demandOption: true, describe: 'an empty directory' })
+    .option('o', {
+      type: 'string',
+      array: true,
+      requiresArg: true,
+      group: 'Directory:',
+      describe:
+        'the same options as mount(8) and s3fs write them, and noexec, nodev, nosuid, noatime, sync, ...',
+    })
+    .alias('f', 'foreground')
+    .epilogue(mountEpilogue);
+}
+
+export const mountOptions: KnownOptions = {
+  values: [...settingNames.filter(takesValue).map((name) => settings[name].option), 'o'],
+  switches: [...settingNames.filter((name) => !takesValue(name)).map((name) => settings[name].option), 'f'],
+};
+
+/** Rejects with a `UsageError` or `ConfigError`. */
+export async function readMountConfig(parsed: ParsedArguments): Promise<MountConfig> {
+  const { values: fuseValues, mountFlags } = parseFuseOptions(textsOf(parsed, 'o'));
+  const values: SettingValues = {};
+  for (const name of settingNames) {
+    const { option } = settings[name];
+    const value: RawValue | undefined = takesValue(name) ? textOf(parsed, option) : switchOf(parsed, option);
+    if (value !== undefined) values[name] = value;
+  }
+  const mountArguments = {
+    bucket: positionalOf(parsed, 'bucket'),
+    directory: positionalOf(parsed, 'directory'),
+    mountFlags,
+  };
+  return await loadMountConfig(mountArguments, values, fuseValues, process.env);
+}
+
+function takesValue(name: SettingName): boolean {
+  return settings[name].placeholder !== undefined;
+}
+
+function yargsOption(name: SettingName): Options {
+  const { placeholder, group, help, defaultText } = settings[name];
+  return {
+    type: takesValue(name) ? 'string' : 'boolean',
+    requiresArg: takesValue(name),
+    group: `${group}:`,
+    describe: placeholder === undefined ? help : `${placeholder}: ${help}`,
+    ...(defaultText !== undefined && { defaultDescription: defaultText }),
+  };
+}
