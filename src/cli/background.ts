@@ -75,10 +75,12 @@ async function conclude(
     }, startTimeoutMs);
     const end = (explanation: Explanation): void => {
       clearTimeout(timer);
-      resolve(explanation);
+      const interrupted = { line: 'interrupted; nothing is mounted', exitCode: exitInterrupted };
+      resolve(stop.aborted ? interrupted : explanation);
     };
     stop.addEventListener('abort', endChild, { once: true });
     child.on('message', (message: FromServer) => {
+      if (stop.aborted) return; // what counts is its end
       if (message.type === 'key-wanted') {
         const answer: FromCommand = { type: 'key', base64: customerKey.toBase64() };
         child.send(answer, () => undefined); // if it does not arrive, 'exit' tells
@@ -89,7 +91,6 @@ async function conclude(
       end({ line: `cannot start the serving process: ${error.message}`, exitCode: exitFailure }),
     );
     child.on('exit', (code, signal) => {
-      if (stop.aborted) end({ line: 'interrupted; nothing is mounted', exitCode: exitInterrupted });
       const how = signal === null ? `with exit code ${code ?? '?'}` : `by ${signal}`;
       end({
         line: `the serving process ended ${how} before the mount worked; see ${logFile}`,

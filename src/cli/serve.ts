@@ -48,7 +48,11 @@ export async function serve(options: ServeOptions): Promise<void> {
   const stopSignals = listenToSignals(onSignal, { ignoreHangup: !config.foreground });
   try {
     const signal = AbortSignal.any([options.signal, starting.signal]);
-    const running = await mount(config, customerKey, log, signal, options.dependencies);
+    const running = await mount(config, customerKey, log, signal, options.dependencies).catch(
+      (error: unknown) => {
+        throw signal.aborted ? signal.reason : error; // whatever the interrupted layer made of it
+      },
+    );
     if (signal.aborted) {
       await running.unmount({ lazy: true });
       throw signal.reason;

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../fuse/driver.js';
 import type { Log } from '../log.js';
 import type { RunningMount } from '../mount.js';
+import { explainError } from './explain-error.js';
 import { describeHolders, type Holder } from './mount-holders.js';
 
 export interface ShutdownOptions {
@@ -66,7 +67,9 @@ export class Shutdown {
       else if (this.#signals === 2) await this.#force();
     } catch (error) {
       log.error({ error }, 'unmounting failed');
-      this.#options.say(`cannot unmount ${this.#running.mountpoint}; a second signal ends without it`);
+      this.#options.say(
+        `cannot unmount ${this.#running.mountpoint}: ${explainError(error).line}; a second signal ends without it`,
+      );
     }
   }
 

@@ -1,0 +1,150 @@
+import { stat, writeFile } from 'node:fs/promises';
+import { createConnection, createServer } from 'node:net';
+import { once } from 'node:events';
+import path from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { askServingProcess } from '../../src/cli/control-client.js';
+import { maxWaitingPaths, parseReply, parseRequest } from '../../src/cli/control-protocol.js';
+import { startControlServer, type Controlled } from '../../src/cli/control-server.js';
+import { CommandError } from '../../src/cli/command-error.js';
+import { MountError } from '../../src/fuse/driver.js';
+import type { Log } from '../../src/log.js';
+import { makeDirectory } from '../mount/temporary.js';
+
+const ignore = (): void => undefined;
+const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+async function serve(t: ExecutionContext, controlled: Partial<Controlled>): Promise<string> {
+  const socketPath = path.join(await makeDirectory(t), 'control.sock');
+  const server = await startControlServer(
+    socketPath,
+    { unmount: () => Promise.resolve(), pendingPaths: () => [], ...controlled },
+    log,
+  );
+  t.teardown(() => server.close());
+  return socketPath;
+}
+
+test('a request reaches whoever serves, and its outcome comes back', async (t) => {
+  const asked: unknown[] = [];
+  const socketPath = await serve(t, {
+    unmount: (options) => {
+      asked.push(options);
+      return Promise.resolve();
+    },
+  });
+  t.deepEqual(await askServingProcess(socketPath, { command: 'umount', lazy: true }, ignore), { done: true });
+  t.deepEqual(await askServingProcess(socketPath, { command: 'umount', lazy: false }, ignore), {
+    done: true,
+  });
+  t.deepEqual(asked, [{ lazy: true }, { lazy: false }]);
+});
+
+test('a directory in use is told from other failures', async (t) => {
+  let failure: Error = new MountError('Busy', '/mnt is in use');
+  const socketPath = await serve(t, { unmount: () => Promise.reject(failure) });
+  const ask = () => askServingProcess(socketPath, { command: 'umount', lazy: false }, ignore);
+  t.deepEqual(await ask(), { error: '/mnt is in use', busy: true });
+  failure = new MountError('MountRefused', 'no\nway');
+  t.deepEqual(await ask(), { error: 'no; way', busy: false });
+});
+
+test('while it takes time, what is waited for is told', async (t) => {
+  let finish: () => void = ignore;
+  const paths = Array.from({ length: 30 }, (_, index) => `file ${index}`);
+  const socketPath = await serve(t, {
+    unmount: () => new Promise((resolve) => (finish = resolve)),
+    pendingPaths: () => paths,
+  });
+  const told: [number, number][] = [];
+  const outcome = await askServingProcess(
+    socketPath,
+    { command: 'umount', lazy: false },
+    (waiting, count) => {
+      told.push([waiting.length, count]);
+      finish();
+    },
+  );
+  t.deepEqual(told[0], [maxWaitingPaths, 30]);
+  t.deepEqual(outcome, { done: true });
+});
+
+test('a socket that nobody listens at, or that is gone, means that there is no process', async (t) => {
+  const directory = await makeDirectory(t);
+  const stale = path.join(directory, 'stale.sock');
+  await writeFile(stale, '');
+  for (const socketPath of [stale, path.join(directory, 'none.sock')]) {
+    t.deepEqual(await askServingProcess(socketPath, { command: 'umount', lazy: false }, ignore), {
+      noProcess: true,
+    });
+  }
+});
+
+test('a process that dies or talks nonsense is an error', async (t) => {
+  const socketPath = path.join(await makeDirectory(t), 'control.sock');
+  let answer = '';
+  const server = createServer((socket) => socket.on('error', ignore).end(answer));
+  server.listen(socketPath);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const ask = () => askServingProcess(socketPath, { command: 'umount', lazy: false }, ignore);
+  await t.throwsAsync(ask(), {
+    instanceOf: CommandError,
+    message: /ended before everything was in the bucket/,
+  });
+  answer = 'hello\n';
+  await t.throwsAsync(ask(), { instanceOf: CommandError, message: /an answer that is not understood/ });
+});
+
+test('what is no request is refused without touching the mount', async (t) => {
+  let count = 0;
+  const socketPath = await serve(t, {
+    unmount: () => {
+      count += 1;
+      return Promise.resolve();
+    },
+  });
+  const socket = createConnection(socketPath);
+  socket.write('{"command":"explode"}\n');
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  t.deepEqual(parseReply(data.toString()), { error: 'the request is not understood', busy: false });
+  t.is(count, 0);
+});
+
+test('the socket is its owner’s alone, and is gone after the end', async (t) => {
+  const socketPath = path.join(await makeDirectory(t), 'control.sock');
+  const server = await startControlServer(
+    socketPath,
+    { unmount: () => Promise.resolve(), pendingPaths: () => [] },
+    log,
+  );
+  t.is((await stat(socketPath)).mode & 0o777, 0o600);
+  await server.close();
+  await t.throwsAsync(stat(socketPath), { code: 'ENOENT' });
+});
+
+test('closing lets the last reply out, and does not wait for those who say nothing', async (t) => {
+  const socketPath = path.join(await makeDirectory(t), 'control.sock');
+  let finish: () => void = ignore;
+  const server = await startControlServer(
+    socketPath,
+    { unmount: () => new Promise((resolve) => (finish = resolve)), pendingPaths: () => ['a'] },
+    log,
+  );
+  const silent = createConnection(socketPath).on('error', ignore);
+  await once(silent, 'connect');
+  const asked = askServingProcess(socketPath, { command: 'umount', lazy: false }, () => {
+    finish();
+    void server.close();
+  });
+  t.deepEqual(await asked, { done: true });
+});
+
+test('lines of other forms are neither request nor reply', (t) => {
+  for (const line of ['', 'x', 'null', '1', '{}', '{"command":"umount"}', '{"command":"umount","lazy":1}']) {
+    t.is(parseRequest(line), undefined, line);
+  }
+  for (const line of ['', '{}', '{"done":false}', '{"error":"x"}', '{"waiting":[]}', '[]']) {
+    t.is(parseReply(line), undefined, line);
+  }
+});

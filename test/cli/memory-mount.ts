@@ -1,0 +1,96 @@
+/** Runs `memory-main.ts` as a user runs osirisfs, and sees to it that no mount and no process of it outlives the test. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import { run, start, waitUntil, type Finished, type RunningChild } from '../mount/child.js';
+import { isMounted, makeMountpoint } from '../mount/mounting.js';
+import { makeDirectory, makeKeyFile, type KeyFile } from '../mount/temporary.js';
+import type { Misbehaviour } from './memory-main.js';
+
+/** What runs in place of dist/src/main.cjs. */
+export const mainFile = fileURLToPath(new URL('memory-main.js', import.meta.url));
+
+export interface MemoryMount {
+  readonly directory: string;
+  readonly keyFile: KeyFile;
+  readonly logFile: string;
+  /** Without a session, log or config of whoever runs the tests. */
+  readonly environment: Readonly<Record<string, string>>;
+  log(): Promise<string>;
+  /** Runs `mount` in the background to the end of the command. */
+  mount(misbehaviour?: Misbehaviour): Promise<Finished>;
+  /** The same with these arguments after the mountpoint. */
+  mountWith(args: readonly string[]): Promise<Finished>;
+  /** Starts `mount` with `--foreground`, or the command in the background, and does not wait. */
+  start(foreground: boolean, misbehaviour?: Misbehaviour): Promise<RunningChild>;
+  umount(...args: readonly string[]): Promise<Finished>;
+  isMounted(): Promise<boolean>;
+  /** Of the process that serves in the background, from its log. */
+  servingPid(): Promise<number>;
+}
+
+/** A mountpoint, a key and a log of their own. */
+export async function memoryMount(
+  t: ExecutionContext,
+  ...extraArgs: readonly string[]
+): Promise<MemoryMount> {
+  const directory = await makeMountpoint(t);
+  const scratch = await makeDirectory(t);
+  const keyFile = await makeKeyFile(t);
+  const logFile = path.join(scratch, 'log');
+  const environment = { XDG_RUNTIME_DIR: scratch, XDG_STATE_HOME: scratch, XDG_CONFIG_HOME: scratch };
+  const env = (misbehaviour: Misbehaviour) => ({
+    ...environment,
+    MEMORY_MAIN: JSON.stringify(misbehaviour),
+  });
+  const beginning = [mainFile, 'mount', 'bucket', directory];
+  const args = [...beginning, '--key-file', keyFile.path, '--log-file', logFile, ...extraArgs];
+  const log = () => readFile(logFile, 'utf8').catch(() => '');
+  const servingPid = async () => Number(/"pid":(\d+)/.exec(await log())?.[1]);
+  const children: RunningChild[] = [];
+  t.teardown(async () => {
+    if (await isMounted(directory)) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: 10_000 });
+    for (const child of children) {
+      child.kill('SIGKILL');
+      await child.waitForEnd(10_000);
+    }
+    await endProcess(await servingPid());
+  });
+  return {
+    directory,
+    keyFile,
+    logFile,
+    log,
+    servingPid,
+    environment,
+    mount: (misbehaviour = {}) => run(process.execPath, args, { env: env(misbehaviour) }),
+    mountWith: (otherArgs) => run(process.execPath, [...beginning, ...otherArgs], { env: env({}) }),
+    start: async (foreground, misbehaviour = {}) => {
+      const mode = foreground ? ['--foreground'] : [];
+      const child = await start(process.execPath, [...args, ...mode], { env: env(misbehaviour) });
+      children.push(child);
+      return child;
+    },
+    umount: (...more) =>
+      run(process.execPath, [mainFile, 'umount', directory, ...more], { env: env({}), cwd: '/' }),
+    isMounted: () => isMounted(directory),
+  };
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** For a process that may have ended long ago: only one of ours is killed. */
+async function endProcess(pid: number): Promise<void> {
+  if (!Number.isSafeInteger(pid)) return;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  if (!commandLine.includes(mainFile)) return;
+  process.kill(pid, 'SIGKILL');
+  await waitUntil(`end of process ${pid}`, 10_000, () => !isAlive(pid));
+}

@@ -1,0 +1,60 @@
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import test from 'ava';
+import { findEntries, prepareRegistry, removeEntry, writeEntry } from '../../src/cli/mount-registry.js';
+import { makeDirectory } from '../mount/temporary.js';
+
+const uid = process.getuid!();
+const entry = { pid: 12, mountpoint: '/mnt/a', source: 'osirisfs:bucket', socketPath: '/run/x/12.sock' };
+
+test('an entry is found by its mountpoint until it is removed', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  t.is(directory, path.join(environment.XDG_RUNTIME_DIR, 'osirisfs'));
+  await writeEntry(directory, entry);
+  await writeEntry(directory, { ...entry, pid: 13, mountpoint: '/mnt/ab' });
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [entry]);
+  await removeEntry(directory, 12);
+  await removeEntry(directory, 12);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+  t.deepEqual(await readdir(directory), ['13.json']);
+});
+
+test('directory and entries are for their owner alone', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  await writeEntry(directory, entry);
+  t.is((await stat(directory)).mode & 0o777, 0o700);
+  t.is((await stat(path.join(directory, '12.json'))).mode & 0o777, 0o600);
+});
+
+test('a directory that others can enter is neither used nor believed', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = path.join(environment.XDG_RUNTIME_DIR, 'osirisfs');
+  await mkdir(directory);
+  await chmod(directory, 0o755);
+  await writeEntry(directory, entry);
+  t.not(await prepareRegistry(uid, environment), directory);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+});
+
+test('a runtime directory that is missing, or too long for a socket, is passed over', async (t) => {
+  const directory = await makeDirectory(t);
+  const long = path.join(directory, 'x'.repeat(100));
+  await mkdir(long, { mode: 0o700 });
+  for (const runtime of [path.join(directory, 'missing'), long]) {
+    const chosen = await prepareRegistry(uid, { XDG_RUNTIME_DIR: runtime });
+    t.false(chosen.startsWith(directory), chosen);
+    t.is((await stat(chosen)).mode & 0o777, 0o700);
+  }
+});
+
+test('files that are no entries are passed over', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const contents = ['', 'null', '{', '{}', '{"pid":1,"mountpoint":"/mnt/a"}', '[1]'];
+  for (const [index, content] of contents.entries()) {
+    await writeFile(path.join(directory, `${index}.json`), content);
+  }
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+});

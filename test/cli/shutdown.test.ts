@@ -1,0 +1,195 @@
+import test from 'ava';
+import { describePaths, Shutdown, type ShutdownOptions } from '../../src/cli/shutdown.js';
+import { MountError } from '../../src/fuse/driver.js';
+import type { Log } from '../../src/log.js';
+import type { RunningMount } from '../../src/mount.js';
+import { waitUntil } from '../mount/child.js';
+
+const ignore = (): void => undefined;
+const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/** A mount that is in use until `release` is called, and ends `stopMs` after it is unmounted. */
+class FakeMount implements RunningMount {
+  readonly mountpoint = '/mnt';
+  readonly source = 'osirisfs:bucket';
+  readonly calls: string[] = [];
+  readonly ended: Promise<void>;
+  isBusy = false;
+  pending: string[] = [];
+  /** After being detached lazily it lives on. */
+  lingers = false;
+  end: () => void = ignore;
+  fail: (error: Error) => void = ignore;
+
+  constructor() {
+    this.ended = new Promise((resolve, reject) => {
+      this.end = resolve;
+      this.fail = reject;
+    });
+    this.ended.catch(ignore);
+  }
+
+  unmount({ lazy }: { readonly lazy: boolean }): Promise<void> {
+    this.calls.push(lazy ? 'detach' : 'unmount');
+    if (this.isBusy && !lazy) return Promise.reject(new MountError('Busy', '/mnt is in use'));
+    if (this.pending.length === 0 && !this.lingers) this.end();
+    return Promise.resolve();
+  }
+
+  synchronizeAll(): Promise<void> {
+    this.calls.push('synchronize');
+    return Promise.resolve();
+  }
+
+  pendingPaths(): readonly string[] {
+    return this.pending;
+  }
+
+  abandon(): void {
+    this.calls.push('abandon');
+  }
+}
+
+function make(mount: FakeMount, options: Partial<ShutdownOptions> = {}) {
+  const said: string[] = [];
+  const exits: number[] = [];
+  const shutdown = new Shutdown(mount, {
+    log,
+    say: (line) => said.push(line),
+    findHolders: () => Promise.resolve([{ pid: 7, command: 'bash', use: 'working directory' }]),
+    exit: (code) => exits.push(code),
+    retryMs: 5,
+    patienceMs: 20,
+    lingerMs: 20,
+    ...options,
+  });
+  return { shutdown, said, exits };
+}
+
+test('a request resolves only when everything is in the bucket', async (t) => {
+  const mount = new FakeMount();
+  mount.pending = ['a'];
+  const { shutdown } = make(mount);
+  let isDone = false;
+  const request = shutdown.unmount({ lazy: false }).then(() => (isDone = true));
+  await new Promise((resolve) => setImmediate(resolve));
+  t.false(isDone);
+  mount.end();
+  await request;
+  t.deepEqual(mount.calls, ['unmount']);
+});
+
+test('a request is refused while the directory is in use, and reports what could not be stored', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  const { shutdown } = make(mount);
+  await t.throwsAsync(shutdown.unmount({ lazy: false }), { code: 'Busy' });
+  mount.isBusy = false;
+  mount.pending = ['a'];
+  mount.fail(new Error('a could not be stored'));
+  await t.throwsAsync(shutdown.unmount({ lazy: false }), { message: 'a could not be stored' });
+});
+
+test('a lazy request does not wait for the end', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  mount.lingers = true;
+  const { shutdown } = make(mount);
+  await shutdown.unmount({ lazy: true });
+  t.deepEqual(mount.calls, ['detach']);
+});
+
+test('either signal unmounts what is not in use, and leaves exiting to the end of the mount', async (t) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const mount = new FakeMount();
+    const { shutdown, said, exits } = make(mount);
+    await shutdown.handleSignal(signal);
+    await mount.ended;
+    t.deepEqual(mount.calls, ['unmount']);
+    t.deepEqual(said, []);
+    t.deepEqual(exits, []);
+  }
+});
+
+test('SIGINT says who uses the directory, and unmounts as soon as they are done', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  const { shutdown, said, exits } = make(mount);
+  const handled = shutdown.handleSignal('SIGINT');
+  await waitUntil('many tries, longer than the patience', 5_000, () => mount.calls.length > 8);
+  t.deepEqual(said, [
+    '/mnt is in use by bash (pid 7: working directory); a second Ctrl-C detaches it all the same',
+  ]);
+  mount.isBusy = false;
+  await handled;
+  await mount.ended;
+  t.false(mount.calls.includes('detach'));
+  t.deepEqual(exits, []);
+});
+
+test('SIGTERM stores everything and detaches when its patience is over', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  const { shutdown, exits } = make(mount);
+  await shutdown.handleSignal('SIGTERM');
+  await mount.ended;
+  t.deepEqual(mount.calls.slice(-2), ['synchronize', 'detach']);
+  t.true(mount.calls.filter((call) => call === 'unmount').length > 1);
+  t.deepEqual(exits, []);
+});
+
+test('SIGTERM ends a process whose detached mount is still in use', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  mount.lingers = true;
+  const { shutdown, exits } = make(mount);
+  await shutdown.handleSignal('SIGTERM');
+  t.deepEqual(exits, [0]);
+});
+
+test('the second signal gives up what is not stored, names it and exits with 1', async (t) => {
+  const mount = new FakeMount();
+  mount.pending = ['a', 'b'];
+  const { shutdown, said, exits } = make(mount);
+  await shutdown.handleSignal('SIGINT');
+  t.deepEqual(said, ['waiting until 2 files are in the bucket; a second signal gives them up']);
+  await shutdown.handleSignal('SIGINT');
+  t.is(said.at(-1), 'given up, not in the bucket as they were written: a, b');
+  t.deepEqual(mount.calls, ['unmount', 'abandon', 'detach']);
+  t.deepEqual(exits, [1]);
+});
+
+test('the second signal detaches what is in use and exits with 0 if nothing is lost', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  mount.lingers = true;
+  const { shutdown, exits } = make(mount);
+  const first = shutdown.handleSignal('SIGINT');
+  await waitUntil('a first try', 5_000, () => mount.calls.length > 0);
+  await shutdown.handleSignal('SIGTERM');
+  t.deepEqual(exits, [0]);
+  mount.isBusy = false;
+  await first;
+});
+
+test('a mount that somebody else has unmounted meanwhile is no failure', async (t) => {
+  const mount = new FakeMount();
+  mount.unmount = () => Promise.reject(new MountError('NotMounted', 'nothing is mounted'));
+  const { shutdown, said } = make(mount);
+  await shutdown.handleSignal('SIGTERM');
+  t.deepEqual(said, []);
+});
+
+test('a failure to unmount is told, not thrown', async (t) => {
+  const mount = new FakeMount();
+  mount.unmount = () => Promise.reject(new MountError('MountRefused', 'no'));
+  const { shutdown, said } = make(mount);
+  await shutdown.handleSignal('SIGINT');
+  t.deepEqual(said, ['cannot unmount /mnt: no; a second signal ends without it']);
+});
+
+test('of many paths the first few are named', (t) => {
+  t.is(describePaths(['a', 'b']), 'a, b');
+  t.is(describePaths(['a', 'b', 'c', 'd', 'e', 'f', 'g']), 'a, b, c, d, e and 2 more');
+  t.is(describePaths(['a'], 30), 'a and 29 more');
+});
