@@ -7,10 +7,6 @@ import { isMounted, mountBucket, osirisfs } from '../mount/mounting.js';
 import { makeKeyFile } from '../mount/temporary.js';
 import { cephTest } from './ceph-test.js';
 
-/** A program that opens `file`, says so, waits for a line from the test, and goes on. */
-const withPause = (first: string, then: string): string =>
-  `import errno, os, sys, time\n${first}\nopen('../paused', 'w').close()\nwhile not os.path.exists('../go on'): time.sleep(0.02)\n${then}`;
-
 cephTest('what one mount has closed, another sees at its next open', async (t) => {
   const bucket = await makeBucket(t);
   const keyFile = await makeKeyFile(t);
@@ -48,74 +44,6 @@ time.sleep(300)`,
   t.is(await getByBoto3(bucket, keyFile, 'file'), 'old');
   t.is(await runOk('cat', [path.join(mount.directory, 'file')]), 'new and longer', 'this mount sees it');
 });
-
-cephTest('a file replaced by another client while it is open gives ESTALE, never a mixture', async (t) => {
-  const bucket = await makeBucket(t);
-  const keyFile = await makeKeyFile(t);
-  const size = 24_000_000;
-  const put = (letter: string): Promise<unknown> =>
-    withBoto3(
-      `s3.put_object(Bucket=bucket, Key='folder/file', Body=given['letter'].encode() * given['size'], **key)`,
-      { bucket, keyFile, letter, size },
-    );
-  await put('a');
-  const mount = await mountBucket(t, { bucket, keyFile });
-  const reader = await start(
-    python,
-    [
-      '-c',
-      withPause(
-        `file = os.open('file', os.O_RDONLY); first = os.pread(file, 4096, 0)`,
-        `
-try: print(first[:1], os.pread(file, 4096, ${size - 5000})[:1])
-except OSError as error: print(first[:1], errno.errorcode[error.errno])
-print(open('file', 'rb').read()[-1:])`,
-      ),
-    ],
-    { cwd: path.join(mount.directory, 'folder') },
-  );
-  await waitUntil('the reader has read the start', 20_000, async () =>
-    (await keysInBucket(bucket)).includes('paused'),
-  );
-  await put('b');
-  await bash('touch "$1/go on"', [mount.directory]);
-  const { stdout, stderr } = await reader.waitForEnd(60_000);
-  t.is(stdout, "b'a' ESTALE\nb'b'\n", stderr);
-});
-
-cephTest(
-  'when two clients change a file, the later one to close gets ESTALE and its version is kept beside',
-  async (t) => {
-    const bucket = await makeBucket(t);
-    const keyFile = await makeKeyFile(t);
-    await putByBoto3(bucket, keyFile, 'folder/file', 'common');
-    const mount = await mountBucket(t, { bucket, keyFile });
-    const writer = await start(
-      python,
-      [
-        '-c',
-        withPause(
-          `file = os.open('file', os.O_RDWR); os.pwrite(file, b'OURS', 0)`,
-          `
-try: os.fsync(file); print('stored')
-except OSError as error: print(errno.errorcode[error.errno])`,
-        ),
-      ],
-      { cwd: path.join(mount.directory, 'folder') },
-    );
-    await waitUntil('the writer has written', 20_000, async () =>
-      (await keysInBucket(bucket)).includes('paused'),
-    );
-    await putByBoto3(bucket, keyFile, 'folder/file', 'theirs');
-    await bash('touch "$1/go on"', [mount.directory]);
-    const { stdout, stderr } = await writer.waitForEnd(60_000);
-    t.is(stdout, 'ESTALE\n', stderr);
-    t.is(await getByBoto3(bucket, keyFile, 'folder/file'), 'theirs');
-    const kept = (await keysInBucket(bucket)).filter((key) => key.startsWith('folder/file.conflict-'));
-    t.is(kept.length, 1);
-    t.is(await getByBoto3(bucket, keyFile, kept[0] ?? ''), 'OURSon');
-  },
-);
 
 cephTest('what others add, change and delete shows within the metadata time-to-live', async (t) => {
   const bucket = await makeBucket(t);

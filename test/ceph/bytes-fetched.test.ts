@@ -18,7 +18,7 @@ interface Stored {
   readonly local: string;
 }
 
-/** A bucket with one big file in it, `big.bin`, and the same file on the local disk. */
+/** A bucket with one big file in it, `big.bin`, its first 32 MiB, `big.bin.part`, and the big file on the local disk. */
 async function store(): Promise<Stored> {
   const bucket = await makeBucket(scope);
   const keyFile = await makeKeyFile(scope);
@@ -26,6 +26,7 @@ async function store(): Promise<Stored> {
   await makeRandomFile(local, sizes.bigFile);
   const mount = await mountBucket(scope, { bucket, keyFile, logLevel: 'info' });
   await runOk('cp', [local, mount.directory], { timeoutMs: 600_000 });
+  await bash('head -c 33554432 "$1" >"$2/big.bin.part"', [local, mount.directory]);
   await mount.unmount();
   return { bucket, keyFile, local };
 }
@@ -64,10 +65,11 @@ cephTest('reading a whole file fetches each byte once', async (t) => {
 });
 
 cephTest('reading a file twice fetches it once if it fits the cache', async (t) => {
+  // O_DIRECT goes past the kernel's cache, which would hide that of osirisfs.
   const { bytesReceived } = await trafficOf(
-    'for i in 1 2; do cmp -n 33554432 "$1" "$2"; done; dd if="$1" of=/dev/null bs=1M count=32 iflag=direct status=none',
+    'for i in 1 2; do cmp <(dd if="$1.part" bs=1M iflag=direct status=none) <(head -c 33554432 "$2"); done',
   );
-  t.true(bytesReceived < 2 * 32 * mebibyte, `${bytesReceived} bytes`);
+  t.true(bytesReceived < 36 * mebibyte, `${bytesReceived} bytes`);
 });
 
 cephTest('appending a byte to a big file, or changing one in its middle, moves little of it', async (t) => {

@@ -45,6 +45,7 @@ cephTest(
   async (t) => {
     const bucket = await makeBucket(t);
     const keyFile = await makeKeyFile(t);
+    await putByBoto3(bucket, keyFile, 'own', 'under this key');
     await putByBoto3(bucket, await makeKeyFile(t), 'foreign', 'under another key');
     const mount = await mountBucket(t, { bucket, keyFile, logLevel: 'trace' });
     const script = `
