@@ -1,0 +1,148 @@
+/**
+ * A store of objects that have a size and no bytes, for tests of large files: it counts what is moved, keeps S3's rules for
+ * parts, and gives zeros.
+ */
+import { StoreError } from '../../src/errors.js';
+import type {
+  CopySource,
+  GetReply,
+  GetRequest,
+  ObjectHeaders,
+  ObjectInfo,
+  UploadedPart,
+  WriteReply,
+} from '../../src/object-store.js';
+import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
+
+interface HollowUpload {
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+  readonly partSizes: Map<number, number>;
+}
+
+export class HollowObjectStore extends MemoryObjectStore {
+  readonly infos = new Map<string, ObjectInfo>();
+  readonly hollowUploads = new Map<string, HollowUpload>();
+  bytesCopied = 0;
+  partsInFlight = 0;
+  peakPartsInFlight = 0;
+  /** Sees each part's body. */
+  onPart: (partNumber: number, body: readonly Uint8Array[]) => void = () => undefined;
+  #lastId = 0;
+
+  makeObject(key: string, size: number, headers: ObjectHeaders = { metadata: {} }): ObjectInfo {
+    const etag = `etag-${++this.#lastId}`;
+    const { metadata, contentType } = headers;
+    const info = { key, size, etag, lastModifiedMs: 0, metadata, contentType, isEncrypted: true };
+    this.infos.set(key, info);
+    return info;
+  }
+
+  override async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+    await this.#turn('head', key, signal);
+    return this.#existing(key);
+  }
+
+  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    await this.#turn('get', key, signal);
+    const info = this.#existing(key, request.ifMatch);
+    const { offset, length } = request.range ?? { offset: 0, length: info.size };
+    const bytes = Buffer.alloc(Math.min(length, info.size - offset));
+    this.bytesReceived += bytes.length;
+    return { info, bytes };
+  }
+
+  override async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    await this.#turn('createUpload', key, signal);
+    const id = `upload-${++this.#lastId}`;
+    this.hollowUploads.set(id, { key, headers, partSizes: new Map() });
+    return id;
+  }
+
+  override async uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    this.partsInFlight += 1;
+    this.peakPartsInFlight = Math.max(this.peakPartsInFlight, this.partsInFlight);
+    try {
+      await this.#turn('uploadPart', key, signal);
+    } finally {
+      this.partsInFlight -= 1;
+    }
+    this.onPart(partNumber, body);
+    const size = body.reduce((sum, { length }) => sum + length, 0);
+    this.bytesSent += size;
+    return this.#part(uploadId, partNumber, size);
+  }
+
+  override async uploadPartCopy(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    source: CopySource,
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
+    await this.#turn('uploadPartCopy', key, signal);
+    const info = this.#existing(source.key, source.ifMatch);
+    const size = source.range?.length ?? info.size;
+    this.bytesCopied += size;
+    return this.#part(uploadId, partNumber, size);
+  }
+
+  override async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    _condition: unknown,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
+    await this.#turn('completeUpload', key, signal);
+    const upload = this.hollowUploads.get(uploadId);
+    if (!upload) throw new StoreError('NoSuchUpload', uploadId);
+    let size = 0;
+    for (const [index, { partNumber }] of parts.entries()) {
+      const partSize = upload.partSizes.get(partNumber) ?? 0;
+      if (partSize < this.limits.minPartSize && index < parts.length - 1) {
+        throw new StoreError('InvalidRequest', `part ${partNumber} is too small`);
+      }
+      size += partSize;
+    }
+    this.hollowUploads.delete(uploadId);
+    return { etag: this.makeObject(key, size, upload.headers).etag };
+  }
+
+  override async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    await this.#turn('abortUpload', key, signal);
+    this.hollowUploads.delete(uploadId);
+  }
+
+  async #turn(method: StoreMethod, key: string, signal: AbortSignal): Promise<void> {
+    this.requests.set(method, (this.requests.get(method) ?? 0) + 1);
+    failIfAborted(method, key, signal);
+    await this.beforeRequest(method, key);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    failIfAborted(method, key, signal);
+  }
+
+  #existing(key: string, etag?: string): ObjectInfo {
+    const info = this.infos.get(key);
+    if (!info) throw new StoreError('NotFound', key);
+    if (etag !== undefined && info.etag !== etag) throw new StoreError('PreconditionFailed', key);
+    return info;
+  }
+
+  #part(uploadId: string, partNumber: number, size: number): UploadedPart {
+    const upload = this.hollowUploads.get(uploadId);
+    if (!upload) throw new StoreError('NoSuchUpload', uploadId);
+    upload.partSizes.set(partNumber, size);
+    return { partNumber, etag: `part-${partNumber}` };
+  }
+}
+
+function failIfAborted(method: StoreMethod, key: string, signal: AbortSignal): void {
+  if (signal.aborted) throw new StoreError('Aborted', `${method} ${key}: aborted`);
+}

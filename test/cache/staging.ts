@@ -1,0 +1,109 @@
+/** A staged file over a store in memory, with limits that make small files behave as large ones. */
+import os from 'node:os';
+import type { ExecutionContext } from 'ava';
+import { StagedFile, type StagedFileOptions } from '../../src/cache/staged-file.js';
+import { StagingArea } from '../../src/cache/staging-area.js';
+import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import type { ObjectStore } from '../../src/object-store.js';
+import type { ObjectVersion } from '../../src/object-version.js';
+import { MemoryObjectStore } from '../object-store/memory-object-store.js';
+import { silentLog } from './silent-log.js';
+import { StoreReader } from './store-reader.js';
+
+export const never = new AbortController().signal;
+export const chunkBytes = 64;
+/** Of streamed parts. */
+export const partBytes = 128;
+
+export interface StagingOptions {
+  readonly memoryChunks?: number;
+  readonly spillBytes?: number;
+}
+
+export function makeStore(): MemoryObjectStore {
+  return new MemoryObjectStore({
+    minPartSize: 100,
+    maxPartSize: 10_000,
+    maxParts: 100,
+    maxObjectSize: 1_000_000,
+  });
+}
+
+export function makeArea(t: ExecutionContext, { memoryChunks = 16, spillBytes = 1_000_000 }: StagingOptions) {
+  const area = new StagingArea({
+    memoryBytes: memoryChunks * chunkBytes,
+    chunkBytes,
+    spillDirectory: os.tmpdir(),
+    spillBytes,
+    log: silentLog,
+  });
+  t.teardown(() => area.stop());
+  return area;
+}
+
+/** What the file is stored as: the test may change it at any time. */
+export interface Goal {
+  key: string;
+  mode: string;
+}
+
+export function makeFile(
+  t: ExecutionContext,
+  store: ObjectStore,
+  base: ObjectVersion | undefined,
+  options: StagingOptions & Partial<StagedFileOptions> = {},
+) {
+  const area = options.area ?? makeArea(t, options);
+  const reader = new StoreReader(store);
+  const goal: Goal = { key: 'file', mode: '0644' };
+  const file: StagedFile = new StagedFile({
+    area,
+    reader,
+    store,
+    uploads: new UploadLimiter({ maxConcurrentUploads: 3 }),
+    base,
+    target: () => {
+      const etag = file.base?.key === goal.key ? file.base.etag : undefined;
+      return {
+        key: goal.key,
+        headers: { metadata: { mode: goal.mode } },
+        condition: etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag },
+      };
+    },
+    log: silentLog,
+    streamingThresholdBytes: 0,
+    putBytes: 100,
+    partBytes,
+    copyPartBytes: 400,
+    ...options,
+  });
+  t.teardown(() => file.discard());
+  return { area, reader, goal, file };
+}
+
+/** Bytes that differ from position to position and from seed to seed. */
+export function pattern(length: number, seed = 0): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let index = 0; index < length; index++) bytes[index] = ((index * 31 + seed * 17) % 251) + 1;
+  return bytes;
+}
+
+export async function contentOf(file: StagedFile): Promise<Buffer> {
+  return Buffer.concat(await file.read(0, file.size + 1, undefined, never));
+}
+
+/** Waits until it is so, with a limit. */
+export async function eventually(condition: () => boolean, what: string): Promise<void> {
+  const deadlineMs = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > deadlineMs) throw new Error(`not within ten seconds: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** A door that a store's hook can be made to wait at. */
+export function makeGate() {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}

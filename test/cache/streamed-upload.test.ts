@@ -1,0 +1,221 @@
+/** Files that are sent while they are being written. */
+import test from 'ava';
+import { StoreError } from '../../src/errors.js';
+import {
+  chunkBytes,
+  contentOf,
+  eventually,
+  makeFile,
+  makeGate,
+  makeStore,
+  never,
+  partBytes,
+  pattern,
+} from './staging.js';
+import { silentLog } from './silent-log.js';
+
+test('parts are sent while the file is written, and the commit sends only the rest', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  await file.write(0, pattern(3 * partBytes + 10), never);
+  await eventually(() => store.bytesSent === 3 * partBytes, 'full parts are sent');
+  t.is(store.contentOf('file'), undefined);
+  await file.commit(never);
+  t.is(store.bytesSent, 3 * partBytes + 10);
+  t.deepEqual(store.contentOf('file'), pattern(3 * partBytes + 10));
+});
+
+test('nothing is streamed below the threshold', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined, {
+    memoryChunks: 1000,
+    streamingThresholdBytes: 5 * partBytes,
+  });
+  await file.write(0, pattern(5 * partBytes - 1), never);
+  await file.commit(never);
+  t.is(store.requestCount('createUpload'), 1, 'at the commit');
+  await file.truncate(0, never);
+  await file.write(0, pattern(5 * partBytes), never);
+  await eventually(() => store.requestCount('createUpload') === 2, 'at the threshold');
+});
+
+test('a part that is changed after it was sent is sent again, others are not', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  await file.write(0, pattern(4 * partBytes), never);
+  await eventually(() => store.bytesSent === 4 * partBytes, 'parts are sent');
+  await file.write(partBytes + 5, Buffer.of(0), never);
+  await file.commit(never);
+  const expected = pattern(4 * partBytes);
+  expected[partBytes + 5] = 0;
+  t.deepEqual(store.contentOf('file'), expected);
+  t.is(store.bytesSent, 5 * partBytes);
+});
+
+test('a part that is changed while it is sent is sent again', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  const gate = makeGate();
+  store.beforeRequest = (method) => (method === 'uploadPart' ? gate.opened : undefined);
+  await file.write(0, pattern(2 * partBytes), never);
+  await eventually(() => store.requestCount('uploadPart') === 2, 'parts are on their way');
+  await file.write(0, Buffer.of(0), never);
+  gate.open();
+  await file.commit(never);
+  const expected = pattern(2 * partBytes);
+  expected[0] = 0;
+  t.deepEqual(store.contentOf('file'), expected);
+});
+
+test('a file cut off behind its sent parts begins anew there', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  await file.write(0, pattern(4 * partBytes), never);
+  await eventually(() => store.bytesSent === 4 * partBytes, 'parts are sent');
+  await file.truncate(partBytes + 20, never);
+  await file.write(partBytes + 20, pattern(2 * partBytes, 1), never);
+  await file.commit(never);
+  const expected = Buffer.concat([pattern(partBytes + 20), pattern(2 * partBytes, 1)]);
+  t.deepEqual(store.contentOf('file'), expected);
+  t.is(store.bytesSent, 4 * partBytes + 2 * partBytes + 20, 'the first part is not sent again');
+});
+
+test('a file cut off at zero leaves no upload', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  await file.write(0, pattern(4 * partBytes), never);
+  await eventually(() => store.bytesSent > 0, 'parts are sent');
+  await file.truncate(0, never);
+  await eventually(() => store.uploads.size === 0, 'the upload is aborted');
+  file.markDirty();
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), Buffer.alloc(0));
+});
+
+test('a part that fails in the background is tried again by the commit, and only then reported', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  store.failNext('uploadPart', 'Unreachable', 1);
+  await file.write(0, pattern(partBytes), never);
+  await eventually(() => store.requestCount('uploadPart') === 1, 'a part is tried');
+  store.failNext('uploadPart', 'Unreachable', 1);
+  const error = await t.throwsAsync(file.commit(never), { instanceOf: StoreError });
+  t.is(error.code, 'Unreachable');
+  t.true(file.isDirty);
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), pattern(partBytes));
+});
+
+test('while the store fails one part at a time is tried, and all of them when it works again', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined, { memoryChunks: 1000 });
+  let isDown = true;
+  store.beforeRequest = (method) => {
+    if (method === 'uploadPart' && isDown) throw new StoreError('Unreachable', 'down');
+  };
+  const expected = pattern(20 * partBytes);
+  for (let offset = 0; offset < 10 * partBytes; offset += 16) {
+    await file.write(offset, expected.subarray(offset, offset + 16), never);
+  }
+  const tried = store.requestCount('uploadPart');
+  t.true(tried <= 12, `${tried} tries for ten parts`);
+  isDown = false;
+  await file.write(10 * partBytes, expected.subarray(10 * partBytes), never);
+  await eventually(() => store.bytesSent >= 10 * partBytes, 'the background has caught up');
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), expected);
+});
+
+test('an upload that vanished from the server is made anew', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  await file.write(0, pattern(3 * partBytes), never);
+  await eventually(() => store.bytesSent === 3 * partBytes, 'parts are sent');
+  store.uploads.clear();
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), pattern(3 * partBytes));
+});
+
+test('attributes changed after the upload began are on the object', async (t) => {
+  const store = makeStore();
+  const { file, goal } = makeFile(t, store, undefined);
+  await file.write(0, pattern(3 * partBytes), never);
+  goal.mode = '0600';
+  store.failNext('copy', 'ServerError');
+  await t.throwsAsync(file.commit(never), { instanceOf: StoreError });
+  t.true(file.isDirty, 'the object lacks the attributes');
+  const version = await file.commit(never);
+  t.is(store.objects.get('file')?.info.metadata['mode'], '0600');
+  t.is(store.objects.get('file')?.info.etag, version.etag);
+  t.deepEqual(store.contentOf('file'), pattern(3 * partBytes));
+  t.is(store.bytesSent, 3 * partBytes, 'the bytes are sent once');
+  t.false(file.isDirty);
+});
+
+test('a file that is renamed while it is sent is stored under its new name only', async (t) => {
+  for (const spillBytes of [1_000_000, 0]) {
+    const store = makeStore();
+    const { file, goal, area } = makeFile(t, store, undefined, { memoryChunks: 8, spillBytes });
+    await file.write(0, pattern(20 * partBytes), never);
+    t.is(area.statistics().discardedChunks > 0, spillBytes === 0);
+    goal.key = 'renamed';
+    t.is((await file.commit(never)).key, 'renamed');
+    t.deepEqual([...store.objects.keys()], ['renamed']);
+    t.deepEqual(store.contentOf('renamed'), pattern(20 * partBytes));
+    await file.discard();
+    t.is(store.uploads.size, 0);
+  }
+});
+
+test('memory is enough for a file of any size, and what had to be given up is published when it is asked for', async (t) => {
+  const store = makeStore();
+  const messages: string[] = [];
+  const log = { ...silentLog, info: (_: object, message: string) => messages.push(message) };
+  const { file, area } = makeFile(t, store, undefined, { memoryChunks: 8, spillBytes: 0, log });
+  const expected = pattern(40 * partBytes);
+  for (let offset = 0; offset < expected.length; offset += 50) {
+    await file.write(offset, expected.subarray(offset, offset + 50), never);
+  }
+  t.true(area.statistics().peakMemoryBytes <= 8 * chunkBytes);
+  t.is(store.contentOf('file'), undefined);
+  t.deepEqual(await contentOf(file), expected);
+  t.deepEqual(store.contentOf('file'), expected, 'it had to be published');
+  t.deepEqual(messages, ['stored before it is closed: there was no room to keep what was uploaded already']);
+  await file.write(3, Buffer.of(0), never);
+  expected[3] = 0;
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), expected);
+});
+
+test('a change of what was given up is made to the published object', async (t) => {
+  const store = makeStore();
+  for (const change of ['write', 'truncate', 'zero'] as const) {
+    const { file, goal } = makeFile(t, store, undefined, { memoryChunks: 8, spillBytes: 0 });
+    goal.key = change;
+    await file.write(0, pattern(20 * partBytes), never);
+    const expected = pattern(20 * partBytes);
+    if (change === 'write') await file.write(5, Buffer.of(0), never);
+    else if (change === 'zero') await file.zeroRange(5, 1, never);
+    else await file.truncate(partBytes + 1, never);
+    t.deepEqual(store.contentOf(change), expected);
+    expected[5] = change === 'truncate' ? (expected[5] ?? 0) : 0;
+    await file.commit(never);
+    t.deepEqual(
+      store.contentOf(change),
+      change === 'truncate' ? expected.subarray(0, partBytes + 1) : expected,
+    );
+  }
+});
+
+test('a failed completion keeps the parts that are only on the server', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined, { memoryChunks: 8, spillBytes: 0 });
+  await file.write(0, pattern(20 * partBytes), never);
+  store.failNext('completeUpload', 'ServerError', 2);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await t.throwsAsync(file.commit(never), { instanceOf: StoreError });
+    t.is(store.uploads.size, 1);
+  }
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), pattern(20 * partBytes));
+});
