@@ -17,6 +17,7 @@ export interface ContentUploaderOptions {
   readonly reader: VersionReader;
   readonly base: ObjectVersion | undefined;
   readonly target: () => UploadTarget;
+  readonly onStored: (version: ObjectVersion, headers: ObjectHeaders) => void;
   readonly limits: PlanLimits;
   readonly streamingThresholdBytes: number;
   /** Streamed parts are multiples of it. */
@@ -27,6 +28,7 @@ export class ContentUploader {
   readonly #services: UploadServices;
   readonly #reader: VersionReader;
   readonly #target: () => UploadTarget;
+  readonly #onStored: (version: ObjectVersion, headers: ObjectHeaders) => void;
   readonly #limits: PlanLimits;
   readonly #chunkBytes: number;
   /** Infinity: nothing is streamed any more. */
@@ -45,6 +47,7 @@ export class ContentUploader {
     this.#reader = options.reader;
     this.#base = options.base;
     this.#target = options.target;
+    this.#onStored = options.onStored;
     this.#limits = options.limits;
     this.#chunkBytes = options.chunkBytes;
     const { limits } = options.services.store;
@@ -167,7 +170,7 @@ export class ContentUploader {
 
   async #storeAnew(target: UploadTarget, signals: UploadSignals): Promise<ObjectVersion> {
     const { etag, bytes } = await storeContent(this.#services, this.#limits, target, signals);
-    const version = this.#settle(target.key, etag);
+    const version = this.#settle(target.key, etag, target.headers);
     if (bytes) this.#reader.seed(version, 0, bytes);
     return version;
   }
@@ -196,7 +199,7 @@ export class ContentUploader {
       this.#dropStream();
       return undefined;
     }
-    const version = this.#settle(stream.key, etag);
+    const version = this.#settle(stream.key, etag, stream.headers);
     if (!isElsewhere && isSameHeaders(stream.headers, target.headers)) return version;
     this.#isMisplaced = true;
     return this.#place(version, target, signals);
@@ -216,7 +219,7 @@ export class ContentUploader {
     const isInPlace = key === version.key;
     const copyCondition = isInPlace ? { ifMatch: version.etag } : condition;
     const { etag } = await store.copy(info, key, headers, copyCondition, finalSignal);
-    const placed = this.#settle(key, etag);
+    const placed = this.#settle(key, etag, headers);
     if (!isInPlace) {
       try {
         await store.delete(version.key, finalSignal);
@@ -228,7 +231,7 @@ export class ContentUploader {
   }
 
   /** The content is what was just stored. */
-  #settle(key: string, etag: string): ObjectVersion {
+  #settle(key: string, etag: string, headers: ObjectHeaders): ObjectVersion {
     const { content } = this.#services;
     const version = { key, etag, size: content.size };
     this.#stream = undefined;
@@ -236,6 +239,7 @@ export class ContentUploader {
     this.#base = version;
     this.#isMarked = false;
     this.#isMisplaced = false;
+    this.#onStored(version, headers);
     return version;
   }
 }

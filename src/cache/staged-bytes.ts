@@ -34,8 +34,12 @@ export class StagedBytes implements ChunkOwner {
    */
   async write(offset: number, bytes: Uint8Array, signal: AbortSignal, onWritten: () => void): Promise<void> {
     const index = Math.floor(offset / this.#area.chunkBytes);
-    const chunk = this.#chunks.get(index) ?? new StagedChunk(this, index);
-    await this.#area.hold(chunk, offset, offset + bytes.length, signal);
+    const known = this.#chunks.get(index);
+    const chunk = known ?? new StagedChunk(this, index);
+    // Whoever goes on from one chunk to the next will fill it: the buffer need not grow bit by bit.
+    const isFilling = !known && offset === index * this.#area.chunkBytes && this.#chunks.has(index - 1);
+    const end = isFilling ? this.endOfChunk(offset) : offset + bytes.length;
+    await this.#area.hold(chunk, offset, end, signal);
     this.#chunks.set(index, chunk);
     chunk.write(offset, bytes);
     onWritten();

@@ -4,7 +4,7 @@
  */
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
+import type { ObjectHeaders, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { abortable, withLinkedController } from './abortable-wait.js';
 import { ContentUploader } from './content-uploader.js';
@@ -33,6 +33,11 @@ export interface StagedFileOptions {
    * publication may have changed.
    */
   readonly target: () => UploadTarget;
+  /**
+   * Hears, in the same turn, of each version that this file has put into the bucket and what it was stored with: also where
+   * no commit tells, because its wait was interrupted, or because the file was published early. Must not throw.
+   */
+  readonly onStored?: (version: ObjectVersion, headers: ObjectHeaders) => void;
   readonly log: Log;
   /** How much a new file must have before it is sent while it is being written. Default 32 MiB, less if memory is small. */
   readonly streamingThresholdBytes?: number;
@@ -74,6 +79,7 @@ export class StagedFile {
       reader,
       base,
       target,
+      onStored: options.onStored ?? (() => undefined),
       limits: {
         minPartSize,
         maxPartSize,
