@@ -221,6 +221,7 @@ export class FileOperations {
       uploads,
       base: node.info && { key: node.info.key, etag: node.info.etag, size: node.info.size },
       target: () => writeBack.targetOf(node),
+      onStored: (version, headers) => writeBack.contentStored(node, version, headers),
       log,
     });
     contents.add(node.content);

@@ -197,6 +197,16 @@ export class WriteBack {
     if (!node.isRemoved) node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
   }
 
+  /**
+   * The content of this file has been stored, which its commit may not tell: a wait that was interrupted ends before the
+   * upload does, and what cannot be kept here is published early.
+   */
+  contentStored(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
+    if (version.key !== node.key) return; // beside an object that another client has changed
+    this.recordStored(node, version, headers);
+    node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
+  }
+
   async #commit(node: FileNode, signal: AbortSignal): Promise<void> {
     const { content } = node;
     if (!content) return;
