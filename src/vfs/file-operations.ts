@@ -84,6 +84,7 @@ export class FileOperations {
     const { node } = handle;
     this.#checkGeneration(handle);
     this.#checkSize(node, offset + data.length);
+    await this.#keepRest(handle, call.signal);
     handle.hasWritten = true;
     await this.#change(node, call, () => this.contentOf(node).write(offset, data, call.signal));
   }
@@ -265,6 +266,16 @@ export class FileOperations {
     }
   }
 
+  /**
+   * Before the first change of a part of a small object: brings the rest of it into the cache. The commit needs it, and if
+   * another client replaces the object meanwhile, ours can still be kept whole beside theirs.
+   */
+  async #keepRest({ node, stream }: FileHandle, signal: AbortSignal): Promise<void> {
+    const { base, isDirty } = this.contentOf(node);
+    if (isDirty || !base || base.size === 0 || base.size > keptRestBytes) return;
+    await this.#readContent(node, stream, 0, base.size, signal);
+  }
+
   async #readContent(
     node: FileNode,
     stream: ReadStream,
@@ -339,6 +350,9 @@ export class FileOperations {
     return handle;
   }
 }
+
+/** An object up to this size comes in one request. */
+const keptRestBytes = 1024 * 1024;
 
 /** Staged bytes are copied in steps of this size, so that one call holds little memory. */
 const copyStepBytes = 4 * 1024 * 1024;
