@@ -55,6 +55,7 @@ export class FileOperations {
   /** Opens a handle on content that is known to be current. */
   openHandle(node: FileNode, flags: OpenFlags, { hasWritten = false } = {}): OpenReply {
     const content = this.contentOf(node);
+    this.#context.log.trace({ key: node.key, write: flags.write }, 'opened');
     const handle: FileHandle = {
       node,
       canRead: flags.read,
