@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bash, run, runOk, start, waitUntil, type RunningChild } from '../mount/child.js';
-import { createBucket, withBoto3 } from '../mount/bucket.js';
+import { createBucket, python, withBoto3 } from '../mount/bucket.js';
 import { startGateway, type Gateway } from '../mount/gateway.js';
 import { makeRandomFile } from '../mount/local-tree.js';
 import { mountBucket, type Mount } from '../mount/mounting.js';
@@ -43,7 +43,8 @@ async function waitUntilBlocked(child: RunningChild, name: string): Promise<void
   let quietPolls = 0;
   let before = '';
   await waitUntil(`${name} waits in the kernel`, 30_000, async () => {
-    const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8');
+    if (child.hasEnded()) throw new Error(`${name} did not wait: ${child.output()}`);
+    const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8').catch(() => '');
     const [, program, state] = /^\d+ \((.*)\) (\S)/.exec(stat) ?? [];
     const isQuiet = program === name && state !== 'R' && stat === before;
     before = stat;
@@ -112,24 +113,41 @@ cephTest(
   },
 );
 
-cephTest('Ctrl-C ends a reader, a lister and a writer at once while the gateway hangs', async (t) => {
-  const { gateway, mount } = await mountOnOwnGateway(t);
-  const local = path.join(await makeDirectory(t), 'local.bin');
+cephTest('Ctrl-C ends whoever waits for a gateway that hangs, at once', async (t) => {
+  const { gateway, bucket, keyFile, mount: first } = await mountOnOwnGateway(t);
+  const scratch = await makeDirectory(t);
+  const local = path.join(scratch, 'local.bin');
   await makeRandomFile(local, 64 * mebibyte);
-  await runOk('cp', [local, path.join(mount.directory, 'stored.bin')]);
-  await runOk('mkdir', [path.join(mount.directory, 'folder')]);
+  await bash('cp "$1" "$2/stored.bin"; mkdir "$2/folder"', [local, first.directory]);
+  await first.unmount();
+
+  // A new mount knows nothing yet, so everything has to ask the gateway.
+  const mount = await mountBucket(t, { bucket, keyFile, env: gateway.env });
+  const stored = path.join(mount.directory, 'stored.bin');
+  // A reader of the page cache hears only signals that end it (Linux, folio_wait_locked_killable); Python would catch this one.
+  const readLater = `
+import os, signal, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+file = os.open(${JSON.stringify(stored)}, os.O_RDONLY)
+os.pread(file, 1, 0)
+print('opened', flush=True)
+while not os.path.exists(${JSON.stringify(path.join(scratch, 'go'))}): time.sleep(0.02)
+os.pread(file, 1, ${50 * mebibyte})`;
+  const reader = await start(python, ['-c', readLater]);
+  await waitUntil('the reader has opened the file', 30_000, () => reader.output().includes('opened'));
   await gateway.signal('SIGSTOP');
-  const hanging = [
-    [
-      'dd',
-      [`if=${mount.directory}/stored.bin`, 'of=/dev/null', 'bs=1M', 'skip=40', 'iflag=direct', 'status=none'],
-    ],
-    ['ls', ['-l', path.join(mount.directory, 'folder')]],
-    ['cp', [local, path.join(mount.directory, 'new.bin')]],
-    ['stat', [path.join(mount.directory, 'never-seen')]],
-  ] as const;
-  for (const [program, args] of hanging) {
-    const child = await start(program, args);
+  await runOk('touch', [path.join(scratch, 'go')]);
+
+  const hanging: [string, RunningChild][] = [['python3', reader]];
+  for (const [program, ...args] of [
+    ['cat', stored],
+    ['ls', '-l', path.join(mount.directory, 'folder')],
+    ['cp', local, path.join(mount.directory, 'new.bin')],
+    ['stat', path.join(mount.directory, 'never-seen')],
+  ] as const) {
+    hanging.push([program, await start(program, args)]);
+  }
+  for (const [program, child] of hanging) {
     await waitUntilBlocked(child, program);
     const interruptedMs = performance.now();
     child.kill('SIGINT');
@@ -137,9 +155,10 @@ cephTest('Ctrl-C ends a reader, a lister and a writer at once while the gateway 
     const tookMs = performance.now() - interruptedMs;
     t.is(signal, 'SIGINT', program);
     t.true(tookMs < atOnceMs, `${program} ended ${Math.round(tookMs)} ms after Ctrl-C`);
+    t.log(`${program}: ${Math.round(tookMs)} ms`);
   }
   await gateway.signal('SIGCONT');
   await listsInTime(mount);
-  t.is(await runOk('cmp', [local, path.join(mount.directory, 'stored.bin')]), '');
+  t.is(await runOk('cmp', [local, stored]), '');
   await mount.unmount();
 });
