@@ -106,6 +106,19 @@ export class InodeTable {
     }
   }
 
+  /**
+   * Makes a node known that was found, and dropped by the end of a background store before it could be handed out. The
+   * caller counts a lookup in the same turn.
+   */
+  revive(node: Node): void {
+    for (let current: Node | undefined = node; current; current = current.parent) {
+      if (this.#nodes.has(current.id)) return;
+      this.#nodes.set(current.id, current);
+      const { parent, name, isRemoved } = current;
+      if (!isRemoved && parent && !parent.children.has(name)) parent.children.set(name, current);
+    }
+  }
+
   checkInvariants(): void {
     for (const [id, node] of this.#nodes) {
       const fail = (what: string) => {

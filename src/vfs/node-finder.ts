@@ -127,6 +127,7 @@ export class NodeFinder {
 
   /** What the kernel is told of a node; counts as one lookup. */
   entryOf(node: Node): Entry {
+    this.#context.inodes.revive(node);
     node.lookups += 1;
     const ttlMs = this.ttlMsOf(node);
     return { inode: node.id, attributes: attributesOf(node), entryTtlMs: ttlMs, attributesTtlMs: ttlMs };
