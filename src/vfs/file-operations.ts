@@ -284,15 +284,49 @@ export class FileOperations {
     length: number,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
+    const before = this.contentOf(node).base;
     try {
       return await this.contentOf(node).read(offset, length, stream, signal);
     } catch (error) {
-      if (isStoreError(error, 'NotFound', 'PreconditionFailed')) {
-        node.validatedAtMs = -Infinity;
-        throw new FsError('ESTALE', `reading ${node.key}: replaced by another client`, { cause: error });
+      if (!isStoreError(error, 'NotFound', 'PreconditionFailed'))
+        throw toFsError(error, `reading ${node.key}`);
+      // A copy of our own (chmod, rename) replaces the object a moment before we know its new ETag.
+      await this.#afterOwnStore(node, signal);
+      if (this.contentOf(node).base !== before) {
+        return await this.#readAgain(node, stream, offset, length, signal);
       }
+      throw this.#staleOf(node, error);
+    }
+  }
+
+  async #readAgain(
+    node: FileNode,
+    stream: ReadStream,
+    offset: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    try {
+      return await this.contentOf(node).read(offset, length, stream, signal);
+    } catch (error) {
+      if (isStoreError(error, 'NotFound', 'PreconditionFailed')) throw this.#staleOf(node, error);
       throw toFsError(error, `reading ${node.key}`);
     }
+  }
+
+  /** Resolves when what is being stored, moved or copied of this file is done. */
+  async #afterOwnStore(node: FileNode, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#context.writeBack.waitForMoves(node, signal);
+      await node.lock.run(() => Promise.resolve(), signal);
+    } catch (error) {
+      throw toFsError(error, `reading ${node.key}`);
+    }
+  }
+
+  #staleOf(node: FileNode, cause: Error): FsError {
+    node.validatedAtMs = -Infinity;
+    return new FsError('ESTALE', `reading ${node.key}: replaced by another client`, { cause });
   }
 
   async #change(node: FileNode, call: Call, action: () => Promise<void>): Promise<void> {

@@ -204,6 +204,25 @@ test('an object replaced under an open handle gives ESTALE, never mixed bytes', 
   await file.close();
 });
 
+test('a read goes on with the copy that a rename of the open file has just made', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('f', big);
+  const file = await client.open('f');
+  let read: Promise<Buffer> | undefined;
+  // The old object goes while nobody knows of the new one yet: as late as a read can come.
+  fixture.store.afterRequest = async (method, key) => {
+    if (method !== 'copy') return;
+    fixture.store.objects.delete('f');
+    read = file.read(0, 10);
+    await new Promise((resolve) => setImmediate(resolve));
+    t.is(key, 'g');
+  };
+  await client.rename('f', 'g');
+  t.deepEqual(await read, big.subarray(0, 10));
+  await file.close();
+});
+
 test('of two writers the second to close is told, and its data are kept under another key', async (t) => {
   const fixture = new Fixture(t);
   const { client, lines } = fixture.mount();
