@@ -1,0 +1,144 @@
+import { readdir, realpath, symlink } from 'node:fs/promises';
+import path from 'node:path';
+import test from 'ava';
+import { bash, start, waitUntil } from '../mount/child.js';
+import { makeMountpoint, osirisfs } from '../mount/mounting.js';
+import { makeDirectory } from '../mount/temporary.js';
+import { deadMount } from './bare-mount.js';
+import { isAlive, memoryMount } from './memory-mount.js';
+
+const mountTest = test.serial;
+
+mountTest('umount returns when the process is gone, and leaves nothing behind', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount();
+  const pid = await mount.servingPid();
+  const { code, stdout, stderr } = await mount.umount();
+  t.is(stdout + stderr, '');
+  t.is(code, 0);
+  t.false(isAlive(pid));
+  t.false(await mount.isMounted());
+  t.deepEqual(await readdir(path.join(mount.environment['XDG_RUNTIME_DIR']!, 'osirisfs')), []);
+});
+
+mountTest('umount waits until everything is in the bucket and says what for', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount({ pending: { paths: ['data/one', 'data/two'], forMs: 2_500 } });
+  const { code, stderr, durationMs } = await mount.umount();
+  t.is(code, 0);
+  t.true(durationMs > 2_400, `${durationMs} ms`);
+  t.is(stderr, 'osirisfs: waiting until everything is in the bucket: data/one, data/two\n');
+});
+
+mountTest('umount fails if not everything could be stored', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount({ pending: { paths: ['a'], forMs: 600_000 } });
+  const umount = mount.umount();
+  await waitUntil('unmounting', 20_000, async () => !(await mount.isMounted()));
+  const pid = await mount.servingPid();
+  process.kill(pid, 'SIGTERM');
+  process.kill(pid, 'SIGTERM');
+  // The second signal must be a second one to the process, too.
+  await waitUntil('the end', 20_000, () => {
+    if (isAlive(pid)) process.kill(pid, 'SIGTERM');
+    return !isAlive(pid);
+  });
+  const { code, stderr } = await umount;
+  t.is(code, 1);
+  t.regex(stderr, /1 files were abandoned|ended before everything was in the bucket/);
+});
+
+mountTest(
+  'umount of a directory in use names the programs and their files, and leaves it mounted',
+  async (t) => {
+    const mount = await memoryMount(t);
+    await mount.mount();
+    const script = 'exec 7>"$1/open"; echo there; exec sleep 600';
+    const user = await start('bash', ['-c', script, 'bash', mount.directory]);
+    t.teardown(() => user.kill('SIGKILL'));
+    await waitUntil('the user is there', 10_000, () => user.output() === 'there\n');
+    const { code, stderr } = await mount.umount();
+    t.is(
+      stderr,
+      `osirisfs: ${mount.directory} is in use by sleep (pid ${user.pid}: ${mount.directory}/open); end that and try again, or detach it by umount --lazy\n`,
+    );
+    t.is(code, 1);
+    t.is(await bash('cd "$1" && ls', [mount.directory]), 'open\n');
+    user.kill('SIGKILL');
+    await user.waitForEnd(10_000);
+    t.is((await mount.umount()).code, 0);
+  },
+);
+
+mountTest('umount --lazy detaches a directory in use, and the process ends after its user', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount();
+  const pid = await mount.servingPid();
+  const script =
+    'exec 7>"$1/open"; echo there; read -r line; echo "$line" >&7 && echo written; exec 7>&-; exec sleep 600';
+  const user = await start('bash', ['-c', script, 'bash', mount.directory], { input: 'hello\n' });
+  t.teardown(() => user.kill('SIGKILL'));
+  await waitUntil('the user has written and closed', 10_000, () => user.output() === 'there\nwritten\n');
+  const { code, stderr } = await mount.umount('--lazy');
+  t.is(code, 0);
+  t.false(await mount.isMounted());
+  await waitUntil('the end of the process', 10_000, () => !isAlive(pid));
+  t.regex(stderr, /^$|is detached; process \d+ goes on until its files are closed/);
+});
+
+mountTest(
+  'umount finds the mount through a symbolic link, a relative path and a slash at the end',
+  async (t) => {
+    const links = await realpath(await makeDirectory(t));
+    for (const how of ['link', 'relative', 'slash']) {
+      const mount = await memoryMount(t);
+      await mount.mount();
+      await symlink(mount.directory, path.join(links, how));
+      const name = {
+        link: path.join(links, how),
+        relative: path.basename(mount.directory),
+        slash: `${mount.directory}/`,
+      }[how]!;
+      const { code, stderr } = await osirisfs(['umount', name], {
+        env: mount.environment,
+        cwd: path.dirname(mount.directory),
+      });
+      t.is(stderr, '', how);
+      t.is(code, 0, how);
+    }
+  },
+);
+
+mountTest('umount works without the registry, by fusermount3', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount();
+  const pid = await mount.servingPid();
+  const { code, stderr } = await osirisfs(['umount', mount.directory], {
+    env: { XDG_RUNTIME_DIR: await makeDirectory(t) },
+  });
+  t.is(stderr, '');
+  t.is(code, 0);
+  await waitUntil('the end of the process', 10_000, () => !isAlive(pid));
+});
+
+mountTest('umount removes what a dead process left', async (t) => {
+  const directory = await makeMountpoint(t);
+  await deadMount(t, directory);
+  const { code, stderr } = await osirisfs(['umount', directory]);
+  t.is(stderr, '');
+  t.is(code, 0);
+});
+
+mountTest('umount that runs in the directory is told that it is in use there', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount();
+  const script = 'cd "$1" && "$2" "$3" umount . ; echo "code $?"';
+  const main = path.resolve('dist/src/main.cjs');
+  const shell = await start('bash', ['-c', script, 'bash', mount.directory, process.execPath, main], {
+    env: mount.environment,
+  });
+  const { stdout, stderr } = await shell.waitForEnd(30_000);
+  t.is(stdout, 'code 1\n');
+  t.regex(stderr, /is in use by bash \(pid \d+: working directory\)/);
+  t.is((await mount.umount()).code, 0);
+});
