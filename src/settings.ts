@@ -2,6 +2,7 @@
  * Every setting of a mount: its name, help, default and form. A new one is added here and in `MountConfig`; options, `-o`,
  * environment, config file and help follow.
  */
+import path from 'node:path';
 import type { MountConfig } from './config.js';
 import {
   logLevels,
@@ -237,5 +238,6 @@ function ownGid(): number {
 
 /** Not /tmp, which is often memory. */
 function largeTemporaryDirectory(): string {
-  return process.env['TMPDIR'] ?? '/var/tmp';
+  const directory = process.env['TMPDIR'];
+  return directory !== undefined && path.isAbsolute(directory) ? directory : '/var/tmp';
 }

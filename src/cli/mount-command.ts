@@ -15,6 +15,7 @@ import { connectToCommand, startInBackground, type CommandChannel } from './back
 import type { ParsedArguments } from './command-line.js';
 import { explainError } from './explain-error.js';
 import { readMountConfig } from './mount-options.js';
+import { xdgDirectory } from './xdg-directory.js';
 import { announce, complain } from './terminal.js';
 
 /** Resolves with the exit code. */
@@ -88,7 +89,7 @@ function mountedLine({ source, mountpoint }: RunningMount): string {
 /** In the user's state directory, by the mountpoint, as each mount has one of its own. */
 function logFileOf(config: MountConfig): string {
   if (config.logFile !== undefined) return config.logFile;
-  const state = process.env['XDG_STATE_HOME'] ?? path.join(os.homedir(), '.local', 'state');
+  const state = xdgDirectory(process.env, 'XDG_STATE_HOME') ?? path.join(os.homedir(), '.local', 'state');
   const name = config.mountpoint.slice(1).replaceAll('/', '-').slice(-maxLogNameLength) || 'root';
   return path.join(state, 'osirisfs', `${name}.log`);
 }

@@ -2,9 +2,10 @@
  * Which process serves which directory: one small file per serving process, in a directory that only its user can enter.
  * `osirisfs umount` finds the process's control socket by it.
  */
-import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CommandError } from './command-error.js';
+import { xdgDirectory } from './xdg-directory.js';
 
 export interface RegistryEntry {
   readonly pid: number;
@@ -21,9 +22,9 @@ const longestFileName = '/4194304.sock';
 
 /** Where entries may be: the directory of the session, and one that is there without a session, as in cron or sudo. */
 function candidateDirectories(uid: number, environment: NodeJS.ProcessEnv): string[] {
-  const runtime = environment['XDG_RUNTIME_DIR'];
+  const runtime = xdgDirectory(environment, 'XDG_RUNTIME_DIR');
   return [
-    ...(runtime ? [path.join(runtime, 'osirisfs')] : []),
+    ...(runtime !== undefined ? [path.join(runtime, 'osirisfs')] : []),
     `/run/user/${uid}/osirisfs`,
     `/tmp/osirisfs-${uid}`,
   ];
@@ -46,6 +47,15 @@ export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEn
   throw new CommandError(
     `no private directory for the control socket: /tmp/osirisfs-${uid} does not belong to you alone; remove it`,
   );
+}
+
+/** Removes what processes that were killed have left. */
+export async function removeDeadEntries(directory: string): Promise<void> {
+  for (const name of await namesIn(directory)) {
+    const [, pid] = /^(\d+)\.(?:json|json\.new|sock)$/.exec(name) ?? [];
+    if (pid === undefined || (await exists(`/proc/${pid}`))) continue;
+    await rm(path.join(directory, name), { force: true });
+  }
 }
 
 /** Resolves when a reader can only find the whole entry. */
@@ -120,6 +130,13 @@ async function isPrivate(directory: string, uid: number): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return await access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function namesIn(directory: string): Promise<string[]> {

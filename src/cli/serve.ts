@@ -13,7 +13,7 @@ import { startControlServer } from './control-server.js';
 import { exitFailure, explainError } from './explain-error.js';
 import { Interrupted } from './interrupted.js';
 import { findHolders } from './mount-holders.js';
-import { prepareRegistry, removeEntry, writeEntry } from './mount-registry.js';
+import { prepareRegistry, removeDeadEntries, removeEntry, writeEntry } from './mount-registry.js';
 import { Shutdown } from './shutdown.js';
 
 export interface ServeOptions {
@@ -76,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<void> {
 async function register(running: RunningMount, shutdown: Shutdown, log: Log): Promise<() => Promise<void>> {
   try {
     const directory = await prepareRegistry(process.getuid?.() ?? 0, process.env);
+    await removeDeadEntries(directory);
     const socketPath = path.join(directory, `${process.pid}.sock`);
     const server = await startControlServer(socketPath, shutdown, log);
     const { mountpoint, source } = running;

@@ -6,6 +6,7 @@ import { parse as parseToml, TomlError } from 'smol-toml';
 import { resolveMountConfig, type MountArguments, type MountConfig, type SettingSource } from '../config.js';
 import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
 import { settingNames, settings, type SettingName } from '../settings.js';
+import { xdgDirectory } from './xdg-directory.js';
 
 const configVariable = 'OSIRISFS_CONFIG';
 
@@ -49,7 +50,7 @@ function environmentSource(environment: NodeJS.ProcessEnv): SettingSource {
 /** Only a file that was named must exist. */
 async function configFileSource(environment: NodeJS.ProcessEnv): Promise<SettingSource> {
   const named = environment[configVariable];
-  const directory = environment['XDG_CONFIG_HOME'] ?? path.join(os.homedir(), '.config');
+  const directory = xdgDirectory(environment, 'XDG_CONFIG_HOME') ?? path.join(os.homedir(), '.config');
   const file = named ? parsePath(named) : path.join(directory, 'osirisfs', 'config.toml');
   let text: string;
   try {

@@ -1,7 +1,13 @@
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { findEntries, prepareRegistry, removeEntry, writeEntry } from '../../src/cli/mount-registry.js';
+import {
+  findEntries,
+  prepareRegistry,
+  removeDeadEntries,
+  removeEntry,
+  writeEntry,
+} from '../../src/cli/mount-registry.js';
 import { makeDirectory } from '../mount/temporary.js';
 
 const uid = process.getuid!();
@@ -57,4 +63,20 @@ test('files that are no entries are passed over', async (t) => {
     await writeFile(path.join(directory, `${index}.json`), content);
   }
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+});
+
+test('what dead processes left is removed, and nothing else', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const deadPid = 2 ** 22 + 1; // above the highest pid that Linux gives
+  await writeEntry(directory, { ...entry, pid: process.pid });
+  await writeEntry(directory, { ...entry, pid: deadPid });
+  for (const name of [`${process.pid}.sock`, `${deadPid}.sock`, 'other']) {
+    await writeFile(path.join(directory, name), '');
+  }
+  await removeDeadEntries(directory);
+  t.deepEqual(
+    (await readdir(directory)).sort(),
+    [`${process.pid}.json`, `${process.pid}.sock`, 'other'].sort(),
+  );
 });

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadMountConfig } from '../../src/cli/setting-sources.js';
+import { xdgDirectory } from '../../src/cli/xdg-directory.js';
 import { ConfigError } from '../../src/setting-values.js';
 import { makeDirectory } from '../mount/temporary.js';
 
@@ -86,4 +87,11 @@ test('a config file that was named must exist, the usual one need not', async (t
   });
   await writeFile(file, 'key-file = "/f"');
   t.is((await load({ OSIRISFS_CONFIG: file })).keyFile, '/f');
+});
+
+test('an empty or relative XDG variable counts as none', (t) => {
+  t.is(xdgDirectory({ XDG_STATE_HOME: '' }, 'XDG_STATE_HOME'), undefined);
+  t.is(xdgDirectory({ XDG_STATE_HOME: 'state' }, 'XDG_STATE_HOME'), undefined);
+  t.is(xdgDirectory({}, 'XDG_STATE_HOME'), undefined);
+  t.is(xdgDirectory({ XDG_STATE_HOME: '/state' }, 'XDG_STATE_HOME'), '/state');
 });
