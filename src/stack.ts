@@ -5,6 +5,7 @@ import { StagingArea } from './cache/staging-area.js';
 import { UploadLimiter } from './cache/upload-limiter.js';
 import type { MountConfig } from './config.js';
 import type { CustomerKey } from './customer-key.js';
+import { MountError } from './fuse/driver.js';
 import { KernelDriver } from './fuse/kernel-driver.js';
 import type { Log } from './log.js';
 import type { Stack } from './mount.js';
@@ -37,6 +38,12 @@ export async function buildStack(
   log: Log,
   signal: AbortSignal,
 ): Promise<Stack> {
+  if (config.driver !== 'kernel') {
+    throw new MountError(
+      'DriverMissing',
+      `there is no driver ${config.driver} in this build; leave --driver out`,
+    );
+  }
   // One signal may be listened to by as many requests as are in flight, which is no leak.
   setMaxListeners(0);
   const connection = await connect({
