@@ -5,12 +5,9 @@
 import { execFile } from 'node:child_process';
 import { lstat, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { unmount } from './fuse/fusermount.js';
+import { mountType, unmount } from './fuse/fusermount.js';
 import { findMount, type Mount } from './fuse/mount-table.js';
 import type { Log } from './log.js';
-
-/** Under which both drivers mount. */
-export const osirisfsType = 'fuse.osirisfs';
 
 /** A file system that does not answer in this time counts as living and hung. */
 const probeTimeoutMs = 5_000;
@@ -60,14 +57,14 @@ async function requireLeftOver(mounted: Mount, log: Log): Promise<void> {
   const { mountpoint, type, source } = mounted;
   const answer = await probe(mountpoint);
   if (answer !== 'ENOTCONN') {
-    const hint = type === osirisfsType ? 'osirisfs umount' : 'fusermount3 -u';
+    const hint = type === mountType ? 'osirisfs umount' : 'fusermount3 -u';
     const also = answer === 'timeout' ? ' and does not answer' : '';
     throw new MountpointError(
       'AlreadyMounted',
       `${mountpoint} is already mounted (${source}, ${type})${also}; unmount it first: ${hint} ${mountpoint}`,
     );
   }
-  if (type !== osirisfsType) {
+  if (type !== mountType) {
     throw new MountpointError(
       'LeftOver',
       `a dead process left a mount (${source}, ${type}) on ${mountpoint}; remove it: fusermount3 -u ${mountpoint}`,
@@ -89,7 +86,8 @@ async function requireLeftOver(mounted: Mount, log: Log): Promise<void> {
  * Resolves with 'alive', 'timeout' or the error's code.
  */
 async function probe(mountpoint: string): Promise<string> {
-  const script = 'try { require("fs").statSync(process.argv[1]) } catch (e) { process.stdout.write(e.code) }';
+  const script =
+    'try { require("fs").statfsSync(process.argv[1]) } catch (e) { process.stdout.write(e.code) }';
   return await new Promise((resolve) => {
     const args = ['-e', script, mountpoint];
     execFile(process.execPath, args, { timeout: probeTimeoutMs, killSignal: 'SIGKILL' }, (error, stdout) => {

@@ -3,9 +3,9 @@ import { access } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Argv } from 'yargs';
 import { MountError } from '../fuse/driver.js';
-import { unmount } from '../fuse/fusermount.js';
+import { mountType, unmount } from '../fuse/fusermount.js';
 import { findMount } from '../fuse/mount-table.js';
-import { osirisfsType, resolveMountpoint } from '../mountpoint.js';
+import { resolveMountpoint } from '../mountpoint.js';
 import { CommandError } from './command-error.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { askServingProcess, type Outcome } from './control-client.js';
@@ -103,7 +103,7 @@ async function requireOurs(directory: string): Promise<string> {
   const mountpoint = await resolveMountpoint(directory);
   const mounted = await findMount(mountpoint);
   if (mounted === undefined) throw new CommandError(`${directory} is not mounted`);
-  if (mounted.type !== osirisfsType) {
+  if (mounted.type !== mountType) {
     throw new CommandError(`${directory} is a mount of ${mounted.source} (${mounted.type}), not of osirisfs`);
   }
   return mountpoint;

@@ -18,6 +18,9 @@ const cleanEnvironment = {
   AWS_SECRET_ACCESS_KEY: 'none',
 };
 
+// Each starts processes; all at once they would only wait for each other.
+const commandTest = test.serial;
+
 /** The command must fail with this exit code and this one line, and say nothing else. */
 async function fails(
   t: ExecutionContext,
@@ -36,14 +39,14 @@ async function fails(
   return finished;
 }
 
-test('--version prints the version of the package', async (t) => {
+commandTest('--version prints the version of the package', async (t) => {
   const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
   const { code, stdout } = await osirisfs(['--version']);
   t.is(stdout, `${version}\n`);
   t.is(code, 0);
 });
 
-test('help shows every option with its unit, default and examples', async (t) => {
+commandTest('help shows every option with its unit, default and examples', async (t) => {
   const { code, stdout, stderr } = await osirisfs(['mount', '--help']);
   t.is(code, 0);
   t.is(stderr, '');
@@ -64,13 +67,13 @@ test('help shows every option with its unit, default and examples', async (t) =>
   }
 });
 
-test('each command has help', async (t) => {
+commandTest('each command has help', async (t) => {
   t.regex((await osirisfs(['--help'])).stdout, /osirisfs mount[^]*osirisfs umount[^]*osirisfs keygen/);
   t.regex((await osirisfs(['umount', '--help'])).stdout, /--lazy/);
   t.regex((await osirisfs(['keygen', '--help'])).stdout, /--text[^]*without it nobody can/);
 });
 
-test('a command line that makes no sense is refused with exit code 2', async (t) => {
+commandTest('a command line that makes no sense is refused with exit code 2', async (t) => {
   const { path: key } = await makeKeyFile(t);
   const cases: (readonly [readonly string[], string | RegExp])[] = [
     [[], 'which command? mount, umount or keygen; see osirisfs --help'],
@@ -117,14 +120,14 @@ test('a command line that makes no sense is refused with exit code 2', async (t)
   for (const [args, line] of cases) await fails(t, args, 2, line);
 });
 
-test('a mistake in the environment is refused as one on the command line is', async (t) => {
+commandTest('a mistake in the environment is refused as one on the command line is', async (t) => {
   await fails(t, ['mount', 'bucket', '/mnt'], 2, /^OSIRISFS_CACHE_SIZE: "x" is not a size/, {
     OSIRISFS_KEY_FILE: '/key',
     OSIRISFS_CACHE_SIZE: 'x',
   });
 });
 
-test('a key file that is missing, too open or not a key is refused', async (t) => {
+commandTest('a key file that is missing, too open or not a key is refused', async (t) => {
   const file = path.join(await makeDirectory(t), 'key');
   const mount = ['mount', 'bucket', '/mnt', '--key-file', file];
   await fails(t, mount, 1, `the key file ${file} does not exist`);
@@ -144,28 +147,31 @@ test('a key file that is missing, too open or not a key is refused', async (t) =
   );
 });
 
-test('a mountpoint that is missing, a file or not empty is refused, in the background as in the foreground', async (t) => {
-  const { path: key } = await makeKeyFile(t);
-  const directory = await makeDirectory(t);
-  await writeFile(path.join(directory, 'file'), '');
-  const log = path.join(directory, 'log');
-  const cases: (readonly [string, RegExp])[] = [
-    [path.join(directory, 'none'), /none does not exist; make it first: mkdir -p /],
-    [path.join(directory, 'file'), /file is not a directory; give an empty directory$/],
-    [path.dirname(key), /is not empty \(1 entries\); give an empty directory$/],
-  ];
-  for (const [mountpoint, line] of cases) {
-    for (const mode of [
-      ['--log-file', log],
-      ['--foreground', '--log-file', log],
-    ]) {
-      await fails(t, ['mount', 'bucket', mountpoint, '--key-file', key, ...mode], 1, line);
+commandTest(
+  'a mountpoint that is missing, a file or not empty is refused, in the background as in the foreground',
+  async (t) => {
+    const { path: key } = await makeKeyFile(t);
+    const directory = await makeDirectory(t);
+    await writeFile(path.join(directory, 'file'), '');
+    const log = path.join(directory, 'log');
+    const cases: (readonly [string, RegExp])[] = [
+      [path.join(directory, 'none'), /none does not exist; make it first: mkdir -p /],
+      [path.join(directory, 'file'), /file is not a directory; give an empty directory$/],
+      [path.dirname(key), /is not empty \(1 entries\); give an empty directory$/],
+    ];
+    for (const [mountpoint, line] of cases) {
+      for (const mode of [
+        ['--log-file', log],
+        ['--foreground', '--log-file', log],
+      ]) {
+        await fails(t, ['mount', 'bucket', mountpoint, '--key-file', key, ...mode], 1, line);
+      }
     }
-  }
-  t.true((await readFile(log, 'utf8')).includes('does not exist'));
-});
+    t.true((await readFile(log, 'utf8')).includes('does not exist'));
+  },
+);
 
-test('a directory that is mounted already is refused', async (t) => {
+commandTest('a directory that is mounted already is refused', async (t) => {
   const { path: key } = await makeKeyFile(t);
   const directory = await makeMountpoint(t);
   await bareMount(t, directory);
@@ -178,7 +184,7 @@ test('a directory that is mounted already is refused', async (t) => {
   );
 });
 
-test('without fusermount3 in PATH the package to install is named', async (t) => {
+commandTest('without fusermount3 in PATH the package to install is named', async (t) => {
   const { path: key } = await makeKeyFile(t);
   const directory = await makeDirectory(t);
   const args = ['mount', 'bucket', directory, '--key-file', key, '--foreground', '--log-level', 'error'];
@@ -194,14 +200,22 @@ test('without fusermount3 in PATH the package to install is named', async (t) =>
   );
 });
 
-test('umount of what is not mounted, or not by osirisfs, says so', async (t) => {
+commandTest('a driver that is not there is refused', async (t) => {
+  const { path: key } = await makeKeyFile(t);
+  const directory = await makeDirectory(t);
+  const args = ['mount', 'bucket', directory, '--key-file', key, '--driver', 'fuse-native'];
+  args.push('--log-file', path.join(path.dirname(key), 'log'));
+  await fails(t, args, 1, 'there is no driver fuse-native in this build; leave --driver out');
+});
+
+commandTest('umount of what is not mounted, or not by osirisfs, says so', async (t) => {
   const directory = await makeDirectory(t);
   await fails(t, ['umount', directory], 1, `${directory} is not mounted`);
   await fails(t, ['umount', path.join(directory, 'none')], 1, `${directory}/none is not mounted`);
   await fails(t, ['umount', '/proc'], 1, '/proc is a mount of proc (proc), not of osirisfs');
 });
 
-test('keygen makes a key, shows its fingerprint and says what losing it means', async (t) => {
+commandTest('keygen makes a key, shows its fingerprint and says what losing it means', async (t) => {
   const file = path.join(await makeDirectory(t), 'customer key');
   const { code, stdout, stderr } = await osirisfs(['keygen', file]);
   t.is(code, 0);
@@ -215,14 +229,14 @@ test('keygen makes a key, shows its fingerprint and says what losing it means', 
   t.is(await readFile(file, 'utf8'), content);
 });
 
-test('keygen --text makes a key that other programs take as it is', async (t) => {
+commandTest('keygen --text makes a key that other programs take as it is', async (t) => {
   const directory = await makeDirectory(t);
   await mkdir(path.join(directory, 'keys'));
   t.is((await osirisfs(['keygen', '--text', 'keys/mine'], { cwd: directory })).code, 0);
   t.regex(await readFile(path.join(directory, 'keys/mine'), 'utf8'), /^[A-Za-z0-9_-]{32}$/);
 });
 
-test('an unknown option is found whatever else is on the command line', (t) => {
+commandTest('an unknown option is found whatever else is on the command line', (t) => {
   const known = { values: ['key-file', 'o'], switches: ['read-only', 'f'] };
   const find = (...args: string[]) => findUnknownOption(args, known);
   t.is(

@@ -211,6 +211,26 @@ mountTest('a mount that a dead process left is replaced', async (t) => {
   t.is((await mount.umount()).code, 0);
 });
 
+mountTest(
+  'a mount whose process and watchdog were killed is replaced, whatever the kernel has cached of it',
+  async (t) => {
+    const mount = await memoryMount(t);
+    const child = await mount.start(true);
+    await waitUntil('mounted', 30_000, () => child.output().includes('is mounted on'));
+    await bash('touch "$1/a"; ls -la "$1"', [mount.directory]);
+    const watchdogs = (await run('pgrep', ['-P', String(child.pid), '-f', 'osirisfs-watchdog'])).stdout;
+    t.regex(watchdogs, /^\d+\n$/);
+    process.kill(Number(watchdogs), 'SIGKILL');
+    child.kill('SIGKILL');
+    await child.waitForEnd(10_000);
+    t.true(await mount.isMounted());
+
+    t.is((await mount.mount()).code, 0);
+    t.is(await bash('echo hello > "$1/a"; cat "$1/a"', [mount.directory]), 'hello\n');
+    t.is((await mount.umount()).code, 0);
+  },
+);
+
 mountTest('a second mount on the same directory is refused and does not disturb the first', async (t) => {
   const mount = await memoryMount(t);
   t.is((await mount.mount()).code, 0);
