@@ -2,9 +2,10 @@
  * Which process serves which directory: one small file per serving process, in a directory that only its user can enter.
  * `osirisfs umount` finds the process's control socket by it.
  */
-import { access, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CommandError } from './command-error.js';
+import { hasEnded } from './process-state.js';
 import { xdgDirectory } from './xdg-directory.js';
 
 export interface RegistryEntry {
@@ -53,7 +54,7 @@ export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEn
 export async function removeDeadEntries(directory: string): Promise<void> {
   for (const name of await namesIn(directory)) {
     const [, pid] = /^(\d+)\.(?:json|json\.new|sock)$/.exec(name) ?? [];
-    if (pid === undefined || (await exists(`/proc/${pid}`))) continue;
+    if (pid === undefined || !(await hasEnded(Number(pid)))) continue;
     await rm(path.join(directory, name), { force: true });
   }
 }
@@ -130,13 +131,6 @@ async function isPrivate(directory: string, uid: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function exists(file: string): Promise<boolean> {
-  return await access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -1,5 +1,4 @@
 /** `osirisfs umount`: asks the serving process to end, waits until it has, or says why it cannot. */
-import { access } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Argv } from 'yargs';
 import { MountError } from '../fuse/driver.js';
@@ -11,6 +10,7 @@ import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from 
 import { askServingProcess, type Outcome } from './control-client.js';
 import { describeHolders, findHolders } from './mount-holders.js';
 import { findEntries, type RegistryEntry } from './mount-registry.js';
+import { hasEnded } from './process-state.js';
 import { describePaths } from './shutdown.js';
 import { complain } from './terminal.js';
 
@@ -70,7 +70,7 @@ async function conclude(
   if ('error' in outcome) throw outcome.busy ? await busy(mountpoint) : new CommandError(outcome.error);
   if (!lazy) {
     await waitForExit(entry.pid);
-  } else if (!(await isGone(entry.pid))) {
+  } else if (!(await hasEnded(entry.pid))) {
     complain(
       `${mountpoint} is detached; process ${entry.pid} goes on until its files are closed and everything is in the bucket`,
     );
@@ -111,17 +111,10 @@ async function requireOurs(directory: string): Promise<string> {
 
 async function waitForExit(pid: number): Promise<void> {
   const deadline = performance.now() + exitTimeoutMs;
-  while (!(await isGone(pid))) {
+  while (!(await hasEnded(pid))) {
     if (performance.now() > deadline) {
       throw new CommandError(`everything is in the bucket, but process ${pid} does not end; see its log`);
     }
     await delay(pollMs);
   }
-}
-
-async function isGone(pid: number): Promise<boolean> {
-  return await access(`/proc/${pid}`).then(
-    () => false,
-    () => true,
-  );
 }

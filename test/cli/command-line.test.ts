@@ -1,8 +1,8 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { findUnknownOption } from '../../src/cli/command-line.js';
-import type { Finished } from '../mount/child.js';
+import { runOk, start, waitUntil, type Finished } from '../mount/child.js';
 import { makeMountpoint, osirisfs } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile } from '../mount/temporary.js';
 import { bareMount } from './bare-mount.js';
@@ -206,6 +206,28 @@ commandTest('a driver that is not there is refused', async (t) => {
   const args = ['mount', 'bucket', directory, '--key-file', key, '--driver', 'fuse-native'];
   args.push('--log-file', path.join(path.dirname(key), 'log'));
   await fails(t, args, 1, 'there is no driver fuse-native in this build; leave --driver out');
+});
+
+commandTest('the thread pool has room for the threads that a driver blocks', async (t) => {
+  const directory = await makeDirectory(t);
+  const fifo = path.join(directory, 'key');
+  await runOk('mkfifo', ['-m', '600', fifo]);
+  // Opening a pipe that nobody writes to keeps the process where it uses the pool.
+  const main = path.resolve('dist/src/main.cjs');
+  const child = await start(
+    process.execPath,
+    [main, 'mount', 'bucket', directory, '--key-file', fifo, '-f'],
+    {
+      env: { ...cleanEnvironment, UV_THREADPOOL_SIZE: undefined },
+    },
+  );
+  t.teardown(() => child.kill('SIGKILL'));
+  await waitUntil('24 threads and those of Node itself', 30_000, async () =>
+    child.hasEnded()
+      ? Promise.reject(new Error(child.output()))
+      : (await readdir(`/proc/${child.pid}/task`)).length > 24,
+  );
+  t.pass();
 });
 
 commandTest('umount of what is not mounted, or not by osirisfs, says so', async (t) => {

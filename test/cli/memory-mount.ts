@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
+import { hasEnded } from '../../src/cli/process-state.js';
 import { run, start, waitUntil, type Finished, type RunningChild } from '../mount/child.js';
 import { isMounted, makeMountpoint } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile, type KeyFile } from '../mount/temporary.js';
@@ -78,19 +79,11 @@ export async function memoryMount(
   };
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
 /** For a process that may have ended long ago: only one of ours is killed. */
 async function endProcess(pid: number): Promise<void> {
   if (!Number.isSafeInteger(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   if (!commandLine.includes(mainFile)) return;
   process.kill(pid, 'SIGKILL');
-  await waitUntil(`end of process ${pid}`, 10_000, () => !isAlive(pid));
+  await waitUntil(`end of process ${pid}`, 10_000, () => hasEnded(pid));
 }

@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import test from 'ava';
+import { hasEnded } from '../../src/cli/process-state.js';
 import { bash, run, start, waitUntil } from '../mount/child.js';
 import { osirisfs } from '../mount/mounting.js';
 import { deadMount } from './bare-mount.js';
-import { isAlive, mainFile, memoryMount } from './memory-mount.js';
+import { mainFile, memoryMount } from './memory-mount.js';
 
 // Mounts share the machine's cores; one after the other they keep their time limits.
 const mountTest = test.serial;
@@ -77,7 +78,7 @@ mountTest(
     t.is(code, 1);
     t.false(await mount.isMounted());
     const pid = await mount.servingPid();
-    await waitUntil('end of the serving process', 10_000, () => !isAlive(pid));
+    await waitUntil('end of the serving process', 10_000, () => hasEnded(pid));
     t.true((await mount.log()).includes('there is no bucket'));
   },
 );
@@ -102,7 +103,7 @@ mountTest('Ctrl-C while the command waits ends the serving process too', async (
   const { code, stderr } = await command.waitForEnd(15_000);
   t.is(stderr, 'osirisfs: interrupted; nothing is mounted\n');
   t.is(code, 130);
-  t.false(isAlive(pid));
+  t.true(await hasEnded(pid));
 });
 
 mountTest('a command that is killed while it waits takes the serving process with it', async (t) => {
@@ -111,7 +112,7 @@ mountTest('a command that is killed while it waits takes the serving process wit
   await waitUntil('connecting', 30_000, async () => (await mount.log()).includes('hanging'));
   const pid = await mount.servingPid();
   command.kill('SIGKILL');
-  await waitUntil('end of the serving process', 15_000, () => !isAlive(pid));
+  await waitUntil('end of the serving process', 15_000, () => hasEnded(pid));
   t.false(await mount.isMounted());
 });
 
@@ -141,7 +142,7 @@ mountTest('in the background SIGHUP means nothing and SIGTERM unmounts', async (
   process.kill(pid, 'SIGHUP');
   t.is(await bash('echo hello > "$1/a"; cat "$1/a"', [mount.directory]), 'hello\n');
   process.kill(pid, 'SIGTERM');
-  await waitUntil('end of the serving process', 15_000, () => !isAlive(pid));
+  await waitUntil('end of the serving process', 15_000, () => hasEnded(pid));
   t.false(await mount.isMounted());
 });
 

@@ -1,11 +1,12 @@
 import { readdir, realpath, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
+import { hasEnded } from '../../src/cli/process-state.js';
 import { bash, start, waitUntil } from '../mount/child.js';
 import { makeMountpoint, osirisfs } from '../mount/mounting.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { deadMount } from './bare-mount.js';
-import { isAlive, memoryMount } from './memory-mount.js';
+import { memoryMount } from './memory-mount.js';
 
 const mountTest = test.serial;
 
@@ -16,7 +17,7 @@ mountTest('umount returns when the process is gone, and leaves nothing behind', 
   const { code, stdout, stderr } = await mount.umount();
   t.is(stdout + stderr, '');
   t.is(code, 0);
-  t.false(isAlive(pid));
+  t.true(await hasEnded(pid));
   t.false(await mount.isMounted());
   t.deepEqual(await readdir(path.join(mount.environment['XDG_RUNTIME_DIR']!, 'osirisfs')), []);
 });
@@ -37,9 +38,10 @@ mountTest('umount fails if not everything could be stored', async (t) => {
   await waitUntil('unmounting', 20_000, async () => !(await mount.isMounted()));
   const pid = await mount.servingPid();
   // Two that arrive together count as one, so send more.
-  await waitUntil('the end', 20_000, () => {
-    if (isAlive(pid)) process.kill(pid, 'SIGTERM');
-    return !isAlive(pid);
+  await waitUntil('the end', 20_000, async () => {
+    if (await hasEnded(pid)) return true;
+    process.kill(pid, 'SIGTERM');
+    return false;
   });
   const { code, stderr } = await umount;
   t.is(code, 1);
@@ -87,11 +89,11 @@ mountTest('umount --lazy detaches a directory in use, and the process ends after
   );
   t.is(code, 0);
   t.false(await mount.isMounted());
-  t.true(isAlive(pid));
+  t.false(await hasEnded(pid));
 
   await writeFile(trigger, '');
   t.is((await user.waitForEnd(60_000)).stdout, 'there\nwritten\n');
-  await waitUntil('the end of the process', 10_000, () => !isAlive(pid));
+  await waitUntil('the end of the process', 10_000, () => hasEnded(pid));
 });
 
 mountTest(
@@ -126,7 +128,7 @@ mountTest('umount works without the registry, by fusermount3', async (t) => {
   });
   t.is(stderr, '');
   t.is(code, 0);
-  await waitUntil('the end of the process', 10_000, () => !isAlive(pid));
+  await waitUntil('the end of the process', 10_000, () => hasEnded(pid));
 });
 
 mountTest('umount removes what a dead process left', async (t) => {
