@@ -50,7 +50,7 @@ export function parseBoolean(value: RawValue): boolean {
   throw new ConfigError(`${JSON.stringify(value)} is neither true nor false`);
 }
 
-/** A number only, as TOML has no way to say that it is octal in print. */
+/** Text only: a number of the config file has lost the zero that says octal. */
 export function parseOctal(value: RawValue): number {
   if (typeof value !== 'string' || !/^0?[0-7]{1,3}$/.test(value)) {
     throw new ConfigError(`${JSON.stringify(value)} is not a text of three octal digits like "022"`);
