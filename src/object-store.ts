@@ -116,7 +116,7 @@ export interface ObjectStore {
 
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage>;
 
-  /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... */
+  /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... Shows unencrypted objects whatever the policy. */
   head(key: string, signal: AbortSignal): Promise<ObjectInfo>;
 
   get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply>;
@@ -150,7 +150,9 @@ export interface ObjectStore {
     signal: AbortSignal,
   ): Promise<UploadedPart>;
 
-  /** `parts` in ascending order of part number, at least one. */
+  /**
+   * `parts` in ascending order of part number: all that were uploaded, at least one. Ceph refuses to leave one out.
+   */
   completeUpload(
     key: string,
     uploadId: string,
