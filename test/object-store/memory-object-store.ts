@@ -224,6 +224,10 @@ export class MemoryObjectStore implements ObjectStore {
     if (parts.length === 0 || parts.length > this.limits.maxParts) {
       throw new StoreError('InvalidRequest', `completeUpload ${key}: ${parts.length} parts`);
     }
+    if (parts.length !== upload.parts.size) {
+      // As Ceph does; AWS would leave the others out.
+      throw new StoreError('InvalidRequest', `completeUpload ${key}: not all the parts that were uploaded`);
+    }
     const pieces: Uint8Array[] = [];
     let previous = 0;
     for (const [position, part] of parts.entries()) {
