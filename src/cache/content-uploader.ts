@@ -112,6 +112,7 @@ export class ContentUploader {
         partBytes: this.#limits.sendPartBytes,
         unitBytes: this.#chunkBytes,
       });
+      content.setFilling(true);
     }
     this.#stream.advance(content.extents.endOfRun(this.#stream.frontier, 'staged'));
   }
@@ -164,6 +165,7 @@ export class ContentUploader {
     const stream = this.#stream;
     if (!stream) return;
     this.#stream = undefined;
+    this.#services.content.setFilling(false);
     const cleanup = stream.abort().finally(() => this.#cleanups.delete(cleanup));
     this.#cleanups.add(cleanup);
   }

@@ -142,6 +142,12 @@ export class FileContent {
     }
   }
 
+  /** Whether what is staged, and will be, is sent as soon as a part is full. */
+  setFilling(isFilling: boolean): void {
+    this.#staged.newStanding = isFilling ? 'filling' : 'dirty';
+    this.#staged.setStanding(0, this.size, this.#staged.newStanding);
+  }
+
   setStanding(offset: number, length: number, standing: Standing): void {
     this.#staged.setStanding(offset, length, standing);
   }
@@ -156,6 +162,7 @@ export class FileContent {
     const end = this.size;
     this.#extents = new ExtentMap(base);
     this.#free(0, Math.max(end, this.size));
+    this.setFilling(false);
   }
 
   /** For tests. */

@@ -16,6 +16,8 @@ export class StagedBytes implements ChunkOwner {
   readonly #area: StagingArea;
   readonly #onDiscard: (offset: number, length: number) => void;
   readonly #chunks = new Map<number, StagedChunk>();
+  /** Of new chunks. */
+  newStanding: Standing = 'dirty';
 
   /** `onDiscard` hears of ranges that are only in the upload from now on. */
   constructor(area: StagingArea, onDiscard: (offset: number, length: number) => void) {
@@ -35,7 +37,7 @@ export class StagedBytes implements ChunkOwner {
   async write(offset: number, bytes: Uint8Array, signal: AbortSignal, onWritten: () => void): Promise<void> {
     const index = Math.floor(offset / this.#area.chunkBytes);
     const known = this.#chunks.get(index);
-    const chunk = known ?? new StagedChunk(this, index);
+    const chunk = known ?? new StagedChunk(this, index, this.newStanding);
     // Whoever goes on from one chunk to the next will fill it: the buffer need not grow bit by bit.
     const isFilling = !known && offset === index * this.#area.chunkBytes && this.#chunks.has(index - 1);
     const end = isFilling ? this.endOfChunk(offset) : offset + bytes.length;

@@ -5,10 +5,11 @@
 import type { SpillSlot } from './spill-file.js';
 
 /**
- * `dirty`: only here. `queued`: about to be sent as part of an upload that goes on while the file is written; kept in
- * memory for that. `sent`: in the upload too, so that it can be given up in need.
+ * `dirty`: only here. `filling`: the same, of a part that will be sent as soon as it is full: kept in memory as long as
+ * others are on their way. `queued`: of a part that is being sent while the file is written; kept in memory for that. `sent`:
+ * in the upload too, so that it can be given up in need.
  */
-export type Standing = 'dirty' | 'queued' | 'sent';
+export type Standing = 'dirty' | 'filling' | 'queued' | 'sent';
 
 export interface ChunkOwner {
   /** The area gives up a chunk whose standing is `sent`: from now on its bytes are only in the upload. */
@@ -26,7 +27,7 @@ export class StagedChunk {
   /** At most one of `buffer` and `slot` is there; neither before the first write. */
   buffer: Buffer | undefined;
   slot: SpillSlot | undefined;
-  standing: Standing = 'dirty';
+  standing: Standing;
   /** While it is positive the buffer stays. */
   pins = 0;
   /** Counts what was written, so that a spill that was overtaken by a write is noticed. */
@@ -36,9 +37,10 @@ export class StagedChunk {
   /** A request that failed had views of the buffer, which may still be on their way: the buffer is not used again. */
   isLeaked = false;
 
-  constructor(owner: ChunkOwner, index: number) {
+  constructor(owner: ChunkOwner, index: number, standing: Standing) {
     this.owner = owner;
     this.index = index;
+    this.standing = standing;
   }
 
   get end(): number {

@@ -59,8 +59,11 @@ export class StagingArea {
 
   // Every chunk with a buffer is in exactly one of these; each is in the order of the last change.
   readonly #dirty = new Set<StagedChunk>();
+  readonly #filling = new Set<StagedChunk>();
   readonly #sent = new Set<StagedChunk>();
-  /** Pinned, queued or being spilled: it becomes one of the others without anybody's help. */
+  // It becomes one of the above without anybody's help.
+  readonly #queued = new Set<StagedChunk>();
+  /** Pinned or being spilled, and not queued. */
   readonly #busy = new Set<StagedChunk>();
   /** Without a buffer, and could be given up. */
   readonly #spilledSent = new Set<StagedChunk>();
@@ -176,7 +179,7 @@ export class StagingArea {
   /** For tests. */
   checkInvariants(): void {
     let bytes = 0;
-    for (const set of [this.#dirty, this.#sent, this.#busy]) {
+    for (const set of this.#inMemory()) {
       for (const chunk of set) {
         if (!chunk.buffer) throw new Error('a chunk without a buffer counts as one in memory');
         if (chunk.slot) throw new Error('a chunk is in two places');
@@ -253,15 +256,36 @@ export class StagingArea {
 
   /** Puts the chunk where its state belongs. */
   #file(chunk: StagedChunk): void {
-    for (const set of [this.#dirty, this.#sent, this.#busy, this.#spilledSent]) set.delete(chunk);
+    for (const set of [...this.#inMemory(), this.#spilledSent]) set.delete(chunk);
     if (chunk.buffer) {
-      const isBusy = chunk.pins > 0 || chunk.isSpilling || chunk.standing === 'queued';
+      const isBusy = chunk.standing !== 'queued' && (chunk.pins > 0 || chunk.isSpilling);
       if (isBusy) this.#busy.add(chunk);
-      else if (chunk.standing === 'sent') this.#sent.add(chunk);
-      else this.#dirty.add(chunk);
+      else this.#setOf(chunk.standing).add(chunk);
     } else if (chunk.slot && chunk.standing === 'sent' && chunk.pins === 0) {
       this.#spilledSent.add(chunk);
     }
+  }
+
+  #setOf(standing: Standing): Set<StagedChunk> {
+    switch (standing) {
+      case 'dirty':
+        return this.#dirty;
+      case 'filling':
+        return this.#filling;
+      case 'queued':
+        return this.#queued;
+      case 'sent':
+        return this.#sent;
+    }
+  }
+
+  #inMemory(): Set<StagedChunk>[] {
+    return [this.#dirty, this.#filling, this.#sent, this.#queued, this.#busy];
+  }
+
+  /** Whether memory is becoming free, or may be, without anything being done here. */
+  #isMoving(): boolean {
+    return this.#queued.size > 0 || this.#busy.size > 0 || this.#grants > 0 || this.#spills.size > 0;
   }
 
   /** Grants what fits, in order, and makes room for what does not: called after every change. */
@@ -282,7 +306,7 @@ export class StagingArea {
         : this.#usedBytes - (this.#limitBytes / 8) * 7;
       if (wantedBytes <= this.#spillingBytes || this.#spills.size >= maxConcurrentSpills) return;
       if (this.#makeRoom(next !== undefined)) continue;
-      if (!next || this.#busy.size > 0 || this.#grants > 0 || this.#spills.size > 0) return;
+      if (!next || this.#isMoving()) return;
       this.#waiting.shift();
       next.waiter.refuse(
         new FsError('ENOSPC', 'staged data fills the memory and the disk space that it may use'),
@@ -291,19 +315,22 @@ export class StagingArea {
   }
 
   /** Begins to spill a chunk, or gives one up. False if there is none to be had. */
-  #makeRoom(mayDiscard: boolean): boolean {
+  #makeRoom(isNeeded: boolean): boolean {
     const [sent] = this.#sent;
     if (sent) {
       const slot = this.#spillFile.reserve(sent.length);
       if (slot) this.#spill(sent, slot);
-      else if (mayDiscard) this.#discard(sent);
+      else if (isNeeded) this.#discard(sent);
       else return false;
       return true;
     }
-    const [dirty] = this.#dirty;
+    let [dirty] = this.#dirty;
+    // A writer who is faster than the store waits for it: going by the disk would only cost time. But where no upload gets
+    // on, or where a part is larger than the memory, there is no other way.
+    if (!dirty && isNeeded && this.#queued.size === 0) [dirty] = this.#filling;
     if (!dirty) return false;
     let slot = this.#spillFile.reserve(dirty.length);
-    while (!slot && mayDiscard) {
+    while (!slot && isNeeded) {
       const [given] = this.#spilledSent;
       if (!given) return false;
       this.#discard(given);

@@ -100,6 +100,23 @@ test('a writer waits while what is being sent fills the memory, and goes on when
   t.deepEqual(discarded, [[0, chunkBytes]]);
 });
 
+test('what is about to be sent is spilled only when nothing is on its way', async (t) => {
+  const area = makeArea(t, 4, 100_000);
+  const { bytes, write, read } = makeBytes(area);
+  bytes.newStanding = 'filling';
+  for (let index = 0; index < 4; index++) await write(index * chunkBytes, chunk(index));
+  bytes.setStanding(0, chunkBytes, 'queued');
+  const writing = write(4 * chunkBytes, chunk(4));
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  t.is(area.statistics().waiting, 1);
+  t.is(area.statistics().spilledBytes, 0);
+  bytes.setStanding(0, chunkBytes, 'dirty'); // as after a failure
+  await writing;
+  for (let index = 5; index < 20; index++) await write(index * chunkBytes, chunk(index));
+  for (let index = 0; index < 20; index++)
+    t.deepEqual(await read(index * chunkBytes, chunkBytes), chunk(index));
+});
+
 test('a writer who waits can be interrupted, and nothing was written', async (t) => {
   const area = makeArea(t, 4, 0);
   const { bytes, write } = makeBytes(area);
