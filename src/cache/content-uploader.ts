@@ -2,14 +2,14 @@
  * How the content of one file gets into the bucket, and what of it is there: streamed while it is being written, or by one
  * PUT or a planned upload at the commit. Its methods are called under the file's lock.
  */
-import { StoreError } from '../errors.js';
+import { FsError, StoreError } from '../errors.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { isSameVersion } from './version-map.js';
 import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
-import { planOrRefuse, storeContent } from './store-content.js';
+import { storeContent } from './store-content.js';
 import { StreamedUpload } from './streamed-upload.js';
-import { planParts, streamPartBytes, type PlanLimits } from './upload-plan.js';
+import { planParts, streamPartBytes, type PlanLimits, type PlannedPart } from './upload-plan.js';
 import type { VersionReader } from './version-reader.js';
 
 export interface ContentUploaderOptions {
@@ -22,6 +22,8 @@ export interface ContentUploaderOptions {
   readonly streamingThresholdBytes: number;
   /** Streamed parts are multiples of it. */
   readonly chunkBytes: number;
+  /** No streamed part is larger, a multiple of `chunkBytes`: larger ones could not be put together here. */
+  readonly maxStreamPartBytes: number;
 }
 
 export class ContentUploader {
@@ -31,6 +33,8 @@ export class ContentUploader {
   readonly #onStored: (version: ObjectVersion, headers: ObjectHeaders) => void;
   readonly #limits: PlanLimits;
   readonly #chunkBytes: number;
+  readonly #maxStreamPartBytes: number;
+  readonly #firstPartBytes: number;
   /** Infinity: nothing is streamed any more. */
   #streamingThresholdBytes: number;
   #base: ObjectVersion | undefined;
@@ -50,9 +54,10 @@ export class ContentUploader {
     this.#onStored = options.onStored;
     this.#limits = options.limits;
     this.#chunkBytes = options.chunkBytes;
+    this.#maxStreamPartBytes = options.maxStreamPartBytes;
     const { limits } = options.services.store;
-    const firstPartBytes = streamPartBytes(1, limits, options.limits.sendPartBytes, options.chunkBytes);
-    this.#streamingThresholdBytes = Math.max(options.streamingThresholdBytes, firstPartBytes);
+    this.#firstPartBytes = streamPartBytes(1, limits, options.limits.sendPartBytes, options.chunkBytes);
+    this.#streamingThresholdBytes = Math.max(options.streamingThresholdBytes, this.#firstPartBytes);
   }
 
   get base(): ObjectVersion | undefined {
@@ -102,19 +107,8 @@ export class ContentUploader {
 
   /** More is staged: sends what can be sent already. */
   advance(): void {
-    const { content } = this.#services;
-    if (!this.#stream) {
-      if (content.extents.endOfRun(0, 'staged') < this.#streamingThresholdBytes) return;
-      if (content.extents.hasStored()) return;
-      this.#stream = new StreamedUpload({
-        services: this.#services,
-        target: this.#target(),
-        partBytes: this.#limits.sendPartBytes,
-        unitBytes: this.#chunkBytes,
-      });
-      content.setFilling(true);
-    }
-    this.#stream.advance(content.extents.endOfRun(this.#stream.frontier, 'staged'));
+    this.#stream ??= this.#beginStream();
+    this.#stream?.advance(this.#services.content.extents.endOfRun(this.#stream.frontier, 'staged'));
   }
 
   /** Nothing is streamed from now on. Nothing may be `sent`. */
@@ -150,6 +144,63 @@ export class ContentUploader {
       return this.#place(this.#base, target, signals);
     }
     return (await this.#completeStream(target, signals)) ?? (await this.#storeAnew(target, signals));
+  }
+
+  /**
+   * Where enough is staged at the beginning of the file, or at its end behind what is in objects: that head may change until
+   * it is planned at the commit, and is copied on the server then.
+   */
+  #beginStream(): StreamedUpload | undefined {
+    const { content } = this.#services;
+    const { minPartSize, maxPartSize, maxParts } = this.#limits;
+    const stagedFrom = content.extents.endOfStoredPrefix();
+    const stagedEnd = content.extents.endOfRun(stagedFrom, 'staged');
+    if (stagedEnd - stagedFrom < this.#streamingThresholdBytes) return undefined;
+    const hasHead = stagedFrom > 0;
+    if (hasHead && stagedEnd < content.size) return undefined;
+    // As many as copying the head takes, and some for changes in it.
+    const headParts = 2 * Math.ceil(stagedFrom / this.#limits.copyPartBytes) + 100;
+    const reservedParts = hasHead ? Math.min(headParts, Math.floor(maxParts / 4)) : 0;
+    const start = hasHead
+      ? Math.ceil(Math.max(stagedFrom, minPartSize) / this.#chunkBytes) * this.#chunkBytes
+      : 0;
+    const firstPartBytes = this.#streamPartBytes(reservedParts + 1);
+    if (start + firstPartBytes > stagedEnd || start > reservedParts * maxPartSize) return undefined;
+    content.setFilling(true);
+    return new StreamedUpload({
+      services: this.#services,
+      target: this.#target(),
+      start,
+      reservedParts,
+      partBytes: (partNumber) => this.#streamPartBytes(partNumber),
+    });
+  }
+
+  #streamPartBytes(partNumber: number): number {
+    const { limits } = this.#services.store;
+    const bytes = streamPartBytes(partNumber, limits, this.#limits.sendPartBytes, this.#chunkBytes);
+    return Math.min(bytes, Math.max(this.#maxStreamPartBytes, this.#firstPartBytes));
+  }
+
+  /** Head and tail of what is streamed; undefined if there are too few part numbers for them. */
+  #planAround(stream: StreamedUpload): { head: PlannedPart[]; tail: PlannedPart[] } | undefined {
+    const { extents, size } = this.#services.content;
+    const limitParts = (maxParts: number) => ({ ...this.#limits, maxParts });
+    try {
+      return {
+        head:
+          stream.start === 0
+            ? []
+            : planParts(extents.slice(0, stream.start), limitParts(stream.reservedParts), 'more'),
+        tail: planParts(
+          extents.slice(stream.frontier, size - stream.frontier),
+          limitParts(this.#limits.maxParts + 1 - stream.nextPartNumber),
+        ),
+      };
+    } catch (error) {
+      if (error instanceof RangeError) return undefined;
+      throw error;
+    }
   }
 
   #isStoredAsBase(): boolean {
@@ -189,12 +240,15 @@ export class ContentUploader {
     }
     // Under a key that is not the file's any more nothing may be replaced.
     const condition: WriteCondition = isElsewhere ? { ifNoneMatch: '*' } : target.condition;
-    const maxParts = this.#limits.maxParts - stream.partCount;
+    const around = this.#planAround(stream);
+    if (!around) {
+      if (this.#hasSent()) throw new FsError('EFBIG', `${target.key}: too large for the store`);
+      this.#dropStream();
+      return undefined;
+    }
     let etag: string;
     try {
-      const rest = content.extents.slice(stream.frontier, content.size - stream.frontier);
-      const tail = planOrRefuse(target.key, () => planParts(rest, { ...this.#limits, maxParts }));
-      ({ etag } = await stream.complete(tail, condition, signals));
+      ({ etag } = await stream.complete(around.head, around.tail, condition, signals));
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'NoSuchUpload') || this.#hasSent()) throw error;
       log.warn({ err: error, key: stream.key }, 'the upload is gone; the file is uploaded anew');

@@ -91,9 +91,10 @@ export class ExtentMap {
     return false;
   }
 
-  /** Whether any byte is in an object. */
-  hasStored(): boolean {
-    return this.#extents.some(({ source }) => isStored(source));
+  /** How far the file consists of objects, from its beginning. */
+  endOfStoredPrefix(): number {
+    const first = this.#extents.find(({ source }) => !isStored(source));
+    return first ? first.offset : this.size;
   }
 
   /** Whether the content is exactly that of the object. */

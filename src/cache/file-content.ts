@@ -43,7 +43,7 @@ export class FileContent {
     return this.#extents.size;
   }
 
-  get extents(): Pick<ExtentMap, 'slice' | 'endOfRun' | 'has' | 'hasStored' | 'isExactly' | 'seek'> {
+  get extents(): Pick<ExtentMap, 'slice' | 'endOfRun' | 'endOfStoredPrefix' | 'has' | 'isExactly' | 'seek'> {
     return this.#extents;
   }
 

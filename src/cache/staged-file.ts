@@ -93,6 +93,7 @@ export class StagedFile {
         area.memoryLimitBytes / 4,
       ),
       chunkBytes: area.chunkBytes,
+      maxStreamPartBytes: area.maxPartBytes,
     });
   }
 

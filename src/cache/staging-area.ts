@@ -47,6 +47,7 @@ export class StagingArea {
   readonly chunkBytes: number;
   readonly #windowBytes: number;
   readonly #limitBytes: number;
+  readonly #spillLimitBytes: number;
   readonly #spillFile: SpillFile;
 
   /** Buffers of chunks, and what was granted for one that is about to get a buffer. At most the limit. */
@@ -81,6 +82,7 @@ export class StagingArea {
     this.chunkBytes = chunkBytes;
     this.#windowBytes = chunkBytes / windowSteps;
     this.#limitBytes = memoryBytes;
+    this.#spillLimitBytes = spillBytes;
     this.#spillFile = new SpillFile({
       directory: spillDirectory,
       limitBytes: spillBytes,
@@ -92,6 +94,11 @@ export class StagingArea {
 
   get memoryLimitBytes(): number {
     return this.#limitBytes;
+  }
+
+  /** The largest part of a stream that can be put together here, with room for others. */
+  get maxPartBytes(): number {
+    return Math.floor((this.#limitBytes + this.#spillLimitBytes) / 2 / this.chunkBytes) * this.chunkBytes;
   }
 
   statistics(): StagingStatistics {

@@ -29,7 +29,7 @@ export async function storeContent(
 }
 
 /** Turns a plan that is impossible into EFBIG. */
-export function planOrRefuse<T>(key: string, plan: () => T): T {
+function planOrRefuse<T>(key: string, plan: () => T): T {
   try {
     return plan();
   } catch (error) {

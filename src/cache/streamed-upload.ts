@@ -11,7 +11,7 @@ import {
   type UploadSignals,
   type UploadTarget,
 } from './multipart-upload.js';
-import { streamPartBytes, type PlannedPart } from './upload-plan.js';
+import type { PlannedPart } from './upload-plan.js';
 
 /**
  * `failed` and `stale` parts are dirty again, and are sent when the upload is completed; `stale`: changed since it was
@@ -30,20 +30,24 @@ interface StreamedPart {
 export interface StreamedUploadOptions {
   readonly services: UploadServices;
   readonly target: UploadTarget;
-  /** Of the first parts. */
-  readonly partBytes: number;
-  /** Parts are multiples of this, so that a chunk belongs to one part. */
-  readonly unitBytes: number;
+  /** Where the first part begins, a multiple of the chunk size: what comes before it is planned when the upload is completed. */
+  readonly start: number;
+  /** Part numbers for that. */
+  readonly reservedParts: number;
+  /** How long a part is: a multiple of the chunk size, so that a chunk belongs to one part. */
+  readonly partBytes: (partNumber: number) => number;
 }
 
 export class StreamedUpload {
   readonly #upload: MultipartUpload;
   readonly #services: UploadServices;
-  readonly #partBytes: number;
-  readonly #unitBytes: number;
-  /** Numbered from 1, contiguous from offset 0 to the frontier. */
+  readonly #partBytes: (partNumber: number) => number;
+  /** See `StreamedUploadOptions`. */
+  readonly start: number;
+  readonly reservedParts: number;
+  /** Contiguous from the start to the frontier, with consecutive numbers after the reserved ones. */
   readonly #parts: StreamedPart[] = [];
-  #frontier = 0;
+  #frontier: number;
   readonly #controller = new AbortController();
   /** Part number → the last request for it: two at once could overtake each other. Never reject. */
   readonly #tasks = new Map<number, Promise<void>>();
@@ -51,11 +55,13 @@ export class StreamedUpload {
   #failure: unknown;
   #nextTryAt = 0;
 
-  constructor({ services, target, partBytes, unitBytes }: StreamedUploadOptions) {
+  constructor({ services, target, start, reservedParts, partBytes }: StreamedUploadOptions) {
     this.#services = services;
+    this.start = start;
+    this.#frontier = start;
+    this.reservedParts = reservedParts;
     this.#upload = new MultipartUpload(services, target.key, target.headers);
     this.#partBytes = partBytes;
-    this.#unitBytes = unitBytes;
   }
 
   get key(): string {
@@ -75,6 +81,11 @@ export class StreamedUpload {
     return this.#parts.length;
   }
 
+  /** Of what follows the frontier. */
+  get nextPartNumber(): number {
+    return this.reservedParts + this.#parts.length + 1;
+  }
+
   /** Why the background does not get on, if it does not. */
   get failure(): unknown {
     return this.#failure;
@@ -87,9 +98,9 @@ export class StreamedUpload {
       return;
     }
     // The last number is left for what follows the frontier at the end.
-    while (this.#parts.length + 1 < this.#services.store.limits.maxParts) {
-      const number = this.#parts.length + 1;
-      const length = streamPartBytes(number, this.#services.store.limits, this.#partBytes, this.#unitBytes);
+    while (this.nextPartNumber < this.#services.store.limits.maxParts) {
+      const number = this.nextPartNumber;
+      const length = this.#partBytes(number);
       if (this.#frontier + length > stagedEnd) return;
       const part: StreamedPart = {
         number,
@@ -100,7 +111,7 @@ export class StreamedUpload {
       };
       this.#parts.push(part);
       this.#frontier += length;
-      this.#start(part);
+      this.#launch(part);
     }
   }
 
@@ -129,10 +140,11 @@ export class StreamedUpload {
   }
 
   /**
-   * Sends what is missing before the frontier and the parts of `tail` after it, and completes the upload.
+   * Sends what is missing: the parts of `head` before the start, those up to the frontier, and those of `tail` after it, and completes the upload.
    * After a failure it may be called again.
    */
   async complete(
+    head: readonly PlannedPart[],
     tail: readonly PlannedPart[],
     condition: WriteCondition,
     { signal, finalSignal }: UploadSignals,
@@ -146,11 +158,12 @@ export class StreamedUpload {
           throw error;
         }
       };
-      const [own, rest] = await settleAll([
+      const sent = await settleAll([
+        orAbort(this.#upload.sendAll(1, head, controller.signal)),
         orAbort(this.#sendMissing(controller.signal, orAbort)),
-        orAbort(this.#upload.sendAll(this.partCount + 1, tail, controller.signal)),
+        orAbort(this.#upload.sendAll(this.nextPartNumber, tail, controller.signal)),
       ]);
-      return [...(own ?? []), ...(rest ?? [])];
+      return sent.flat();
     });
     return this.#upload.complete(parts, condition, finalSignal);
   }
@@ -174,7 +187,7 @@ export class StreamedUpload {
     this.#services.content.setStanding(part.offset, part.length, 'dirty');
   }
 
-  #start(part: StreamedPart): void {
+  #launch(part: StreamedPart): void {
     this.#services.content.setStanding(part.offset, part.length, 'queued');
     const earlier = this.#tasks.get(part.number);
     const task = this.#sendInBackground(part, earlier).finally(() => {
@@ -195,7 +208,7 @@ export class StreamedUpload {
       if (this.#failure === undefined) {
         const { log } = this.#services;
         log.warn({ err: error, key: this.key, part: part.number }, 'a part could not be uploaded yet');
-        this.#nextTryAt = this.#frontier + this.#partBytes;
+        this.#nextTryAt = this.#frontier + this.#partBytes(this.nextPartNumber);
       }
       this.#failure = error;
     }
@@ -216,13 +229,13 @@ export class StreamedUpload {
 
   /** One part that failed, as a question whether the store works again. */
   #tryAgain(stagedEnd: number): void {
-    this.#nextTryAt = stagedEnd + this.#partBytes;
+    this.#nextTryAt = stagedEnd + this.#partBytes(this.nextPartNumber);
     const isTrying = this.#parts.some(({ state }) => state === 'waiting' || state === 'sending');
     const part = this.#parts.find(({ state }) => state === 'failed');
     if (isTrying) return;
     if (part) {
       part.state = 'waiting';
-      this.#start(part);
+      this.#launch(part);
     } else {
       // What failed was changed or cut off since; the next part will tell.
       this.#failure = undefined;
@@ -233,7 +246,7 @@ export class StreamedUpload {
     this.#failure = undefined;
     for (const part of this.#parts.filter(({ state }) => state === 'failed')) {
       part.state = 'waiting';
-      this.#start(part);
+      this.#launch(part);
     }
   }
 

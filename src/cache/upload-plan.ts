@@ -40,17 +40,26 @@ export function planUpload(extents: readonly Extent[], limits: PlanLimits): Plan
 }
 
 /**
- * Parts for `extents` (contiguous, to the end of the file), in order. Every part but the last has at least
- * `minPartSize`, none more than `maxPartSize`, and there are at most `maxParts`. Throws a RangeError if no such parts exist.
+ * Parts for `extents`, which are contiguous, in order. Every part has at least `minPartSize`, the last one only if the file
+ * goes on behind them; none has more than `maxPartSize`, and there are at most `maxParts`. Throws a RangeError if no such parts
+ * exist.
  */
-export function planParts(extents: readonly Extent[], limits: PlanLimits): PlannedPart[] {
+export function planParts(
+  extents: readonly Extent[],
+  limits: PlanLimits,
+  behind: 'end of file' | 'more' = 'end of file',
+): PlannedPart[] {
   const { minPartSize, maxPartSize, maxParts } = limits;
   const size = extents.reduce((sum, { length }) => sum + length, 0);
   const fewestParts = Math.ceil(size / maxPartSize);
   if (fewestParts > maxParts) throw new RangeError(`${size} bytes do not fit into ${maxParts} parts`);
 
-  const runs = makeRuns(extents, minPartSize);
+  const isEnd = behind === 'end of file';
+  if (!isEnd && size < minPartSize) throw new RangeError(`${size} bytes are too few for a part`);
+
+  const runs = makeRuns(extents, minPartSize, isEnd);
   extendShortRuns(runs, minPartSize);
+  if (!isEnd) extendLastRun(runs, minPartSize);
   // Half of the parts are left for splitting what is long.
   mergeClosestRuns(runs, Math.max(1, Math.min(Math.floor(maxParts / 2), maxParts - fewestParts)));
 
@@ -93,13 +102,13 @@ function roundUp(bytes: number, unit: number): number {
   return Math.ceil(bytes / unit) * unit;
 }
 
-/** Copies where the server has enough for a part (the last may be short), everything between them to be sent. */
-function makeRuns(extents: readonly Extent[], minPartSize: number): Run[] {
+/** Copies where the server has enough for a part (at the end less will do), everything between them to be sent. */
+function makeRuns(extents: readonly Extent[], minPartSize: number, isEnd: boolean): Run[] {
   const runs: Run[] = [];
   for (const [index, { offset, length, source, sourceOffset }] of extents.entries()) {
-    const isLast = index === extents.length - 1;
+    const mayBeShort = isEnd && index === extents.length - 1;
     const copyFrom =
-      isStored(source) && (length >= minPartSize || isLast)
+      isStored(source) && (length >= minPartSize || mayBeShort)
         ? { version: source, offset: sourceOffset }
         : undefined;
     runs.push({ offset, length, copyFrom });
@@ -151,6 +160,21 @@ function extendShortRuns(runs: Run[], minPartSize: number): void {
     runs[kept++] = run;
   }
   runs.length = kept;
+}
+
+/** Gives the last run `minPartSize` too. All others have it. */
+function extendLastRun(runs: Run[], minPartSize: number): void {
+  const last = runs.at(-1);
+  const left = runs.at(-2);
+  if (!last || !left || last.length >= minPartSize) return;
+  const missing = minPartSize - last.length;
+  const taken = left.length - missing >= minPartSize ? missing : left.length;
+  left.length -= taken;
+  last.offset -= taken;
+  last.length += taken;
+  last.copyFrom = undefined;
+  if (left.length === 0) runs.splice(-2, 1);
+  joinSentRuns(runs);
 }
 
 /** Sends the shortest copies after all until there are at most `maxRuns`. */

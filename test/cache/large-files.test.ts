@@ -103,3 +103,14 @@ test('256 MiB written at random over a larger object goes through 32 MiB of memo
   t.true(area.statistics().peakMemoryBytes <= 32 * mebibyte);
   t.is(store.bytesSent + store.bytesCopied, size);
 });
+
+test('1 GiB appended to 1 GiB goes through 32 MiB of memory without a disk, and the object stays on the server', async (t) => {
+  const { store, area, file } = makeLarge(t, (made) => made.makeObject('file', gibibyte + 1), 0);
+  const data = Buffer.alloc(mebibyte);
+  for (let index = 0; index < 1024; index++) await file.write(gibibyte + 1 + index * mebibyte, data, never);
+  await file.write(5, Buffer.of(1), never);
+  t.is((await file.commit(never)).size, 2 * gibibyte + 1);
+  t.true(store.bytesSent <= gibibyte + 16 * mebibyte, `${store.bytesSent}`);
+  t.is(store.bytesSent + store.bytesCopied, 2 * gibibyte + 1);
+  t.true(area.statistics().peakMemoryBytes <= 32 * mebibyte);
+});

@@ -24,7 +24,7 @@ export function makeStore(): MemoryObjectStore {
   return new MemoryObjectStore({
     minPartSize: 100,
     maxPartSize: 10_000,
-    maxParts: 100,
+    maxParts: 1000,
     maxObjectSize: 1_000_000,
   });
 }

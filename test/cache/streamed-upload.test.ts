@@ -219,3 +219,32 @@ test('a failed completion keeps the parts that are only on the server', async (t
   await file.commit(never);
   t.deepEqual(store.contentOf('file'), pattern(20 * partBytes));
 });
+
+test('what is appended to an object is streamed, and what is changed in the object meanwhile is stored with it', async (t) => {
+  const store = makeStore();
+  const base = { key: 'file', etag: store.putForeign('file', pattern(3001, 1)), size: 3001 };
+  const { file } = makeFile(t, store, base, { memoryChunks: 8, spillBytes: 0 });
+  for (let offset = 0; offset < 20 * partBytes; offset += 16) {
+    await file.write(3001 + offset, pattern(20 * partBytes).subarray(offset, offset + 16), never);
+  }
+  t.true(store.requestCount('uploadPart') > 15);
+  t.is(store.requestCount('uploadPartCopy'), 0);
+  await file.write(1500, Buffer.of(0), never);
+  const expected = Buffer.concat([pattern(3001, 1), pattern(20 * partBytes)]);
+  expected[1500] = 0;
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), expected);
+  t.true(store.bytesSent < 20 * partBytes + 500, `${store.bytesSent}`);
+});
+
+test('a file cut off within the object that it was appended to is planned anew', async (t) => {
+  const store = makeStore();
+  const base = { key: 'file', etag: store.putForeign('file', pattern(3001, 1)), size: 3001 };
+  const { file } = makeFile(t, store, base, { memoryChunks: 8, spillBytes: 0 });
+  await file.write(3001, pattern(20 * partBytes), never);
+  await file.truncate(2000, never);
+  await eventually(() => store.uploads.size === 0, 'the upload is aborted');
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), pattern(3001, 1).subarray(0, 2000));
+  t.is(store.bytesReceived, 0);
+});

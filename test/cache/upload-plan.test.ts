@@ -28,7 +28,12 @@ function sentBytes(parts: readonly PlannedPart[]): number {
 }
 
 /** Throws unless the parts make up the extents and keep to the limits. */
-function checkParts(parts: readonly PlannedPart[], extents: readonly Extent[], limits: PlanLimits): void {
+function checkParts(
+  parts: readonly PlannedPart[],
+  extents: readonly Extent[],
+  limits: PlanLimits,
+  behind: 'end of file' | 'more' = 'end of file',
+): void {
   const size = extents.reduce((sum, { length }) => sum + length, 0);
   let end = extents[0]?.offset ?? 0;
   if (parts.length > limits.maxParts) throw new Error('too many parts');
@@ -36,7 +41,7 @@ function checkParts(parts: readonly PlannedPart[], extents: readonly Extent[], l
     if (part.offset !== end) throw new Error(`part ${index} begins at ${part.offset}, not at ${end}`);
     if (part.length <= 0) throw new Error(`part ${index} is empty`);
     if (part.length > limits.maxPartSize) throw new Error(`part ${index} is too large`);
-    if (index < parts.length - 1 && part.length < limits.minPartSize)
+    if ((index < parts.length - 1 || behind === 'more') && part.length < limits.minPartSize)
       throw new Error(`part ${index} is too small`);
     end += part.length;
     const { copyFrom } = part;
@@ -90,6 +95,8 @@ test('the parts make up the content and keep to the limits, however small these 
           return;
         }
         checkParts(planParts(extents, given), extents, given);
+        if (end - start >= given.minPartSize)
+          checkParts(planParts(extents, given, 'more'), extents, given, 'more');
         planned += 1;
       },
     ),
