@@ -254,7 +254,10 @@ export class StreamedUpload {
     signal: AbortSignal,
     orAbort: (work: Promise<void>) => Promise<void>,
   ): Promise<UploadedPart[]> {
-    await abortable(Promise.all(this.#tasks.values()), signal, `upload of ${this.key}`);
+    // What a task that succeeds begins again is waited for as well: two requests for one part must not meet.
+    while (this.#tasks.size > 0) {
+      await abortable(Promise.all(this.#tasks.values()), signal, `upload of ${this.key}`);
+    }
     const missing = this.#parts.filter(({ state }) => state !== 'sent').values();
     const work = async () => {
       for (const part of missing) {

@@ -126,6 +126,29 @@ test('while the store fails one part at a time is tried, and all of them when it
   t.deepEqual(store.contentOf('file'), expected);
 });
 
+test('a part that is tried again in the background while the file is committed is sent once', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  const second = makeGate();
+  const third = makeGate();
+  store.beforeRequest = (method) => {
+    if (method !== 'uploadPart') return undefined;
+    const request = store.requestCount('uploadPart');
+    if (request === 1) throw new StoreError('Unreachable', 'down');
+    return request === 2 ? second.opened : third.opened;
+  };
+  await file.write(0, pattern(2 * partBytes), never);
+  await eventually(() => store.requestCount('uploadPart') === 2, 'both parts are tried');
+  const committing = file.commit(never);
+  second.open();
+  await eventually(() => store.requestCount('uploadPart') === 3, 'the first part is tried again');
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  third.open();
+  await committing;
+  t.is(store.requestCount('uploadPart'), 3);
+  t.deepEqual(store.contentOf('file'), pattern(2 * partBytes));
+});
+
 test('an upload that vanished from the server is made anew', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
