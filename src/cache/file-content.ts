@@ -28,6 +28,7 @@ export class FileContent {
   readonly #reader: VersionReader;
   readonly #staged: StagedBytes;
   #extents: ExtentMap;
+  #relocations = 0;
 
   constructor(area: StagingArea, reader: VersionReader, base: ObjectVersion | undefined) {
     this.#reader = reader;
@@ -45,6 +46,11 @@ export class FileContent {
 
   get extents(): Pick<ExtentMap, 'slice' | 'endOfRun' | 'endOfStoredPrefix' | 'has' | 'isExactly' | 'seek'> {
     return this.#extents;
+  }
+
+  /** Counts how often the content became that of another version. */
+  get relocations(): number {
+    return this.#relocations;
   }
 
   /** Copies or views of the reader's blocks. Nothing of the range may be `sent`. */
@@ -155,12 +161,14 @@ export class FileContent {
   /** What was read from one version is read from another of the same bytes from now on. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#extents.relabel(from, to);
+    this.#relocations += 1;
   }
 
   /** The content is that of the object, or nothing, from now on; all that was staged is freed. */
   reset(base: ObjectVersion | undefined): void {
     const end = this.size;
     this.#extents = new ExtentMap(base);
+    this.#relocations += 1;
     this.#free(0, Math.max(end, this.size));
     this.setFilling(false);
   }

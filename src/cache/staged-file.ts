@@ -2,7 +2,7 @@
  * The content of one file while it is changed: stored objects underneath, staged changes on top, and how these get into
  * the bucket. What a file is (names, handles, attributes) is left to the caller.
  */
-import { FsError } from '../errors.js';
+import { FsError, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
@@ -126,8 +126,18 @@ export class StagedFile {
     stream: ReadStream | undefined,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    while (this.#content.extents.has('sent', offset, length)) await this.#publishEarly(signal);
-    return this.#content.read(offset, length, stream, signal);
+    for (;;) {
+      while (this.#content.extents.has('sent', offset, length)) await this.#publishEarly(signal);
+      const { relocations } = this.#content;
+      try {
+        return await this.#content.read(offset, length, stream, signal);
+      } catch (error) {
+        if (!isReplaced(error)) throw error;
+        // Perhaps by this file's own commit, which will say so when it is done.
+        await this.#lock.run(signal, 'read', () => Promise.resolve());
+        if (this.#content.relocations === relocations) throw error;
+      }
+    }
   }
 
   /**
@@ -308,4 +318,8 @@ export class StagedFile {
     }
     await this.commit(signal);
   }
+}
+
+function isReplaced(error: unknown): boolean {
+  return error instanceof StoreError && (error.code === 'PreconditionFailed' || error.code === 'NotFound');
 }

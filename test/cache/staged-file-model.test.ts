@@ -27,6 +27,7 @@ type Step =
   | { readonly kind: 'read'; readonly offset: number; readonly length: number }
   | { readonly kind: 'headers'; readonly mode: number }
   | { readonly kind: 'commit' }
+  | { readonly kind: 'interrupt'; readonly length: number; readonly fill: number; readonly turns: number }
   | { readonly kind: 'detach' }
   | { readonly kind: 'fail'; readonly method: StoreMethod; readonly times: number };
 
@@ -51,6 +52,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const), offset, length }) },
   fc.record({ kind: fc.constant('headers' as const), mode: fc.integer({ min: 0, max: 2 }) }),
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('commit' as const) }) },
+  fc.record({
+    kind: fc.constant('interrupt' as const),
+    length,
+    fill,
+    turns: fc.integer({ min: 0, max: 12 }),
+  }),
   fc.record({ kind: fc.constant('detach' as const) }),
   fc.record({
     kind: fc.constant('fail' as const),
@@ -170,6 +177,11 @@ class Run {
       case 'commit':
         if (await this.mayFail(file.commit(signal))) this.checkStored();
         return;
+      case 'interrupt':
+        return this.interrupt(
+          pattern(Math.min(step.length, maxSize - this.model.length), step.fill),
+          step.turns,
+        );
       case 'detach':
         if (!(await this.mayFail(file.detach(signal)))) return;
         store.objects.delete(key);
@@ -214,8 +226,18 @@ class Run {
   /** A commit without changes does not look at the headers. */
   lastCommitWasWork = false;
 
-  async write(at: number, bytes: Buffer): Promise<void> {
-    if (await this.mayFail(this.file.write(at, bytes, this.signal))) {
+  /** A commit and a write behind it, both interrupted after a while. */
+  async interrupt(bytes: Buffer, turns: number): Promise<void> {
+    const controller = new AbortController();
+    const committing = this.mayFail(this.file.commit(controller.signal));
+    const writing = this.write(this.model.length, bytes, controller.signal);
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+    await Promise.all([committing, writing]);
+  }
+
+  async write(at: number, bytes: Buffer, signal = this.signal): Promise<void> {
+    if (await this.mayFail(this.file.write(at, bytes, signal))) {
       this.overlay(at, bytes);
       return;
     }
@@ -248,7 +270,7 @@ class Run {
       await work;
       return true;
     } catch (error) {
-      if (error instanceof StoreError && error.code === 'ServerError') return false;
+      if (error instanceof StoreError && ['ServerError', 'Aborted'].includes(error.code)) return false;
       if (error instanceof FsError && error.code === 'ENOSPC') return false;
       throw error;
     }

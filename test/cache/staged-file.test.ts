@@ -195,6 +195,23 @@ test('reading goes on while a commit is under way; writing waits for it', async 
   t.true(file.isDirty);
 });
 
+test("a read that meets the file's own commit gets the bytes, though the object under it was replaced", async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, putBase(store, pattern(90)));
+  await file.write(0, Buffer.of(0), never);
+  const gate = makeGate();
+  store.afterRequest = (method) => (method === 'put' ? gate.opened : undefined);
+  const committing = file.commit(never);
+  await eventually(() => store.contentOf('file')?.[0] === 0, 'it is stored');
+  const reading = contentOf(file);
+  await eventually(() => store.requestCount('get') === 2, 'the former version is asked for');
+  gate.open();
+  const expected = pattern(90);
+  expected[0] = 0;
+  t.deepEqual(await reading, expected);
+  await committing;
+});
+
 test('a detached file outlives its object', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, putBase(store, pattern(3000)), { memoryChunks: 4 });
