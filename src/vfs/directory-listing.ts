@@ -15,6 +15,8 @@ export interface DirectoryListingOptions {
   readonly prefix: string;
   readonly isRoot: boolean;
   readonly startedAtMs: number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   /** Told once, when the listing is complete, how many keys a directory cannot show. */
   readonly onHidden: (count: number, example: string) => void;
 }
@@ -27,6 +29,8 @@ export class DirectoryListing {
   /** Undefined where an entry was removed. Positions are what readers hold. */
   readonly #entries: (ListedEntry | undefined)[] = [];
   readonly #positions = new Map<string, number>();
+  /** From which position on entries were listed at which time; ascending. */
+  readonly #pages: { readonly position: number; readonly listedAtMs: number }[] = [];
   /** Names changed by this mount since the listing began: pages that arrive later do not know better. */
   readonly #ownChanges = new Set<string>();
   #continuationToken: string | undefined;
@@ -56,6 +60,12 @@ export class DirectoryListing {
 
   at(position: number): ListedEntry | undefined {
     return this.#entries[position];
+  }
+
+  /** When the bucket was asked for the page that has this entry: a long listing is older at its start than at its end. */
+  listedAtMs(name: string): number {
+    const position = this.#positions.get(name) ?? 0;
+    return this.#pages.findLast((page) => page.position <= position)?.listedAtMs ?? this.startedAtMs;
   }
 
   get(name: string): ListedEntry | undefined {
@@ -90,7 +100,8 @@ export class DirectoryListing {
   }
 
   async #loadPage(): Promise<void> {
-    const { store, prefix } = this.#options;
+    const { store, prefix, now } = this.#options;
+    const listedAtMs = now();
     const page = await store.list(
       {
         prefix,
@@ -99,6 +110,7 @@ export class DirectoryListing {
       },
       AbortSignal.timeout(pageTimeoutMs),
     );
+    this.#pages.push({ position: this.#entries.length, listedAtMs });
     for (const object of page.objects) {
       if (object.key === prefix) this.marker = object;
       else this.#addListed({ name: object.key.slice(prefix.length), kind: 'file', object });

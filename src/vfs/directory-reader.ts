@@ -140,7 +140,7 @@ export class DirectoryReader {
     for (let next = position; next < Math.min(position + entriesAhead, listing.length); next += 1) {
       const entry = listing.at(next);
       if (!entry || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
-      const fetching = this.#context.resolver.describeEntry(directory, entry, listing.startedAtMs, signal);
+      const fetching = this.#context.resolver.describeEntry(directory, entry, listing, signal);
       fetching.catch(() => undefined); // whoever needs it asks again
       ahead.set(next, fetching);
     }
@@ -160,7 +160,7 @@ export class DirectoryReader {
       return this.#finder.integrate(
         directory,
         entry.name,
-        found ?? (await resolver.describeEntry(directory, entry, listing.startedAtMs, signal)),
+        found ?? (await resolver.describeEntry(directory, entry, listing, signal)),
       );
     } catch (error) {
       if (signal.aborted) throw toFsError(error, `reading ${directory.key}`);

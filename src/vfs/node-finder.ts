@@ -29,7 +29,7 @@ export class NodeFinder {
     const live = directory.children.get(name);
     if (live && this.isCurrent(live)) return live;
     keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
-    const found = await resolver.find(directory, name, signal);
+    const found = await resolver.find(directory, name, live?.kind === 'file', signal);
     return this.integrate(directory, name, found);
   }
 
@@ -57,7 +57,7 @@ export class NodeFinder {
       if (node.kind === 'directory') await this.#refreshRoot(node, signal);
       return;
     }
-    const found = await this.#context.resolver.find(node.parent, node.name, signal);
+    const found = await this.#context.resolver.find(node.parent, node.name, node.kind === 'file', signal);
     const now = this.integrate(node.parent, node.name, found);
     if (now !== node) throw new FsError('ENOENT', `${node.key}: gone from the bucket`);
   }

@@ -69,17 +69,22 @@ export class Resolver {
     this.#listed.delete(directory);
   }
 
-  /** Undefined if there is nothing of this name. */
-  async find(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Found | undefined> {
+  /** Undefined if there is nothing of this name. `wasFile`: it was an object when last seen, which is cheaper to ask. */
+  async find(
+    directory: DirectoryNode,
+    name: string,
+    wasFile: boolean,
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
     const listing = await this.#listingForLookup(directory, signal);
     const entry = listing?.get(name);
     if (listing && entry) {
-      const found = await this.describeEntry(directory, entry, listing.startedAtMs, signal);
+      const found = await this.describeEntry(directory, entry, listing, signal);
       if (found) return found;
     } else if (listing?.isComplete) {
       return undefined;
     }
-    return await this.#probe(directory, name, signal);
+    return await this.#probe(directory, name, wasFile, signal);
   }
 
   /** What is known, or HEAD tells, of an object that a listing shows. Undefined if it has gone since. */
@@ -146,6 +151,7 @@ export class Resolver {
       prefix: directory.prefix,
       isRoot: directory.parent === undefined,
       startedAtMs: clock.monotonicMs(),
+      now: () => clock.monotonicMs(),
       onHidden: (count, example) => this.#logHidden(directory.prefix, count, example),
     });
     for (const child of directory.children.values()) {
@@ -175,22 +181,35 @@ export class Resolver {
   async describeEntry(
     directory: DirectoryNode,
     entry: ListedEntry,
-    validatedAtMs: number,
+    listing: DirectoryListing,
     signal: AbortSignal,
   ): Promise<Found | undefined> {
+    const now = this.#options.clock.monotonicMs();
     if (entry.kind === 'file') {
+      const isKnown = this.#options.infos.get(entry.object) !== undefined;
       const described = await this.describe(entry.object, signal);
+      // What HEAD tells is as recent as its request, what is only confirmed as recent as the listing.
+      const validatedAtMs = isKnown ? listing.listedAtMs(entry.name) : now;
       return described && { kind: 'file', validatedAtMs, ...described };
     }
     const marker = await this.#headMarker(`${directory.prefix}${entry.name}/`, signal);
-    return { kind: 'directory', validatedAtMs, marker };
+    return { kind: 'directory', validatedAtMs: marker ? now : listing.listedAtMs(entry.name), marker };
   }
 
   /** Asks for the object and for anything below the name at once; a directory hides a file of the same name. */
-  async #probe(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Found | undefined> {
+  async #probe(
+    directory: DirectoryNode,
+    name: string,
+    wasFile: boolean,
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
     const { store, clock } = this.#options;
     const validatedAtMs = clock.monotonicMs();
     const key = keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
+    if (wasFile) {
+      const same = await this.#probeObject(key, signal);
+      if (same) return { kind: 'file', validatedAtMs, ...same };
+    }
     const prefix = `${key}/`;
     const canBeDirectory = Buffer.byteLength(prefix) <= store.limits.maxKeyBytes;
     const [object, below] = await Promise.all([

@@ -454,6 +454,41 @@ test('a second ls -l costs listings only, also after the metadata expired', asyn
   t.true(fixture.store.requestCount() <= 6);
 });
 
+test('what a listing longer than the time-to-live says last is as good as if it were short', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  for (let i = 0; i < 3000; i += 1) fixture.store.putForeign(`d/f${i}`, String(i));
+  fixture.store.beforeRequest = (method) => {
+    if (method === 'list') fixture.clock.advance(metadataTtlMs / 2);
+  };
+  const ttlsMs: number[] = [];
+  await client.withInode('d', async (inode) => {
+    const { handle } = await client.fs.openDirectory(inode, client.call);
+    for (let offset = 0, count = 1; count > 0;) {
+      count = 0;
+      await client.fs.readDirectoryPlus(
+        inode,
+        handle,
+        offset,
+        (entry, full) => {
+          if (count === 100) return false;
+          count += 1;
+          offset = entry.nextOffset;
+          if (full) {
+            ttlsMs.push(full.attributesTtlMs);
+            client.fs.forget(full.inode, 1);
+          }
+          return true;
+        },
+        client.call,
+      );
+    }
+    client.fs.releaseDirectory(inode, handle);
+  });
+  t.is(ttlsMs.length, 3000);
+  t.true(ttlsMs.every((ttlMs) => ttlMs > metadataTtlMs / 4));
+});
+
 test('a listing shows what this mount made and hides what it removed, stored or not', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
