@@ -73,6 +73,11 @@ export class ContentUploader {
     return this.#stream?.failure;
   }
 
+  /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
+  get sentTo(): string | undefined {
+    return this.#stream && this.#hasSent() ? this.#stream.key : undefined;
+  }
+
   /** The bytes of `from` now are the object `to`. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     if (this.#base && isSameVersion(this.#base, from)) this.#base = to;
@@ -238,8 +243,10 @@ export class ContentUploader {
       this.#dropStream();
       return undefined;
     }
-    // Under a key that is not the file's any more nothing may be replaced.
-    const condition: WriteCondition = isElsewhere ? { ifNoneMatch: '*' } : target.condition;
+    // Under a key that is not the file's any more nothing may be replaced, unless that was asked for.
+    const condition: WriteCondition = isElsewhere
+      ? (target.through ?? { ifNoneMatch: '*' })
+      : target.condition;
     const around = this.#planAround(stream);
     if (!around) {
       if (this.#hasSent()) throw new FsError('EFBIG', `${target.key}: too large for the store`);
@@ -264,7 +271,7 @@ export class ContentUploader {
   /** Gives the stored content the key and the headers that were decided on after its upload had begun. */
   async #place(
     version: ObjectVersion,
-    { key, headers, condition }: UploadTarget,
+    { key, headers, condition, through }: UploadTarget,
     { signal, finalSignal }: UploadSignals,
   ): Promise<ObjectVersion> {
     const { store, log } = this.#services;
@@ -276,7 +283,7 @@ export class ContentUploader {
     const copyCondition = isInPlace ? { ifMatch: version.etag } : condition;
     const { etag } = await store.copy(info, key, headers, copyCondition, finalSignal);
     const placed = this.#settle(key, etag, headers);
-    if (!isInPlace) {
+    if (!isInPlace && !through) {
       try {
         await store.delete(version.key, finalSignal);
       } catch (error) {

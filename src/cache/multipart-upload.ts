@@ -20,6 +20,11 @@ export interface UploadTarget {
   readonly key: string;
   readonly headers: ObjectHeaders;
   readonly condition: WriteCondition;
+  /**
+   * An upload that was begun for another key, and has parts that are nowhere else, may be completed there on this condition, and
+   * is then copied to `key`. Without it nothing is replaced under the other key, and nothing left there.
+   */
+  readonly through?: WriteCondition;
 }
 
 export interface UploadSignals {

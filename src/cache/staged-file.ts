@@ -16,6 +16,7 @@ import { SerialLock } from './serial-lock.js';
 import type { StagingArea } from './staging-area.js';
 import type { UploadLimiter } from './upload-limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
+import { isSameVersion } from './version-map.js';
 import type { VersionReader } from './version-reader.js';
 
 export type { UploadTarget } from './multipart-upload.js';
@@ -209,6 +210,43 @@ export class StagedFile {
       ranges.push({ version: extent.source, offset: extent.sourceOffset, length: extent.length });
     }
     return ranges;
+  }
+
+  /** Every object version that bytes are to be copied from at the commit, or are read from until then. */
+  storedVersions(): ObjectVersion[] {
+    const found: ObjectVersion[] = [];
+    for (const { source } of this.#content.extents.slice(0, this.size)) {
+      if (isStored(source) && !found.some((version) => isSameVersion(version, source))) found.push(source);
+    }
+    return found;
+  }
+
+  /** Makes the ranges that are in such versions zero, because these are gone. Returns the ranges. */
+  async giveUp(
+    isGone: (version: ObjectVersion) => boolean,
+    signal: AbortSignal,
+  ): Promise<readonly { readonly offset: number; readonly length: number }[]> {
+    const ranges: { offset: number; length: number }[] = [];
+    await this.#change(
+      'give up',
+      signal,
+      () => false,
+      () => {
+        for (const { offset, length, source } of this.#content.extents.slice(0, this.size)) {
+          if (!isStored(source) || !isGone(source)) continue;
+          this.#uploader.touch(offset, length);
+          this.#content.replace(offset, length, 'zero', 0);
+          ranges.push({ offset, length });
+        }
+        return Promise.resolve();
+      },
+    );
+    return ranges;
+  }
+
+  /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
+  get sentTo(): string | undefined {
+    return this.#uploader.sentTo;
   }
 
   /** As lseek(2) with SEEK_DATA or SEEK_HOLE; undefined: ENXIO. */

@@ -5,7 +5,7 @@
 import type { ReadStream } from '../cache/object-reader.js';
 import type { StagedFile } from '../cache/staged-file.js';
 import type { InodeId } from '../file-system.js';
-import type { ObjectInfo } from '../object-store.js';
+import type { ObjectInfo, WriteCondition } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
 import { Mutex } from './mutex.js';
 import type { StoredAttributes } from './stored-attributes.js';
@@ -65,8 +65,11 @@ export class FileNode extends BaseNode {
   creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
   /** The object is there but cannot be read with the customer key or the credentials of this mount. */
   isUnreadable = false;
-  /** Where the next commit goes instead of `key`: set while a lost race is settled. */
-  conflictKey: string | undefined;
+  /**
+   * Where the next commit goes instead of `key`, set while a lost race is settled. `through`: what was sent already may be
+   * completed under `key` on this condition, to be copied on.
+   */
+  detour: { readonly key: string; readonly through?: WriteCondition } | undefined;
   /** The attributes that went along with the last upload. */
   sentAttributes: StoredAttributes | undefined;
   /** A symlink's target, of the version `etag`. */

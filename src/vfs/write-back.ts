@@ -3,7 +3,6 @@
  * fsync, rename), after a short delay (attributes, so that chmod, chown and utimens cost one copy together), and again
  * after a failure: what could not be stored is kept and retried, never dropped.
  */
-import { hostname } from 'node:os';
 import type { ObjectInfoCache } from '../cache/object-info-cache.js';
 import type { ObjectReader } from '../cache/object-reader.js';
 import type { StagedFile, UploadTarget } from '../cache/staged-file.js';
@@ -12,8 +11,9 @@ import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from './clock.js';
-import { isStoreError, isTransient, toFsError } from './fs-errors.js';
+import { isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
+import { isLost, LostRace } from './lost-race.js';
 import { ancestorsOf, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { waitInterruptibly } from './mutex.js';
 import type { ObjectRewriter } from './object-rewriter.js';
@@ -53,10 +53,12 @@ export class WriteBack {
   readonly #options: WriteBackOptions;
   readonly #scheduled = new Map<Node, Scheduled>();
   readonly #running = new Set<Node>();
+  readonly #lostRace: LostRace;
   #isStopped = false;
 
   constructor(options: WriteBackOptions) {
     this.#options = options;
+    this.#lostRace = new LostRace(options);
   }
 
   /** The keys of everything that the bucket lacks. */
@@ -68,9 +70,7 @@ export class WriteBack {
   targetOf(node: FileNode): UploadTarget {
     node.sentAttributes = node.attributes;
     const headers = headersOfAttributes(node.attributes);
-    if (node.conflictKey !== undefined) {
-      return { key: node.conflictKey, headers, condition: { ifNoneMatch: '*' } };
-    }
+    if (node.detour) return { ...node.detour, headers, condition: { ifNoneMatch: '*' } };
     const condition = node.info ? { ifMatch: node.info.etag } : ({ ifNoneMatch: '*' } as const);
     return { key: node.key, headers, condition };
   }
@@ -214,55 +214,36 @@ export class WriteBack {
     try {
       version = await content.commit(signal);
     } catch (error) {
-      if (!isStoreError(error, 'PreconditionFailed')) throw error;
-      version = await this.#settleLostRace(node, error, signal);
+      if (!isLost(error)) throw error;
+      version = await this.#settleLostRace(node, content, error, signal);
     }
     this.recordStored(node, version, headersOfAttributes(node.sentAttributes ?? node.attributes));
     node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
   }
 
-  /**
-   * Somebody else changed the object since this file was opened. Where it was removed, or was there before this file was
-   * created to replace it, nothing is lost by storing ours. Otherwise theirs stays, ours is kept beside it, and the
-   * caller hears of it.
-   */
-  async #settleLostRace(node: FileNode, lost: Error, signal: AbortSignal): Promise<ObjectVersion> {
-    const { store, log, clock } = this.#options;
-    const theirs = await store.head(node.key, signal).catch((error: unknown) => {
-      if (isStoreError(error, 'NotFound')) return undefined;
-      throw error;
-    });
-    const wasThereBefore =
-      node.creation?.replaces === true &&
-      theirs !== undefined &&
-      theirs.lastModifiedMs + 1000 <= node.creation.atMs;
-    if (!node.content) throw lost;
-    // An object that parts are copied from got another version: that has come about since, or the next try tells.
-    if (theirs !== undefined && theirs.etag === node.info?.etag) return await node.content.commit(signal);
-    if (theirs === undefined || wasThereBefore) {
-      node.info = theirs;
-      return await node.content.commit(signal);
-    }
-    const ownKey = `${node.key}.conflict-${hostname()}-${new Date(Number(clock.nowNs() / 1_000_000n)).toISOString()}`;
-    node.conflictKey = ownKey;
-    try {
-      await node.content.commit(signal);
-    } finally {
-      node.conflictKey = undefined;
-    }
-    log.error(
-      { key: node.key, keptAs: ownKey },
-      'another client changed this object after it was opened here; its version stays and ours is kept under another key',
-    );
+  async #settleLostRace(
+    node: FileNode,
+    content: StagedFile,
+    lost: Error,
+    signal: AbortSignal,
+  ): Promise<ObjectVersion> {
+    const settled = await this.#lostRace.settle(node, content, lost, signal);
+    if (settled.isStored) return settled.version;
+    const { theirs, error } = settled;
     if (node.parent) node.parent.listing = undefined;
     node.hasUnstoredAttributes = false;
     node.generation += 1;
     node.info = theirs;
-    node.attributes = attributesOfObject(theirs, false, this.#options.defaults);
-    node.content.rebase({ key: theirs.key, etag: theirs.etag, size: theirs.size });
-    throw new FsError('ESTALE', `storing ${node.key}: changed by another client; ours is kept as ${ownKey}`, {
-      cause: lost,
-    });
+    if (theirs) {
+      node.attributes = attributesOfObject(theirs, false, this.#options.defaults);
+      content.rebase({ key: theirs.key, etag: theirs.etag, size: theirs.size });
+    } else {
+      content.rebase(undefined);
+      this.#options.infos.delete(node.key);
+      this.#options.reader.drop(node.key);
+      this.#options.inodes.remove(node);
+    }
+    throw error;
   }
 
   async #copyForAttributes(node: FileNode, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,187 @@
+/**
+ * What becomes of a changed file whose object somebody else changed or removed since it was opened here, or whose bytes
+ * were to be copied from an object that is gone: the version stored first stays, ours is kept beside it, whoever
+ * stores ours hears of it.
+ */
+import { hostname } from 'node:os';
+import { isSameVersion } from '../cache/version-map.js';
+import type { StagedFile } from '../cache/staged-file.js';
+import { FsError } from '../errors.js';
+import type { Log } from '../log.js';
+import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
+import type { Clock } from './clock.js';
+import { isStoreError } from './fs-errors.js';
+import type { FileNode } from './nodes.js';
+
+export interface LostRaceOptions {
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** `theirs`: what the bucket has under the file's key now, if anything. */
+export type Settlement =
+  | { readonly isStored: true; readonly version: ObjectVersion }
+  | { readonly isStored: false; readonly theirs: ObjectInfo | undefined; readonly error: FsError };
+
+/** How many of the ranges that could be kept a log line names. */
+const loggedRanges = 50;
+const cleanupTimeoutMs = 60_000;
+
+export class LostRace {
+  readonly #options: LostRaceOptions;
+
+  constructor(options: LostRaceOptions) {
+    this.#options = options;
+  }
+
+  /** To be called under the node's lock, when a commit of `content` rejected with `lost`. */
+  async settle(node: FileNode, content: StagedFile, lost: Error, signal: AbortSignal): Promise<Settlement> {
+    const theirs = await this.#headOf(node.key, signal);
+    const { creation } = node;
+    const wasThereBefore =
+      creation?.replaces === true && theirs !== undefined && theirs.lastModifiedMs + 1000 <= creation.atMs;
+    // An object that parts are copied from got another version: that has come about since, or the next try tells.
+    const isOurs = theirs !== undefined && theirs.etag === node.info?.etag;
+    if (isOurs || theirs === undefined || wasThereBefore) {
+      if (!isOurs) node.info = theirs;
+      try {
+        return { isStored: true, version: await content.commit(signal) };
+      } catch (error) {
+        if (!isLost(error)) throw error;
+      }
+    }
+    return await this.#keepBeside(node, content, theirs, lost, signal);
+  }
+
+  async #keepBeside(
+    node: FileNode,
+    content: StagedFile,
+    theirs: ObjectInfo | undefined,
+    lost: Error,
+    signal: AbortSignal,
+  ): Promise<Settlement> {
+    const { log } = this.#options;
+    const time = new Date(this.#nowMs()).toISOString();
+    const ownKey = `${node.key}.conflict-${hostname()}-${time}`;
+    const missingBytes = await this.#giveUpLost(content, ownKey, signal);
+    const isReplaced = theirs !== undefined && content.sentTo === node.key;
+    const now = isReplaced
+      ? await this.#commitThrough(node, content, theirs, ownKey, signal)
+      : await this.#commitBeside(node, content, theirs, ownKey, signal);
+    const what =
+      theirs === undefined
+        ? 'another client removed this object after it was opened here'
+        : 'another client changed this object, or one that was copied from, after it was opened here; its version stays';
+    const rest = missingBytes > 0 ? `; of ours ${missingBytes} bytes are gone with theirs and are zeros` : '';
+    log.error(
+      { key: node.key, keptAs: ownKey, missingBytes },
+      `${what} and ours is kept under another key${rest}`,
+    );
+    const message = `storing ${node.key}: changed by another client; ours is kept as ${ownKey}${rest}`;
+    return { isStored: false, theirs: now, error: new FsError('ESTALE', message, { cause: lost }) };
+  }
+
+  /** What was to come from objects that are gone cannot be had any more. Returns how many bytes that concerns. */
+  async #giveUpLost(content: StagedFile, ownKey: string, signal: AbortSignal): Promise<number> {
+    const lost: ObjectVersion[] = [];
+    for (const version of content.storedVersions()) {
+      const now = await this.#headOf(version.key, signal);
+      if (now?.etag !== version.etag) lost.push(version);
+    }
+    if (lost.length === 0) return 0;
+    const missing = await content.giveUp(
+      (version) => lost.some((other) => isSameVersion(version, other)),
+      signal,
+    );
+    this.#options.log.error(
+      { keptAs: ownKey, missing: missing.slice(0, loggedRanges), ranges: missing.length },
+      'these ranges were to be copied from objects that are gone from the bucket',
+    );
+    return missing.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  async #commitBeside(
+    node: FileNode,
+    content: StagedFile,
+    theirs: ObjectInfo | undefined,
+    ownKey: string,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo | undefined> {
+    node.detour = { key: ownKey };
+    try {
+      await content.commit(signal);
+    } finally {
+      node.detour = undefined;
+    }
+    return theirs;
+  }
+
+  /**
+   * Parts that were sent while the file was written can only be completed under the file's own key. So theirs is set aside
+   * for that moment. After a crash in between it is found under the key that was logged.
+   */
+  async #commitThrough(
+    node: FileNode,
+    content: StagedFile,
+    theirs: ObjectInfo,
+    ownKey: string,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    const { store, log } = this.#options;
+    const asideKey = `${ownKey}.other`;
+    const headers: ObjectHeaders = {
+      metadata: theirs.metadata,
+      ...(theirs.contentType === undefined ? {} : { contentType: theirs.contentType }),
+    };
+    log.warn({ key: node.key, asideKey }, 'the other version is set aside for a moment');
+    const aside = await store.copy(theirs, asideKey, headers, {}, signal);
+    node.detour = { key: ownKey, through: { ifMatch: theirs.etag } };
+    let restored: ObjectInfo;
+    try {
+      await content.commit(signal);
+      const source = { ...theirs, key: asideKey, etag: aside.etag };
+      const { etag } = await store.copy(source, node.key, headers, {}, signal);
+      restored = { ...theirs, etag, lastModifiedMs: this.#nowMs() };
+    } catch (error) {
+      await this.#dropAside(node.key, theirs, asideKey);
+      throw error;
+    } finally {
+      node.detour = undefined;
+    }
+    await store.delete(asideKey, signal);
+    return restored;
+  }
+
+  /** After a failure: theirs may be where it was, and then needs no other key; else it stays where it was set aside. */
+  async #dropAside(key: string, theirs: ObjectInfo, asideKey: string): Promise<void> {
+    const { store, log } = this.#options;
+    const signal = AbortSignal.timeout(cleanupTimeoutMs);
+    try {
+      const now = await this.#headOf(key, signal);
+      if (now?.etag === theirs.etag) await store.delete(asideKey, signal);
+      else log.error({ key, asideKey }, 'the version that another client stored is left under another key');
+    } catch (error) {
+      log.warn({ key, asideKey, error }, 'a copy that was set aside may be left in the bucket');
+    }
+  }
+
+  async #headOf(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+    try {
+      return await this.#options.store.head(key, signal);
+    } catch (error) {
+      if (isStoreError(error, 'NotFound')) return undefined;
+      throw error;
+    }
+  }
+
+  #nowMs(): number {
+    return Number(this.#options.clock.nowNs() / 1_000_000n);
+  }
+}
+
+/** Whether a commit failed because the object, or one that parts are copied from, is not what it was. */
+export function isLost(error: unknown): error is Error {
+  return isStoreError(error, 'PreconditionFailed', 'NotFound');
+}

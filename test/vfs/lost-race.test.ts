@@ -1,0 +1,150 @@
+// What becomes of our version of a file when another client was faster.
+import { randomBytes } from 'node:crypto';
+import test from 'ava';
+import { writeFlags } from './file-system-client.js';
+import { Fixture } from './file-system-fixture.js';
+
+const mebibyte = 1024 * 1024;
+/** More than is fetched before a part is changed. */
+const large = randomBytes(3 * mebibyte);
+const theirs = randomBytes(200_000);
+const isStale = { code: 'ESTALE' } as never;
+
+/** What is kept beside `f`. Large buffers are compared here: a difference would take minutes to print. */
+function keptOf(fixture: Fixture): Buffer[] {
+  return [...fixture.store.objects.keys()]
+    .filter((key) => key.startsWith('f.conflict-'))
+    .map((key) => fixture.store.contentOf(key) ?? Buffer.alloc(0));
+}
+
+function keepsOnly(fixture: Fixture, expected: Buffer): boolean {
+  const [kept, ...others] = keptOf(fixture);
+  return kept?.equals(expected) === true && others.length === 0;
+}
+
+test('of a large file changed in part, the changes are kept beside and the rest, which is gone, is zeros', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs, lines } = fixture.mount();
+  fixture.store.putForeign('f', large);
+  const file = await client.open('f', writeFlags);
+  await file.write(mebibyte, 'ours');
+  fixture.store.putForeign('f', theirs);
+  await t.throwsAsync(file.flush(), isStale);
+  const expected = Buffer.alloc(large.length);
+  expected.write('ours', mebibyte);
+  t.true(keepsOnly(fixture, expected));
+  t.true(lines.some(({ fields }) => (fields as { missingBytes?: number }).missingBytes === large.length - 4));
+  await file.close();
+  t.true(theirs.equals(await client.readFile('f')));
+  t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('a change to a large file that another client removed is kept beside, and the name is gone', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  fixture.store.putForeign('f', large);
+  const file = await client.open('f', writeFlags);
+  await file.write(large.length, 'more');
+  fixture.store.objects.delete('f');
+  await t.throwsAsync(file.flush(), isStale);
+  t.true(keepsOnly(fixture, Buffer.concat([Buffer.alloc(large.length), Buffer.from('more')])));
+  await file.close();
+  t.false((await client.list('')).includes('f'));
+  t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('a whole new version of a file that another client removed is stored under its name', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('f', large);
+  const file = await client.open('f', { ...writeFlags, truncate: true });
+  await file.write(0, 'all of it');
+  fixture.store.objects.delete('f');
+  await file.close();
+  t.is(fixture.store.contentOf('f')?.toString(), 'all of it');
+  t.deepEqual(keptOf(fixture), []);
+});
+
+test('a file that was streamed while it was written is kept beside as well, and the other version stays', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  const file = await client.create('f', { truncate: true });
+  const pieces = Array.from({ length: 20 }, () => randomBytes(mebibyte / 2));
+  for (const [index, piece] of pieces.entries()) await file.write((index * mebibyte) / 2, piece);
+  t.true(fixture.store.requestCount('uploadPart') > 0);
+  fixture.clock.advance(5000);
+  fixture.store.putForeign('f', theirs, { metadata: { mtime: '5' } });
+  await t.throwsAsync(file.flush(), isStale);
+  t.true(fixture.store.contentOf('f')?.equals(theirs));
+  t.is(fixture.store.objects.get('f')?.info.metadata['mtime'], '5');
+  t.true(keepsOnly(fixture, Buffer.concat(pieces)));
+  await file.close();
+  t.true(theirs.equals(await client.readFile('f')));
+  t.deepEqual(fs.pendingKeys(), []);
+  t.is(fixture.store.uploads.size, 0);
+});
+
+test('whatever request fails while a streamed version is put beside, both versions stay in the bucket', async (t) => {
+  for (let failing = 1; ; failing += 1) {
+    const fixture = new Fixture(t);
+    const { client } = fixture.mount();
+    const file = await client.create('f', { truncate: true });
+    const pieces = Array.from({ length: 20 }, () => randomBytes(mebibyte / 2));
+    for (const [index, piece] of pieces.entries()) await file.write((index * mebibyte) / 2, piece);
+    fixture.clock.advance(5000);
+    fixture.store.putForeign('f', theirs);
+    let left = failing;
+    const fails = new Set(['copy', 'delete', 'completeUpload', 'head']);
+    fixture.store.beforeRequest = (method, key) => {
+      if (fails.has(method) && --left === 0) throw Object.assign(new Error(`${method} ${key}`), {});
+    };
+    const { error } = await file.flush().then(
+      () => ({ error: undefined }),
+      (error: unknown) => ({ error }),
+    );
+    t.not(error, undefined);
+    fixture.store.beforeRequest = () => undefined;
+    const contents = [...fixture.store.objects.keys()].map((key) => fixture.store.contentOf(key));
+    t.true(
+      contents.some((content) => content?.equals(theirs)),
+      `theirs, failure ${failing}`,
+    );
+    await file.close().catch(() => undefined);
+    const afterwards = [...fixture.store.objects.keys()].map((key) => fixture.store.contentOf(key));
+    t.true(
+      afterwards.some((content) => content?.equals(theirs)),
+      `theirs afterwards, failure ${failing}`,
+    );
+    t.true(
+      afterwards.some((content) => content?.equals(Buffer.concat(pieces))),
+      `ours, failure ${failing}`,
+    );
+    if (left > 0) return;
+  }
+});
+
+test('copy_file_range from a file that is replaced before the copy is stored gives ESTALE, and nothing is pending', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  fixture.store.putForeign('source', large);
+  const source = await client.open('source');
+  const target = await client.create('f', { truncate: true });
+  const { call } = client;
+  const copied = await fs.copyFileRange(
+    source.inode,
+    source.handle,
+    0,
+    target.inode,
+    target.handle,
+    0,
+    large.length,
+    call,
+  );
+  t.is(copied, large.length);
+  fixture.store.putForeign('source', theirs);
+  await t.throwsAsync(target.flush(), isStale);
+  await target.close();
+  await source.close();
+  t.false((await client.list('')).includes('f'));
+  t.deepEqual(fs.pendingKeys(), []);
+});
