@@ -147,3 +147,18 @@ export function* filesBelow(node: Node): Generator<FileNode> {
   }
   for (const child of node.children.values()) yield* filesBelow(child);
 }
+
+/** Holds the locks of all these files, taken in the order of their ids. */
+export async function lockFiles(
+  files: readonly FileNode[],
+  signal: AbortSignal,
+  action: () => Promise<void>,
+): Promise<void> {
+  const releases: (() => void)[] = [];
+  try {
+    for (const file of files.toSorted((a, b) => a.id - b.id)) releases.push(await file.lock.acquire(signal));
+    await action();
+  } finally {
+    for (const release of releases) release();
+  }
+}

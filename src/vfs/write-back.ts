@@ -44,6 +44,15 @@ const lastRetryMs = 60_000;
 const attemptTimeoutMs = 3_600_000;
 const drainParallelism = 8;
 
+/** What a rename has put under another key. */
+export interface CopiedObject {
+  readonly sourceKey: string;
+  readonly targetKey: string;
+  readonly etag: string;
+  readonly size: number;
+  readonly headers: ObjectHeaders;
+}
+
 interface Scheduled {
   readonly timer: NodeJS.Timeout;
   readonly failures: number;
@@ -184,6 +193,15 @@ export class WriteBack {
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#options.reader.relabel(from, to);
     for (const content of this.#options.contents) content.relabel(from, to);
+  }
+
+  /** The node has its new name; its object now is the copy. */
+  recordMoved(node: FileNode, copy: CopiedObject): void {
+    const from = { key: copy.sourceKey, etag: node.info?.etag ?? '', size: copy.size };
+    const to = { key: copy.targetKey, etag: copy.etag, size: copy.size };
+    this.relabel(from, to);
+    if (node.linkTarget?.etag === from.etag) node.linkTarget = { ...node.linkTarget, etag: to.etag };
+    this.recordStored(node, to, copy.headers);
   }
 
   /** Records that the object of this file now is `version`, stored here with `headers`. */
