@@ -122,7 +122,8 @@ export interface FallocateMode {
 /**
  * The kernel's caches, as the file system may drop them. Calls return at once; the work is done beside the main
  * thread, since the kernel may wait for replies that this process has yet to give. Awaiting the promise inside an
- * operation on the same inode's data, or on names of the same directory, is a deadlock. A rejection is never
+ * operation on the same inode's data, or on names of the same directory, is a deadlock, but not where only attributes are
+ * dropped. A rejection is never
  * thrown: what the kernel does not know needs no dropping.
  */
 export interface KernelCaches {

@@ -9,7 +9,8 @@ import type { Call, FallocateMode, HandleId, OpenFlags, OpenReply } from '../fil
 import type { VfsContext } from './context.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
-import type { NodeFinder } from './node-finder.js';
+import { waitInterruptibly } from './mutex.js';
+import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
 import type { FileHandle, FileNode } from './nodes.js';
 import { attributesOfObject } from './stored-attributes.js';
 
@@ -244,7 +245,8 @@ export class FileOperations {
   }
 
   async #checkVersion(node: FileNode, signal: AbortSignal): Promise<void> {
-    const { resolver, clock } = this.#context;
+    const { resolver, clock, defaults, kernel } = this.#context;
+    if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced or removed`);
     // A file that has changes of its own, or is being stored, is ahead of the bucket.
     if (node.isRemoved || node.info === undefined || node.content?.isDirty || node.lock.isBusy) return;
     const validatedAtMs = clock.monotonicMs();
@@ -252,10 +254,21 @@ export class FileOperations {
     try {
       const info = await resolver.head(node.key, signal);
       if (node.info !== known || node.content?.isDirty) return; // changed here meanwhile
-      const attributes = attributesOfObject(info, false, this.#context.defaults);
-      if (attributes.type !== node.attributes.type) throw new FsError('ESTALE', `open ${node.key}: replaced`);
+      const attributes = attributesOfObject(info, false, defaults);
+      const isOther = isOtherVersion(node, info);
+      if (
+        attributes.type !== node.attributes.type ||
+        (isOther && isHeld(node) && !node.hasUnstoredAttributes)
+      ) {
+        // What the kernel has of the earlier version stays with those who have that open.
+        node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
+        this.#finder.supersede(node);
+        throw new FsError('ESTALE', `open ${node.key}: replaced`);
+      }
       if (!node.hasUnstoredAttributes) this.#finder.adopt(node, { info, isUnreadable: false }, attributes);
       node.validatedAtMs = validatedAtMs;
+      // It would otherwise cut what is read at the size that it knows. This drops no pages, for which it might wait for us.
+      if (isOther) await waitInterruptibly(kernel.dropInode(node.id, -1), signal);
     } catch (error) {
       if (isStoreError(error, 'NotFound')) {
         // The kernel looks the name up again on ESTALE, and creates the file anew where that was asked for.

@@ -50,8 +50,9 @@ export class NodeFinder {
     return this.integrate(directory, name, { kind: 'file', validatedAtMs, info, isUnreadable: false });
   }
 
-  /** Makes the node's attributes recent. Rejects with ENOENT if it is gone from the bucket. */
+  /** Makes the node's attributes recent. Rejects with ESTALE if the bucket has something else, or nothing, in its place. */
   async refresh(node: Node, signal: AbortSignal): Promise<void> {
+    if (node.isOutdated) throw outdated(node);
     if (node.isRemoved || this.isCurrent(node)) return;
     if (node.parent === undefined) {
       if (node.kind === 'directory') await this.#refreshRoot(node, signal);
@@ -59,7 +60,7 @@ export class NodeFinder {
     }
     const found = await this.#context.resolver.find(node.parent, node.name, node.kind === 'file', signal);
     const now = this.integrate(node.parent, node.name, found);
-    if (now !== node) throw new FsError('ENOENT', `${node.key}: gone from the bucket`);
+    if (now !== node) throw outdated(node);
   }
 
   /** Whether the node need not be asked for: it is recent, or holds changes that the bucket has yet to see. */
@@ -83,7 +84,7 @@ export class NodeFinder {
       found.kind === 'directory',
       defaults,
     );
-    if (live?.kind === found.kind && live.attributes.type === attributes.type) {
+    if (live?.kind === found.kind && live.attributes.type === attributes.type && !isSuperseded(live, found)) {
       live.validatedAtMs = found.validatedAtMs;
       if (live.kind === 'file' && found.kind === 'file') this.adopt(live, found, attributes);
       if (live.kind === 'directory' && found.kind === 'directory') {
@@ -93,7 +94,7 @@ export class NodeFinder {
       }
       return live;
     }
-    if (live) inodes.remove(live);
+    if (live) this.supersede(live);
     if (found.kind === 'directory') {
       const node = inodes.addDirectory(directory, name, attributes, found.validatedAtMs);
       node.marker = found.marker;
@@ -104,25 +105,26 @@ export class NodeFinder {
     return node;
   }
 
-  /** Takes over what the bucket says of a clean file. Handles opened on another version will see ESTALE. */
+  /** Takes over what the bucket says of a clean file of which neither a program nor the kernel holds an earlier version. */
   adopt(node: FileNode, described: DescribedObject, attributes?: StoredAttributes): void {
-    const { defaults, kernel, reader, log } = this.#context;
     const { info } = described;
-    const isOtherVersion = node.info?.etag !== info.etag || node.info.size !== info.size;
+    if (isOtherVersion(node, info)) this.#context.reader.drop(info.key);
     node.info = info;
-    node.attributes = attributes ?? attributesOfObject(info, false, defaults);
+    node.attributes = attributes ?? attributesOfObject(info, false, this.#context.defaults);
     this.#applyUnreadable(node, described);
-    if (!isOtherVersion) return;
-    log.debug({ key: info.key }, 'changed by another client');
-    reader.drop(info.key);
-    if (node.content && !node.content.isDirty)
-      node.content.rebase({ key: info.key, etag: info.etag, size: info.size });
-    node.generation += 1;
-    if (node.pageEtag !== undefined) {
-      node.pageEtag = undefined;
-      // Not awaited: the kernel may hold locks that it gives up only with our reply.
-      kernel.dropInode(node.id, 0).catch((error: unknown) => log.debug({ error }, 'pages were not dropped'));
+  }
+
+  /** The bucket has something else in the node's place: its name is free, its handles see ESTALE. */
+  supersede(node: Node): void {
+    const { inodes, reader, log } = this.#context;
+    log.debug({ key: node.key }, 'changed by another client');
+    for (const file of filesBelow(node)) {
+      file.isOutdated = true;
+      file.generation += 1;
+      reader.drop(file.key);
     }
+    node.isOutdated = true;
+    inodes.remove(node);
   }
 
   /** What the kernel is told of a node; counts as one lookup. */
@@ -151,14 +153,14 @@ export class NodeFinder {
 
   /** The bucket has nothing of this name any more. What is not yet stored below keeps a directory. */
   #disappear(live: Node): Node | undefined {
-    const { inodes, clock } = this.#context;
+    const { clock } = this.#context;
     for (const file of filesBelow(live)) {
       if (file.info === undefined || file.content?.isDirty) {
         live.validatedAtMs = clock.monotonicMs();
         return live;
       }
     }
-    inodes.remove(live);
+    this.supersede(live);
     return undefined;
   }
 
@@ -172,6 +174,24 @@ export class NodeFinder {
     }
     root.validatedAtMs = validatedAtMs;
   }
+}
+
+/** Whether `found` is another version of a file of which a program or the kernel may hold the one that `live` is. */
+function isSuperseded(live: Node, found: Found): boolean {
+  return live.kind === 'file' && found.kind === 'file' && isHeld(live) && isOtherVersion(live, found.info);
+}
+
+/** Whether a program has this version open, or the kernel may have pages of it. */
+export function isHeld(node: FileNode): boolean {
+  return node.handles.size > 0 || node.pageEtag !== undefined;
+}
+
+export function isOtherVersion(node: FileNode, info: ObjectInfo): boolean {
+  return node.info?.etag !== info.etag || node.info.size !== info.size;
+}
+
+function outdated(node: Node): FsError {
+  return new FsError('ESTALE', `${node.key}: replaced or removed by another client`);
 }
 
 /** stat of a node. Directories have a link count of 1, which tells tools not to count subdirectories by it. */

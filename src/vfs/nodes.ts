@@ -32,6 +32,11 @@ abstract class BaseNode {
   lookups = 0;
   /** No longer has a name: unlinked, replaced, or gone from the bucket. */
   isRemoved = false;
+  /**
+   * Another client has replaced or removed what this was: the kernel, told ESTALE, looks the name up again. It keeps the pages
+   * and the size of the version that it was for those who have that open, and cannot mix them with another's.
+   */
+  isOutdated = false;
   /** Reasons beside the kernel's to keep the node: operations and write-backs under way. */
   pins = 0;
   /** Held while the object is stored, moved or removed. */

@@ -204,6 +204,52 @@ test('an object replaced under an open handle gives ESTALE, never mixed bytes', 
   await file.close();
 });
 
+test('a replaced file that is open keeps its inode, and the name leads to another', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('f', 'the first');
+  const file = await client.open('f');
+  fixture.store.putForeign('f', 'second');
+  fixture.clock.advance(metadataTtlMs);
+  const inodeNow = await client.withInode('f', (inode) => Promise.resolve(inode));
+  t.not(inodeNow, file.inode, 'the kernel cannot take the size or the pages of one for those of the other');
+  t.is((await client.stat('f')).size, 6);
+  for (const use of [file.stat(), file.read(0, 3), client.fs.open(file.inode, readFlags, client.call)]) {
+    await t.throwsAsync(use, { code: 'ESTALE' } as never);
+  }
+  await file.close();
+});
+
+test('a file that is open and was deleted elsewhere gives ESTALE, its name ENOENT', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  fixture.store.putForeign('f', 'content');
+  const file = await client.open('f');
+  fixture.store.objects.delete('f');
+  fixture.clock.advance(metadataTtlMs);
+  await t.throwsAsync(client.stat('f'), { code: 'ENOENT' } as never);
+  await t.throwsAsync(file.stat(), { code: 'ESTALE' } as never);
+  await file.close();
+});
+
+test('before an open of a version that the kernel does not know resolves, the kernel drops the size it knew', async (t) => {
+  const fixture = new Fixture(t);
+  const { fs, client } = fixture.mount();
+  const dropped: string[] = [];
+  fs.start({
+    dropInode: (inode, offset) => Promise.resolve(void dropped.push(`${inode} ${offset}`)),
+    dropEntry: () => Promise.resolve(),
+  });
+  fixture.store.putForeign('f', 'short');
+  await client.withInode('f', async (inode) => {
+    fixture.store.putForeign('f', 'much longer than before');
+    const { handle } = await fs.open(inode, readFlags, client.call);
+    t.deepEqual(dropped, [`${inode} -1`]);
+    t.is((await fs.getAttributes(inode, handle, client.call)).attributes.size, 23);
+    await fs.release(inode, handle);
+  });
+});
+
 test('a read goes on with the copy that a rename of the open file has just made', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();

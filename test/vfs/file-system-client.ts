@@ -2,6 +2,7 @@
  * Calls a file system as the kernel would for a program: resolves paths by lookups, keeps count of them, and forgets.
  */
 import { setMaxListeners } from 'node:events';
+import { FsError } from '../../src/errors.js';
 import {
   rootInode,
   type AttributeChanges,
@@ -92,8 +93,23 @@ export class FileSystemClient {
     this.call = call;
   }
 
-  /** Runs `action` with the inode of a path, then forgets the lookups made on the way. */
+  /**
+   * Runs `action` with the inode of a path, then forgets the lookups made on the way. After ESTALE once more, with every
+   * name looked up anew, as Linux does for every system call that takes a path.
+   */
   async withInode<T>(
+    path: string,
+    action: (inode: InodeId, entry: Entry | undefined) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#onceWithInode(path, action);
+    } catch (error) {
+      if (!(error instanceof FsError) || error.code !== 'ESTALE') throw error;
+      return await this.#onceWithInode(path, action);
+    }
+  }
+
+  async #onceWithInode<T>(
     path: string,
     action: (inode: InodeId, entry: Entry | undefined) => Promise<T>,
   ): Promise<T> {

@@ -1,0 +1,126 @@
+// Two mounts of one bucket, and a client that knows nothing of them: what each sees of the others' changes.
+import path from 'node:path';
+import { start, waitUntil } from '../mount/child.js';
+import { makeBucket, putByBoto3, python, withBoto3 } from '../mount/bucket.js';
+import { mountBucket } from '../mount/mounting.js';
+import { makeKeyFile } from '../mount/temporary.js';
+import { cephTest, isFullSize } from './ceph-test.js';
+import { contestScript, randomClientsScript } from './two-mounts-script.js';
+
+const limit = { timeoutMs: isFullSize ? 1_800_000 : 240_000 };
+
+cephTest(
+  'whatever two mounts and boto3 store, an open sees the newest version, and a read is of one version or ESTALE',
+  async (t) => {
+    const bucket = await makeBucket(t);
+    const keyFile = await makeKeyFile(t);
+    // One believes names for as long as usual, one for a short time: both must ask at open.
+    const one = await mountBucket(t, { bucket, keyFile, logLevel: 'info' });
+    const two = await mountBucket(t, {
+      bucket,
+      keyFile,
+      logLevel: 'info',
+      options: ['--metadata-ttl', '1s'],
+    });
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const answer = (await withBoto3(
+      randomClientsScript,
+      {
+        bucket,
+        keyFile,
+        mounts: [
+          { directory: one.directory, ttlSeconds: 30 },
+          { directory: two.directory, ttlSeconds: 1 },
+        ],
+        changes: isFullSize ? 4000 : 160,
+        seed,
+      },
+      limit,
+    )) as { problems: string[]; counts: Record<string, number> };
+    t.log(`seed ${seed}: ${JSON.stringify(answer.counts)}`);
+    t.deepEqual(answer.problems, [], `seed ${seed}`);
+    for (const what of ['whole reads', 'changes by boto3', 'changes by a mount']) {
+      t.true((answer.counts[what] ?? 0) > 10, `${what}: ${JSON.stringify(answer.counts)}`);
+    }
+    await one.unmount();
+    await two.unmount();
+  },
+);
+
+cephTest('of two mounts that change one file at once none loses its version', async (t) => {
+  const bucket = await makeBucket(t);
+  const keyFile = await makeKeyFile(t);
+  const one = await mountBucket(t, { bucket, keyFile, logLevel: 'info' });
+  const two = await mountBucket(t, { bucket, keyFile, logLevel: 'info' });
+  const answer = (await withBoto3(
+    contestScript,
+    { bucket, keyFile, directories: [one.directory, two.directory], contests: isFullSize ? 300 : 12 },
+    limit,
+  )) as { problems: string[]; counts: Record<string, number> };
+  t.log(JSON.stringify(answer.counts));
+  t.deepEqual(answer.problems, []);
+  t.true((answer.counts['stored'] ?? 0) > 0);
+  t.true((answer.counts['kept beside'] ?? 0) > 0, 'the contests were contests');
+  await one.unmount();
+  await two.unmount();
+});
+
+const pages = 64;
+const pageBytes = 4096;
+
+/** Reads one byte of every page of a mapping, which stays; waits for the test; reads them again. */
+const mapTwice = `
+import mmap, os, time
+file = os.open('folder/file', os.O_RDONLY)
+mapping = mmap.mmap(file, 0, prot=mmap.PROT_READ)
+look = lambda: ''.join(sorted({chr(mapping[at]) for at in range(0, len(mapping), ${pageBytes})}))
+print(look(), flush=True)
+open('mapped', 'w').close()
+while not os.path.exists('go on'): time.sleep(0.02)
+print(look(), flush=True)
+`;
+
+const mapOnce = `
+import mmap
+with open('folder/file', 'rb') as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapping:
+    print(len(mapping), *sorted(set(mapping.read().decode())))
+`;
+
+cephTest(
+  'pages of a file that another client has replaced are dropped, those of mappings too, and never mixed',
+  async (t) => {
+    const bucket = await makeBucket(t);
+    const keyFile = await makeKeyFile(t);
+    const put = (letter: string, size: number) =>
+      putByBoto3(bucket, keyFile, 'folder/file', letter.repeat(size));
+    await put('a', pages * pageBytes);
+    const mount = await mountBucket(t, { bucket, keyFile });
+    const cwd = mount.directory;
+    const map = async (script: string) => {
+      const child = await start(python, ['-c', script], { cwd });
+      t.teardown(async () => {
+        child.kill('SIGKILL');
+        await child.waitForEnd(10_000);
+      });
+      return child;
+    };
+    const mapNew = async () => (await (await map(mapOnce)).waitForEnd(60_000)).stdout.trim();
+
+    const holder = await map(mapTwice);
+    await waitUntil('the file is mapped', 30_000, () => holder.output().startsWith('a\n'));
+    t.is(await mapNew(), `${pages * pageBytes} a`);
+    await put('b', pages * pageBytes); // of the same size
+    t.is(await mapNew(), `${pages * pageBytes} b`);
+    await put('c', pages * pageBytes * 2); // longer
+    t.is(await mapNew(), `${pages * pageBytes * 2} c`);
+    await put('d', pageBytes + 1); // shorter
+    t.is(await mapNew(), `${pageBytes + 1} d`);
+
+    const go = await start('touch', [path.join(mount.directory, 'go on')]);
+    await go.waitForEnd(30_000);
+    const { stdout, signal } = await holder.waitForEnd(60_000);
+    // Its version is gone from the bucket: a page that the kernel has dropped is SIGBUS, which is ESTALE for mappings.
+    if (signal === null) t.is(stdout, 'a\na\n');
+    else t.deepEqual([signal, stdout], ['SIGBUS', 'a\n']);
+  },
+);
