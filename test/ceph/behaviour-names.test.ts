@@ -1,0 +1,161 @@
+// README's table of operations: names, directories and what open files see of them; limits of the server.
+import path from 'node:path';
+import test from 'ava';
+import { bash, run, runOk } from '../mount/child.js';
+import { makeBucket, python } from '../mount/bucket.js';
+import { mountBucket } from '../mount/mounting.js';
+import { foldersOnOneMount } from '../mount/shared-folder.js';
+import { FileScope, makeKeyFile } from '../mount/temporary.js';
+import { cephTest } from './ceph-test.js';
+
+const scope = new FileScope();
+test.after.always(() => scope.end());
+const folder = foldersOnOneMount(scope);
+
+/** Says how each of `calls` ends: "ok", or the name of its errno. */
+const outcomes = (calls: string): string => `
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+def renameat2(old, new, flags):
+    if libc.syscall(316, -100, old.encode(), -100, new.encode(), flags) != 0:
+        raise OSError(ctypes.get_errno(), 'renameat2')
+def outcome(call):
+    try: call(); return 'ok'
+    except OSError as error: return errno.errorcode[error.errno]
+print(' '.join(outcome(call) for call in [${calls}]))`;
+
+cephTest('rename refuses what rename(2) says, and RENAME_NOREPLACE an existing target', async (t) => {
+  const f = await folder();
+  await f.sh(
+    'mkdir full empty dir; echo 1 >full/file; echo 2 >file; echo 3 >other; mkdir -p deep/er; touch deep/er/x',
+  );
+  const answer = await f.py(
+    outcomes(`
+  lambda: os.rename('dir', 'full'),
+  lambda: os.rename('file', 'empty'),
+  lambda: os.rename('dir', 'file'),
+  lambda: os.rename('deep', 'deep/er/inside'),
+  lambda: os.rename('none', 'file'),
+  lambda: renameat2('file', 'other', 1),
+  lambda: renameat2('file', 'other', 2),
+  lambda: renameat2('file', 'fresh', 1),
+  lambda: os.rename('full', 'empty'),
+  lambda: os.rename('fresh', 'fresh'),
+  lambda: os.rename('deep', 'moved')`),
+  );
+  t.is(answer.trim(), 'ENOTEMPTY EISDIR ENOTDIR EINVAL ENOENT EEXIST EINVAL ok ok ok ok');
+  t.is(await f.sh('cat other fresh empty/file'), '3\n2\n1\n');
+  t.deepEqual(
+    (await f.keys()).filter((key) => !key.endsWith('/')),
+    ['empty/file', 'fresh', 'moved/er/x', 'other'],
+  );
+});
+
+cephTest(
+  'a file that is open goes on under its new name, and the file it replaced stays readable',
+  async (t) => {
+    const f = await folder();
+    const answer = await f.py(`
+import os
+open('target', 'w').write('former content')
+former = open('target')
+file = open('source', 'w+')
+file.write('one '); file.flush()
+os.rename('source', 'target')
+file.write('two'); file.flush(); os.fsync(file.fileno())
+print(os.fstat(file.fileno()).st_ino == os.stat('target').st_ino, os.path.exists('source'))
+print(former.read())
+file.close()
+print(open('target').read())`);
+    t.is(answer, 'True False\nformer content\none two\n');
+    t.is(await f.object('target'), 'one two');
+  },
+);
+
+cephTest('directories are removed, and their entries, while others read them', async (t) => {
+  const f = await folder();
+  const answer = await f.py(`
+import errno, os
+os.mkdir('doomed')
+directory = os.open('doomed', os.O_RDONLY)
+os.rmdir('doomed')
+print(os.listdir(directory))
+try: os.open('inside', os.O_CREAT | os.O_WRONLY, dir_fd=directory)
+except OSError as error: print(errno.errorcode[error.errno])
+os.mkdir('many')
+names = ['n%03d' % i for i in range(400)]
+for name in names: open('many/' + name, 'w').close()
+seen = []
+with os.scandir('many') as entries:
+    for entry in entries:
+        seen.append(entry.name)
+        if len(seen) == 10:
+            for name in names[200:300]: os.unlink('many/' + name)
+            open('many/new', 'w').close()
+kept = names[:200] + names[300:]
+print(len(seen) == len(set(seen)), [name for name in kept if name not in seen])`);
+  t.is(answer, '[]\nENOENT\nTrue []\n');
+});
+
+cephTest(
+  'inode numbers, block counts and link counts are what programs expect, also after a remount',
+  async (t) => {
+    const bucket = await makeBucket(t);
+    const keyFile = await makeKeyFile(t);
+    const listing = (directory: string): Promise<string> =>
+      bash(
+        `cd "$1"; mkdir -p d/e; [ -e d/f ] || head -c 5000 /dev/urandom >d/f; stat -c '%n %i %h %b %B %s' d d/e d/f; ls -i d`,
+        [directory],
+      );
+    const first = await mountBucket(t, { bucket, keyFile });
+    const before = await listing(first.directory);
+    await first.unmount();
+    const second = await mountBucket(t, { bucket, keyFile });
+    t.is(await listing(second.directory), before);
+    t.regex(before, /^d\/f \d+ 1 10 512 5000$/m);
+    await second.unmount();
+  },
+);
+
+cephTest('touch sets one time and leaves the other, to the nanosecond', async (t) => {
+  const f = await folder();
+  t.is(
+    await f.sh(`
+touch file; touch -a -d '2001-02-03 04:05:06.123456789 UTC' file; touch -m -d '1969-12-31 23:59:58.5 UTC' file
+TZ=UTC stat -c '%x %y' file
+touch -a file
+[ "$(stat -c %X file)" -gt 1700000000 ] && TZ=UTC stat -c %y file`),
+    '2001-02-03 04:05:06.123456789 +0000 1969-12-31 23:59:58.500000000 +0000\n1969-12-31 23:59:58.500000000 +0000\n',
+  );
+});
+
+cephTest('a full quota gives EDQUOT, and what did not fit is stored once there is room', async (t) => {
+  const bucket = await makeBucket(t);
+  const keyFile = await makeKeyFile(t);
+  const configuration = path.resolve(process.env['AWS_CA_BUNDLE'] ?? '', '../../ceph.conf');
+  const admin = (...args: string[]): Promise<string> =>
+    runOk(
+      'radosgw-admin',
+      ['-c', configuration, '-n', 'client.rgw', 'quota', ...args, '--quota-scope=bucket', '--bucket', bucket],
+      {
+        timeoutMs: 60_000,
+      },
+    );
+  await admin('set', '--max-objects=2');
+  await admin('enable');
+  const mount = await mountBucket(t, { bucket, keyFile });
+  await bash('echo 1 >"$1/one"; echo 2 >"$1/two"', [mount.directory]);
+  const third = await run(
+    python,
+    ['-c', outcomes(`lambda: os.close(os.open('three', os.O_CREAT | os.O_WRONLY))`)],
+    {
+      cwd: mount.directory,
+    },
+  );
+  t.is(third.stdout.trim(), 'EDQUOT');
+  t.is(await runOk('cat', [path.join(mount.directory, 'one')]), '1\n');
+  await admin('disable');
+  await mount.unmount(120_000);
+  const again = await mountBucket(t, { bucket, keyFile });
+  t.is(await bash('ls "$1"', [again.directory]), 'one\nthree\ntwo\n');
+});
