@@ -129,6 +129,40 @@ touch -a file
   );
 });
 
+cephTest('what S3 or FUSE cannot do is refused with the errno that programs know', async (t) => {
+  const f = await folder();
+  await f.sh('head -c 10000 /dev/urandom >file; touch other; mkdir dir');
+  const answer = await f.py(
+    `import fcntl\n${outcomes(`
+  lambda: os.open('.', os.O_TMPFILE | os.O_RDWR),
+  lambda: fcntl.ioctl(os.open('other', os.O_RDWR), 0x40049409, os.open('file', os.O_RDONLY)),
+  lambda: os.setxattr('file', 'trusted.x', b'1'),
+  lambda: os.setxattr('file', 'security.x', b'1'),
+  lambda: os.getxattr('file', 'user.none'),
+  lambda: os.link('file', 'hard'),
+  lambda: os.mkfifo('fifo'),
+  lambda: allocate(8),
+  lambda: allocate(32),
+  lambda: allocate(3),
+  lambda: allocate(16),
+  lambda: os.posix_fallocate(os.open('other', os.O_RDWR), 0, 5000),
+  lambda: os.truncate('file', 2**60)`).replace(
+      'def outcome',
+      `def allocate(mode):
+    handle = os.open('file', os.O_RDWR)
+    if libc.fallocate(handle, mode, ctypes.c_long(4096), ctypes.c_long(4096)) != 0:
+        raise OSError(ctypes.get_errno(), 'fallocate')
+def outcome`,
+    )}`,
+  );
+  t.is(
+    answer.trim(),
+    // Python's name of EOPNOTSUPP.
+    'ENOTSUP ENOTSUP ENOTSUP ENOTSUP ENODATA EPERM EPERM ENOTSUP ENOTSUP ok ok ok EFBIG',
+  );
+  t.is(await f.sh(`stat -c %s other; cmp -n 4096 -i 4096:0 file /dev/zero && echo zeros`), '5000\nzeros\n');
+});
+
 cephTest('a full quota gives EDQUOT, and what did not fit is stored once there is room', async (t) => {
   const bucket = await makeBucket(t);
   const keyFile = await makeKeyFile(t);
