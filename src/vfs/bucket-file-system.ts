@@ -67,7 +67,7 @@ export interface BucketFileSystemOptions {
   readonly attributeDelayMs?: number;
   /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
   readonly rewriteBytes?: number;
-  /** How many objects' attributes are remembered; default 100,000, of about 600 bytes each. */
+  /** How many objects' attributes are remembered; default 150,000, of about 600 bytes each. */
   readonly maxKnownObjects?: number;
   /** How many entries all remembered listings may have; default 300,000, of about 300 bytes each. */
   readonly maxListedEntries?: number;
@@ -100,7 +100,7 @@ export class BucketFileSystem implements FileSystem {
   constructor(options: BucketFileSystemOptions) {
     const { store, reader, area, uploads, defaults, metadataTtlMs, isReadOnly, log } = options;
     const clock = options.clock ?? systemClock;
-    const infos = new ObjectInfoCache(options.maxKnownObjects ?? 100_000);
+    const infos = new ObjectInfoCache(options.maxKnownObjects ?? 150_000);
     const inodes = new InodeTable(options.prefix, rootAttributes(defaults, clock), clock.monotonicMs());
     const maxListedEntries = options.maxListedEntries ?? 300_000;
     const resolver = new Resolver({ store, infos, metadataTtlMs, maxListedEntries, clock, log });

@@ -39,6 +39,8 @@ export interface StoreCounters {
   readonly requests: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** Requests by the method of `ObjectStore`; those never called are absent. */
+  readonly byOperation: Readonly<Partial<Record<string, number>>>;
 }
 
 /** Runs `osirisfs` with these arguments to its end. */
@@ -119,9 +121,9 @@ async function endMount(directory: string, child: RunningChild): Promise<void> {
 export async function countersOf(mount: Mount): Promise<StoreCounters> {
   for (const line of (await mount.log()).split('\n')) {
     if (!line.includes('"store counters"')) continue;
-    const { requests, bytesReceived, bytesSent } = JSON.parse(line) as Record<string, unknown>;
+    const { requests, bytesReceived, bytesSent, byOperation } = JSON.parse(line) as Partial<StoreCounters>;
     if (typeof requests === 'number' && typeof bytesReceived === 'number' && typeof bytesSent === 'number') {
-      return { requests, bytesReceived, bytesSent };
+      return { requests, bytesReceived, bytesSent, byOperation: byOperation ?? {} };
     }
   }
   throw new Error('the log has no line "store counters" with requests, bytesReceived and bytesSent');
