@@ -181,9 +181,15 @@ export class BucketFileSystem implements FileSystem {
     readonly inodes: number;
     readonly openHandles: number;
     readonly knownObjects: number;
+    readonly listedEntries: number;
   } {
-    const { inodes, infos } = this.#context;
-    return { inodes: inodes.size, openHandles: this.#files.openHandles, knownObjects: infos.size };
+    const { inodes, infos, resolver } = this.#context;
+    return {
+      inodes: inodes.size,
+      openHandles: this.#files.openHandles,
+      knownObjects: infos.size,
+      listedEntries: resolver.listedEntries,
+    };
   }
 
   checkInvariants(): void {

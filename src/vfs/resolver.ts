@@ -52,11 +52,21 @@ export class Resolver {
     this.#options = options;
   }
 
+  /** The positions of all remembered listings, removed ones included. */
+  get listedEntries(): number {
+    let total = 0;
+    for (const directory of this.#listed) total += directory.listing?.length ?? 0;
+    return total;
+  }
+
   /** The directory's recent listing, complete or not, or undefined. */
   recentListing(directory: DirectoryNode): DirectoryListing | undefined {
     const { listing } = directory;
-    if (!listing || this.#isExpired(listing.startedAtMs)) return undefined;
-    return listing;
+    if (!listing) return undefined;
+    if (!this.#isExpired(listing.startedAtMs)) return listing;
+    // It would go on taking note of what this mount makes and removes, for nobody.
+    this.dropListing(directory);
+    return undefined;
   }
 
   /** The directory's recent listing, or a new one, of which nothing is loaded yet. */
@@ -168,11 +178,11 @@ export class Resolver {
   }
 
   #forgetOldListings(newest: DirectoryNode): void {
-    let total = 0;
-    for (const directory of this.#listed) total += directory.listing?.length ?? 0;
+    // An empty one counts as well: so many directories are remembered at most.
+    let total = this.listedEntries + this.#listed.size;
     for (const directory of this.#listed) {
       if (total <= this.#options.maxListedEntries || directory === newest) return;
-      total -= directory.listing?.length ?? 0;
+      total -= (directory.listing?.length ?? 0) + 1;
       this.dropListing(directory);
     }
   }

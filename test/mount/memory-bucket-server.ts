@@ -16,6 +16,7 @@ export interface Holdings {
   readonly inodes: number;
   readonly openHandles: number;
   readonly knownObjects: number;
+  readonly listedEntries: number;
   readonly objects: number;
   readonly bytesCached: number;
   readonly heapBytes: number;

@@ -535,6 +535,23 @@ test('what a listing longer than the time-to-live says last is as good as if it 
   t.true(ttlsMs.every((ttlMs) => ttlMs > metadataTtlMs / 4));
 });
 
+test('a listing that is too old to be believed is let go of, also where none follows', async (t) => {
+  const fixture = new Fixture(t);
+  const { fs, client } = fixture.mount();
+  // So many that they are not listed only to look up a name.
+  for (let i = 0; i < 5000; i += 1) fixture.store.putForeign(`d/f${i}`, String(i));
+  await client.withInode('d', async () => {
+    for (let i = 0; i < 4; i += 1) await t.throwsAsync(client.stat('d/missing'), { code: 'ENOENT' } as never);
+    t.true(fs.statisticsOfCaches().listedEntries >= 4000);
+    fixture.clock.advance(metadataTtlMs);
+    for (let i = 0; i < 10; i += 1) {
+      await client.writeFile(`d/temporary${i}`, 'x');
+      await client.unlink(`d/temporary${i}`);
+    }
+    t.true(fs.statisticsOfCaches().listedEntries < 10);
+  });
+});
+
 test('a listing shows what this mount made and hides what it removed, stored or not', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();

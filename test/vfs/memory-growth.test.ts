@@ -55,10 +55,10 @@ test.serial(
     for (let number = 0; number < rounds; number += 1) after.push(await runRound(bucket, number));
     t.log(after.map(({ heapBytes, residentBytes }) => `${mebibytes(heapBytes)}/${mebibytes(residentBytes)}`));
 
-    for (const { heapBytes, residentBytes, ...counts } of after) {
-      const expected: Partial<Holdings> = { ...start };
-      t.like(expected, counts, `${heapBytes} of ${residentBytes} bytes`);
-    }
+    const { inodes, openHandles, knownObjects, objects, bytesCached } = start;
+    for (const held of after) t.like(held, { inodes, openHandles, knownObjects, objects, bytesCached });
+    // The root's listing keeps a position for each directory that was removed since.
+    t.true(after.every(({ listedEntries }) => listedEntries <= 2 * rounds));
     const warm = after[warmUpRounds - 1];
     const last = after.at(-1);
     if (!warm || !last) throw new Error('too few rounds');
