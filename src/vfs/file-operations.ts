@@ -34,6 +34,8 @@ export class FileOperations {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
+    // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
+    if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
     await this.#checkVersion(node, call.signal);
     if (node.isUnreadable) {
       throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);

@@ -84,13 +84,15 @@ export class Renamer {
       const headers = headersOfAttributes(attributes);
       const condition: WriteCondition = flags.noReplace ? { ifNoneMatch: '*' } : {};
       const { etag } = await rewriter.copy(info, newKey, headers, condition, signal);
-      if (target?.kind === 'file') {
-        target.info = undefined; // its object is the new one now
-        await this.#names.forgetRemoved(target);
-      }
       const oldKey = source.key;
       const { parent, name } = source;
       if (parent) await this.#names.ensureMarker(parent, signal);
+      let forgotten: Promise<void> | undefined;
+      if (target?.kind === 'file') {
+        target.info = undefined; // its object is the new one now
+        // Not waited for yet: at no moment may the name lead to nothing.
+        forgotten = this.#names.forgetRemoved(target);
+      }
       parent?.listing?.remove(name);
       this.#context.inodes.move(source, newParent, newName);
       source.attributes = attributes;
@@ -103,6 +105,7 @@ export class Renamer {
         headers,
       });
       this.#context.infos.delete(oldKey);
+      await forgotten;
       await store.delete(oldKey, signal);
     });
   }
