@@ -66,7 +66,7 @@ const mounted = await new KernelDriver().mount({
 });
 
 process.on('message', () => {
-  collectGarbage({ execution: 'sync' });
+  collectGarbage();
   fileSystem.checkInvariants();
   const { heapUsed, external, rss } = process.memoryUsage();
   tell({
