@@ -34,9 +34,10 @@ export class FileOperations {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
+    await this.#checkVersion(node, call.signal);
+    while (node.isLeaving) await this.#afterOwnStore(node, call.signal);
     // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
     if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
-    await this.#checkVersion(node, call.signal);
     if (node.isUnreadable) {
       throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
     }
@@ -233,10 +234,15 @@ export class FileOperations {
     return node.content;
   }
 
-  /** Makes an object that is about to go readable through the handles that are open. */
-  async detach(node: FileNode, signal: AbortSignal): Promise<void> {
-    if (node.handles.size === 0 || !node.content) return;
-    await node.content.detach(signal);
+  /** Runs `remove`, which takes the object away, and keeps the content for the handles that are open. */
+  async detachFor<T>(node: FileNode, signal: AbortSignal, remove: () => Promise<T>): Promise<T> {
+    node.isLeaving = true;
+    try {
+      if (node.handles.size > 0 && node.content) await node.content.detach(signal);
+      return await remove();
+    } finally {
+      node.isLeaving = false;
+    }
   }
 
   async dropContentIfUnused(node: FileNode): Promise<void> {
@@ -255,7 +261,7 @@ export class FileOperations {
     const known = node.info;
     try {
       const info = await resolver.head(node.key, signal);
-      if (node.info !== known || node.content?.isDirty) return; // changed here meanwhile
+      if (node.info !== known || node.content?.isDirty || isBusy(node)) return; // changed here meanwhile
       const attributes = attributesOfObject(info, false, defaults);
       const isOther = isOtherVersion(node, info);
       if (
@@ -406,3 +412,8 @@ const keptRestBytes = 1024 * 1024;
 
 /** Staged bytes are copied in steps of this size, so that one call holds little memory. */
 const copyStepBytes = 4 * 1024 * 1024;
+
+/** The compiler takes a lock that was free before a wait for free afterwards. */
+function isBusy(node: FileNode): boolean {
+  return node.lock.isBusy;
+}

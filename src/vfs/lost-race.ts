@@ -20,10 +20,10 @@ export interface LostRaceOptions {
   readonly log: Log;
 }
 
-/** `theirs`: what the bucket has under the file's key now, if anything. */
+/** Either ours could be stored after all, or it is kept beside, and `error` says so. */
 export type Settlement =
   | { readonly isStored: true; readonly version: ObjectVersion }
-  | { readonly isStored: false; readonly theirs: ObjectInfo | undefined; readonly error: FsError };
+  | { readonly isStored: false; readonly error: FsError };
 
 /** How many of the ranges that could be kept a log line names. */
 const loggedRanges = 50;
@@ -66,10 +66,11 @@ export class LostRace {
     const time = new Date(this.#nowMs()).toISOString();
     const ownKey = `${node.key}.conflict-${hostname()}-${time}`;
     const missingBytes = await this.#giveUpLost(content, ownKey, signal);
-    const isReplaced = theirs !== undefined && content.sentTo === node.key;
-    const now = isReplaced
-      ? await this.#commitThrough(node, content, theirs, ownKey, signal)
-      : await this.#commitBeside(node, content, theirs, ownKey, signal);
+    if (theirs !== undefined && content.sentTo === node.key) {
+      await this.#commitThrough(node, content, theirs, ownKey, signal);
+    } else {
+      await this.#commitBeside(node, content, ownKey, signal);
+    }
     const what =
       theirs === undefined
         ? 'another client removed this object after it was opened here'
@@ -80,7 +81,7 @@ export class LostRace {
       `${what} and ours is kept under another key${rest}`,
     );
     const message = `storing ${node.key}: changed by another client; ours is kept as ${ownKey}${rest}`;
-    return { isStored: false, theirs: now, error: new FsError('ESTALE', message, { cause: lost }) };
+    return { isStored: false, error: new FsError('ESTALE', message, { cause: lost }) };
   }
 
   /** What was to come from objects that are gone cannot be had any more. Returns how many bytes that concerns. */
@@ -105,17 +106,15 @@ export class LostRace {
   async #commitBeside(
     node: FileNode,
     content: StagedFile,
-    theirs: ObjectInfo | undefined,
     ownKey: string,
     signal: AbortSignal,
-  ): Promise<ObjectInfo | undefined> {
+  ): Promise<void> {
     node.detour = { key: ownKey };
     try {
       await content.commit(signal);
     } finally {
       node.detour = undefined;
     }
-    return theirs;
   }
 
   /**
@@ -128,7 +127,7 @@ export class LostRace {
     theirs: ObjectInfo,
     ownKey: string,
     signal: AbortSignal,
-  ): Promise<ObjectInfo> {
+  ): Promise<void> {
     const { store, log } = this.#options;
     const asideKey = `${ownKey}.other`;
     const headers: ObjectHeaders = {
@@ -138,12 +137,10 @@ export class LostRace {
     log.warn({ key: node.key, asideKey }, 'the other version is set aside for a moment');
     const aside = await store.copy(theirs, asideKey, headers, {}, signal);
     node.detour = { key: ownKey, through: { ifMatch: theirs.etag } };
-    let restored: ObjectInfo;
     try {
       await content.commit(signal);
       const source = { ...theirs, key: asideKey, etag: aside.etag };
-      const { etag } = await store.copy(source, node.key, headers, {}, signal);
-      restored = { ...theirs, etag, lastModifiedMs: this.#nowMs() };
+      await store.copy(source, node.key, headers, {}, signal);
     } catch (error) {
       await this.#dropAside(node.key, theirs, asideKey);
       throw error;
@@ -151,7 +148,6 @@ export class LostRace {
       node.detour = undefined;
     }
     await store.delete(asideKey, signal);
-    return restored;
   }
 
   /** After a failure: theirs may be where it was, and then needs no other key; else it stays where it was set aside. */

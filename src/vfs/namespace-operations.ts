@@ -107,12 +107,13 @@ export class NamespaceOperations {
     if (node.kind === 'directory') throw new FsError('EISDIR', `unlink ${node.key}: a directory`);
     await node.lock.run(async () => {
       if (node.isRemoved) return;
-      await this.#files.detach(node, call.signal);
-      if (node.info) {
-        await this.ensureMarker(parent, call.signal);
-        await this.#context.store.delete(node.key, call.signal);
-      }
-      await this.forgetRemoved(node);
+      await this.#files.detachFor(node, call.signal, async () => {
+        if (node.info) {
+          await this.ensureMarker(parent, call.signal);
+          await this.#context.store.delete(node.key, call.signal);
+        }
+        await this.forgetRemoved(node);
+      });
       this.touchDirectory(parent);
     }, call.signal);
   }

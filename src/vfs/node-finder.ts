@@ -11,6 +11,7 @@ import { keyOfEntry, reservedName } from './names.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import type { DescribedObject, Found } from './resolver.js';
 import { attributesOfObject, type StoredAttributes } from './stored-attributes.js';
+import { supersede } from './supersede.js';
 
 const statBlockBytes = 512;
 
@@ -114,17 +115,9 @@ export class NodeFinder {
     this.#applyUnreadable(node, described);
   }
 
-  /** The bucket has something else in the node's place: its name is free, its handles see ESTALE. */
+  /** The bucket has something else in the node's place, or nothing. */
   supersede(node: Node): void {
-    const { inodes, reader, log } = this.#context;
-    log.debug({ key: node.key }, 'changed by another client');
-    for (const file of filesBelow(node)) {
-      file.isOutdated = true;
-      file.generation += 1;
-      reader.drop(file.key);
-    }
-    node.isOutdated = true;
-    inodes.remove(node);
+    supersede(node, this.#context);
   }
 
   /** What the kernel is told of a node; counts as one lookup. */

@@ -75,6 +75,11 @@ export class FileNode extends BaseNode {
    * completed under `key` on this condition, to be copied on.
    */
   detour: { readonly key: string; readonly through?: WriteCondition } | undefined;
+  /**
+   * Its object is about to go, by unlink or by a rename over it, and what the open handles need has been fetched: whoever
+   * opens it now waits for the lock, since nothing more would be fetched.
+   */
+  isLeaving = false;
   /** The attributes that went along with the last upload. */
   sentAttributes: StoredAttributes | undefined;
   /** A symlink's target, of the version `etag`. */

@@ -73,41 +73,48 @@ export class Renamer {
     flags: RenameFlags,
     signal: AbortSignal,
   ): Promise<void> {
-    const { store, rewriter, writeBack, clock } = this.#context;
-    await lockFiles([source, ...(target?.kind === 'file' ? [target] : [])], signal, async () => {
+    const { writeBack } = this.#context;
+    const replaced = target?.kind === 'file' ? target : undefined;
+    await lockFiles([source, ...(replaced ? [replaced] : [])], signal, async () => {
       if (source.content?.isDirty) await writeBack.storeLocked(source, signal);
-      const { info } = source;
-      if (!info) throw new FsError('ENOENT', `rename ${source.key}: gone`);
-      if (target?.kind === 'file') await this.#files.detach(target, signal);
-      const newKey = `${newParent.prefix}${newName}`;
-      const attributes = { ...source.attributes, ctimeNs: clock.nowNs() };
-      const headers = headersOfAttributes(attributes);
-      const condition: WriteCondition = flags.noReplace ? { ifNoneMatch: '*' } : {};
-      const { etag } = await rewriter.copy(info, newKey, headers, condition, signal);
-      const oldKey = source.key;
-      const { parent, name } = source;
-      if (parent) await this.#names.ensureMarker(parent, signal);
-      let forgotten: Promise<void> | undefined;
-      if (target?.kind === 'file') {
-        target.info = undefined; // its object is the new one now
-        // Not waited for yet: at no moment may the name lead to nothing.
-        forgotten = this.#names.forgetRemoved(target);
-      }
-      parent?.listing?.remove(name);
-      this.#context.inodes.move(source, newParent, newName);
-      source.attributes = attributes;
-      this.#context.writeBack.cancel(source);
-      this.#context.writeBack.recordMoved(source, {
-        sourceKey: oldKey,
-        targetKey: newKey,
-        etag,
-        size: info.size,
-        headers,
-      });
-      this.#context.infos.delete(oldKey);
-      await forgotten;
-      await store.delete(oldKey, signal);
+      const move = () => this.#moveFile(source, newParent, newName, replaced, flags, signal);
+      if (replaced) await this.#files.detachFor(replaced, signal, move);
+      else await move();
     });
+  }
+
+  async #moveFile(
+    source: FileNode,
+    newParent: DirectoryNode,
+    newName: string,
+    replaced: FileNode | undefined,
+    flags: RenameFlags,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store, rewriter, writeBack, inodes, infos, clock } = this.#context;
+    const { info, parent, name, key: oldKey } = source;
+    if (!info) throw new FsError('ENOENT', `rename ${oldKey}: gone`);
+    const newKey = `${newParent.prefix}${newName}`;
+    const attributes = { ...source.attributes, ctimeNs: clock.nowNs() };
+    const headers = headersOfAttributes(attributes);
+    const condition: WriteCondition = flags.noReplace ? { ifNoneMatch: '*' } : {};
+    const { etag } = await rewriter.copy(info, newKey, headers, condition, signal);
+    if (parent) await this.#names.ensureMarker(parent, signal);
+    let forgotten: Promise<void> | undefined;
+    if (replaced) {
+      replaced.info = undefined; // its object is the new one now
+      // Not waited for yet: at no moment may the name lead to nothing.
+      forgotten = this.#names.forgetRemoved(replaced);
+    }
+    parent?.listing?.remove(name);
+    inodes.move(source, newParent, newName);
+    source.attributes = attributes;
+    writeBack.cancel(source);
+    const { size } = info;
+    writeBack.recordMoved(source, { sourceKey: oldKey, targetKey: newKey, etag, size, headers });
+    infos.delete(oldKey);
+    await forgotten;
+    await store.delete(oldKey, signal);
   }
 }
 

@@ -17,6 +17,7 @@ import { isLost, LostRace } from './lost-race.js';
 import { ancestorsOf, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { waitInterruptibly } from './mutex.js';
 import type { ObjectRewriter } from './object-rewriter.js';
+import { supersede } from './supersede.js';
 import {
   attributesOfObject,
   headersOfAttributes,
@@ -247,21 +248,11 @@ export class WriteBack {
   ): Promise<ObjectVersion> {
     const settled = await this.#lostRace.settle(node, content, lost, signal);
     if (settled.isStored) return settled.version;
-    const { theirs, error } = settled;
     if (node.parent) node.parent.listing = undefined;
     node.hasUnstoredAttributes = false;
-    node.generation += 1;
-    node.info = theirs;
-    if (theirs) {
-      node.attributes = attributesOfObject(theirs, false, this.#options.defaults);
-      content.rebase({ key: theirs.key, etag: theirs.etag, size: theirs.size });
-    } else {
-      content.rebase(undefined);
-      this.#options.infos.delete(node.key);
-      this.#options.reader.drop(node.key);
-      this.#options.inodes.remove(node);
-    }
-    throw error;
+    this.#options.infos.delete(node.key);
+    supersede(node, this.#options);
+    throw settled.error;
   }
 
   async #copyForAttributes(node: FileNode, signal: AbortSignal): Promise<void> {

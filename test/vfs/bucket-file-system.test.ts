@@ -806,3 +806,40 @@ test('an interrupted call ends with EINTR and leaves no trace', async (t) => {
   t.is((await file.read(0, 10)).toString(), 'x');
   await file.close();
 });
+
+test('whoever opens a file that is just being replaced or removed gets the old content, the new, or ESTALE', async (t) => {
+  for (const operation of ['rename', 'unlink'] as const) {
+    const fixture = new Fixture(t);
+    const { client } = fixture.mount();
+    const { store } = fixture;
+    store.putForeign('f', big);
+    store.putForeign('new', 'new content');
+    const holder = await client.open('f');
+    const opened: Promise<string>[] = [];
+    const readNow = async () => {
+      try {
+        const file = await client.open('f');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        const content = (await file.read(0, 10_000)).toString();
+        await file.close();
+        return content;
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    store.beforeRequest = (method) => {
+      if (method !== 'head' && method !== 'list' && opened.length < 30) opened.push(readNow());
+    };
+    if (operation === 'rename') await client.rename('new', 'f');
+    else await client.unlink('f');
+    store.beforeRequest = () => undefined;
+    t.true(opened.length > 1);
+    const allowed = new Set([big.toString(), operation === 'rename' ? 'new content' : 'ENOENT', 'ESTALE']);
+    for (const content of await Promise.all(opened)) {
+      t.true(allowed.has(content), `${operation}: ${content.slice(0, 20)} (${content.length})`);
+      t.not(content, '');
+    }
+    t.true(big.equals(await holder.read(0, 10_000)));
+    await holder.close();
+  }
+});
