@@ -84,6 +84,13 @@ export interface OpenReply {
   readonly directIo: boolean;
 }
 
+export interface CreateReply {
+  readonly entry: Entry;
+  readonly open: OpenReply;
+  /** False if the file was there already, which only `flags.exclusive` forbids. */
+  readonly isNew: boolean;
+}
+
 export interface OpenDirectoryReply {
   readonly handle: HandleId;
 }
@@ -170,13 +177,7 @@ export interface FileSystem {
   ): Promise<void>;
 
   /** `mode` with type bits, umask already applied. */
-  create(
-    parent: InodeId,
-    name: string,
-    mode: number,
-    flags: OpenFlags,
-    call: Call,
-  ): Promise<{ readonly entry: Entry; readonly open: OpenReply }>;
+  create(parent: InodeId, name: string, mode: number, flags: OpenFlags, call: Call): Promise<CreateReply>;
   open(inode: InodeId, flags: OpenFlags, call: Call): Promise<OpenReply>;
   /** Fewer bytes than asked for only at the end of the file. The pieces may be views into a cache: do not write to them. */
   read(

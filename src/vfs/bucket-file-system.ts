@@ -12,6 +12,7 @@ import type {
   AttributeChanges,
   AttributesReply,
   Call,
+  CreateReply,
   DirectoryEntry,
   Entry,
   FallocateMode,
@@ -327,7 +328,7 @@ export class BucketFileSystem implements FileSystem {
     mode: number,
     flags: OpenFlags,
     call: Call,
-  ): Promise<{ readonly entry: Entry; readonly open: OpenReply }> {
+  ): Promise<CreateReply> {
     const { inodes, writeBack } = this.#context;
     const directory = inodes.directory(parent);
     const what = `create ${directory.prefix}${name}`;
@@ -346,11 +347,11 @@ export class BucketFileSystem implements FileSystem {
         }
         if (node.kind === 'directory') throw new FsError('EISDIR', `${what}: a directory`);
         const open = await this.#files.open(node, flags, call);
-        return { entry: this.#finder.entryOf(node), open };
+        return { entry: this.#finder.entryOf(node), open, isNew: false };
       }
       const created = this.#names.createFile(directory, name, mode, flags.truncate, call);
       const open = this.#files.openHandle(created, flags, { hasWritten: true });
-      return { entry: this.#finder.entryOf(created), open };
+      return { entry: this.#finder.entryOf(created), open, isNew: true };
     });
   }
 

@@ -11,6 +11,7 @@ import {
   type Attributes,
   type AttributesReply,
   type Call,
+  type CreateReply,
   type DirectoryEntry,
   type Entry,
   type FallocateMode,
@@ -220,16 +221,12 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  create(
-    parent: InodeId,
-    name: string,
-    mode: number,
-    flags: OpenFlags,
-    call: Call,
-  ): Promise<{ entry: Entry; open: OpenReply }> {
+  create(parent: InodeId, name: string, mode: number, flags: OpenFlags, call: Call): Promise<CreateReply> {
     return this.#answer(() => {
-      const entry = this.#entry(this.#add(parent, name, mode, call));
-      return { entry, open: this.#open(flags) };
+      const existing = this.#node(parent).children.get(name);
+      if (existing !== undefined && flags.exclusive) throw failure('EEXIST', name);
+      const entry = this.#entry(existing ?? this.#add(parent, name, mode, call));
+      return { entry, open: this.#open(flags), isNew: existing === undefined };
     });
   }
 

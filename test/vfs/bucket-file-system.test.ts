@@ -313,6 +313,23 @@ test('a file opened to append sees what others stored though the listing did not
   t.is(fixture.store.contentOf('log')?.toString(), 'one\ntwo\n');
 });
 
+test('creating tells whether the file is new, or was there in the bucket already', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  await client.list('');
+  fixture.store.putForeign('theirs', 'x');
+  for (const [name, isNew] of [
+    ['ours', true],
+    ['ours', false],
+    ['theirs', false],
+  ] as const) {
+    const reply = await fs.create(rootInode, name, 0o100644, writeFlags, client.call);
+    t.is(reply.isNew, isNew, name);
+    await fs.release(reply.entry.inode, reply.open.handle);
+    fs.forget(reply.entry.inode, 1);
+  }
+});
+
 test('a name that exists is not created exclusively', async (t) => {
   const { client } = new Fixture(t).mount();
   await client.writeFile('f', '');
