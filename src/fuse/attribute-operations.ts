@@ -32,7 +32,7 @@ export const statistics: Operation = async ({ fileSystem }, _request, call) =>
  * Asked for by `ls -l` for every file, until it hears that there is no such thing here: access control lists and SELinux
  * labels. Saying so in the driver spares the file system the question, and its answers to the rest stay its own.
  */
-function isUnsupported(name: string): boolean {
+export function isUnsupported(name: string): boolean {
   return name.startsWith('system.posix_acl_') || name === 'security.selinux';
 }
 

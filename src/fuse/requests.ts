@@ -100,7 +100,11 @@ export function decodeSetAttributes(body: Buffer): {
 
 /** open(2)'s flags, at `offset` of `fuse_open_in` and `fuse_create_in`. */
 export function decodeOpenFlags(body: Buffer, offset: number): OpenFlags {
-  const flags = body.readUInt32LE(offset);
+  return openFlagsOf(body.readUInt32LE(offset));
+}
+
+/** open(2)'s flags as a number. */
+export function openFlagsOf(flags: number): OpenFlags {
   // O_RDONLY 0, O_WRONLY 1, O_RDWR 2; Linux knows 3 as well, which allows neither.
   const accessMode = flags & 3;
   return {
