@@ -5,7 +5,8 @@ import { StagingArea } from './cache/staging-area.js';
 import { UploadLimiter } from './cache/upload-limiter.js';
 import type { MountConfig } from './config.js';
 import type { CustomerKey } from './customer-key.js';
-import { MountError } from './fuse/driver.js';
+import type { Driver } from './fuse/driver.js';
+import { FuseNativeDriver } from './fuse/fuse-native-driver.js';
 import { KernelDriver } from './fuse/kernel-driver.js';
 import type { Log } from './log.js';
 import type { Stack } from './mount.js';
@@ -38,12 +39,7 @@ export async function buildStack(
   log: Log,
   signal: AbortSignal,
 ): Promise<Stack> {
-  if (config.driver !== 'kernel') {
-    throw new MountError(
-      'DriverMissing',
-      `there is no driver ${config.driver} in this build; leave --driver out`,
-    );
-  }
+  const driver = config.driver === 'kernel' ? new KernelDriver() : FuseNativeDriver.load();
   // One signal may be listened to by as many requests as are in flight, which is no leak.
   setMaxListeners(0);
   const connection = await connect({
@@ -75,7 +71,7 @@ export async function buildStack(
     const found = await checkBucket({ store: plain, bucket, endpoint, customerKey, prefix, log }, signal);
     log.debug({ ...found }, 'the bucket can be read with this key');
     const counting = new CountingObjectStore(plain);
-    return assemble(config, new RetryingObjectStore(counting, retry), counting, connection, log);
+    return assemble(config, driver, new RetryingObjectStore(counting, retry), counting, connection, log);
   } catch (error) {
     connection.close();
     throw error;
@@ -84,6 +80,7 @@ export async function buildStack(
 
 function assemble(
   config: MountConfig,
+  driver: Driver,
   store: RetryingObjectStore,
   counting: CountingObjectStore,
   connection: S3Connection,
@@ -113,7 +110,7 @@ function assemble(
     log,
   });
   return {
-    driver: new KernelDriver(),
+    driver,
     fileSystem,
     synchronizeAll: () => fileSystem.synchronizeAll(),
     pendingPaths: () => fileSystem.pendingKeys(),

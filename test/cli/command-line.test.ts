@@ -200,12 +200,21 @@ commandTest('without fusermount3 in PATH the package to install is named', async
   );
 });
 
-commandTest('a driver that is not there is refused', async (t) => {
+commandTest('a driver whose package is not installed is refused', async (t) => {
   const { path: key } = await makeKeyFile(t);
   const directory = await makeDirectory(t);
+  const hook = path.join(path.dirname(key), 'hide-fuse-native.cjs');
+  await writeFile(
+    hook,
+    `const Module = require('node:module');
+     const resolve = Module._resolveFilename;
+     Module._resolveFilename = (request, ...rest) => resolve(request.replace('fuse-native', 'not-there'), ...rest);`,
+  );
   const args = ['mount', 'bucket', directory, '--key-file', key, '--driver', 'fuse-native'];
   args.push('--log-file', path.join(path.dirname(key), 'log'));
-  await fails(t, args, 1, 'there is no driver fuse-native in this build; leave --driver out');
+  const why =
+    'the package fuse-native is not installed; leave --driver out, or install it: npm install --ignore-scripts fuse-native@2.2.6';
+  await fails(t, args, 1, why, { NODE_OPTIONS: `--require ${hook}` });
 });
 
 commandTest('the thread pool has room for the threads that a driver blocks', async (t) => {

@@ -1,16 +1,25 @@
 /**
- * The child process of the mount tests: mounts a `MemoryFileSystem` with the kernel driver, and does what its parent asks
+ * The child process of the mount tests: mounts a `MemoryFileSystem` with either driver, and does what its parent asks
  * through IPC. Only this process may not touch the mount.
  */
 import type { KernelCaches } from '../../src/file-system.js';
 import { MountError, type DriverOptions, type MountedFileSystem } from '../../src/fuse/driver.js';
+import { FuseNativeDriver } from '../../src/fuse/fuse-native-driver.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';
 import type { Log } from '../../src/log.js';
 import { MemoryFileSystem } from './memory-file-system.js';
 
+export type DriverName = 'kernel' | 'fuse-native';
+
+/** The driver is the kernel driver if none is named. */
+export interface MountRequest extends Partial<Omit<DriverOptions, 'fileSystem' | 'log'>> {
+  readonly mountpoint: string;
+  readonly driver?: DriverName;
+}
+
 /** What the parent can ask for, with the answer's type. */
 export interface ServerCommands {
-  mount: (options: Partial<Omit<DriverOptions, 'fileSystem' | 'log'>> & { mountpoint: string }) => undefined;
+  mount: (options: MountRequest) => undefined;
   unmount: (lazy: boolean) => undefined;
   /** Waits for `ended`. */
   ended: () => undefined;
@@ -77,8 +86,9 @@ type Asynchronous<F> = F extends (...parameters: infer P) => infer R
   : never;
 
 const commands: { [K in keyof ServerCommands]: Asynchronous<ServerCommands[K]> } = {
-  async mount(options) {
-    mounted = await new KernelDriver().mount({
+  async mount({ driver, ...options }) {
+    const chosen = driver === 'fuse-native' ? FuseNativeDriver.load() : new KernelDriver();
+    mounted = await chosen.mount({
       source: 'memory',
       readOnly: false,
       allowOther: false,
