@@ -1,19 +1,13 @@
-// Real mounts by the kernel driver, used with ordinary programs.
+// Real mounts by the kernel driver, used with ordinary programs: what every driver must do, and what only this one can.
 import test from 'ava';
-import {
-  mount,
-  nobody,
-  openDeviceForAll,
-  output,
-  python,
-  shell,
-  startTalking,
-  until,
-} from './mounted-memory.js';
+import { mount, nobody, openDeviceForAll, output, python, startTalking, until } from './mounted-memory.js';
+import { testPrograms } from './driver-programs-suite.js';
 
 const isRoot = process.getuid?.() === 0;
 /** For what only root can set up. */
 const testAsRoot = isRoot ? test.serial : test.serial.skip;
+
+testPrograms('kernel');
 
 test.serial('10,000 entries are listed with their attributes in a few requests', async (t) => {
   const { server, directory } = await mount(t);
@@ -29,18 +23,6 @@ test.serial('10,000 entries are listed with their attributes in a few requests',
   );
 });
 
-test.serial('names of each length up to 255 bytes are listed whole', async (t) => {
-  const { directory } = await mount(t);
-  const names = await python(
-    t,
-    `import os, sys
-for length in range(1, 256): open(os.path.join(sys.argv[1], 'x' * length), 'w').close()
-print(sorted(map(len, os.listdir(sys.argv[1]))) == list(range(1, 256)))`,
-    directory,
-  );
-  t.is(names, 'True');
-});
-
 test.serial('times are kept to the nanosecond, before 1970 too, and each by itself', async (t) => {
   const { directory } = await mount(t);
   const times = await output(
@@ -50,74 +32,6 @@ test.serial('times are kept to the nanosecond, before 1970 too, and each by itse
     directory,
   );
   t.is(times, '1960-05-06 07:08:09.123456789 +0000|2001-02-03 04:05:06.500000000 +0000');
-});
-
-test.serial('names are moved, not overwritten when asked not to, and removed', async (t) => {
-  const { directory } = await mount(t);
-  await output(
-    t,
-    `cd "$1"; mkdir -p a/b; echo one > a/b/one; echo two > two
-     mv a/b/one a/three; [ "$(cat a/three)" = one ]; [ ! -e a/b/one ]
-     mv -n two a/three; [ "$(cat a/three)" = one ]; [ "$(cat two)" = two ]
-     mv two a/three; [ "$(cat a/three)" = two ]
-     if rmdir a 2>/dev/null; then exit 1; fi
-     rm -r a; [ -z "$(ls -A)" ]`,
-    directory,
-  );
-  t.pass();
-});
-
-test.serial('symbolic links lead where they say, also with names that are not ASCII', async (t) => {
-  const { directory } = await mount(t);
-  await output(
-    t,
-    'cd "$1"; echo text > "süß 字"; ln -s "süß 字" link; [ "$(readlink link)" = "süß 字" ]; [ "$(cat link)" = text ]',
-    directory,
-  );
-  t.pass();
-});
-
-test.serial('hard links and device nodes are refused with the file system’s error', async (t) => {
-  const { directory } = await mount(t);
-  const { stderr } = await shell('cd "$1"; : > file; ln file link', directory);
-  t.regex(stderr, /Operation not permitted/);
-});
-
-test.serial('names that are not UTF-8 are not made, and not found', async (t) => {
-  const { directory } = await mount(t);
-  const errors = await python(
-    t,
-    `import errno, os, sys
-for attempt in (lambda path: os.mkdir(path), lambda path: os.stat(path)):
-    try: attempt(os.path.join(os.fsencode(sys.argv[1]), b'\\xff\\xfe'))
-    except OSError as error: print(errno.errorcode[error.errno])`,
-    directory,
-  );
-  t.is(errors, 'EILSEQ\nENOENT');
-});
-
-test.serial('extended attributes are set, listed, read in their size, and removed', async (t) => {
-  const { directory } = await mount(t);
-  await output(
-    t,
-    `cd "$1"; : > file; setfattr -n user.color -v blue file; setfattr -n user.shape -v round file
-     [ "$(getfattr --only-values -n user.color file)" = blue ]
-     [ "$(getfattr file | grep -c ^user)" = 2 ]
-     setfattr -x user.color file; [ "$(getfattr file | grep ^user)" = user.shape ]
-     if getfattr -n user.color file 2>/dev/null; then exit 1; fi`,
-    directory,
-  );
-  const large = await python(
-    t,
-    `import os, sys
-path = os.path.join(sys.argv[1], 'file')
-os.setxattr(path, 'user.large', bytes(range(256)) * 100)
-print(os.getxattr(path, 'user.large') == bytes(range(256)) * 100)
-try: os.setxattr(path, 'user.large', b'', os.XATTR_CREATE)
-except FileExistsError: print('exists')`,
-    directory,
-  );
-  t.is(large, 'True\nexists');
 });
 
 test.serial('space is reserved, holes are punched, and found again', async (t) => {
@@ -152,24 +66,6 @@ print(os.copy_file_range(source, target, 4, 3, 2), os.pread(target, 100, 0))`,
   t.is((await server.ask('statistics')).calls['copyFileRange'], 1);
 });
 
-test.serial('files are mapped into memory, and changes there are written', async (t) => {
-  const { directory } = await mount(t);
-  const mapped = await python(
-    t,
-    `import mmap, os, sys
-path = os.path.join(sys.argv[1], 'file')
-with open(path, 'wb') as file: file.write(b'a' * 10000)
-with open(path, 'r+b') as file:
-    with mmap.mmap(file.fileno(), 0) as view:
-        print(view[9999:10000])
-        view[5000:5003] = b'xyz'
-        view.flush()
-print(open(path, 'rb').read()[4999:5004])`,
-    directory,
-  );
-  t.is(mapped, `b'a'\nb'axyza'`);
-});
-
 test.serial('direct reads and writes of 1 MiB arrive in one request each', async (t) => {
   const { server, directory } = await mount(t);
   await output(
@@ -185,17 +81,6 @@ test.serial('direct reads and writes of 1 MiB arrive in one request each', async
   // The end of the file takes one more read.
   t.true((after['read'] ?? 0) - (before['read'] ?? 0) <= 9);
   t.is((after['write'] ?? 0) - (before['write'] ?? 0), 8);
-});
-
-test.serial('many programs at once read what they wrote', async (t) => {
-  const { directory } = await mount(t);
-  await output(
-    t,
-    `cd "$1"; seq 64 | xargs -P 16 -I{} sh -c 'seq {} 2000 > f{}; seq {} 2000 | cmp - f{}'
-     [ "$(ls | wc -l)" = 64 ]`,
-    directory,
-  );
-  t.pass();
 });
 
 testAsRoot('100,000 lookups and their forgets leave no inode behind', async (t) => {
@@ -282,8 +167,3 @@ testAsRoot(
     t.is(after['setAttributes'], before['setAttributes'], 'there was nothing left to drop');
   },
 );
-
-test.serial('space is shown by df', async (t) => {
-  const { directory } = await mount(t);
-  t.is(await output(t, 'df -B4096 --output=size,avail "$1" | tail -1', directory), '1073741824 536870912');
-});

@@ -6,7 +6,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ExecutionContext } from 'ava';
-import type { ServerCommands, ServerReply, ServerRequest } from './memory-server.js';
+import type {
+  DriverName,
+  MountRequest,
+  ServerCommands,
+  ServerReply,
+  ServerRequest,
+} from './memory-server.js';
 
 /** How long anything in these tests may take. */
 export const limitMs = 60_000;
@@ -109,11 +115,18 @@ export async function openDeviceForAll(): Promise<void> {
   if (process.getuid?.() === 0) await chmod('/dev/fuse', 0o666);
 }
 
+export interface MountOptions {
+  readonly user?: User;
+  readonly mount?: Omit<MountRequest, 'mountpoint'>;
+}
+
+/** How the tests of a suite that both drivers must pass are called. */
+export function titleFor(driver: DriverName, title: string): string {
+  return driver === 'kernel' ? title : `with ${driver}, ${title}`;
+}
+
 /** Mounts, as `user` if given. */
-export async function mount(
-  t: ExecutionContext,
-  options: { user?: User; mount?: Omit<Parameters<ServerCommands['mount']>[0], 'mountpoint'> } = {},
-): Promise<Mounted> {
+export async function mount(t: ExecutionContext, options: MountOptions = {}): Promise<Mounted> {
   if (options.user !== undefined) await openDeviceForAll();
   const directory = await makeMountpoint(t, options.user);
   const server = startServer(t, options.user);
