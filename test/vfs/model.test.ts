@@ -6,7 +6,7 @@ import { ModelRun, operations } from './model.js';
 const runs = Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 200);
 
 test('random operations leave the mount and the bucket as a plain model says', async (t) => {
-  t.timeout(600_000);
+  t.timeout(Math.max(600_000, runs * 10_000));
   let count = 0;
   const result = await fc.check(
     fc.asyncProperty(
