@@ -63,7 +63,7 @@ export class FuseNativeDriver implements Driver {
   async mount(options: DriverOptions): Promise<MountedFileSystem> {
     const { fileSystem, log } = options;
     const mountpoint = await resolveMountpoint(options.mountpoint, log);
-    await requireFusermount();
+    await requireFusermount(process.getuid?.() ?? 0, process.env['PATH'] ?? '');
     const started = makeDeferred<undefined>();
     let hasStarted = false;
     const operations = new FuseNativeOperations(fileSystem, ownCall());
@@ -95,8 +95,11 @@ export class FuseNativeDriver implements Driver {
     });
     const ended = over.then(async () => {
       if (!hasStarted) return;
-      await operations.end();
-      await fileSystem.stop();
+      try {
+        await operations.end();
+      } finally {
+        await fileSystem.stop();
+      }
     });
     try {
       await withStartTimeout(Promise.race([started.promise, over.then(refuseToStart)]));
@@ -183,10 +186,13 @@ async function targetOf(descriptor: string): Promise<string | undefined> {
   }
 }
 
-/** libfuse 2.9 mounts by itself for root; for others it starts fusermount, from /usr/local/bin or PATH. */
-async function requireFusermount(): Promise<void> {
-  if (process.getuid?.() === 0) return;
-  for (const directory of ['/usr/local/bin', ...(process.env['PATH'] ?? '').split(':')]) {
+/**
+ * libfuse 2.9 mounts by itself for root; for others it starts fusermount, from /usr/local/bin or PATH. Rejects with a MountError
+ * of code `NoFusermount`. `searchPath`: directories, separated by colons.
+ */
+export async function requireFusermount(uid: number, searchPath: string): Promise<void> {
+  if (uid === 0) return;
+  for (const directory of ['/usr/local/bin', ...searchPath.split(':')]) {
     const isThere = await access(path.join(directory || '.', 'fusermount'), constants.X_OK).then(
       () => true,
       () => false,

@@ -4,11 +4,14 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadNativeAddon } from '../../src/fuse/fuse-native-addon.js';
 import { MountError } from '../../src/fuse/driver.js';
+import { requireFusermount } from '../../src/fuse/fuse-native-driver.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { testLifecycle } from './driver-lifecycle-suite.js';
 import { testPrograms } from './driver-programs-suite.js';
 import {
   exitOf,
+  isMounted,
+  makeMountpoint,
   mount,
   nobody,
   openDeviceForAll,
@@ -17,6 +20,7 @@ import {
   run,
   shell,
   start,
+  startServer,
   startTalking,
   until,
   type Mounted,
@@ -64,6 +68,59 @@ test('a package without a binary for this machine is told of in one line', async
     message:
       'the package fuse-native cannot be loaded on this machine (No native build was found); leave --driver out',
   });
+});
+
+test('an ordinary user needs fusermount, and hears so; root does not', async (t) => {
+  const directory = await makeDirectory(t);
+  await t.throwsAsync(requireFusermount(1000, directory), {
+    instanceOf: MountError,
+    message: /fuse-native needs the program fusermount.*apt install fuse3/,
+  });
+  await writeFile(path.join(directory, 'fusermount'), '', { mode: 0o755 });
+  await t.notThrowsAsync(requireFusermount(1000, `/nowhere:${directory}`));
+  await t.notThrowsAsync(requireFusermount(0, ''));
+});
+
+test.serial('with fuse-native, a source that is too long is refused', async (t) => {
+  const directory = await makeMountpoint(t);
+  const server = startServer(t);
+  const source = `osirisfs:bucket/${'long/'.repeat(200)}`;
+  await t.throwsAsync(server.ask('mount', { driver: 'fuse-native', mountpoint: directory, source }), {
+    code: 'MountRefused',
+    message: /too long for fuse-native/,
+  });
+  t.false(await isMounted(directory));
+});
+
+test.serial('with fuse-native, inode numbers are counted anew in each mount', async (t) => {
+  const inodeNumbers = async (names: string): Promise<string> => {
+    const { server, directory } = await mountNatively(t);
+    await server.ask('fill', { prefix: 'entry', count: 3 });
+    return await output(t, `cd "$1"; stat -c %n:%i ${names} | sort | tr '\n' ' '`, directory);
+  };
+  t.is(await inodeNumbers('entry0 entry1'), 'entry0:2 entry1:3');
+  t.is(await inodeNumbers('entry1 entry0'), 'entry0:3 entry1:2');
+});
+
+test.serial('with fuse-native, a file that is replaced while open can be read to its end', async (t) => {
+  const { directory } = await mountNatively(t);
+  const seen = await python(
+    t,
+    `import os, sys
+os.chdir(sys.argv[1])
+for name in 'old', 'new': open(name, 'w').write(name)
+file = os.open('old', os.O_RDONLY)
+os.rename('new', 'old')
+print(os.read(file, 100), open('old').read(), sorted(name[:12] for name in os.listdir('.')))`,
+    directory,
+  );
+  t.is(seen, `b'old' new ['.fuse_hidden', 'old']`);
+  await until('it is gone', async () => (await output(t, 'ls -A "$1"', directory)) === 'old');
+});
+
+test.serial('with fuse-native, names with U+FFFD are not made', async (t) => {
+  const { directory } = await mountNatively(t);
+  t.regex((await shell('mkdir "$1/�"', directory)).stderr, /Invalid or incomplete multibyte/);
 });
 
 test.serial('with fuse-native, an mtime apart from the atime is lost', async (t) => {
