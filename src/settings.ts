@@ -182,7 +182,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     option: 'driver',
     placeholder: 'kernel|fuse-native',
     group: 'Running',
-    help: 'how the kernel is spoken to',
+    help: 'how the kernel is spoken to: by osirisfs itself, or by the npm package fuse-native',
     ...preset('kernel', oneOf(['kernel', 'fuse-native'])),
   },
   foreground: {
