@@ -138,6 +138,13 @@ export class ObjectReader {
     }
   }
 
+  /** Whether reading this version would need no request now. */
+  holds(version: ObjectVersion): boolean {
+    const { first, end } = blocksCovering({ offset: 0, length: version.size }, this.#blockBytes);
+    for (let block = first; block < end; block += 1) if (!this.#cache.has(version, block)) return false;
+    return true;
+  }
+
   /** `to` has the bytes of `from` (a copy on the server, a rename, a chmod): moves the cached blocks over. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#cache.relabel(from, to);

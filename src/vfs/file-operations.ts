@@ -7,6 +7,7 @@ import { StagedFile } from '../cache/staged-file.js';
 import { FsError } from '../errors.js';
 import type { Call, FallocateMode, HandleId, OpenFlags, OpenReply } from '../file-system.js';
 import type { VfsContext } from './context.js';
+import type { ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { waitInterruptibly } from './mutex.js';
@@ -34,7 +35,7 @@ export class FileOperations {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
-    await this.#checkVersion(node, call.signal);
+    await this.#checkVersion(node, flags, call.signal);
     while (node.isLeaving) await this.#afterOwnStore(node, call.signal);
     // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
     if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
@@ -131,7 +132,7 @@ export class FileOperations {
     // truncate(2) has no close to wait for: it is stored when it returns.
     node.pins += 1;
     try {
-      await this.#checkVersion(node, call.signal);
+      await this.#checkVersion(node, undefined, call.signal);
       if (node.isUnreadable) throw new FsError('EACCES', `truncate ${node.key}: not readable with this key`);
       await this.#change(node, call, () => this.contentOf(node).truncate(size, call.signal));
       if (node.handles.size === 0) await this.#context.writeBack.store(node, call.signal);
@@ -252,7 +253,7 @@ export class FileOperations {
     await this.#context.writeBack.closeContent(node, content);
   }
 
-  async #checkVersion(node: FileNode, signal: AbortSignal): Promise<void> {
+  async #checkVersion(node: FileNode, flags: OpenFlags | undefined, signal: AbortSignal): Promise<void> {
     const { resolver, clock, defaults, kernel } = this.#context;
     if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced or removed`);
     // A file that has changes of its own, or is being stored, is ahead of the bucket.
@@ -260,7 +261,7 @@ export class FileOperations {
     const validatedAtMs = clock.monotonicMs();
     const known = node.info;
     try {
-      const info = await resolver.head(node.key, signal);
+      const info = await this.#ask(node.key, known, flags, signal);
       if (node.info !== known || node.content?.isDirty || isBusy(node)) return; // changed here meanwhile
       const attributes = attributesOfObject(info, false, defaults);
       const isOther = isOtherVersion(node, info);
@@ -285,6 +286,30 @@ export class FileOperations {
         throw new FsError('ESTALE', `open ${node.key}: gone from the bucket`, { cause: error });
       }
       throw toFsError(error, `open ${node.key}`);
+    }
+  }
+
+  /** What the bucket has now. Of a small file that is opened to be read the bytes come along, which saves a request. */
+  async #ask(
+    key: string,
+    known: ObjectInfo,
+    flags: OpenFlags | undefined,
+    signal: AbortSignal,
+  ): Promise<ObjectInfo> {
+    const { store, reader, resolver, infos } = this.#context;
+    const isRead = flags?.read === true && !flags.write;
+    if (!isRead || known.size === 0 || known.size > fetchedAtOpenBytes || reader.holds(known)) {
+      return await resolver.head(key, signal);
+    }
+    try {
+      const range = { offset: 0, length: fetchedAtOpenBytes };
+      const { info, bytes } = await store.get(key, { range }, signal);
+      infos.set(info);
+      reader.seed(info, 0, bytes);
+      return info;
+    } catch (error) {
+      if (isStoreError(error, 'RangeNotSatisfiable')) return await resolver.head(key, signal); // empty by now
+      throw error;
     }
   }
 
@@ -411,6 +436,8 @@ export class FileOperations {
 const keptRestBytes = 1024 * 1024;
 
 /** Staged bytes are copied in steps of this size, so that one call holds little memory. */
+/** A GET of this size takes RGW hardly longer than a HEAD. */
+const fetchedAtOpenBytes = 128 * 1024;
 const copyStepBytes = 4 * 1024 * 1024;
 
 /** The compiler takes a lock that was free before a wait for free afterwards. */
