@@ -32,7 +32,7 @@ cephTest(
           { directory: one.directory, ttlSeconds: 30 },
           { directory: two.directory, ttlSeconds: 1 },
         ],
-        changes: isFullSize ? 4000 : 160,
+        changes: isFullSize ? 4000 : 100,
         seed,
       },
       limit,
