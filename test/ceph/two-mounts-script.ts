@@ -156,13 +156,18 @@ def read(source):
     if not file.beside[mount].acquire(blocking=False): return
     try:
         if len(file.held[mount]) < 3 and source.random() < 0.5:
-            opening = time.monotonic()
+            opening, least = time.monotonic(), file.done
             try: file.held[mount].append(Held(source, file, mount))
             except FileNotFoundError:
                 # What a listing said may be believed for so long.
                 if not file.may_be_absent(opening - mounts[mount]['ttlSeconds'] - 1):
                     problem('%s is absent by %d after version %d was stored' % (file.name, mount, file.done))
                 count('absent')
+            except OSError as error:
+                # Linux looks the name up again once; then the file must have been replaced a second time.
+                if error.errno != errno.ESTALE or file.begun < least + 2:
+                    problem('opening %s by %d: %r, versions %d to %d' % (file.name, mount, error, least, file.begun))
+                count('ESTALE at open')
         elif source.random() < 0.1: read_mapping(file, mount)
         elif file.held[mount]: advance(source, file, mount, source.choice(file.held[mount]), source.random() < 0.5)
     finally: file.beside[mount].release()
