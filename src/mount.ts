@@ -16,7 +16,7 @@ import { buildStack } from './stack.js';
 export interface Stack {
   readonly driver: Driver;
   readonly fileSystem: FileSystem;
-  /** Resolves when the bucket has everything that was changed before the call. */
+  /** Resolves when the bucket has everything that was changed and closed before the call. */
   synchronizeAll(): Promise<void>;
   /** What the bucket does not have yet, for people to read. */
   pendingPaths(): readonly string[];

@@ -154,7 +154,7 @@ export class BucketFileSystem implements FileSystem {
   async stop(): Promise<void> {
     const { writeBack, inodes } = this.#context;
     try {
-      await writeBack.drain(this.#abandon.signal);
+      await writeBack.drain(this.#abandon.signal, 'everything');
     } finally {
       writeBack.stop();
       for (const node of inodes.nodes()) {
@@ -163,9 +163,9 @@ export class BucketFileSystem implements FileSystem {
     }
   }
 
-  /** sync(2): resolves when the bucket has everything that was changed before the call. */
+  /** Resolves when the bucket has everything that was changed and closed before the call. */
   async synchronizeAll(): Promise<void> {
-    await this.#context.writeBack.drain(this.#abandon.signal);
+    await this.#context.writeBack.drain(this.#abandon.signal, 'what is closed');
   }
 
   /** Gives up what cannot be stored: `stop` then rejects if something is left. */

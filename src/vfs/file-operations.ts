@@ -37,6 +37,7 @@ export class FileOperations {
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
     await this.#checkVersion(node, flags, call.signal);
     while (node.isLeaving) await this.#afterOwnStore(node, call.signal);
+    if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced`);
     // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
     if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
     if (node.isUnreadable) {

@@ -54,6 +54,12 @@ export interface CopiedObject {
   readonly headers: ObjectHeaders;
 }
 
+/**
+ * `what is closed`: not what somebody has open to write and has not stored yet. Others must not see the half of it; its close
+ * will store it, attributes included.
+ */
+type Scope = 'everything' | 'what is closed';
+
 interface Scheduled {
   readonly timer: NodeJS.Timeout;
   readonly failures: number;
@@ -87,18 +93,22 @@ export class WriteBack {
 
   /** Resolves when the bucket has everything of this node. Rejects with an FsError; what is not stored is kept. */
   async store(node: Node, signal: AbortSignal): Promise<void> {
+    await this.#store(node, signal, 'everything');
+  }
+
+  async #store(node: Node, signal: AbortSignal, what: Scope): Promise<void> {
     for (let isDone = false; !isDone;) {
       await this.waitForMoves(node, signal);
       isDone = await node.lock.run(async () => {
         if (isMoving(node)) return false;
-        await this.storeLocked(node, signal);
+        await this.storeLocked(node, signal, what);
         return true;
       }, signal);
     }
   }
 
   /** As `store`, for a caller that holds the node's lock. */
-  async storeLocked(node: Node, signal: AbortSignal): Promise<void> {
+  async storeLocked(node: Node, signal: AbortSignal, what: Scope = 'everything'): Promise<void> {
     if (node.isRemoved) {
       this.cancel(node);
       return;
@@ -107,7 +117,9 @@ export class WriteBack {
       if (node.kind === 'directory') {
         if (node.hasUnstoredAttributes) await this.putMarker(node, signal);
       } else {
-        if (node.content?.isDirty) await this.#commit(node, signal);
+        if (node.content?.isDirty && (what === 'everything' || !isBeingWritten(node))) {
+          await this.#commit(node, signal);
+        }
         if (node.hasUnstoredAttributes && !node.content?.isDirty) await this.#copyForAttributes(node, signal);
       }
     } catch (error) {
@@ -136,18 +148,20 @@ export class WriteBack {
     this.#unschedule(node);
   }
 
-  /** Stores everything; keeps trying while the server fails. Rejects only when `signal` aborts, with what is left. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /** Stores everything, or what is closed; keeps trying while the server fails. Rejects only when `signal` aborts, with what is left. */
+  async drain(signal: AbortSignal, what: Scope): Promise<void> {
+    const pendingNodes = () =>
+      this.#pendingNodes().filter((node) => what === 'everything' || !isBeingWritten(node));
     for (let failures = 0; ; failures += 1) {
-      const nodes = this.#pendingNodes();
+      const nodes = pendingNodes();
       if (nodes.length === 0) return;
       let lastError: unknown;
       for (let i = 0; i < nodes.length; i += drainParallelism) {
         const batch = nodes.slice(i, i + drainParallelism);
-        const results = await Promise.allSettled(batch.map((node) => this.store(node, signal)));
+        const results = await Promise.allSettled(batch.map((node) => this.#store(node, signal, what)));
         for (const result of results) if (result.status === 'rejected') lastError = result.reason;
       }
-      const left = this.#pendingNodes();
+      const left = pendingNodes();
       if (left.length === 0) return;
       this.#options.log.warn(
         { keys: left.slice(0, 10).map((node) => node.key), count: left.length, error: lastError },
@@ -306,7 +320,7 @@ export class WriteBack {
     this.#running.add(node);
     node.pins += 1;
     try {
-      await this.store(node, AbortSignal.timeout(attemptTimeoutMs));
+      await this.#store(node, AbortSignal.timeout(attemptTimeoutMs), 'what is closed');
     } catch (error) {
       this.#afterFailure(node, error, failures);
     } finally {
@@ -343,6 +357,12 @@ export class WriteBack {
     );
     this.#schedule(node, retryDelayMs(failures), failures + 1);
   }
+}
+
+function isBeingWritten(node: Node): boolean {
+  if (node.kind !== 'file' || node.content?.isDirty !== true) return false;
+  for (const handle of node.handles) if (handle.canWrite) return true;
+  return false;
 }
 
 function isPending(node: Node): boolean {

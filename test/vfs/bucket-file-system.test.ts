@@ -887,3 +887,20 @@ test('opening a small file to read it costs one request with its bytes, and ever
   await writer.close();
   t.is(store.requestCount('get'), 0);
 });
+
+test('attributes that are due do not put a half-written file into the bucket', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount({ attributeDelayMs: 20 });
+  await client.writeFile('f', 'the whole of the old content');
+  await client.setAttributes('f', { mode: 0o600 });
+  const file = await client.open('f', { ...writeFlags, truncate: true });
+  await file.write(0, 'half');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await fs.synchronizeAll();
+  t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');
+  await file.write(4, ' and the rest');
+  await file.close();
+  t.is(fixture.store.contentOf('f')?.toString(), 'half and the rest');
+  t.is(fixture.store.objects.get('f')?.info.metadata['mode'], String(0o100600));
+  t.deepEqual(fs.pendingKeys(), []);
+});

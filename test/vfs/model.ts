@@ -513,7 +513,12 @@ export class ModelRun {
   /** After a store that failed, or that nobody waited for: waits until the background has done it. */
   async #settle(file: ModelFile): Promise<void> {
     await this.#synchronizeAll();
-    commit(file);
+    if (!this.#isBeingWritten(file)) commit(file);
+  }
+
+  /** The bucket is not to see it before a close or fsync. */
+  #isBeingWritten(file: ModelFile): boolean {
+    return file.isDirty && this.#handles.some((handle) => handle.file === file && handle.canWrite);
   }
 
   async #closeAll(): Promise<void> {
@@ -529,7 +534,7 @@ export class ModelRun {
   async #synchronizeAll(): Promise<void> {
     this.#endFailing();
     await this.#mount.fs.synchronizeAll();
-    for (const file of this.#files.values()) commit(file);
+    for (const file of this.#files.values()) if (!this.#isBeingWritten(file)) commit(file);
   }
 
   async #mayFail<T>(attempt: () => Promise<T>): Promise<T | undefined> {
