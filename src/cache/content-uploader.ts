@@ -93,10 +93,14 @@ export class ContentUploader {
     return span !== undefined && this.#hasSent(span.offset, span.length);
   }
 
-  /** The same for cutting the file at `size`: the part that is cut through has to be put together anew. */
+  /**
+   * The same for cutting the file at `size`: the part that is cut through has to be put together anew, and parts that are cut off
+   * cannot be left out of the upload.
+   */
   needsCommitToCut(size: number): boolean {
     const span = this.#stream?.spanOf(size, 1);
-    return span !== undefined && this.#hasSent(span.offset, size - span.offset);
+    if (span !== undefined && this.#hasSent(span.offset, size - span.offset)) return true;
+    return this.#stream?.hasOthersIfCut(size) === true && this.#hasSent(0, size);
   }
 
   /** [offset, offset + length) is about to change. From now on no chunk of the parts that have it is given up. */
@@ -250,6 +254,10 @@ export class ContentUploader {
     const around = this.#planAround(stream);
     if (!around) {
       if (this.#hasSent()) throw new FsError('EFBIG', `${target.key}: too large for the store`);
+      this.#dropStream();
+      return undefined;
+    }
+    if (!this.#hasSent() && stream.hasOthers(around.head.length, around.tail.length)) {
       this.#dropStream();
       return undefined;
     }

@@ -49,11 +49,24 @@ export class MultipartUpload {
   readonly headers: ObjectHeaders;
   readonly #services: UploadServices;
   #id: Promise<string> | undefined;
+  /** The numbers of all parts that the server may have. Ceph completes an upload only with all of them. */
+  readonly #sentNumbers = new Set<number>();
 
   constructor(services: UploadServices, key: string, headers: ObjectHeaders) {
     this.#services = services;
     this.key = key;
     this.headers = headers;
+  }
+
+  /** The highest number of a part that the server may have; 0 if it has none. */
+  get lastSentNumber(): number {
+    return Math.max(0, ...this.#sentNumbers);
+  }
+
+  /** Whether the server may have a part of which `isListed` says that it is none of the object. */
+  hasOthers(isListed: (partNumber: number) => boolean): boolean {
+    for (const number of this.#sentNumbers) if (!isListed(number)) return true;
+    return false;
   }
 
   /** Begins the upload at the first call, and again after a failure. */
@@ -83,6 +96,7 @@ export class MultipartUpload {
     const what = `part ${partNumber} of ${this.key}`;
     return limiter.run(copyFrom ? 0 : length, signal, what, async () => {
       if (!isWanted()) return undefined;
+      this.#sentNumbers.add(partNumber);
       if (copyFrom) {
         const range = { offset: copyFrom.offset, length };
         const source = { key: copyFrom.version.key, ifMatch: copyFrom.version.etag, range };

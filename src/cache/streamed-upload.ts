@@ -91,6 +91,22 @@ export class StreamedUpload {
     return this.#failure;
   }
 
+  /** Whether the server has a part that would be none of the object, which Ceph does not complete then. */
+  hasOthers(headCount: number, tailCount: number): boolean {
+    const end = this.nextPartNumber + tailCount;
+    return this.#upload.hasOthers(
+      (number) => number <= headCount || (number > this.reservedParts && number < end),
+    );
+  }
+
+  /** Whether cutting the file at `size` would leave the server with such a part. */
+  hasOthersIfCut(size: number): boolean {
+    const kept = this.#parts.filter(({ offset, length }) => offset + length <= size);
+    const last = kept.at(-1);
+    const needsTail = size > (last ? last.offset + last.length : this.start);
+    return this.#upload.lastSentNumber > this.reservedParts + kept.length + (needsTail ? 1 : 0);
+  }
+
   /** Sends the parts that are full by now: everything from the frontier to `stagedEnd` is staged. */
   advance(stagedEnd: number): void {
     if (this.#failure !== undefined) {

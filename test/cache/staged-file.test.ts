@@ -324,3 +324,21 @@ test('calls that overlap leave the file as if they had come one after the other'
   t.deepEqual(store.contentOf('file'), expected);
   t.is(store.uploads.size, 0);
 });
+
+test('a file cut after a completion failed leaves no part behind that the server would miss', async (t) => {
+  for (const memoryChunks of [4, 16]) {
+    const store = makeStore();
+    const { file } = makeFile(t, store, undefined, { memoryChunks, spillBytes: 0 });
+    await file.write(0, Buffer.alloc(129, 'a'), never);
+    store.failNext('completeUpload', 'ServerError');
+    await file.commit(never).catch(() => undefined); // one PUT, if all of it is still here
+    await file.truncate(128, never);
+    await file.commit(never);
+    t.is(store.contentOf('file')?.toString(), 'a'.repeat(128));
+    await file.write(128, Buffer.alloc(400, 'b'), never);
+    await file.truncate(100, never);
+    await file.commit(never);
+    t.is(store.contentOf('file')?.toString(), 'a'.repeat(100));
+    await file.discard();
+  }
+});
