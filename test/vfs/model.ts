@@ -238,15 +238,16 @@ export class ModelRun {
     const { client } = this.#mount;
     const existing = this.#files.get(path);
     const hasParent = this.#directories.has(parentOf(path));
-    let open: OpenFile;
     if (mode === 'read' || mode === 'write') {
       const attempt = client.open(path, mode === 'read' ? readFlags : writeFlags);
       if (!existing) {
         await this.#expectFailure(attempt, 'ENOENT', path);
         return;
       }
-      open = await attempt;
-      this.#handles.push({ file: existing, open, canWrite: mode === 'write', hasWritten: false });
+      // The bytes of a small file come with its open.
+      const opened = await this.#mayFail(() => attempt);
+      if (!opened) return;
+      this.#handles.push({ file: existing, open: opened, canWrite: mode === 'write', hasWritten: false });
       existing.openCount += 1;
       return;
     }
@@ -263,7 +264,7 @@ export class ModelRun {
       await this.#expectFailure(attempt, 'EEXIST', path);
       return;
     }
-    open = await attempt;
+    const open = await attempt;
     const file = existing ?? { content: Buffer.alloc(0), stored: undefined, isDirty: true, openCount: 0 };
     const isTruncated = existing !== undefined && mode === 'truncate';
     if (isTruncated && file.content.length > 0) {
