@@ -193,23 +193,31 @@ export class ContentUploader {
 
   /** Head and tail of what is streamed; undefined if there are too few part numbers for them. */
   #planAround(stream: StreamedUpload): { head: PlannedPart[]; tail: PlannedPart[] } | undefined {
-    const { extents, size } = this.#services.content;
-    const limitParts = (maxParts: number) => ({ ...this.#limits, maxParts });
     try {
-      return {
-        head:
-          stream.start === 0
-            ? []
-            : planParts(extents.slice(0, stream.start), limitParts(stream.reservedParts), 'more'),
-        tail: planParts(
-          extents.slice(stream.frontier, size - stream.frontier),
-          limitParts(this.#limits.maxParts + 1 - stream.nextPartNumber),
-        ),
-      };
+      const planned = this.#planWith(stream, this.#limits);
+      if (!stream.hasOthers(planned.head.length, planned.tail.length)) return planned;
+      // An earlier try has sent more parts, none of which can be left out: as many as possible.
+      const { minPartSize } = this.#limits;
+      return this.#planWith(stream, {
+        ...this.#limits,
+        sendPartBytes: minPartSize,
+        copyPartBytes: minPartSize,
+      });
     } catch (error) {
       if (error instanceof RangeError) return undefined;
       throw error;
     }
+  }
+
+  #planWith(stream: StreamedUpload, limits: PlanLimits): { head: PlannedPart[]; tail: PlannedPart[] } {
+    const { extents, size } = this.#services.content;
+    const head =
+      stream.start === 0
+        ? []
+        : planParts(extents.slice(0, stream.start), { ...limits, maxParts: stream.reservedParts }, 'more');
+    const maxParts = limits.maxParts + 1 - stream.nextPartNumber;
+    const rest = extents.slice(stream.frontier, size - stream.frontier);
+    return { head, tail: planParts(rest, { ...limits, maxParts }) };
   }
 
   #isStoredAsBase(): boolean {
