@@ -1,0 +1,60 @@
+/** What is stored of an object beside its bytes, and its form on disk: a line of JSON and a line that authenticates it. */
+import type { CustomerKey } from '../../customer-key.js';
+import type { Segment } from './data-files.js';
+import { authenticate, isAuthentic, recordKeyOf, type Protection } from './protection.js';
+import { DamagedFileError } from './sealing.js';
+
+export interface ObjectRecord {
+  readonly bucket: string;
+  readonly key: string;
+  /** Plaintext bytes of all segments. */
+  readonly size: number;
+  /** Without quotes. */
+  readonly etag: string;
+  readonly modifiedMs: number;
+  /** By lower-case name: content-type and its like. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** By lower-case name, without `x-amz-meta-`. Each character is one byte of the header. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly segments: readonly Segment[];
+  /** Absent if the object is not encrypted; present, every segment has a salt. */
+  readonly protection?: Protection;
+}
+
+/** A record with what its file says of its authenticity. */
+export interface StoredRecord {
+  readonly record: ObjectRecord;
+  readonly text: string;
+  readonly code: string;
+}
+
+/** `recordKey` of the record's protection; undefined if it has none. */
+export function serializeRecord(record: ObjectRecord, recordKey: Uint8Array | undefined): string {
+  const text = JSON.stringify(record);
+  return `${text}\n${recordKey === undefined ? '' : authenticate(recordKey, text)}\n`;
+}
+
+/** Throws a `DamagedFileError` if it is no record at all. Whether it is authentic, only the customer key can tell. */
+export function parseRecord(content: string): StoredRecord {
+  const [text = '', code] = content.split('\n');
+  let record: ObjectRecord;
+  try {
+    record = JSON.parse(text) as ObjectRecord;
+  } catch (cause) {
+    throw new DamagedFileError('a record is not readable', { cause });
+  }
+  // Enough to know it from other files and from part of a record; who forges one has to forge the code too.
+  if (code === undefined || typeof record.key !== 'string' || !Array.isArray(record.segments)) {
+    throw new DamagedFileError('a record is cut short');
+  }
+  return { record, text, code };
+}
+
+/** Throws a `DamagedFileError` if the record was changed. `customerKey` must be the record's. */
+export function checkAuthentic(stored: StoredRecord, customerKey: CustomerKey): void {
+  const { protection } = stored.record;
+  if (protection === undefined) return;
+  if (!isAuthentic(recordKeyOf(protection, customerKey), stored.text, stored.code)) {
+    throw new DamagedFileError('a record is not what was stored');
+  }
+}
