@@ -1,0 +1,82 @@
+/**
+ * Where Ceph's RGW (16.2) and AWS differ, each difference by its name. Whatever is not here is the same for both, or the
+ * gateway does not have it.
+ */
+
+export interface Flavor {
+  readonly name: FlavorName;
+  /** CopyObject from or to an encrypted object; otherwise NotImplemented from one, and a plain copy to one. */
+  readonly copiesEncryptedObjects: boolean;
+  /** GET and HEAD of a plain object with a customer key is InvalidRequest; otherwise the key is ignored. */
+  readonly refusesUnneededCustomerKey: boolean;
+  /** The ETag of an encrypted object says nothing of its content; otherwise it is the MD5 as for plain ones. */
+  readonly hasOpaqueEtags: boolean;
+  /** On completions, deletions and the sources of copied parts; otherwise the conditions are ignored. */
+  readonly honoursLateConditions: boolean;
+  /** If-Match of a PUT is compared as HTTP says; otherwise the header has to be the ETag without quotes. */
+  readonly unquotesIfMatchOfPuts: boolean;
+  /** A completion may leave out parts; otherwise it has to list all that were uploaded. */
+  readonly completesSomeParts: boolean;
+  /** Bodies in signed chunks with a trailer, or of unknown length; otherwise MissingContentLength. */
+  readonly takesTrailers: boolean;
+  /** x-amz-checksum-* are compared; otherwise they are ignored. */
+  readonly verifiesChecksums: boolean;
+  /** Signatures of version 2; otherwise InvalidRequest. */
+  readonly acceptsSignatureV2: boolean;
+  /** The reply to a completion names the ETag; otherwise it leaves it empty. */
+  readonly namesEtagOfCompletion: boolean;
+  /** Making one's own bucket again changes nothing; otherwise BucketAlreadyOwnedByYou. */
+  readonly recreatesBuckets: boolean;
+  /** Policies see the SSE-C headers of every request that writes; otherwise one header, and of PUTs only. */
+  readonly showsPoliciesCustomerKeys: boolean;
+  /** In policies, a negated operator holds for what is missing; otherwise it does not. */
+  readonly negatesMissingValues: boolean;
+  /** The server-side encryption headers without a customer key are refused; otherwise AES256 is ignored. */
+  readonly refusesOtherEncryption: boolean;
+  readonly maxMetadataBytes: number;
+  readonly tooLongKey: 'InvalidObjectName' | 'KeyTooLongError';
+}
+
+export const flavorNames = ['rgw', 'aws'] as const;
+export type FlavorName = (typeof flavorNames)[number];
+
+export const flavors: Readonly<Record<FlavorName, Flavor>> = {
+  rgw: {
+    name: 'rgw',
+    copiesEncryptedObjects: false,
+    refusesUnneededCustomerKey: false,
+    hasOpaqueEtags: false,
+    honoursLateConditions: false,
+    unquotesIfMatchOfPuts: false,
+    completesSomeParts: false,
+    takesTrailers: false,
+    verifiesChecksums: false,
+    acceptsSignatureV2: true,
+    namesEtagOfCompletion: false,
+    recreatesBuckets: true,
+    showsPoliciesCustomerKeys: false,
+    negatesMissingValues: false,
+    refusesOtherEncryption: false,
+    maxMetadataBytes: 15_000, // RGW has no limit but that of all headers; 15,000 were tried
+    tooLongKey: 'InvalidObjectName',
+  },
+  aws: {
+    name: 'aws',
+    copiesEncryptedObjects: true,
+    refusesUnneededCustomerKey: true,
+    hasOpaqueEtags: true,
+    honoursLateConditions: true,
+    unquotesIfMatchOfPuts: true,
+    completesSomeParts: true,
+    takesTrailers: true,
+    verifiesChecksums: true,
+    acceptsSignatureV2: false,
+    namesEtagOfCompletion: true,
+    recreatesBuckets: false,
+    showsPoliciesCustomerKeys: true,
+    negatesMissingValues: true,
+    refusesOtherEncryption: true,
+    maxMetadataBytes: 2048,
+    tooLongKey: 'KeyTooLongError',
+  },
+};

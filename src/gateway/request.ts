@@ -1,0 +1,80 @@
+/** What a request is about, read once from its line and headers: bucket, key, query. Path-style addresses only. */
+import type { IncomingMessage } from 'node:http';
+import { S3Error } from './s3-error.js';
+
+export interface S3Request {
+  readonly method: string;
+  /** '' for the service itself. */
+  readonly bucket: string;
+  /** '' for the bucket itself. */
+  readonly key: string;
+  /** As it came, still percent-encoded. */
+  readonly rawPath: string;
+  /** Decoded, in the order in which they came. A name without `=` has the value ''. */
+  readonly query: readonly (readonly [name: string, value: string])[];
+  readonly isSecure: boolean;
+  readonly message: IncomingMessage;
+  /** To be called before the body is read: a client that asked whether it should send it gets its answer. */
+  readonly sendContinue: () => void;
+}
+
+/** Throws an `S3Error` if the address makes no sense. */
+export function parseRequest(
+  message: IncomingMessage,
+  isSecure: boolean,
+  sendContinue: () => void,
+): S3Request {
+  const target = message.url ?? '/';
+  if (!target.startsWith('/')) throw new S3Error('InvalidURI', 'The request target must be a path.');
+  const queryAt = target.indexOf('?');
+  const rawPath = queryAt === -1 ? target : target.slice(0, queryAt);
+  const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(rawPath) ?? [];
+  return {
+    method: message.method ?? '',
+    bucket: decode(bucket),
+    key: decode(key),
+    rawPath,
+    query: queryAt === -1 ? [] : parseQuery(target.slice(queryAt + 1)),
+    isSecure,
+    message,
+    sendContinue,
+  };
+}
+
+export function queryValue(request: S3Request, name: string): string | undefined {
+  return request.query.find(([candidate]) => candidate === name)?.[1];
+}
+
+/** Of a header that is not among those of which Node makes a list; without space around it. */
+export function headerOf(request: S3Request, name: string): string | undefined {
+  const value = request.message.headers[name];
+  return typeof value === 'string' ? value.trim() : undefined;
+}
+
+/** Undefined if there is none. Throws `InvalidArgument` unless it is a whole number up to `maximum`. */
+export function queryNumber(request: S3Request, name: string, maximum: number): number | undefined {
+  const value = queryValue(request, name);
+  if (value === undefined || value === '') return undefined;
+  if (!/^\d{1,9}$/.test(value)) throw new S3Error('InvalidArgument', `${name} is not a whole number.`);
+  return Math.min(Number(value), maximum);
+}
+
+function parseQuery(text: string): [string, string][] {
+  return text
+    .split('&')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const at = part.indexOf('=');
+      const [name, value] = at === -1 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)];
+      return [decode(name), decode(value)];
+    });
+}
+
+/** Signers encode a space as %20 and a plus as %2B, but many clients send an unencoded plus for itself. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (cause) {
+    throw new S3Error('InvalidObjectName', 'The address is not percent-encoded UTF-8.', { cause });
+  }
+}
