@@ -14,6 +14,7 @@ const packageOwners = [
   { owners: ['fuse'], packages: ['fuse-native'] },
   { owners: ['cache'], packages: ['lru-cache'] },
   { owners: ['s3'], packages: ['@aws-sdk/*', '@smithy/*'] },
+  { owners: ['gateway'], packages: ['koa', '@peculiar/x509', 'reflect-metadata', 'fast-xml-parser'] },
   { owners: ['cli'], packages: ['yargs', 'yargs/*', 'smol-toml'] },
 ];
 

@@ -1,0 +1,25 @@
+/** The plaintext of an object, segment by segment. */
+import type { CustomerKey } from '../../customer-key.js';
+import type { ByteRange } from '../ranges.js';
+import type { DataFiles } from '../storage/data-files.js';
+import type { ObjectRecord } from '../storage/object-record.js';
+
+/** The object must be held. `range` undefined: all of it. Throws a `DamagedFileError` before a byte that was not stored. */
+export async function* bytesOf(
+  data: DataFiles,
+  record: ObjectRecord,
+  customerKey: CustomerKey | undefined,
+  range: ByteRange | undefined,
+): AsyncGenerator<Buffer> {
+  const { offset, length } = range ?? { offset: 0, length: record.size };
+  const end = offset + length;
+  let start = 0;
+  for (const segment of record.segments) {
+    const from = Math.max(offset, start);
+    const to = Math.min(end, start + segment.size);
+    if (from < to || record.size === 0) {
+      yield* data.read(segment, customerKey, from - start, Math.max(0, to - from));
+    }
+    start += segment.size;
+  }
+}

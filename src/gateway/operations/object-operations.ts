@@ -1,0 +1,108 @@
+/** GET, HEAD, PUT and DELETE of one object. */
+import { randomBytes } from 'node:crypto';
+import { checkLateConditions, checkReadConditions, checkWriteConditions } from '../conditions.js';
+import {
+  customerKeyOf,
+  encryptionReplyHeaders,
+  newObjectKeyOf,
+  openingKeyOf,
+} from '../encryption-headers.js';
+import { parseRange } from '../ranges.js';
+import { noContent, quoted, type Reply } from '../reply.js';
+import { headerOf } from '../request.js';
+import type { ObjectRecord } from '../storage/object-record.js';
+import { protect, recordKeyOf } from '../storage/protection.js';
+import {
+  authorize,
+  headersForPolicy,
+  noSuchKey,
+  requireBucket,
+  requireValidKey,
+  type OperationContext,
+} from './context.js';
+import { bytesOf } from './object-bytes.js';
+import { newObjectHeaders, objectReplyHeaders } from './object-headers.js';
+
+/** GET and HEAD. */
+export async function readObject(context: OperationContext): Promise<Reply> {
+  const { request, flavor, storage } = context;
+  const bucket = requireBucket(context);
+  authorize(context, bucket, 's3:GetObject');
+  const held = await bucket.hold(request.key);
+  if (held === undefined) throw noSuchKey();
+  let isHandedOver = false;
+  try {
+    const { record } = held;
+    const customerKey = openingKeyOf(request, record.protection, customerKeyOf(request), flavor);
+    if (customerKey !== undefined) held.check(customerKey);
+    checkReadConditions(request, record);
+    const range = parseRange(headerOf(request, 'range'), record.size);
+    const { offset, length } = range ?? { offset: 0, length: record.size };
+    const headers = {
+      ...objectReplyHeaders(request, record),
+      ...encryptionReplyHeaders(customerKey),
+      'content-length': String(length),
+      ...(range && { 'content-range': `bytes ${offset}-${offset + length - 1}/${record.size}` }),
+    };
+    const status = range === undefined ? 200 : 206;
+    if (request.method === 'HEAD') return { status, headers };
+    const bytes = bytesOf(storage.data, record, customerKey, range);
+    // If the first bytes cannot be read, the client is told by the status and not by a broken connection.
+    const first = await bytes.next();
+    isHandedOver = true;
+    const done = async () => {
+      await bytes.return(undefined);
+      await held.release();
+    };
+    return { status, headers, body: concatenated(first, bytes), done };
+  } finally {
+    if (!isHandedOver) await held.release();
+  }
+}
+
+export async function putObject(context: OperationContext): Promise<Reply> {
+  const { request, flavor, storage, nowMs } = context;
+  const bucket = requireBucket(context);
+  requireValidKey(context);
+  const customerKey = newObjectKeyOf(request, flavor);
+  authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
+  const fields = newObjectHeaders(request, flavor);
+  checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body comes for nothing
+  const payload = context.payload();
+  const segment = await storage.data.write(payload.bytes, customerKey);
+  const protection = customerKey && protect(customerKey);
+  const record: ObjectRecord = {
+    bucket: bucket.info.name,
+    key: request.key,
+    size: segment.size,
+    etag:
+      customerKey !== undefined && flavor.hasOpaqueEtags ? randomBytes(16).toString('hex') : payload.md5(),
+    modifiedMs: nowMs,
+    ...fields,
+    segments: [segment],
+    ...(protection && { protection }),
+  };
+  const recordKey = customerKey && protection && recordKeyOf(protection, customerKey);
+  await bucket.put(record, recordKey, (current) => checkWriteConditions(request, flavor, current));
+  return {
+    status: 200,
+    headers: { etag: quoted(record.etag), ...encryptionReplyHeaders(customerKey), ...payload.verified() },
+  };
+}
+
+export async function deleteObject(context: OperationContext): Promise<Reply> {
+  const { request, flavor } = context;
+  const bucket = requireBucket(context);
+  authorize(context, bucket, 's3:DeleteObject');
+  await bucket.delete(request.key, (current) => checkLateConditions(request, flavor, current));
+  return noContent;
+}
+
+async function* concatenated(
+  first: IteratorResult<Buffer>,
+  rest: AsyncGenerator<Buffer>,
+): AsyncGenerator<Buffer> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}

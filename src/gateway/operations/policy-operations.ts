@@ -1,0 +1,25 @@
+/** The policy of a bucket. Only its owner comes here, and no policy can lock the owner out of it. */
+import { textOf } from '../payload.js';
+import { parsePolicy } from '../policy/parse-policy.js';
+import { noContent, type Reply } from '../reply.js';
+import { S3Error } from '../s3-error.js';
+import { requireBucket, type OperationContext } from './context.js';
+
+export function getPolicy(context: OperationContext): Promise<Reply> {
+  const { policy } = requireBucket(context);
+  if (policy === undefined) throw new S3Error('NoSuchBucketPolicy', 'The bucket policy does not exist.');
+  return Promise.resolve({ status: 200, headers: { 'content-type': 'application/json' }, body: policy });
+}
+
+export async function putPolicy(context: OperationContext): Promise<Reply> {
+  const bucket = requireBucket(context);
+  const text = await textOf(context.payload());
+  parsePolicy(text, bucket.info.name);
+  await bucket.setPolicy(text);
+  return noContent;
+}
+
+export async function deletePolicy(context: OperationContext): Promise<Reply> {
+  await requireBucket(context).setPolicy(undefined);
+  return noContent;
+}
