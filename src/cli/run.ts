@@ -5,6 +5,12 @@ import type { MountDependencies } from '../mount.js';
 import { findUnknownOption, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { explainError } from './explain-error.js';
 import {
+  describeGatewayOptions,
+  gatewayDescription,
+  gatewayOptions,
+  gatewayUsage,
+} from './gateway-options.js';
+import {
   describeKeygenOptions,
   keygenDescription,
   keygenOptions,
@@ -42,6 +48,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['umount', umountOptions],
   ['unmount', umountOptions],
   ['keygen', keygenOptions],
+  ['gateway', gatewayOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -99,7 +106,11 @@ function commandLine(
     .command(keygenUsage, keygenDescription, describeKeygenOptions, async (parsed: ParsedArguments) =>
       conclude(await runKeygen(parsed)),
     )
-    .demandCommand(1, 1, 'which command? mount, umount or keygen')
+    .command(gatewayUsage, gatewayDescription, describeGatewayOptions, async (parsed: ParsedArguments) => {
+      const { runGateway } = await import('./gateway-command.js'); // the others start faster without its server
+      conclude(await runGateway(parsed));
+    })
+    .demandCommand(1, 1, 'which command? mount, umount, keygen or gateway')
     .strict()
     .recommendCommands()
     .parserConfiguration({

@@ -1,0 +1,157 @@
+/** HTTP and HTTPS by Koa: requests in, replies out, limits on how much and how long. What they mean is left to the operations. */
+import { randomBytes } from 'node:crypto';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import Koa from 'koa';
+import type { Log } from '../log.js';
+import { errorReply, logError, toS3Error } from './error-reply.js';
+import type { Reply } from './reply.js';
+import { parseRequest, type S3Request } from './request.js';
+
+export interface Listening {
+  readonly host: string;
+  /** The one that the system chose, if 0 was asked for. */
+  readonly port: number;
+  /** Lets requests under way finish, for at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Undefined: plain HTTP. PEM. */
+  readonly tls: { readonly certificate: string; readonly privateKey: string } | undefined;
+  readonly limits: HttpLimits;
+  readonly log: Log;
+  readonly handle: (request: S3Request) => Promise<Reply>;
+}
+
+export interface HttpLimits {
+  /** Further ones are closed at once. */
+  readonly maxConnections: number;
+  /** How long a connection may stand still in a request or reply. */
+  readonly idleTimeoutMs: number;
+  /** How long a whole request may take to come, however slowly it does. */
+  readonly requestTimeoutMs: number;
+}
+
+/** As much as RGW takes, of all headers together. */
+const maxHeaderBytes = 16 * 1024;
+const headersTimeoutMs = 20_000;
+/** As RGW: longer than clients keep idle connections, so that they are the ones to close them. */
+const keepAliveTimeoutMs = 65_000;
+
+/** Rejects with the system's error if the address cannot be had. */
+export async function listen(options: HttpServerOptions): Promise<Listening> {
+  const { tls, limits, host, log } = options;
+  /** Requests whose client waits to be told to send the body. */
+  const waiting = new WeakSet<IncomingMessage>();
+  let isClosing = false;
+  const app = new Koa();
+  app.on('error', (error: unknown) => log.debug({ err: error }, 'a reply was not read to its end'));
+  app.use(async (koa) => {
+    const requestId = randomBytes(8).toString('hex');
+    const reply = await answer(options, koa.req, koa.res, waiting, requestId);
+    if (isClosing || waiting.has(koa.req)) koa.set('connection', 'close');
+    koa.set('x-amz-request-id', requestId);
+    koa.set('server', 'osirisfs-gateway');
+    send(koa, reply, log);
+  });
+  const handle = app.callback();
+  const settings = {
+    maxHeaderSize: maxHeaderBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    headersTimeout: Math.min(headersTimeoutMs, limits.requestTimeoutMs),
+    keepAliveTimeout: keepAliveTimeoutMs,
+    noDelay: true,
+  };
+  const server: Server =
+    tls === undefined
+      ? createHttpServer(settings)
+      : createHttpsServer({ ...settings, cert: tls.certificate, key: tls.privateKey, minVersion: 'TLSv1.2' });
+  server.maxConnections = limits.maxConnections;
+  server.timeout = limits.idleTimeoutMs;
+  server.on('request', (request, response) => void handle(request, response));
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    waiting.add(request);
+    void handle(request, response);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  server.on('error', (error) => log.error({ err: error }, 'the server failed'));
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    close: (graceMs) => {
+      isClosing = true;
+      return closeServer(server, graceMs);
+    },
+  };
+}
+
+/** Never rejects. */
+async function answer(
+  { tls, handle, log }: HttpServerOptions,
+  message: IncomingMessage,
+  response: ServerResponse,
+  waiting: WeakSet<IncomingMessage>,
+  requestId: string,
+): Promise<Reply> {
+  const sendContinue = () => {
+    if (waiting.delete(message)) response.writeContinue();
+  };
+  const { method = '', url = '' } = message;
+  const resource = url.replace(/\?.*$/s, ''); // the query of a presigned address holds the signature
+  try {
+    return await handle(parseRequest(message, tls !== undefined, sendContinue));
+  } catch (error) {
+    const told = toS3Error(error);
+    const isGone = message.destroyed && !message.complete;
+    if (isGone) log.debug({ requestId, method, resource }, 'a client left before its request was complete');
+    else logError(log, told, { requestId, method, resource });
+    return errorReply(told, method, resource, requestId);
+  }
+}
+
+function send(koa: Koa.Context, reply: Reply, log: Log): void {
+  const { status, headers, body, done } = reply;
+  if (done !== undefined) {
+    void finished(koa.res)
+      .catch(() => undefined) // the client left, or the body failed; both are told elsewhere
+      .then(done)
+      .catch((error: unknown) => log.error({ err: error }, 'a file could not be given back'));
+  }
+  if (typeof body === 'string') koa.body = body;
+  else if (body !== undefined)
+    koa.body = Readable.from(body, { objectMode: false, highWaterMark: 256 * 1024 });
+  else koa.body = null;
+  koa.status = status; // after the body: without one Koa makes it 204
+  // After the body, which sets some of its own. Through Node, since Koa knows no bytes of headers but ASCII.
+  for (const [name, value] of Object.entries(headers)) koa.res.setHeader(name, value);
+  if (body === undefined && status !== 204 && status !== 304 && headers['content-length'] === undefined) {
+    koa.res.setHeader('content-length', 0);
+  }
+}
+
+async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(timer);
+}
