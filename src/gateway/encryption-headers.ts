@@ -35,7 +35,7 @@ export function newObjectKeyOf(request: S3Request, flavor: Flavor): CustomerKey 
     customerKey === undefined &&
     (flavor.refusesOtherEncryption || other !== 'AES256')
   ) {
-    throw new S3Error('NotImplemented', 'This gateway encrypts under customer keys (SSE-C) only.');
+    throw new S3Error(flavor.unknownEncryption, 'This gateway encrypts under customer keys (SSE-C) only.');
   }
   return customerKey;
 }

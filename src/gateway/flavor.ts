@@ -11,7 +11,7 @@ export interface Flavor {
   readonly refusesUnneededCustomerKey: boolean;
   /** The ETag of an encrypted object says nothing of its content; otherwise it is the MD5 as for plain ones. */
   readonly hasOpaqueEtags: boolean;
-  /** On completions, deletions and the sources of copied parts; otherwise the conditions are ignored. */
+  /** On completions, deletions, copies and their sources; otherwise the conditions are ignored. */
   readonly honoursLateConditions: boolean;
   /** If-Match of a PUT is compared as HTTP says; otherwise the header has to be the ETag without quotes. */
   readonly unquotesIfMatchOfPuts: boolean;
@@ -25,6 +25,10 @@ export interface Flavor {
   readonly acceptsSignatureV2: boolean;
   /** The reply to a completion names the ETag; otherwise it leaves it empty. */
   readonly namesEtagOfCompletion: boolean;
+  /** The replies to copies have ETags with quotes, and say how a copied part is encrypted; otherwise neither. */
+  readonly describesCopies: boolean;
+  /** Aborting an upload that does not exist is NoSuchUpload; otherwise no error. */
+  readonly refusesUnknownAborts: boolean;
   /** Making one's own bucket again changes nothing; otherwise BucketAlreadyOwnedByYou. */
   readonly recreatesBuckets: boolean;
   /** Policies see the SSE-C headers of every request that writes; otherwise one header, and of PUTs only. */
@@ -35,6 +39,9 @@ export interface Flavor {
   readonly refusesOtherEncryption: boolean;
   readonly maxMetadataBytes: number;
   readonly tooLongKey: 'InvalidObjectName' | 'KeyTooLongError';
+  readonly senselessPolicy: 'InvalidArgument' | 'MalformedPolicy';
+  /** For encryption under keys that the server would have to hold. */
+  readonly unknownEncryption: 'InvalidArgument' | 'NotImplemented';
 }
 
 export const flavorNames = ['rgw', 'aws'] as const;
@@ -53,12 +60,16 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     verifiesChecksums: false,
     acceptsSignatureV2: true,
     namesEtagOfCompletion: false,
+    describesCopies: false,
+    refusesUnknownAborts: false,
     recreatesBuckets: true,
     showsPoliciesCustomerKeys: false,
     negatesMissingValues: false,
     refusesOtherEncryption: false,
     maxMetadataBytes: 15_000, // RGW has no limit but that of all headers; 15,000 were tried
     tooLongKey: 'InvalidObjectName',
+    senselessPolicy: 'InvalidArgument',
+    unknownEncryption: 'InvalidArgument',
   },
   aws: {
     name: 'aws',
@@ -72,11 +83,15 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     verifiesChecksums: true,
     acceptsSignatureV2: false,
     namesEtagOfCompletion: true,
+    describesCopies: true,
+    refusesUnknownAborts: true,
     recreatesBuckets: false,
     showsPoliciesCustomerKeys: true,
     negatesMissingValues: true,
     refusesOtherEncryption: true,
     maxMetadataBytes: 2048,
     tooLongKey: 'KeyTooLongError',
+    senselessPolicy: 'MalformedPolicy',
+    unknownEncryption: 'NotImplemented',
   },
 };

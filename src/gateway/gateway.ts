@@ -7,6 +7,7 @@ import { loadCertificates } from './certificates.js';
 import { flavors, type FlavorName } from './flavor.js';
 import { listen, type HttpLimits, type Listening } from './http-server.js';
 import { chooseOperation } from './operations/choose-operation.js';
+import { requireValidKey } from './operations/context.js';
 import { payloadOf } from './payload.js';
 import type { AccessKey } from './signatures/access-keys.js';
 import { authenticateRequest } from './signatures/authenticate.js';
@@ -71,6 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const handle: Parameters<typeof listen>[0]['handle'] = async (request) => {
     const nowMs = now();
     const claim = authenticateRequest(request, flavor, accessKey, nowMs);
+    requireValidKey(request, flavor);
     const operation = chooseOperation(request);
     return operation({ request, storage, flavor, nowMs, payload: () => payloadOf(request, claim, flavor) });
   };

@@ -21,7 +21,7 @@ export interface OperationContext {
 
 export type Operation = (context: OperationContext) => Promise<Reply>;
 
-export const maxKeyBytes = 1024;
+const maxKeyBytes = 1024;
 
 /** Throws `NoSuchBucket`. */
 export function requireBucket({ storage, request }: OperationContext, name = request.bucket): Bucket {
@@ -34,8 +34,8 @@ export function noSuchKey(): S3Error {
   return new S3Error('NoSuchKey', 'The specified key does not exist.');
 }
 
-/** Throws an `S3Error` unless an object can have the request's key. */
-export function requireValidKey({ request, flavor }: OperationContext): void {
+/** Throws an `S3Error` unless an object can have the request's key, or it has none. */
+export function requireValidKey(request: S3Request, flavor: Flavor): void {
   if (Buffer.byteLength(request.key) > maxKeyBytes) {
     throw new S3Error(flavor.tooLongKey, `A key has at most ${maxKeyBytes} bytes.`);
   }

@@ -12,14 +12,7 @@ import { noContent, quoted, type Reply } from '../reply.js';
 import { headerOf } from '../request.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import { protect, recordKeyOf } from '../storage/protection.js';
-import {
-  authorize,
-  headersForPolicy,
-  noSuchKey,
-  requireBucket,
-  requireValidKey,
-  type OperationContext,
-} from './context.js';
+import { authorize, headersForPolicy, noSuchKey, requireBucket, type OperationContext } from './context.js';
 import { bytesOf } from './object-bytes.js';
 import { newObjectHeaders, objectReplyHeaders } from './object-headers.js';
 
@@ -33,9 +26,9 @@ export async function readObject(context: OperationContext): Promise<Reply> {
   let isHandedOver = false;
   try {
     const { record } = held;
+    checkReadConditions(request, record); // first, as RGW does it
     const customerKey = openingKeyOf(request, record.protection, customerKeyOf(request), flavor);
     if (customerKey !== undefined) held.check(customerKey);
-    checkReadConditions(request, record);
     const range = parseRange(headerOf(request, 'range'), record.size);
     const { offset, length } = range ?? { offset: 0, length: record.size };
     const headers = {
@@ -63,9 +56,8 @@ export async function readObject(context: OperationContext): Promise<Reply> {
 export async function putObject(context: OperationContext): Promise<Reply> {
   const { request, flavor, storage, nowMs } = context;
   const bucket = requireBucket(context);
-  requireValidKey(context);
-  const customerKey = newObjectKeyOf(request, flavor);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
+  const customerKey = newObjectKeyOf(request, flavor);
   const fields = newObjectHeaders(request, flavor);
   checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body comes for nothing
   const payload = context.payload();

@@ -66,8 +66,12 @@ export async function uploadPartCopy(context: OperationContext): Promise<Reply> 
     const segment = await storage.data.write(bytes(), customerKey);
     const etag = await addPart(context, bucket, upload, number, segment, md5.digest('hex'));
     return xmlReply(
-      xmlDocument('CopyPartResult', element('LastModified', isoTime(nowMs)), element('ETag', quoted(etag))),
-      encryptionReplyHeaders(customerKey),
+      xmlDocument(
+        'CopyPartResult',
+        element('LastModified', isoTime(nowMs)),
+        element('ETag', flavor.describesCopies ? quoted(etag) : etag),
+      ),
+      flavor.describesCopies ? encryptionReplyHeaders(customerKey) : {},
     );
   });
 }

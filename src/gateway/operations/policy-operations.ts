@@ -14,7 +14,7 @@ export function getPolicy(context: OperationContext): Promise<Reply> {
 export async function putPolicy(context: OperationContext): Promise<Reply> {
   const bucket = requireBucket(context);
   const text = await textOf(context.payload());
-  parsePolicy(text, bucket.info.name);
+  requireSense(text, context);
   await bucket.setPolicy(text);
   return noContent;
 }
@@ -22,4 +22,14 @@ export async function putPolicy(context: OperationContext): Promise<Reply> {
 export async function deletePolicy(context: OperationContext): Promise<Reply> {
   await requireBucket(context).setPolicy(undefined);
   return noContent;
+}
+
+/** What is no policy has another code with each server. */
+function requireSense(text: string, { request, flavor }: OperationContext): void {
+  try {
+    parsePolicy(text, request.bucket);
+  } catch (error) {
+    if (!(error instanceof S3Error) || error.code !== 'MalformedPolicy') throw error;
+    throw new S3Error(flavor.senselessPolicy, error.message, { cause: error });
+  }
 }

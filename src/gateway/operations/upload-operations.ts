@@ -7,13 +7,7 @@ import type { Bucket } from '../storage/bucket.js';
 import { protect } from '../storage/protection.js';
 import { uploadProtection, type Upload } from '../storage/upload.js';
 import { element, xmlDocument } from '../xml.js';
-import {
-  authorize,
-  headersForPolicy,
-  requireBucket,
-  requireValidKey,
-  type OperationContext,
-} from './context.js';
+import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
 import { newObjectHeaders } from './object-headers.js';
 
 const maxListed = 1000;
@@ -21,7 +15,6 @@ const maxListed = 1000;
 export async function createUpload(context: OperationContext): Promise<Reply> {
   const { request, flavor, nowMs } = context;
   const bucket = requireBucket(context);
-  requireValidKey(context);
   const customerKey = newObjectKeyOf(request, flavor);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'other'));
   const upload = await bucket.createUpload({
@@ -55,7 +48,9 @@ export function noSuchUpload(): S3Error {
 export async function abortUpload(context: OperationContext): Promise<Reply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:AbortMultipartUpload');
-  if (!(await bucket.abortUpload(requireUpload(context, bucket)))) throw noSuchUpload();
+  const upload = bucket.upload(context.request.key, queryValue(context.request, 'uploadId') ?? '');
+  const isAborted = upload !== undefined && (await bucket.abortUpload(upload));
+  if (!isAborted && context.flavor.refusesUnknownAborts) throw noSuchUpload();
   return noContent;
 }
 
