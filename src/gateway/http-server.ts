@@ -120,6 +120,8 @@ async function answer(
     return await handle(parseRequest(message, tls !== undefined, sendContinue));
   } catch (error) {
     const told = toS3Error(error);
+    // Many clients send all of a body before they look for the reply. Node itself only discards one that nobody began to read.
+    if (!waiting.has(message)) message.resume();
     const isGone = message.destroyed && !message.complete;
     if (isGone) log.debug({ requestId, method, resource }, 'a client left before its request was complete');
     else logError(log, told, { requestId, method, resource });

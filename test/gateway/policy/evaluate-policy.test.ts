@@ -53,7 +53,7 @@ test('a policy that would not be evaluated is refused', (t) => {
         { Effect: 'Deny', Principal: '*', Action: 's3:*', Resource: 'arn:aws:s3:::b', ...statement },
       ],
     });
-  const refusal = (text: string) => t.throws(() => parsePolicy(text, 'b'), { instanceOf: S3Error })?.code;
+  const refusal = (text: string) => t.throws(() => parsePolicy(text, 'b'), { instanceOf: S3Error }).code;
   t.is(refusal(policy({}, '2018-05-24')), 'MalformedPolicy');
   t.is(refusal(policy({ Condition: { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } } })), 'NotImplemented');
   t.is(refusal(policy({ Condition: { StringEquals: { 's3:prefix': 'x' } } })), 'NotImplemented');
