@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { appendFile, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import tls from 'node:tls';
 import {
   CompleteMultipartUploadCommand,
   CreateBucketCommand,
@@ -298,3 +299,20 @@ test.serial(
     );
   },
 );
+
+test.serial('a client that stands still is let go, with its connection', async (t) => {
+  const gateway = await runGateway(t, 'rgw', { limits: { idleTimeoutMs: 200 } });
+  const { hostname, port } = new URL(gateway.endpoint);
+  const ca = await readFile(gateway.authorityFile);
+  const socket = tls.connect({ host: hostname, port: Number(port), ca });
+  t.teardown(() => void socket.destroy());
+  let isClosed = false;
+  socket
+    .on('error', () => undefined)
+    .on('close', () => {
+      isClosed = true;
+    });
+  socket.write('PUT /bucket/key HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n');
+  await waitUntil('the connection is closed', 15_000, () => isClosed);
+  t.true(isClosed);
+});
