@@ -13,8 +13,8 @@ export interface MountConfig {
   /** Absolute, not yet resolved. */
   readonly mountpoint: string;
 
-  /** Absolute path. */
-  readonly keyFile: string;
+  /** Absolute paths, at least one: the first key writes, all read. */
+  readonly keyFiles: readonly string[];
   /** Undefined: from the AWS conventions (environment, profile), else AWS itself. */
   readonly endpoint: string | undefined;
   readonly region: string | undefined;
@@ -73,6 +73,38 @@ export interface MountArguments {
   readonly mountFlags: readonly string[];
 }
 
+/** What it takes to reach the objects of a bucket, without a mount. */
+export type AccessConfig = Pick<
+  MountConfig,
+  | 'bucket'
+  | 'prefix'
+  | 'keyFiles'
+  | 'endpoint'
+  | 'region'
+  | 'profile'
+  | 'caBundle'
+  | 'allowPlainHttp'
+  | 'maxConnections'
+  | 'connectTimeoutMs'
+  | 'requestTimeoutMs'
+>;
+
+/** As `resolveMountConfig`. `bucket`: BUCKET[/PREFIX]. */
+export function resolveAccessConfig(bucket: string, sources: readonly SettingSource[]): AccessConfig {
+  return Object.freeze({
+    ...parseBucket(bucket),
+    keyFiles: settingValue('keyFiles', sources),
+    endpoint: settingValue('endpoint', sources),
+    region: settingValue('region', sources),
+    profile: settingValue('profile', sources),
+    caBundle: settingValue('caBundle', sources),
+    allowPlainHttp: settingValue('allowPlainHttp', sources),
+    maxConnections: settingValue('maxConnections', sources),
+    connectTimeoutMs: settingValue('connectTimeoutMs', sources),
+    requestTimeoutMs: settingValue('requestTimeoutMs', sources),
+  });
+}
+
 /** Puts a config together; `sources` in falling precedence. Throws a `ConfigError`. */
 export function resolveMountConfig(
   { bucket, directory, mountFlags }: MountArguments,
@@ -83,7 +115,7 @@ export function resolveMountConfig(
     ...parseBucket(bucket),
     mountpoint: path.resolve(directory),
     mountFlags: Object.freeze([...mountFlags]),
-    keyFile: value('keyFile'),
+    keyFiles: value('keyFiles'),
     endpoint: value('endpoint'),
     region: value('region'),
     profile: value('profile'),

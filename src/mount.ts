@@ -4,8 +4,8 @@
  * it, is left to `src/cli`.
  */
 import type { MountConfig } from './config.js';
-import type { CustomerKey } from './customer-key.js';
 import type { FileSystem } from './file-system.js';
+import type { KeyRing } from './key-ring.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
 import type { Driver, MountedFileSystem } from './fuse/driver.js';
 import type { Log } from './log.js';
@@ -29,7 +29,7 @@ export interface Stack {
 /** Connects, checks bucket and key, and builds the layers; all this must stop when `signal` aborts. */
 export type BuildStack = (
   config: MountConfig,
-  customerKey: CustomerKey,
+  keyRing: KeyRing,
   log: Log,
   signal: AbortSignal,
 ) => Promise<Stack>;
@@ -62,7 +62,7 @@ export interface RunningMount {
  */
 export async function mount(
   config: MountConfig,
-  customerKey: CustomerKey,
+  keyRing: KeyRing,
   log: Log,
   signal: AbortSignal,
   dependencies: MountDependencies = { buildStack },
@@ -72,10 +72,10 @@ export async function mount(
   signal.throwIfAborted();
 
   log.info(
-    { mountpoint, bucket: config.bucket, prefix: config.prefix, keyMd5: customerKey.fingerprint },
+    { mountpoint, bucket: config.bucket, prefix: config.prefix, keyMd5: keyRing.describe() },
     'mounting',
   );
-  const stack = await dependencies.buildStack(config, customerKey, log, signal);
+  const stack = await dependencies.buildStack(config, keyRing, log, signal);
   const source = `osirisfs:${config.bucket}${config.prefix === '' ? '' : `/${config.prefix}`}`;
   let mounted: MountedFileSystem;
   try {

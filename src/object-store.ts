@@ -22,6 +22,8 @@ export interface ObjectInfo extends ListedObject {
   readonly contentType: string | undefined;
   /** False if the object is stored without SSE-C. */
   readonly isEncrypted: boolean;
+  /** Of the customer key that decrypts it, where a store with several says so. */
+  readonly keyFingerprint?: string;
 }
 
 export interface ListRequest {
@@ -141,7 +143,7 @@ export interface ObjectStore {
     signal: AbortSignal,
   ): Promise<UploadedPart>;
 
-  /** Copies a range of another object, encrypted under the same customer key, on the server. */
+  /** Copies a range of another object: on the server, or through the client if it is under another customer key. */
   uploadPartCopy(
     key: string,
     uploadId: string,

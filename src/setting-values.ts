@@ -9,7 +9,7 @@ export class ConfigError extends Error {
 }
 
 /** As the sources give it: text, or what TOML makes of it. */
-export type RawValue = string | number | boolean;
+export type RawValue = string | number | boolean | readonly string[];
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -26,6 +26,13 @@ export function parseText(value: RawValue): string {
 export function parsePath(value: RawValue): string {
   const text = parseText(value);
   return path.resolve(text.startsWith('~/') ? path.join(os.homedir(), text.slice(2)) : text);
+}
+
+/** A list, or a text in which ':' separates the paths, as in PATH. */
+export function parsePaths(value: RawValue): readonly string[] {
+  const texts = typeof value === 'object' ? value : String(value).split(':');
+  if (texts.length === 0) throw new ConfigError('is empty; give a value or leave it out');
+  return Object.freeze(texts.map(parsePath));
 }
 
 /** Only the form: which schemes are allowed where is decided by `src/s3`. */

@@ -13,6 +13,7 @@ import {
   parseId,
   parseOctal,
   parsePath,
+  parsePaths,
   parsePositiveDuration,
   parseText,
   parseUrl,
@@ -30,6 +31,8 @@ export interface Setting<T> {
   readonly option: string;
   /** What stands for the value in help; undefined for a switch. */
   readonly placeholder?: string;
+  /** May be given several times, as a list in the config file, and with ':' between the values in a variable and after -o. */
+  readonly isList?: boolean;
   readonly group: (typeof helpGroups)[number];
   readonly help: string;
   /** As help shows it. */
@@ -42,13 +45,14 @@ export interface Setting<T> {
 const mebibyte = 2 ** 20;
 
 export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Name]> } = {
-  keyFile: {
+  keyFiles: {
     option: 'key-file',
     placeholder: 'FILE',
+    isList: true,
     group: 'Bucket',
-    help: 'the file with your customer key (osirisfs keygen makes one)',
+    help: 'the file with your customer key (osirisfs keygen makes one); given several times, the first key writes and all read',
     makeDefault: 'required',
-    parse: parsePath,
+    parse: parsePaths,
   },
   endpoint: {
     option: 'endpoint',

@@ -4,15 +4,15 @@ import { ObjectReader } from './cache/object-reader.js';
 import { StagingArea } from './cache/staging-area.js';
 import { UploadLimiter } from './cache/upload-limiter.js';
 import type { MountConfig } from './config.js';
-import type { CustomerKey } from './customer-key.js';
 import type { Driver } from './fuse/driver.js';
 import { FuseNativeDriver } from './fuse/fuse-native-driver.js';
 import { KernelDriver } from './fuse/kernel-driver.js';
+import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
 import type { Stack } from './mount.js';
-import { loadSetQuickAck } from './native/set-quick-ack.js';
+import { connectAs } from './bucket-access.js';
 import { checkBucket } from './s3/check-bucket.js';
-import { connect, type S3Connection } from './s3/connect.js';
+import type { S3Connection } from './s3/connect.js';
 import { CountingObjectStore, type StoreCounters } from './s3/counting-object-store.js';
 import { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
@@ -35,32 +35,22 @@ const filePermissions = 0o666;
  */
 export async function buildStack(
   config: MountConfig,
-  customerKey: CustomerKey,
+  keyRing: KeyRing,
   log: Log,
   signal: AbortSignal,
 ): Promise<Stack> {
   const driver = config.driver === 'kernel' ? new KernelDriver() : FuseNativeDriver.load();
   // One signal may be listened to by as many requests as are in flight, which is no leak.
   setMaxListeners(0);
-  const connection = await connect({
-    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
-    ...(config.region === undefined ? {} : { region: config.region }),
-    ...(config.profile === undefined ? {} : { profile: config.profile }),
-    ...(config.caBundle === undefined ? {} : { caBundle: config.caBundle }),
-    allowPlainHttp: config.allowPlainHttp,
-    requestTimeoutMs: config.requestTimeoutMs,
-    connectTimeoutMs: config.connectTimeoutMs,
-    maxSockets: config.maxConnections,
-    setQuickAck: loadSetQuickAck(),
-    log,
-  });
+  const connection = await connectAs(config, log);
   try {
     const retry = new RetryPolicy({ maxAttempts: retryAttempts, maxElapsedMs: retryElapsedMs, log });
     const plain = new S3ObjectStore({
       client: connection.client,
       endpoint: connection.endpoint,
       bucket: config.bucket,
-      customerKey,
+      customerKey: keyRing.first,
+      otherCustomerKeys: keyRing.others,
       plaintext: config.plaintext,
       maxConcurrentRequests: config.maxConnections,
       copyRetry: retry,
@@ -68,7 +58,7 @@ export async function buildStack(
     });
     const { bucket, prefix } = config;
     const { endpoint } = connection;
-    const found = await checkBucket({ store: plain, bucket, endpoint, customerKey, prefix, log }, signal);
+    const found = await checkBucket({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
     log.debug({ ...found }, 'the bucket can be read with this key');
     const counting = new CountingObjectStore(plain);
     return assemble(config, driver, new RetryingObjectStore(counting, retry), counting, connection, log);

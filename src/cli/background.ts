@@ -6,6 +6,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { CustomerKey } from '../customer-key.js';
+import { KeyRing } from '../key-ring.js';
 import { CommandError } from './command-error.js';
 import { exitFailure, exitInterrupted, type Explanation } from './explain-error.js';
 
@@ -21,11 +22,12 @@ type FromServer =
 
 interface FromCommand {
   readonly type: 'key';
-  readonly base64: string;
+  /** The first one writes. */
+  readonly base64: readonly [string, ...string[]];
 }
 
 export interface BackgroundOptions {
-  readonly customerKey: CustomerKey;
+  readonly keyRing: KeyRing;
   /** What the serving process prints goes there; closed here. */
   readonly logDescriptor: number;
   readonly logFile: string;
@@ -60,7 +62,7 @@ export async function startInBackground(options: BackgroundOptions): Promise<Exp
 
 async function conclude(
   child: ChildProcess,
-  { customerKey, logFile }: BackgroundOptions,
+  { keyRing, logFile }: BackgroundOptions,
   stop: AbortSignal,
 ): Promise<Explanation> {
   return await new Promise((resolve) => {
@@ -82,7 +84,9 @@ async function conclude(
     child.on('message', (message: FromServer) => {
       if (stop.aborted) return; // what counts is its end
       if (message.type === 'key-wanted') {
-        const answer: FromCommand = { type: 'key', base64: customerKey.toBase64() };
+        const { first, others } = keyRing;
+        const base64 = [first.toBase64(), ...others.map((key) => key.toBase64())] as const;
+        const answer: FromCommand = { type: 'key', base64: [...base64] };
         child.send(answer, () => undefined); // if it does not arrive, 'exit' tells
       } else if (message.type === 'mounted') end({ line: message.line, exitCode: 0 });
       else end({ line: message.line, exitCode: message.exitCode });
@@ -104,7 +108,7 @@ async function conclude(
 export interface CommandChannel {
   /** Aborts if the command goes away before it has been told anything. */
   readonly signal: AbortSignal;
-  receiveCustomerKey(): Promise<CustomerKey>;
+  receiveKeyRing(): Promise<KeyRing>;
   /** Resolves when the command has it, or is gone. After that there is no channel. */
   reportMounted(line: string): Promise<void>;
   reportFailure(explanation: Explanation): Promise<void>;
@@ -128,19 +132,23 @@ export function connectToCommand(): CommandChannel | undefined {
   };
   return {
     signal: gone.signal,
-    receiveCustomerKey: async () => {
-      const key = new Promise<CustomerKey>((resolve, reject) => {
-        process.once('message', ({ base64 }: FromCommand) =>
-          resolve(new CustomerKey(Buffer.from(base64, 'base64'))),
+    receiveKeyRing: async () => {
+      const keyRing = new Promise<KeyRing>((resolve, reject) => {
+        process.once('message', ({ base64: [first, ...others] }: FromCommand) =>
+          resolve(new KeyRing(decodeKey(first), others.map(decodeKey))),
         );
         gone.signal.addEventListener('abort', () => reject(gone.signal.reason as Error), { once: true });
       });
       await send({ type: 'key-wanted' });
-      return await key;
+      return await keyRing;
     },
     reportMounted: (line) => sendLast({ type: 'mounted', line }),
     reportFailure: ({ line, exitCode }) => sendLast({ type: 'failed', line, exitCode }),
   };
+}
+
+function decodeKey(base64: string): CustomerKey {
+  return new CustomerKey(Buffer.from(base64, 'base64'));
 }
 
 /** Resolves also if nobody is there to receive it. */

@@ -69,7 +69,7 @@ export function parseFuseOptions(lists: readonly string[]): FuseOptions {
     if (ignored.has(name) || name.startsWith('x-') || name === 'comment') continue;
     const hint = advice[name];
     if (hint !== undefined) throw new UsageError(`-o ${name}: ${hint}`);
-    if (name === 'use_sse') values.keyFile = keyFileOfUseSse(value);
+    if (name === 'use_sse') values.keyFiles = [keyFileOfUseSse(value)];
     else if (kernelFlags.has(name) && value === undefined) mountFlags.push(name);
     else setValue(values, name, value);
   }
@@ -100,5 +100,7 @@ function setValue(values: SettingValues, name: string, value: string | undefined
   if (!isSwitch && value === undefined) {
     throw new UsageError(`-o ${name} needs a value: ${name}=${settings[setting].placeholder ?? ''}`);
   }
-  values[setting] = value ?? true;
+  const earlier = values[setting];
+  const isFurther = settings[setting].isList === true && typeof earlier === 'string';
+  values[setting] = isFurther ? `${earlier}:${value ?? ''}` : (value ?? true);
 }

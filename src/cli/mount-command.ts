@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { MountConfig } from '../config.js';
-import { readCustomerKeyFile } from '../keys/customer-key-file.js';
+import { readKeyRing } from '../keys/customer-key-file.js';
 import { openLogFile, startLogging, type Logging } from '../logging.js';
 import type { MountDependencies, RunningMount } from '../mount.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
@@ -28,14 +28,14 @@ export async function runMount(
   if (command) return await serveInBackground(await readMountConfig(parsed), command, dependencies);
 
   const config = await readMountConfig(parsed);
-  const customerKey = await readCustomerKeyFile(config.keyFile);
+  const keyRing = await readKeyRing(config.keyFiles);
   if (!config.foreground) {
     const logFile = logFileOf(config);
     const logDescriptor = withLogFile(logFile, () => {
       if (config.logFile === undefined) mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
       return openLogFile(logFile);
     });
-    const { line, exitCode } = await startInBackground({ customerKey, logDescriptor, logFile });
+    const { line, exitCode } = await startInBackground({ keyRing, logDescriptor, logFile });
     (exitCode === 0 ? announce : complain)(line);
     return exitCode;
   }
@@ -44,7 +44,7 @@ export async function runMount(
     const onMounted = (running: RunningMount): void => announce(mountedLine(running));
     const { signal } = new AbortController();
     const { serve } = await import('./serve.js');
-    await serve({ config, customerKey, logging, signal, onMounted, say: complain, dependencies });
+    await serve({ config, keyRing, logging, signal, onMounted, say: complain, dependencies });
     return 0;
   } catch (error) {
     logging.log.error({ error }, 'ended with an error');
@@ -62,7 +62,7 @@ async function serveInBackground(
   const logFile = logFileOf(config);
   const logging = startLog(config, logFile);
   try {
-    const customerKey = await command.receiveCustomerKey();
+    const keyRing = await command.receiveKeyRing();
     const onMounted = (running: RunningMount): void => {
       // The directory that the user was in must not be kept busy. Not before: variables of AWS may name relative paths.
       process.chdir('/');
@@ -70,7 +70,7 @@ async function serveInBackground(
     };
     const say = (line: string): void => logging.log.info({}, line);
     const { serve } = await import('./serve.js');
-    await serve({ config, customerKey, logging, signal: command.signal, onMounted, say, dependencies });
+    await serve({ config, keyRing, logging, signal: command.signal, onMounted, say, dependencies });
     return 0;
   } catch (error) {
     logging.log.error({ error }, 'ended with an error');

@@ -63,12 +63,7 @@ export const mountOptions: KnownOptions = {
 /** Rejects with a `UsageError` or `ConfigError`. */
 export async function readMountConfig(parsed: ParsedArguments): Promise<MountConfig> {
   const { values: fuseValues, mountFlags } = parseFuseOptions(textsOf(parsed, 'o'));
-  const values: SettingValues = {};
-  for (const name of settingNames) {
-    const { option } = settings[name];
-    const value: RawValue | undefined = takesValue(name) ? textOf(parsed, option) : switchOf(parsed, option);
-    if (value !== undefined) values[name] = value;
-  }
+  const values = readSettingOptions(parsed, settingNames);
   const mountArguments = {
     bucket: positionalOf(parsed, 'bucket'),
     directory: positionalOf(parsed, 'directory'),
@@ -77,15 +72,35 @@ export async function readMountConfig(parsed: ParsedArguments): Promise<MountCon
   return await loadMountConfig(mountArguments, values, fuseValues, process.env);
 }
 
-function takesValue(name: SettingName): boolean {
+/** What was given of these settings. */
+export function readSettingOptions(parsed: ParsedArguments, names: readonly SettingName[]): SettingValues {
+  const values: SettingValues = {};
+  for (const name of names) {
+    const value = readSettingOption(parsed, name);
+    if (value !== undefined) values[name] = value;
+  }
+  return values;
+}
+
+function readSettingOption(parsed: ParsedArguments, name: SettingName): RawValue | undefined {
+  const { option, isList } = settings[name];
+  if (isList) {
+    const texts = textsOf(parsed, option);
+    return texts.length === 0 ? undefined : texts;
+  }
+  return takesValue(name) ? textOf(parsed, option) : switchOf(parsed, option);
+}
+
+export function takesValue(name: SettingName): boolean {
   return settings[name].placeholder !== undefined;
 }
 
-function yargsOption(name: SettingName): Options {
-  const { placeholder, group, help, defaultText } = settings[name];
+export function yargsOption(name: SettingName): Options {
+  const { placeholder, isList, group, help, defaultText } = settings[name];
   return {
     type: takesValue(name) ? 'string' : 'boolean',
     requiresArg: takesValue(name),
+    ...(isList && { array: true }),
     group: `${group}:`,
     describe: placeholder === undefined ? help : `${placeholder}: ${help}`,
     ...(defaultText !== undefined && { defaultDescription: defaultText }),

@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import type { MountConfig } from '../config.js';
-import type { CustomerKey } from '../customer-key.js';
+import type { KeyRing } from '../key-ring.js';
 import type { Log } from '../log.js';
 import type { Logging } from '../logging.js';
 import { mount, type MountDependencies, type RunningMount } from '../mount.js';
@@ -18,7 +18,7 @@ import { Shutdown } from './shutdown.js';
 
 export interface ServeOptions {
   readonly config: MountConfig;
-  readonly customerKey: CustomerKey;
+  readonly keyRing: KeyRing;
   readonly logging: Logging;
   /** Aborts to end before the directory is mounted, for example when the process that asked for it is gone. */
   readonly signal: AbortSignal;
@@ -31,7 +31,7 @@ export interface ServeOptions {
 
 /** Resolves when the mount has ended and everything is in the bucket; rejects with what went wrong before or after. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { config, customerKey, logging, say } = options;
+  const { config, keyRing, logging, say } = options;
   const { log } = logging;
   const exit = (code: number): void => {
     logging.flush();
@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const stopSignals = listenToSignals(onSignal, { ignoreHangup: !config.foreground });
   try {
     const signal = AbortSignal.any([options.signal, starting.signal]);
-    const running = await mount(config, customerKey, log, signal, options.dependencies).catch(
+    const running = await mount(config, keyRing, log, signal, options.dependencies).catch(
       (error: unknown) => {
         throw signal.aborted ? signal.reason : error; // whatever the interrupted layer made of it
       },

@@ -3,7 +3,14 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
-import { resolveMountConfig, type MountArguments, type MountConfig, type SettingSource } from '../config.js';
+import {
+  resolveAccessConfig,
+  resolveMountConfig,
+  type AccessConfig,
+  type MountArguments,
+  type MountConfig,
+  type SettingSource,
+} from '../config.js';
 import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
 import { settingNames, settings, type SettingName } from '../settings.js';
 import { xdgDirectory } from './xdg-directory.js';
@@ -26,6 +33,19 @@ export async function loadMountConfig(
   return resolveMountConfig(mountArguments, [
     { values: options, describe: ({ option }) => `--${option}` },
     { values: fuseOptions, describe: ({ option }) => `-o ${option}` },
+    environmentSource(environment),
+    await configFileSource(environment),
+  ]);
+}
+
+/** The same for commands that only reach a bucket, BUCKET[/PREFIX]. */
+export async function loadAccessConfig(
+  bucket: string,
+  options: SettingValues,
+  environment: NodeJS.ProcessEnv,
+): Promise<AccessConfig> {
+  return resolveAccessConfig(bucket, [
+    { values: options, describe: ({ option }) => `--${option}` },
     environmentSource(environment),
     await configFileSource(environment),
   ]);
@@ -82,10 +102,19 @@ function parseConfigFile(file: string, text: string): SettingValues {
     if (name === undefined) {
       throw new ConfigError(`${file}: unknown setting ${JSON.stringify(option)}; see osirisfs mount --help`);
     }
-    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
-      throw new ConfigError(`${file}: ${option} must be a text, a number, true or false`);
-    }
-    values[name] = value;
+    values[name] = settings[name].isList ? textsIn(file, option, value) : scalarIn(file, option, value);
   }
   return values;
+}
+
+function scalarIn(file: string, option: string, value: unknown): RawValue {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+  throw new ConfigError(`${file}: ${option} must be a text, a number, true or false`);
+}
+
+/** One text is a list of one, whatever is in it: only variables and -o need a separator. */
+function textsIn(file: string, option: string, value: unknown): readonly string[] {
+  const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.every((text) => typeof text === 'string')) return texts;
+  throw new ConfigError(`${file}: ${option} must be a text or a list of texts`);
 }

@@ -7,6 +7,7 @@ import { constants, type Stats } from 'node:fs';
 import { open, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { CustomerKey, customerKeyBytes } from '../customer-key.js';
+import { KeyRing } from '../key-ring.js';
 import { parseKeystring, type Keystring } from './keystring.js';
 
 /** More than any form of keystring needs; what is longer is certainly not one. */
@@ -48,6 +49,13 @@ export async function readCustomerKeyFile(file: string): Promise<CustomerKey> {
   } finally {
     await handle.close();
   }
+}
+
+/** Reads all the files, at least one, the first of which has the key that writes. Rejects as `readCustomerKeyFile`. */
+export async function readKeyRing(files: readonly string[]): Promise<KeyRing> {
+  const [first, ...others] = await Promise.all(files.map(readCustomerKeyFile));
+  if (first === undefined) throw new RangeError('a key ring has at least one key');
+  return new KeyRing(first, others);
 }
 
 /** `base64`: 256 random bits. `text`: 32 characters of 6 random bits, for programs that take the file as it is. */

@@ -1,8 +1,8 @@
 /**
  * Finds out before a mount whether the bucket can be used, and if not, says in one line what is wrong and what to do.
  */
-import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
+import type { KeyRing } from '../key-ring.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { explainBucketFailure } from './explain-bucket-failure.js';
@@ -15,7 +15,7 @@ export interface CheckBucketOptions {
   /** For messages, as the next three. */
   readonly bucket: string;
   readonly endpoint: URL | undefined;
-  readonly customerKey: CustomerKey;
+  readonly keyRing: KeyRing;
   readonly log: Log;
   /** Only keys that begin with this are looked at. */
   readonly prefix: string;
@@ -27,7 +27,7 @@ export interface BucketCheck {
   /** The customer key fits. */
   readonly encrypted: number;
   readonly plaintext: number;
-  /** Encrypted under another customer key; there are others that this one fits. */
+  /** Encrypted under none of the customer keys; there are others that one of them fits. */
   readonly otherKey: number;
 }
 
@@ -45,6 +45,17 @@ export async function checkBucket(options: CheckBucketOptions, signal: AbortSign
   try {
     const { objects } = await store.list({ prefix: options.prefix, maxKeys: listedKeys }, signal);
     return await checkSamples(store, chooseSamples(objects), signal);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
+    throw explainBucketFailure(error, options);
+  }
+}
+
+/** Only whether the bucket can be listed. Rejects as `checkBucket`. */
+export async function checkListing(options: CheckBucketOptions, signal: AbortSignal): Promise<void> {
+  const store = new RetryingObjectStore(options.store, new RetryPolicy({ ...retry, log: options.log }));
+  try {
+    await store.list({ prefix: options.prefix, maxKeys: 1 }, signal);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
     throw explainBucketFailure(error, options);

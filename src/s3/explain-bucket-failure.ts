@@ -1,13 +1,13 @@
 /** The sentences that a user reads when a bucket cannot be used: what is wrong, and what to do about it. */
-import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
+import type { KeyRing } from '../key-ring.js';
 import { errnoOf, explanations, serverCodeOf } from './error-codes.js';
 
 export interface BucketSubject {
   readonly bucket: string;
   /** Undefined for AWS itself. */
   readonly endpoint: URL | undefined;
-  readonly customerKey: CustomerKey;
+  readonly keyRing: KeyRing;
 }
 
 /** The same code and cause with a message for the user. */
@@ -16,7 +16,7 @@ export function explainBucketFailure(error: StoreError, subject: BucketSubject):
 }
 
 function explain(error: StoreError, subject: BucketSubject): string {
-  const { bucket, endpoint, customerKey } = subject;
+  const { bucket, endpoint, keyRing } = subject;
   const server = endpoint?.host ?? 'AWS';
   switch (error.code) {
     case 'NoSuchBucket':
@@ -28,7 +28,7 @@ function explain(error: StoreError, subject: BucketSubject): string {
     case 'WrongCustomerKey':
       return isPlainHttp(endpoint)
         ? `${server} refuses SSE-C over plain http: use https`
-        : `the key file's key (fingerprint ${customerKey.fingerprint}) does not decrypt the objects in bucket ${quoted(bucket)}: they were written with another key`;
+        : explainWrongKey(keyRing, bucket);
     case 'CertificateRejected':
       return explainCertificate(errnoOf(error), server);
     case 'Unreachable':
@@ -44,6 +44,13 @@ function explain(error: StoreError, subject: BucketSubject): string {
     default:
       return `bucket ${quoted(bucket)} at ${server} cannot be used: ${explanations[error.code]}${detailOf(error)}`;
   }
+}
+
+function explainWrongKey(keyRing: KeyRing, bucket: string): string {
+  const objects = `the objects in bucket ${quoted(bucket)}: they were written with another key`;
+  return keyRing.others.length === 0
+    ? `the key file's key (fingerprint ${keyRing.describe()}) does not decrypt ${objects}`
+    : `none of the key files' keys (fingerprints ${keyRing.describe()}) decrypts ${objects}`;
 }
 
 function explainDenial(error: StoreError, bucket: string, server: string): string {

@@ -17,6 +17,7 @@ import { explanations, type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
 import type { ObjectReader } from './object-reader.js';
+import type { PartMover } from './part-mover.js';
 import { requestBody } from './request-body.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
@@ -27,6 +28,8 @@ export interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
   readonly reader: ObjectReader;
   readonly conditions: WriteConditions;
+  /** For sources under other customer keys. */
+  readonly partMover: PartMover;
   readonly customerKey: CustomerKey;
   readonly encryption: NewObjectFields;
 }
@@ -35,6 +38,7 @@ export class MultipartUploader {
   readonly #bucket: BucketClient;
   readonly #reader: ObjectReader;
   readonly #conditions: WriteConditions;
+  readonly #partMover: PartMover;
   readonly #customerKey: CustomerKey;
   readonly #encryption: NewObjectFields;
 
@@ -42,6 +46,7 @@ export class MultipartUploader {
     this.#bucket = options.bucket;
     this.#reader = options.reader;
     this.#conditions = options.conditions;
+    this.#partMover = options.partMover;
     this.#customerKey = options.customerKey;
     this.#encryption = options.encryption;
   }
@@ -95,13 +100,21 @@ export class MultipartUploader {
     source: CopySource,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
+    if (this.#isForeign(this.#reader.guessKey(source.key)?.fingerprint)) {
+      return await this.#partMover.move(key, uploadId, partNumber, source, signal);
+    }
     let part: UploadedPart;
     try {
       part = await this.#sendPartCopy(key, uploadId, partNumber, source, true, signal);
     } catch (error) {
-      if (!(error instanceof StoreError) || statusOf(error) !== 400) throw error;
+      // 400 of Ceph and 403 of AWS may mean that the source is under another key.
+      if (!(error instanceof StoreError) || ![400, 403].includes(statusOf(error) ?? 0)) throw error;
       // AWS refuses a customer key for a source that is not encrypted. HEAD tells that from a wrong key.
-      if ((await this.#reader.head(source.key, signal)).isEncrypted) throw error;
+      const { isEncrypted, keyFingerprint } = await this.#reader.head(source.key, signal);
+      if (this.#isForeign(keyFingerprint)) {
+        return await this.#partMover.move(key, uploadId, partNumber, source, signal);
+      }
+      if (isEncrypted || statusOf(error) !== 400) throw error;
       part = await this.#sendPartCopy(key, uploadId, partNumber, source, false, signal);
     }
     // Ceph ignores x-amz-copy-source-if-match. If the source still is that version, it was that version.
@@ -113,6 +126,10 @@ export class MultipartUploader {
       );
     }
     return part;
+  }
+
+  #isForeign(fingerprint: string | undefined): boolean {
+    return fingerprint !== undefined && fingerprint !== this.#customerKey.fingerprint;
   }
 
   async completeUpload(

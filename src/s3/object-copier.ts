@@ -84,8 +84,11 @@ export class ObjectCopier {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
+    // Ceph 16 decrypts the source of a part with the key of the target.
+    const isForeign =
+      source.keyFingerprint !== undefined && source.keyFingerprint !== this.#customerKey.fingerprint;
     // Ceph stores what CopyObject makes of an unencrypted object unencrypted, whatever the request asks for.
-    if (this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
+    if (!isForeign && this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
       const reply = await this.#copyObject(source, targetKey, headers, condition, signal);
       if (reply !== undefined) return reply;
     }
@@ -93,7 +96,7 @@ export class ObjectCopier {
       const { bytes } = await this.#store.get(source.key, { ifMatch: source.etag }, signal);
       return this.#store.put(targetKey, [bytes], headers, condition, signal);
     }
-    if (this.#canCopyParts) {
+    if (!isForeign && this.#canCopyParts) {
       const reply = await this.#copyParts(source, targetKey, headers, condition, signal);
       if (reply !== undefined) return reply;
     }

@@ -18,6 +18,7 @@ import { encryptionFields } from './encryption-fields.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import { parseListPage } from './list-page.js';
+import { type Guess, KeyMemory } from './key-memory.js';
 import { readExactly } from './reply-body.js';
 
 /** What to do with objects that are stored without SSE-C. */
@@ -26,12 +27,11 @@ export type PlaintextPolicy = 'refuse' | 'read';
 export interface ObjectReaderOptions {
   readonly bucket: BucketClient;
   readonly customerKey: CustomerKey;
+  /** Tried when that one does not fit. Default: none. */
+  readonly otherCustomerKeys?: readonly CustomerKey[];
   readonly plaintext: PlaintextPolicy;
   readonly log: Log;
 }
-
-/** Of keys that are asked for without the customer key at once. */
-const rememberedPlainKeys = 10_000;
 
 /** Refusals that have nothing to do with the customer key. */
 const credentialCodes: ReadonlySet<string> = new Set([
@@ -43,19 +43,15 @@ const credentialCodes: ReadonlySet<string> = new Set([
 
 export class ObjectReader {
   readonly #bucket: BucketClient;
-  readonly #customerKey: CustomerKey;
   readonly #plaintext: PlaintextPolicy;
   readonly #log: Log;
-  /**
-   * Keys of unencrypted objects on a server that refuses the SSE-C headers for them (AWS; Ceph ignores them there).
-   * Only a first guess: a wrong one costs one request.
-   */
-  readonly #plainKeys = new Set<string>();
+  /** Without a customer key: unencrypted objects on a server that refuses one for them (AWS; Ceph ignores it there). */
+  readonly #memory: KeyMemory;
   #hasWarnedOfPlaintext = false;
 
-  constructor({ bucket, customerKey, plaintext, log }: ObjectReaderOptions) {
+  constructor({ bucket, customerKey, otherCustomerKeys = [], plaintext, log }: ObjectReaderOptions) {
     this.#bucket = bucket;
-    this.#customerKey = customerKey;
+    this.#memory = new KeyMemory(customerKey, otherCustomerKeys);
     this.#plaintext = plaintext;
     this.#log = log;
   }
@@ -78,17 +74,22 @@ export class ObjectReader {
   }
 
   async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
-    return this.#withOrWithoutKey('head', key, signal, async (withKey) => {
-      const output = await this.#sendHead(key, withKey, signal);
-      return parseInfo('head', key, output, output.ContentLength);
+    return this.#withFittingKey('head', key, signal, async (customerKey) => {
+      const output = await this.#sendHead(key, customerKey, signal);
+      return parseInfo('head', key, output, output.ContentLength, customerKey);
     });
   }
 
   async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
     if (request.range?.length === 0) return this.#getNothing(key, request, signal);
-    return this.#withOrWithoutKey('get', key, signal, (withKey) =>
-      this.#sendGet(key, request, withKey, signal),
+    return this.#withFittingKey('get', key, signal, (customerKey) =>
+      this.#sendGet(key, request, customerKey, signal),
     );
+  }
+
+  /** The key under which the object was encrypted when it was last asked for, or the likeliest; undefined: under none. */
+  guessKey(key: string): Guess {
+    return this.#memory.guess(key);
   }
 
   /** Throws `PlaintextRefused` if the policy says so. */
@@ -105,16 +106,16 @@ export class ObjectReader {
     );
   }
 
-  async #sendHead(key: string, withKey: boolean, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
+  async #sendHead(key: string, customerKey: Guess, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
     return this.#bucket.request({ operation: 'head', key }, signal, (client, base) =>
-      client.send(new HeadObjectCommand({ ...base, Key: key, ...this.#fields(withKey) })),
+      client.send(new HeadObjectCommand({ ...base, Key: key, ...fieldsOf(customerKey) })),
     );
   }
 
   async #sendGet(
     key: string,
     { range, ifMatch }: GetRequest,
-    withKey: boolean,
+    customerKey: Guess,
     signal: AbortSignal,
   ): Promise<GetReply> {
     return this.#bucket.request({ operation: 'get', key }, signal, async (client, base) => {
@@ -122,13 +123,13 @@ export class ObjectReader {
         new GetObjectCommand({
           ...base,
           Key: key,
-          ...this.#fields(withKey),
+          ...fieldsOf(customerKey),
           ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
           ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
         }),
       );
       try {
-        const info = parseInfo('get', key, output, sizeOf(key, output, range));
+        const info = parseInfo('get', key, output, sizeOf(key, output, range), customerKey);
         this.checkReadable('get', info);
         return { info, bytes: await readExactly(output.Body, output.ContentLength ?? 0, `get ${key}`) };
       } catch (error) {
@@ -148,25 +149,38 @@ export class ObjectReader {
     return { info, bytes: new Uint8Array(0) };
   }
 
-  async #withOrWithoutKey<T>(
+  async #withFittingKey<T>(
     operation: string,
     key: string,
     signal: AbortSignal,
-    attempt: (withKey: boolean) => Promise<T>,
+    attempt: (customerKey: Guess) => Promise<T>,
   ): Promise<T> {
-    const withKey = !this.#plainKeys.has(key);
+    const guess = this.#memory.guess(key);
+    let refusal: StoreError;
     try {
-      return await attempt(withKey);
+      const result = await attempt(guess);
+      this.#memory.remember(key, guess);
+      return result;
     } catch (error) {
-      if (!(error instanceof StoreError) || !mayBeAboutCustomerKey(error)) throw error;
-      if (!withKey) {
-        this.#plainKeys.delete(key); // encrypted by now
-        return await this.#withOrWithoutKey(operation, key, signal, attempt);
-      }
-      await this.#explainRefusal(operation, key, error, signal);
-      this.#rememberPlain(key);
-      return await attempt(false);
+      if (!mayBeAboutCustomerKey(error)) throw error;
+      refusal = error;
     }
+    if (guess === undefined) {
+      this.#memory.forget(key); // encrypted by now
+      return await this.#withFittingKey(operation, key, signal, attempt);
+    }
+    for (const customerKey of this.#memory.alternatives(guess)) {
+      try {
+        const result = await attempt(customerKey);
+        this.#memory.remember(key, customerKey);
+        return result;
+      } catch (error) {
+        if (!mayBeAboutCustomerKey(error)) throw error;
+      }
+    }
+    await this.#explainRefusal(operation, key, refusal, signal);
+    this.#memory.remember(key, undefined);
+    return await attempt(undefined);
   }
 
   /**
@@ -181,30 +195,26 @@ export class ObjectReader {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      await this.#sendHead(key, false, signal);
+      await this.#sendHead(key, undefined, signal);
     } catch (error) {
       if (!(error instanceof StoreError) || statusOf(error) === undefined) throw error;
       if (statusOf(error) !== 400) throw refusal;
       throw new StoreError(
         'WrongCustomerKey',
-        `${operation} ${key}: ${explanations.WrongCustomerKey} than ${this.#customerKey.fingerprint}`,
+        `${operation} ${key}: ${explanations.WrongCustomerKey} than ${this.#memory.describe()}`,
         { cause: refusal.cause },
       );
     }
   }
-
-  #rememberPlain(key: string): void {
-    this.#plainKeys.add(key);
-    const [oldest] = this.#plainKeys;
-    if (this.#plainKeys.size > rememberedPlainKeys && oldest !== undefined) this.#plainKeys.delete(oldest);
-  }
-
-  #fields(withKey: boolean) {
-    return withKey ? encryptionFields(this.#customerKey) : {};
-  }
 }
 
-function mayBeAboutCustomerKey(error: StoreError): boolean {
+/** Secret: for requests only. */
+function fieldsOf(customerKey: Guess) {
+  return customerKey === undefined ? {} : encryptionFields(customerKey);
+}
+
+function mayBeAboutCustomerKey(error: unknown): error is StoreError {
+  if (!(error instanceof StoreError)) return false;
   const status = statusOf(error);
   return (status === 400 || status === 403) && !credentialCodes.has(serverCodeOf(error) ?? '');
 }
@@ -214,10 +224,12 @@ function parseInfo(
   key: string,
   output: HeadObjectCommandOutput | GetObjectCommandOutput,
   size: number | undefined,
+  customerKey: Guess,
 ): ObjectInfo {
   if (size === undefined || output.ETag === undefined || output.LastModified === undefined) {
     throw new StoreError('CorruptReply', `${operation} ${key}: the reply lacks size, ETag or Last-Modified`);
   }
+  const isEncrypted = output.SSECustomerAlgorithm !== undefined;
   return {
     key,
     size,
@@ -225,7 +237,8 @@ function parseInfo(
     lastModifiedMs: output.LastModified.getTime(),
     metadata: output.Metadata ?? {},
     contentType: output.ContentType,
-    isEncrypted: output.SSECustomerAlgorithm !== undefined,
+    isEncrypted,
+    ...(isEncrypted && customerKey && { keyFingerprint: customerKey.fingerprint }),
   };
 }
 

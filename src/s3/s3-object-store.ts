@@ -27,6 +27,7 @@ import { ObjectCopier } from './object-copier.js';
 import { ObjectDeleter } from './object-deleter.js';
 import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
 import { ObjectWriter } from './object-writer.js';
+import { PartMover } from './part-mover.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { RetryingObjectStore } from './retrying-object-store.js';
 import { limitsOf } from './store-limits.js';
@@ -37,7 +38,10 @@ export interface S3StoreOptions {
   /** As `connect` found it; undefined means AWS, whose limits are narrower. */
   readonly endpoint: URL | undefined;
   readonly bucket: string;
+  /** Encrypts what is written. */
   readonly customerKey: CustomerKey;
+  /** They decrypt too. Default: none. */
+  readonly otherCustomerKeys?: readonly CustomerKey[];
   /**
    * Objects without SSE-C: 'read' returns them as they are and warns once; with 'refuse', get and copy reject with
    * `PlaintextRefused` (list and head show them all the same).
@@ -63,18 +67,35 @@ export class S3ObjectStore implements ObjectStore {
   readonly #deleter: ObjectDeleter;
 
   constructor(options: S3StoreOptions) {
-    const { client, customerKey, plaintext, log, extraEncryptionHeader = false, copyRetry } = options;
+    const {
+      client,
+      customerKey,
+      otherCustomerKeys = [],
+      plaintext,
+      log,
+      extraEncryptionHeader = false,
+      copyRetry,
+    } = options;
     const { maxConcurrentRequests = defaultMaxConcurrentRequests } = options;
     const isAws = options.endpoint === undefined;
     this.limits = limitsOf(isAws);
     const bucket = new BucketClient({ client, bucket: options.bucket, maxConcurrentRequests, log });
     const encryption = newObjectFields(customerKey, extraEncryptionHeader);
-    const reader = new ObjectReader({ bucket, customerKey, plaintext, log });
+    const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, log });
     const conditions = new WriteConditions(reader, isAws);
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
+    const canStream = maxConcurrentRequests > 1;
+    const partMover = new PartMover({ bucket, reader, customerKey, canStream });
     this.#reader = reader;
     this.#writer = new ObjectWriter({ bucket, conditions, encryption });
-    this.#uploader = new MultipartUploader({ bucket, reader, conditions, customerKey, encryption });
+    this.#uploader = new MultipartUploader({
+      bucket,
+      reader,
+      conditions,
+      partMover,
+      customerKey,
+      encryption,
+    });
     this.#copier = new ObjectCopier({ bucket, conditions, store, customerKey, encryption, log });
     this.#deleter = new ObjectDeleter(bucket);
   }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { GetObjectCommand, PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import test, { type ExecutionContext } from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
+import { KeyRing } from '../../src/key-ring.js';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { checkBucket } from '../../src/s3/check-bucket.js';
 import type { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
@@ -41,8 +42,9 @@ function check(
   store: S3ObjectStore,
   options: { readonly bucket?: string; readonly prefix?: string; readonly customerKey?: CustomerKey } = {},
 ) {
-  const { bucket, customerKey, connection } = place;
-  const subject = { bucket, customerKey, endpoint: connection.endpoint, prefix: '', ...options };
+  const { bucket, connection } = place;
+  const keyRing = new KeyRing(options.customerKey ?? place.customerKey);
+  const subject = { bucket, keyRing, endpoint: connection.endpoint, prefix: '' };
   return checkBucket({ store, log: silentLog, ...subject }, never);
 }
 

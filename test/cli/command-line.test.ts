@@ -92,9 +92,12 @@ commandTest('a command line that makes no sense is refused with exit code 2', as
     ],
     [
       ['mount', 'bucket', '/mnt'],
-      '--key-file is missing: the file with your customer key (osirisfs keygen makes one)',
+      /^--key-file is missing: the file with your customer key \(osirisfs keygen makes one\)/,
     ],
-    [['mount', 'bucket', '/mnt', '--key-file', key, '--key-file', key], '--key-file is given more than once'],
+    [
+      ['mount', 'bucket', '/mnt', '--key-file', key, '--region', 'a', '--region', 'b'],
+      '--region is given more than once',
+    ],
     [
       ['mount', 'bucket', '/mnt', '--key-file', key, '--cache-size', '12q'],
       '--cache-size: "12q" is not a size; give one like 256MiB, 1G or 65536',

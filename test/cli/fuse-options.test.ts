@@ -16,7 +16,7 @@ test('settings are recognised with dashes, with underscores and by the names of 
     endpoint: 'https://rgw.example.org',
     cacheBytes: '1GiB',
     metadataTtlMs: '5s',
-    keyFile: '/keys/a=b',
+    keyFiles: '/keys/a=b',
   });
   t.deepEqual(mountFlags, []);
 });
@@ -40,8 +40,12 @@ test('what /etc/fstab and s3fs say to themselves is passed over', (t) => {
 });
 
 test('the key file of s3fs is taken for the customer key', (t) => {
-  t.is(parseFuseOptions(['use_sse=custom:/keys/a']).values.keyFile, '/keys/a');
-  t.is(parseFuseOptions(['use_sse=c:/keys/a']).values.keyFile, '/keys/a');
+  t.deepEqual(parseFuseOptions(['use_sse=custom:/keys/a']).values.keyFiles, ['/keys/a']);
+  t.deepEqual(parseFuseOptions(['use_sse=c:/keys/a']).values.keyFiles, ['/keys/a']);
+});
+
+test('a key file that is given again is a further one', (t) => {
+  t.is(parseFuseOptions(['key_file=/a,key_file=/b', 'key-file=/c:/d']).values.keyFiles, '/a:/b:/c:/d');
 });
 
 test('the last of two options wins, as it does for mount', (t) => {

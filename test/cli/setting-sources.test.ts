@@ -36,7 +36,7 @@ test('options go before -o, -o before variables, variables before the config fil
   t.is(config.profile, '-o');
   t.is(config.umask, 0o003);
   t.is(config.uid, 4);
-  t.is(config.keyFile, '/f');
+  t.deepEqual(config.keyFiles, ['/f']);
 });
 
 test('the config file takes texts, numbers and booleans', async (t) => {
@@ -51,15 +51,30 @@ test('the config file takes texts, numbers and booleans', async (t) => {
   t.false(config.allowOther);
 });
 
+test('key files are a list in the config file, and separated by colons in a variable', async (t) => {
+  const environment = await environmentWith(t, 'key-file = ["/f:1", "/g"]\n');
+  t.deepEqual((await loadMountConfig(mountArguments, {}, {}, environment)).keyFiles, ['/f:1', '/g']);
+  const withVariable = { ...environment, OSIRISFS_KEY_FILE: '/h:/i' };
+  t.deepEqual((await loadMountConfig(mountArguments, {}, {}, withVariable)).keyFiles, ['/h', '/i']);
+  for (const wrong of ['[]', '[1]', '5', '[""]', '{ a = 1 }']) {
+    const mistaken = await environmentWith(t, `key-file = ${wrong}\n`);
+    await t.throwsAsync(
+      loadMountConfig(mountArguments, {}, {}, mistaken),
+      { instanceOf: ConfigError, message: /config\.toml: key-file/ },
+      wrong,
+    );
+  }
+});
+
 test('an empty variable counts as none, and other variables of ours are left alone', async (t) => {
   const environment = { XDG_CONFIG_HOME: '/nonexistent', OSIRISFS_UMASK: '', OSIRISFS_TEST_CEPH: '1' };
-  const config = await loadMountConfig(mountArguments, { keyFile: '/f' }, {}, environment);
+  const config = await loadMountConfig(mountArguments, { keyFiles: '/f' }, {}, environment);
   t.is(config.umask, 0o022);
 });
 
 test('a mistake in a variable or in the config file names it', async (t) => {
   const load = (environment: Record<string, string>) =>
-    loadMountConfig(mountArguments, { keyFile: '/f' }, {}, environment);
+    loadMountConfig(mountArguments, { keyFiles: '/f' }, {}, environment);
   await t.throwsAsync(load({ XDG_CONFIG_HOME: '/nonexistent', OSIRISFS_CACHE_SIZE: 'x' }), {
     instanceOf: ConfigError,
     message: /^OSIRISFS_CACHE_SIZE: "x" is not a size/,
@@ -86,7 +101,7 @@ test('a config file that was named must exist, the usual one need not', async (t
     message: /^cannot read the config file: ENOENT/,
   });
   await writeFile(file, 'key-file = "/f"');
-  t.is((await load({ OSIRISFS_CONFIG: file })).keyFile, '/f');
+  t.deepEqual((await load({ OSIRISFS_CONFIG: file })).keyFiles, ['/f']);
 });
 
 test('an empty or relative XDG variable counts as none', (t) => {

@@ -3,6 +3,7 @@ import https from 'node:https';
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
+import { KeyRing } from '../../src/key-ring.js';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import { checkBucket } from '../../src/s3/check-bucket.js';
@@ -22,7 +23,7 @@ import {
 
 function check(store: ObjectStore, endpoint: URL | undefined, prefix = '') {
   return checkBucket(
-    { store, bucket: 'photos', endpoint, customerKey: testKey, log: silentLog, prefix },
+    { store, bucket: 'photos', endpoint, keyRing: new KeyRing(testKey), log: silentLog, prefix },
     never,
   );
 }
@@ -176,6 +177,20 @@ test('plain http behind an https endpoint is told apart', async (t) => {
   const server = await startFakeServer(t, (_, response) => refuse(response, 404));
   const secure = new URL(server.endpoint.href.replace('http:', 'https:'));
   await rejects(t, 'Unreachable', /does not speak TLS: is it plain http/, checkAt(t, secure));
+});
+
+test('with several keys that do not fit, each is named', async (t) => {
+  const store = bucketWith({ a: 'WrongCustomerKey' });
+  const other = new CustomerKey(Buffer.alloc(32, 2));
+  const keyRing = new KeyRing(testKey, [other, testKey]);
+  const error = await t.throwsAsync(
+    checkBucket({ store, bucket: 'photos', endpoint: undefined, keyRing, log: silentLog, prefix: '' }, never),
+  );
+  t.true(
+    error.message.startsWith(
+      `none of the key files' keys (fingerprints ${testKey.fingerprint}, ${other.fingerprint}) decrypts`,
+    ),
+  );
 });
 
 test('a certificate of an unknown authority is not trusted', async (t) => {

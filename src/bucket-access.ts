@@ -1,0 +1,83 @@
+/** How commands and mounts reach a bucket: the settings for it, and the connection that comes of them. */
+import { setMaxListeners } from 'node:events';
+import type { AccessConfig, MountConfig } from './config.js';
+import type { KeyRing } from './key-ring.js';
+import type { Log } from './log.js';
+import { loadSetQuickAck } from './native/set-quick-ack.js';
+import type { ObjectStore } from './object-store.js';
+import { checkListing } from './s3/check-bucket.js';
+import { connect, type S3Connection } from './s3/connect.js';
+import { RetryPolicy } from './s3/retry-policy.js';
+import { RetryingObjectStore } from './s3/retrying-object-store.js';
+import { S3ObjectStore } from './s3/s3-object-store.js';
+
+export type ConnectionConfig = Pick<
+  MountConfig,
+  | 'endpoint'
+  | 'region'
+  | 'profile'
+  | 'caBundle'
+  | 'allowPlainHttp'
+  | 'maxConnections'
+  | 'connectTimeoutMs'
+  | 'requestTimeoutMs'
+>;
+
+/** Rejects with a StoreError whose message is meant for the user. Sends nothing. */
+export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3Connection> {
+  return await connect({
+    ...(config.endpoint === undefined ? {} : { endpoint: config.endpoint }),
+    ...(config.region === undefined ? {} : { region: config.region }),
+    ...(config.profile === undefined ? {} : { profile: config.profile }),
+    ...(config.caBundle === undefined ? {} : { caBundle: config.caBundle }),
+    allowPlainHttp: config.allowPlainHttp,
+    requestTimeoutMs: config.requestTimeoutMs,
+    connectTimeoutMs: config.connectTimeoutMs,
+    maxSockets: config.maxConnections,
+    setQuickAck: loadSetQuickAck(),
+    log,
+  });
+}
+
+/** A bucket that answers, with everything to work on it but a file system. */
+export interface OpenBucket {
+  /** With retries. Reads what any key of the ring decrypts and what is not encrypted, writes with the first one. */
+  readonly store: ObjectStore;
+  readonly keyRing: KeyRing;
+  close(): void;
+}
+
+/** As for a mount. */
+const retry = { maxAttempts: 8, maxElapsedMs: 30_000 };
+
+/** Rejects with a StoreError whose message is meant for the user if the bucket cannot be listed. */
+export async function openBucket(
+  config: AccessConfig,
+  keyRing: KeyRing,
+  log: Log,
+  signal: AbortSignal,
+): Promise<OpenBucket> {
+  setMaxListeners(0, signal);
+  const connection = await connectAs(config, log);
+  const { client, endpoint } = connection;
+  const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
+  try {
+    const plain = new S3ObjectStore({
+      client,
+      endpoint,
+      bucket,
+      customerKey: keyRing.first,
+      otherCustomerKeys: keyRing.others,
+      plaintext: 'read',
+      maxConcurrentRequests,
+      copyRetry: new RetryPolicy({ ...retry, log }),
+      log,
+    });
+    await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
+    const store = new RetryingObjectStore(plain, new RetryPolicy({ ...retry, log }));
+    return { store, keyRing, close: () => connection.close() };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Which customer key an object is probably encrypted under, so that most requests are made once although a server only says
+ * whether a key fits. Guesses only: a wrong one costs requests, never bytes.
+ */
+import type { CustomerKey } from '../customer-key.js';
+
+/** Of objects and of prefixes, each. */
+const rememberedKeys = 10_000;
+
+/** Undefined: without a customer key, as the object is not encrypted. */
+export type Guess = CustomerKey | undefined;
+
+export class KeyMemory {
+  readonly #ring: readonly [CustomerKey, ...CustomerKey[]];
+  /** What fitted last. With one key only, just the objects that are not encrypted. */
+  readonly #byKey = new Map<string, Guess>();
+  /** The key that fitted last below a prefix. Empty while there is only one. */
+  readonly #byPrefix = new Map<string, CustomerKey>();
+
+  constructor(first: CustomerKey, others: readonly CustomerKey[]) {
+    this.#ring = [first, ...others];
+  }
+
+  guess(key: string): Guess {
+    return this.#byKey.has(key) ? this.#byKey.get(key) : this.#guessOfPrefix(key);
+  }
+
+  /** The other keys of the ring. */
+  alternatives(tried: CustomerKey): CustomerKey[] {
+    return this.#ring.filter((customerKey) => customerKey !== tried);
+  }
+
+  remember(key: string, found: Guess): void {
+    if (found !== undefined && this.#ring.length > 1) put(this.#byPrefix, prefixOf(key), found);
+    // Below one prefix there may be objects under several keys: each is remembered, as the prefix's guess moves on.
+    if (found === undefined || this.#ring.length > 1) put(this.#byKey, key, found);
+    else this.#byKey.delete(key);
+  }
+
+  forget(key: string): void {
+    this.#byKey.delete(key);
+  }
+
+  describe(): string {
+    return this.#ring.map(({ fingerprint }) => fingerprint).join(', ');
+  }
+
+  #guessOfPrefix(key: string): CustomerKey {
+    return this.#byPrefix.get(prefixOf(key)) ?? this.#ring[0];
+  }
+}
+
+function prefixOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('/') + 1);
+}
+
+/** As the newest; the oldest goes if there are too many. */
+function put<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > rememberedKeys && oldest !== undefined) map.delete(oldest);
+}
