@@ -37,6 +37,12 @@ export class KeyMemory {
     else this.#byKey.delete(key);
   }
 
+  /** It was written under the first key, whatever it was under before. Says nothing of its neighbours. */
+  noteWritten(key: string): void {
+    if (this.#ring.length > 1) put(this.#byKey, key, this.#ring[0]);
+    else this.#byKey.delete(key);
+  }
+
   forget(key: string): void {
     this.#byKey.delete(key);
   }

@@ -87,6 +87,11 @@ export class ObjectReader {
     );
   }
 
+  /** The object was written under the first key. */
+  noteWritten(key: string): void {
+    this.#memory.noteWritten(key);
+  }
+
   /** The key under which the object was encrypted when it was last asked for, or the likeliest; undefined: under none. */
   guessKey(key: string): Guess {
     return this.#memory.guess(key);

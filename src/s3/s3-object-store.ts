@@ -65,6 +65,7 @@ export class S3ObjectStore implements ObjectStore {
   readonly #uploader: MultipartUploader;
   readonly #copier: ObjectCopier;
   readonly #deleter: ObjectDeleter;
+  readonly #hasSeveralKeys: boolean;
 
   constructor(options: S3StoreOptions) {
     const {
@@ -97,6 +98,7 @@ export class S3ObjectStore implements ObjectStore {
       encryption,
     });
     this.#copier = new ObjectCopier({ bucket, conditions, store, customerKey, encryption, log });
+    this.#hasSeveralKeys = otherCustomerKeys.length > 0;
     this.#deleter = new ObjectDeleter(bucket);
   }
 
@@ -112,14 +114,16 @@ export class S3ObjectStore implements ObjectStore {
     return this.#reader.get(key, request, signal);
   }
 
-  put(
+  async put(
     key: string,
     body: readonly Uint8Array[],
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    return this.#writer.put(key, body, headers, condition, signal);
+    const reply = await this.#writer.put(key, body, headers, condition, signal);
+    this.#reader.noteWritten(key);
+    return reply;
   }
 
   createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
@@ -146,14 +150,16 @@ export class S3ObjectStore implements ObjectStore {
     return this.#uploader.uploadPartCopy(key, uploadId, partNumber, source, signal);
   }
 
-  completeUpload(
+  async completeUpload(
     key: string,
     uploadId: string,
     parts: readonly UploadedPart[],
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    return this.#uploader.completeUpload(key, uploadId, parts, condition, signal);
+    const reply = await this.#uploader.completeUpload(key, uploadId, parts, condition, signal);
+    this.#reader.noteWritten(key);
+    return reply;
   }
 
   abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
@@ -168,7 +174,17 @@ export class S3ObjectStore implements ObjectStore {
     signal: AbortSignal,
   ): Promise<WriteReply> {
     this.#reader.checkReadable('copy', source);
-    return this.#copier.copy(source, targetKey, headers, condition, signal);
+    const known = await this.#withFingerprint(source, signal);
+    const reply = await this.#copier.copy(known, targetKey, headers, condition, signal);
+    this.#reader.noteWritten(targetKey);
+    return reply;
+  }
+
+  /** What is known from a listing does not say under which key of several it is. */
+  async #withFingerprint(source: ObjectInfo, signal: AbortSignal): Promise<ObjectInfo> {
+    if (!this.#hasSeveralKeys || !source.isEncrypted || source.keyFingerprint !== undefined) return source;
+    const { keyFingerprint } = await this.#reader.head(source.key, signal);
+    return { ...source, ...(keyFingerprint !== undefined && { keyFingerprint }) };
   }
 
   delete(key: string, signal: AbortSignal): Promise<void> {

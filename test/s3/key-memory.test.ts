@@ -24,6 +24,14 @@ test('an object keeps its key, and its neighbours are guessed to have the one th
   t.is(memory.guess('a/old'), first);
 });
 
+test('what was written is under the first key, its neighbours as before', (t) => {
+  const memory = new KeyMemory(first, [second]);
+  memory.remember('a/old', second);
+  memory.noteWritten('a/old');
+  t.is(memory.guess('a/old'), first);
+  t.is(memory.guess('a/other'), second);
+});
+
 test('an object without encryption is asked for without a key until it is forgotten', (t) => {
   const memory = new KeyMemory(first, []);
   memory.remember('a', undefined);
