@@ -20,13 +20,14 @@ const packageOwners = [
 
 /** What each folder of src may not import: data flows one way, layers meet only in the seams at the top of src. */
 const layerRules = {
-  fuse: ['vfs', 'cache', 's3', 'keys', 'gateway'],
-  vfs: ['fuse', 's3', 'keys', 'gateway', 'native'],
-  cache: ['fuse', 'vfs', 's3', 'keys', 'gateway', 'native'],
-  s3: ['fuse', 'vfs', 'cache', 'keys', 'gateway', 'native'],
-  keys: ['fuse', 'vfs', 'cache', 's3', 'gateway', 'native'],
-  gateway: ['fuse', 'vfs', 'cache', 's3', 'keys', 'native'],
-  native: ['fuse', 'vfs', 'cache', 's3', 'keys', 'gateway'],
+  fuse: ['vfs', 'cache', 's3', 'keys', 'gateway', 'transfer'],
+  vfs: ['fuse', 's3', 'keys', 'gateway', 'native', 'transfer'],
+  cache: ['fuse', 'vfs', 's3', 'keys', 'gateway', 'native', 'transfer'],
+  transfer: ['fuse', 's3', 'keys', 'gateway', 'native'],
+  s3: ['fuse', 'vfs', 'cache', 'keys', 'gateway', 'native', 'transfer'],
+  keys: ['fuse', 'vfs', 'cache', 's3', 'gateway', 'native', 'transfer'],
+  gateway: ['fuse', 'vfs', 'cache', 's3', 'keys', 'native', 'transfer'],
+  native: ['fuse', 'vfs', 'cache', 's3', 'keys', 'gateway', 'transfer'],
 };
 
 function restrictImports(folder) {

@@ -3,6 +3,13 @@ import { readFile } from 'node:fs/promises';
 import yargs, { type Argv } from 'yargs';
 import type { MountDependencies } from '../mount.js';
 import { findUnknownOption, type KnownOptions, type ParsedArguments } from './command-line.js';
+import {
+  auditDescription,
+  auditOptions,
+  auditUsage,
+  describeAuditOptions,
+  runAudit,
+} from './audit-command.js';
 import { explainError } from './explain-error.js';
 import {
   describeGatewayOptions,
@@ -17,6 +24,7 @@ import {
   keygenUsage,
   runKeygen,
 } from './keygen-command.js';
+import { describeListOptions, listDescription, listOptions, listUsage, runList } from './list-command.js';
 import { runMount } from './mount-command.js';
 import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount-options.js';
 import { complain } from './terminal.js';
@@ -49,6 +57,8 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['unmount', umountOptions],
   ['keygen', keygenOptions],
   ['gateway', gatewayOptions],
+  ['ls', listOptions],
+  ['audit', auditOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -110,7 +120,13 @@ function commandLine(
       const { runGateway } = await import('./gateway-command.js'); // the others start faster without its server
       conclude(await runGateway(parsed));
     })
-    .demandCommand(1, 1, 'which command? mount, umount, keygen or gateway')
+    .command(listUsage, listDescription, describeListOptions, async (parsed: ParsedArguments) =>
+      conclude(await runList(parsed)),
+    )
+    .command(auditUsage, auditDescription, describeAuditOptions, async (parsed: ParsedArguments) =>
+      conclude(await runAudit(parsed)),
+    )
+    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls or audit')
     .strict()
     .recommendCommands()
     .parserConfiguration({

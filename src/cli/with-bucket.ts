@@ -1,0 +1,24 @@
+/** Reaches the bucket of a command. Apart from the options, as the layers below it take half a second to load. */
+import { openBucket, type OpenBucket } from '../bucket-access.js';
+import type { AccessConfig } from '../config.js';
+import { readKeyRing } from '../keys/customer-key-file.js';
+import { startLogging } from '../logging.js';
+import { limitCoreDumps } from '../native/limit-core-dumps.js';
+
+/** Reads the keys and reaches the bucket, hands it to `work`, and frees it again. */
+export async function withBucket<T>(
+  config: AccessConfig,
+  signal: AbortSignal,
+  work: (bucket: OpenBucket) => Promise<T>,
+): Promise<T> {
+  limitCoreDumps();
+  const keyRing = await readKeyRing(config.keyFiles);
+  const { log, flush } = startLogging({ level: 'error' });
+  const bucket = await openBucket(config, keyRing, log, signal);
+  try {
+    return await work(bucket);
+  } finally {
+    bucket.close();
+    flush();
+  }
+}
