@@ -27,6 +27,18 @@ import {
 import { describeListOptions, listDescription, listOptions, listUsage, runList } from './list-command.js';
 import { runMount } from './mount-command.js';
 import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount-options.js';
+import {
+  describeEncryptOptions,
+  describeRekeyOptions,
+  encryptDescription,
+  encryptOptions,
+  encryptUsage,
+  rekeyDescription,
+  rekeyOptions,
+  rekeyUsage,
+  runEncrypt,
+  runRekey,
+} from './rewrite-command.js';
 import { complain } from './terminal.js';
 import {
   describeUmountOptions,
@@ -59,6 +71,8 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['gateway', gatewayOptions],
   ['ls', listOptions],
   ['audit', auditOptions],
+  ['rekey', rekeyOptions],
+  ['encrypt', encryptOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -126,7 +140,13 @@ function commandLine(
     .command(auditUsage, auditDescription, describeAuditOptions, async (parsed: ParsedArguments) =>
       conclude(await runAudit(parsed)),
     )
-    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls or audit')
+    .command(rekeyUsage, rekeyDescription, describeRekeyOptions, async (parsed: ParsedArguments) =>
+      conclude(await runRekey(parsed)),
+    )
+    .command(encryptUsage, encryptDescription, describeEncryptOptions, async (parsed: ParsedArguments) =>
+      conclude(await runEncrypt(parsed)),
+    )
+    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls, audit, rekey or encrypt')
     .strict()
     .recommendCommands()
     .parserConfiguration({

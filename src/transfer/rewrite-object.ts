@@ -1,0 +1,125 @@
+/**
+ * Writes an object again under the store's own customer key, through this machine, and reads it back. The old version can be
+ * read until the new one is complete; if somebody else replaces it meanwhile, theirs stays.
+ */
+import { createHash } from 'node:crypto';
+import type { UploadLimiter } from '../cache/upload-limiter.js';
+import { StoreError } from '../errors.js';
+import type { ObjectHeaders, ObjectInfo, ObjectStore, UploadedPart } from '../object-store.js';
+import { planRanges, type PlannedRange } from './part-plan.js';
+
+/** For freeing the parts of an upload that failed, whoever aborted it. */
+const abortTimeoutMs = 10_000;
+
+export interface RewriteTools {
+  /** Decrypts the object, and writes under the new key. */
+  readonly store: ObjectStore;
+  /** Of the new key. */
+  readonly fingerprint: string;
+  /** Bounds the memory of all objects that are rewritten at once. */
+  readonly limiter: UploadLimiter;
+  /** Called with bytes that have been written. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** Rejects with `PreconditionFailed` if the object is not `info` any more, with `CorruptReply` if it reads back differently. */
+export async function rewriteObject(
+  tools: RewriteTools,
+  info: ObjectInfo,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = tools;
+  const ranges = planRanges(info.size, store.limits);
+  const [only] = ranges;
+  const { etag, hashes } =
+    only !== undefined && ranges.length === 1
+      ? await rewriteWhole(tools, info, only, signal)
+      : await rewriteInParts(tools, info, ranges, signal);
+  await verify(tools, { ...info, etag }, ranges, hashes, signal);
+}
+
+interface Written {
+  readonly etag: string;
+  /** By the index of the range. */
+  readonly hashes: readonly string[];
+}
+
+async function rewriteWhole(
+  tools: RewriteTools,
+  info: ObjectInfo,
+  range: PlannedRange,
+  signal: AbortSignal,
+): Promise<Written> {
+  const { store, limiter, onBytes } = tools;
+  const { key, etag: ifMatch } = info;
+  return await limiter.run(range.length, signal, `rewrite ${key}`, async () => {
+    const { bytes } = await store.get(key, { ifMatch }, signal);
+    const { etag } = await store.put(key, [bytes], headersOf(info), { ifMatch }, signal);
+    onBytes(bytes.length);
+    return { etag, hashes: [hashOf(bytes)] };
+  });
+}
+
+async function rewriteInParts(
+  tools: RewriteTools,
+  info: ObjectInfo,
+  ranges: readonly PlannedRange[],
+  signal: AbortSignal,
+): Promise<Written> {
+  const { store, limiter, onBytes } = tools;
+  const { key, etag: ifMatch } = info;
+  const uploadId = await store.createUpload(key, headersOf(info), signal);
+  const failed = new AbortController();
+  const partSignal = AbortSignal.any([signal, failed.signal]);
+  const rewritePart = (range: PlannedRange): Promise<{ part: UploadedPart; hash: string }> =>
+    limiter.run(range.length, partSignal, `rewrite ${key}`, async () => {
+      const { bytes } = await store.get(key, { range, ifMatch }, partSignal);
+      const part = await store.uploadPart(key, uploadId, range.partNumber, [bytes], partSignal);
+      onBytes(bytes.length);
+      return { part, hash: hashOf(bytes) };
+    });
+  const rewriting = ranges.map(rewritePart);
+  try {
+    const parts = await Promise.all(rewriting);
+    const uploaded = parts.map(({ part }) => part);
+    const { etag } = await store.completeUpload(key, uploadId, uploaded, { ifMatch }, signal);
+    return { etag, hashes: parts.map(({ hash }) => hash) };
+  } catch (error) {
+    failed.abort();
+    await Promise.allSettled(rewriting); // a part that arrives after the abortion would stay on the server
+    await store.abortUpload(key, uploadId, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
+    throw error;
+  }
+}
+
+async function verify(
+  { store, fingerprint, limiter }: RewriteTools,
+  { key, size, etag }: ObjectInfo,
+  ranges: readonly PlannedRange[],
+  hashes: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const info = await store.head(key, signal);
+  if (info.etag !== etag) return; // replaced by somebody else since
+  if (info.size !== size || info.keyFingerprint !== fingerprint) throw isDifferent(key);
+  await Promise.all(
+    ranges.map((range, index) =>
+      limiter.run(range.length, signal, `verify ${key}`, async () => {
+        const { bytes } = await store.get(key, { range, ifMatch: etag }, signal);
+        if (hashOf(bytes) !== hashes[index]) throw isDifferent(key);
+      }),
+    ),
+  );
+}
+
+function isDifferent(key: string): StoreError {
+  return new StoreError('CorruptReply', `rewrite ${key}: what was read back is not what was written`);
+}
+
+function headersOf({ metadata, contentType }: ObjectInfo): ObjectHeaders {
+  return { metadata, ...(contentType !== undefined && { contentType }) };
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('md5').update(bytes).digest('base64');
+}
