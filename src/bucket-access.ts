@@ -5,8 +5,10 @@ import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
 import { loadSetQuickAck } from './native/set-quick-ack.js';
 import type { ObjectStore } from './object-store.js';
+import { BucketClient } from './s3/bucket-client.js';
 import { checkListing } from './s3/check-bucket.js';
 import { connect, type S3Connection } from './s3/connect.js';
+import { PartLister } from './s3/part-lister.js';
 import { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
@@ -44,6 +46,10 @@ export interface OpenBucket {
   /** With retries. Reads what any key of the ring decrypts and what is not encrypted, writes with the first one. */
   readonly store: ObjectStore;
   readonly keyRing: KeyRing;
+  /** For people, and to tell buckets of one name apart. */
+  readonly server: string;
+  /** The parts that the server has of an upload, undefined if it does not know it. */
+  readonly listParts: PartLister['listParts'];
   close(): void;
 }
 
@@ -75,7 +81,15 @@ export async function openBucket(
     });
     await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
     const store = new RetryingObjectStore(plain, new RetryPolicy({ ...retry, log }));
-    return { store, keyRing, close: () => connection.close() };
+    const requests = new BucketClient({ client, bucket, maxConcurrentRequests, log });
+    const lister = new PartLister(requests, new RetryPolicy({ ...retry, log }));
+    return {
+      store,
+      keyRing,
+      server: endpoint?.host ?? 'AWS',
+      listParts: (key, uploadId, partSignal) => lister.listParts(key, uploadId, partSignal),
+      close: () => connection.close(),
+    };
   } catch (error) {
     connection.close();
     throw error;

@@ -17,6 +17,7 @@ import {
   gatewayOptions,
   gatewayUsage,
 } from './gateway-options.js';
+import { describeGetOptions, getDescription, getOptions, getUsage, runGet } from './get-command.js';
 import {
   describeKeygenOptions,
   keygenDescription,
@@ -27,6 +28,7 @@ import {
 import { describeListOptions, listDescription, listOptions, listUsage, runList } from './list-command.js';
 import { runMount } from './mount-command.js';
 import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount-options.js';
+import { describePutOptions, putDescription, putOptions, putUsage, runPut } from './put-command.js';
 import {
   describeEncryptOptions,
   describeRekeyOptions,
@@ -73,6 +75,8 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['audit', auditOptions],
   ['rekey', rekeyOptions],
   ['encrypt', encryptOptions],
+  ['put', putOptions],
+  ['get', getOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -146,7 +150,17 @@ function commandLine(
     .command(encryptUsage, encryptDescription, describeEncryptOptions, async (parsed: ParsedArguments) =>
       conclude(await runEncrypt(parsed)),
     )
-    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls, audit, rekey or encrypt')
+    .command(putUsage, putDescription, describePutOptions, async (parsed: ParsedArguments) =>
+      conclude(await runPut(parsed)),
+    )
+    .command(getUsage, getDescription, describeGetOptions, async (parsed: ParsedArguments) =>
+      conclude(await runGet(parsed)),
+    )
+    .demandCommand(
+      1,
+      1,
+      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put or get',
+    )
     .strict()
     .recommendCommands()
     .parserConfiguration({

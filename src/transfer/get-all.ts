@@ -1,0 +1,137 @@
+/** Fetches an object, or everything below a prefix, into a local tree. */
+import { UploadLimiter } from '../cache/upload-limiter.js';
+import type { ListedObject, ObjectStore } from '../object-store.js';
+import { typeSymlink } from '../vfs/modes.js';
+import { reservedName } from '../vfs/names.js';
+import {
+  attributesOfObject,
+  type AttributeDefaults,
+  type StoredAttributes,
+} from '../vfs/stored-attributes.js';
+import { EtagKnowledge, fetchInto } from './get-object.js';
+import type { LocalTree } from './local-tree.js';
+import { listObjects } from './object-listing.js';
+import { forEachParallel } from './parallel.js';
+import { maxBytesInFlight, parallelParts } from './part-plan.js';
+import type { Progress } from './progress.js';
+import { messageOfOneFailure, TransferError } from './transfer-error.js';
+import type { TransferSummary } from './transfer-summary.js';
+
+export interface GetAllOptions {
+  readonly store: ObjectStore;
+  /** '' or ending in '/': everything below it, and the object of that name without the '/'. */
+  readonly prefix: string;
+  readonly tree: LocalTree;
+  /** Of objects that carry no mode. */
+  readonly defaults: AttributeDefaults;
+  readonly concurrency: number;
+  readonly progress: Progress;
+  readonly summary: TransferSummary;
+  readonly onFailure: (message: string) => void;
+}
+
+/** PATH_MAX of Linux. */
+const maxLinkBytes = 4096;
+
+/** Rejects only with what concerns every file; with a `TransferError` if there is nothing at `prefix`. */
+export async function getAll(options: GetAllOptions, signal: AbortSignal): Promise<void> {
+  await new TreeGetter(options, signal).run();
+}
+
+class TreeGetter {
+  readonly #options: GetAllOptions;
+  readonly #signal: AbortSignal;
+  readonly #limiter = new UploadLimiter({ maxConcurrentUploads: parallelParts, maxBytesInFlight });
+  readonly #etags = new EtagKnowledge();
+  /** Made last, so that nothing is written through them. */
+  readonly #links: { readonly relative: string; readonly target: string }[] = [];
+  /** Finished after everything in them, as writing changes their times and may need permissions that they lack. */
+  readonly #directories: { readonly relative: string; readonly attributes: StoredAttributes }[] = [];
+
+  constructor(options: GetAllOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<void> {
+    const { concurrency, progress, prefix, tree } = this.#options;
+    await forEachParallel(this.#objects(), concurrency, (object) => this.#get(object));
+    if (progress.objectsFound === 0) throw new TransferError(`there is nothing at ${JSON.stringify(prefix)}`);
+    for (const { relative, target } of this.#links) {
+      await this.#countingFailure(() => tree.makeLink(relative, target));
+    }
+    this.#directories.sort((a, b) => b.relative.length - a.relative.length);
+    for (const { relative, attributes } of this.#directories) {
+      await this.#countingFailure(() => tree.finishDirectory(relative, attributes));
+    }
+  }
+
+  async *#objects(): AsyncGenerator<ListedObject> {
+    const { store, prefix, progress } = this.#options;
+    for await (const object of listObjects(store, prefix, this.#signal)) {
+      if (object.key.startsWith(`${prefix}${reservedName}/`)) continue; // of mounts, which hide it too
+      progress.find(object.size);
+      yield object;
+    }
+    progress.isListed = true;
+  }
+
+  async #get(object: ListedObject): Promise<void> {
+    const { progress, summary } = this.#options;
+    let received = 0;
+    const onBytes = (bytes: number): void => {
+      received += bytes;
+      progress.bytesDone += bytes;
+    };
+    await this.#countingFailure(async () => {
+      const isTransferred = await this.#place(object, onBytes);
+      summary.transferred += isTransferred ? 1 : 0;
+      summary.already += isTransferred ? 0 : 1;
+      summary.transferredBytes += isTransferred ? object.size : 0;
+    });
+    progress.objectsDone += 1;
+    progress.bytesDone += Math.max(0, object.size - received);
+  }
+
+  /** Resolves with false if it is there already. */
+  async #place({ key }: ListedObject, onBytes: (bytes: number) => void): Promise<boolean> {
+    const { store, tree, defaults } = this.#options;
+    const isDirectory = key.endsWith('/');
+    const relative = this.#relativeOf(isDirectory ? key.slice(0, -1) : key);
+    tree.pathOf(relative);
+    const info = await store.head(key, this.#signal);
+    const attributes = attributesOfObject(info, isDirectory, defaults);
+    if (isDirectory) {
+      if (info.size > 0) throw new TransferError(`${key}: a directory cannot have content; it is left out`);
+      await tree.makeDirectory(relative);
+      this.#directories.push({ relative, attributes });
+      return true;
+    }
+    if (attributes.type === typeSymlink) {
+      if (info.size > maxLinkBytes) throw new TransferError(`${key}: too long for a symbolic link`);
+      const { bytes } = await store.get(key, { ifMatch: info.etag }, this.#signal);
+      this.#links.push({ relative, target: Buffer.from(bytes).toString() });
+      return true;
+    }
+    if (await tree.hasFile(relative, info.size, attributes)) return false;
+    const tools = { store, limiter: this.#limiter, etags: this.#etags, onBytes };
+    await tree.writeFile(relative, attributes, (file) => fetchInto(file, info, tools, this.#signal));
+    return true;
+  }
+
+  #relativeOf(key: string): string {
+    const { prefix } = this.#options;
+    return key.startsWith(prefix) ? key.slice(prefix.length) : '';
+  }
+
+  async #countingFailure(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const message = messageOfOneFailure(error);
+      if (message === undefined) throw error;
+      this.#options.summary.failed += 1;
+      this.#options.onFailure(message);
+    }
+  }
+}

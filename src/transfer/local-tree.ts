@@ -1,0 +1,167 @@
+/**
+ * The directory that a get fills. Nothing is written through a symbolic link below it, whatever the bucket says, and a file has
+ * its name only when it is complete.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  open,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  type FileHandle,
+} from 'node:fs/promises';
+import path from 'node:path';
+import { isShowableName } from '../vfs/names.js';
+import type { StoredAttributes } from '../vfs/stored-attributes.js';
+import { errnoOf, TransferError } from './transfer-error.js';
+
+/** Set-id bits are not taken from a bucket. */
+const restoredPermissions = 0o777;
+/** utimes takes seconds in floating point. */
+const timeToleranceNs = 1_000n;
+
+export class LocalTree {
+  readonly #root: string;
+  readonly #singleFile: string;
+  /** By path relative to the root. */
+  readonly #directories = new Map<string, Promise<void>>();
+
+  /** `singleFile`: where the file of relative path '' goes, if it is one file that is fetched and no tree. */
+  constructor(root: string, singleFile: string) {
+    this.#root = root;
+    this.#singleFile = singleFile;
+  }
+
+  /** Where the entry goes, '' being the root itself. Throws a `TransferError` if that cannot be a path. */
+  pathOf(relative: string): string {
+    const names = namesOf(relative);
+    if (!names.every(isShowableName)) {
+      throw new TransferError(`${JSON.stringify(relative)} cannot be the name of a file; it is left out`);
+    }
+    return path.join(this.#root, ...names);
+  }
+
+  /** Whether the file is there with this content's size, time and mode. */
+  async hasFile(relative: string, size: number, attributes: StoredAttributes): Promise<boolean> {
+    try {
+      const stats = await lstat(this.#fileOf(relative), { bigint: true });
+      const difference = stats.mtimeNs - attributes.mtimeNs;
+      return (
+        stats.isFile() &&
+        stats.size === BigInt(size) &&
+        (difference < 0n ? -difference : difference) <= timeToleranceNs &&
+        (Number(stats.mode) & restoredPermissions) === (attributes.permissions & restoredPermissions)
+      );
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
+      throw error;
+    }
+  }
+
+  /** Lets `fill` write a new file, and gives it its name, attributes and a place on the disk when that is done. */
+  async writeFile(
+    relative: string,
+    attributes: StoredAttributes,
+    fill: (file: FileHandle) => Promise<void>,
+  ): Promise<void> {
+    const target = this.#fileOf(relative);
+    await this.#makeParent(relative);
+    const temporary = temporaryName(target);
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      try {
+        await fill(file);
+        await file.chmod(attributes.permissions & restoredPermissions);
+        const seconds = secondsOf(attributes.mtimeNs);
+        await file.utimes(seconds, seconds);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, target);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async makeLink(relative: string, linkTarget: string): Promise<void> {
+    const target = this.#fileOf(relative);
+    await this.#makeParent(relative);
+    const temporary = temporaryName(target);
+    await symlink(linkTarget, temporary);
+    try {
+      await rename(temporary, target);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  makeDirectory(relative: string): Promise<void> {
+    const names = namesOf(relative);
+    this.pathOf(relative);
+    return this.#directory(names);
+  }
+
+  /** To be called when nothing is written into it any more. */
+  async finishDirectory(relative: string, attributes: StoredAttributes): Promise<void> {
+    const directory = this.pathOf(relative);
+    const seconds = secondsOf(attributes.mtimeNs);
+    await utimes(directory, seconds, seconds);
+    await chmod(directory, attributes.permissions & restoredPermissions);
+  }
+
+  #fileOf(relative: string): string {
+    return relative === '' ? this.#singleFile : this.pathOf(relative);
+  }
+
+  async #makeParent(relative: string): Promise<void> {
+    if (relative === '') await mkdir(path.dirname(this.#singleFile), { recursive: true });
+    else await this.#directory(namesOf(relative).slice(0, -1));
+  }
+
+  #directory(names: readonly string[]): Promise<void> {
+    const relative = names.join('/');
+    let made = this.#directories.get(relative);
+    if (made === undefined) {
+      made = this.#make(names);
+      this.#directories.set(relative, made);
+    }
+    return made;
+  }
+
+  async #make(names: readonly string[]): Promise<void> {
+    if (names.length === 0) {
+      await mkdir(this.#root, { recursive: true });
+      if (!(await stat(this.#root)).isDirectory())
+        throw new TransferError(`${this.#root} is not a directory`);
+      return;
+    }
+    await this.#directory(names.slice(0, -1));
+    const directory = path.join(this.#root, ...names);
+    try {
+      await mkdir(directory);
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error;
+      if (!(await lstat(directory)).isDirectory()) throw new TransferError(`${directory} is not a directory`);
+    }
+  }
+}
+
+function namesOf(relative: string): readonly string[] {
+  return relative === '' ? [] : relative.split('/');
+}
+
+function temporaryName(target: string): string {
+  return path.join(path.dirname(target), `.${randomBytes(8).toString('hex')}.osirisfs-part`);
+}
+
+function secondsOf(timeNs: bigint): number {
+  return Number(timeNs) / 1e9;
+}

@@ -1,0 +1,24 @@
+/** Which failures end a whole transfer, and which only that of one file. */
+import { StoreError } from '../errors.js';
+import { concernsAll } from './encryption-state.js';
+
+/** One file that could not be transferred. The message says why. */
+export class TransferError extends Error {
+  override readonly name = 'TransferError';
+}
+
+/** Of the local file system: every further file would meet them too. */
+const lastingErrnos: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
+
+/** Undefined if the error concerns every file, or nobody knows what it means. */
+export function messageOfOneFailure(error: unknown): string | undefined {
+  if (error instanceof TransferError) return error.message;
+  if (error instanceof StoreError) return concernsAll(error) ? undefined : error.message;
+  const errno = errnoOf(error);
+  return errno === undefined || lastingErrnos.has(errno) ? undefined : (error as Error).message;
+}
+
+export function errnoOf(error: unknown): string | undefined {
+  const isSystemError = error instanceof Error && 'code' in error && 'syscall' in error;
+  return isSystemError && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,8 @@
+/** Numbers of files that a put or get has dealt with, filled while it runs. */
+export class TransferSummary {
+  transferred = 0;
+  transferredBytes = 0;
+  /** As it was to be already. */
+  already = 0;
+  failed = 0;
+}

@@ -1,0 +1,66 @@
+/**
+ * Remembers multipart uploads under way in small files of this user, so that the next run can go on with them. They hold the
+ * upload's id and what it is of, nothing secret.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { errnoOf } from './transfer-error.js';
+
+export interface JournalEntry {
+  readonly uploadId: string;
+  /** Of the content and the headers: only an upload of the same is gone on with. */
+  readonly identity: string;
+}
+
+export class UploadJournal {
+  readonly #directory: string;
+  readonly #scope: string;
+
+  /** `scope`: the server and the bucket. */
+  constructor(directory: string, scope: string) {
+    this.#directory = directory;
+    this.#scope = scope;
+  }
+
+  async find(key: string): Promise<JournalEntry | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.#fileOf(key), 'utf8');
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    return parseEntry(text);
+  }
+
+  async write(key: string, entry: JournalEntry): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const file = this.#fileOf(key);
+    await writeFile(`${file}.new`, JSON.stringify(entry), { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  }
+
+  async remove(key: string): Promise<void> {
+    await rm(this.#fileOf(key), { force: true });
+  }
+
+  #fileOf(key: string): string {
+    const name = createHash('sha256').update(`${this.#scope}\n${key}`).digest('hex');
+    return path.join(this.#directory, `${name}.json`);
+  }
+}
+
+/** Undefined for what a crash or a stranger left: then the upload begins anew. */
+function parseEntry(text: string): JournalEntry | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const uploadId: unknown = Reflect.get(value, 'uploadId');
+  const identity: unknown = Reflect.get(value, 'identity');
+  return typeof uploadId === 'string' && typeof identity === 'string' ? { uploadId, identity } : undefined;
+}
