@@ -1,7 +1,13 @@
 /** `osirisfs audit`: finds objects that are not encrypted, or not under a key of the ring. */
 import type { Argv } from 'yargs';
 import { audit, type AuditSummary, type Finding } from '../transfer/audit.js';
-import { bucketOptions, describeBucketOptions, readAccessConfig, sourcesEpilogue } from './bucket-options.js';
+import {
+  bucketOptions,
+  describeBucketOptions,
+  readAccessConfig,
+  requireAnything,
+  sourcesEpilogue,
+} from './bucket-options.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
 import { LineOutput, OutputClosed, printable } from './line-output.js';
@@ -42,6 +48,7 @@ export async function runAudit(parsed: ParsedArguments): Promise<number> {
           output.write(isJson ? JSON.stringify(finding) : findingLine(finding));
         const concurrency = 2 * maxConnections;
         const summary = await audit({ store, prefix, concurrency, onFinding }, signal);
+        if (summary.objects === 0) requireAnything(config);
         const lines = isJson ? [JSON.stringify({ summary })] : summaryLines(summary);
         for (const line of lines) await output.write(line);
         return summary.notEncrypted + summary.unknownKey + summary.notReadable > 0 ? exitFailure : 0;

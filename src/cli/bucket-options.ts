@@ -2,6 +2,7 @@
 import type { Argv } from 'yargs';
 import type { AccessConfig } from '../config.js';
 import { settings, type SettingName } from '../settings.js';
+import { CommandError } from './command-error.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
 import { readSettingOptions, takesValue, yargsOption } from './mount-options.js';
 import { loadAccessConfig, type SettingValues } from './setting-sources.js';
@@ -53,6 +54,11 @@ export async function readAccessConfig(
 ): Promise<AccessConfig> {
   const values = { ...readSettingOptions(parsed, namesOf(form)), ...own };
   return await loadAccessConfig(bucket, values, process.env);
+}
+
+/** For commands that found nothing: an empty bucket is as it is, a prefix is mistyped. Throws a `CommandError`. */
+export function requireAnything({ bucket, prefix }: AccessConfig): void {
+  if (prefix !== '') throw new CommandError(`there is nothing at ${bucket}/${prefix.slice(0, -1)}`);
 }
 
 function namesOf({ withKeyFile }: BucketOptionsForm): readonly SettingName[] {

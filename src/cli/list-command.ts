@@ -7,7 +7,13 @@ import { concernsAll, findEncryptionState, type EncryptionState } from '../trans
 import { listEntries, type ListingEntry } from '../transfer/object-listing.js';
 import { mapInOrder } from '../transfer/parallel.js';
 import { decodeTime } from '../vfs/stored-attributes.js';
-import { bucketOptions, describeBucketOptions, readAccessConfig, sourcesEpilogue } from './bucket-options.js';
+import {
+  bucketOptions,
+  describeBucketOptions,
+  readAccessConfig,
+  requireAnything,
+  sourcesEpilogue,
+} from './bucket-options.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
 import { LineOutput, OutputClosed, printable } from './line-output.js';
@@ -62,12 +68,14 @@ export async function runList(parsed: ParsedArguments): Promise<number> {
     return await untilInterrupted((signal) =>
       withBucket(config, signal, async ({ store }) => {
         let exitCode = 0;
+        let isEmpty = true;
         const entries = listEntries(store, config.prefix, { isRecursive }, signal);
         const rows = mapInOrder(entries, isLong ? 2 * config.maxConnections : 1, (entry) =>
           describeEntry(store, entry, isLong, signal),
         );
         for await (const row of rows) {
           if (row.kind === 'gone') continue;
+          isEmpty = false;
           if (row.kind === 'failed') {
             exitCode = exitFailure;
             complain(row.message);
@@ -76,6 +84,7 @@ export async function runList(parsed: ParsedArguments): Promise<number> {
           const name = nameBelow(config, row.key);
           await output.write(isJson ? jsonLine(row) : textLine(row, name));
         }
+        if (isEmpty) requireAnything(config);
         return exitCode;
       }),
     );

@@ -74,6 +74,7 @@ test('bad input is one line and an exit code', async (t) => {
   for (const [args, code, line] of [
     [[], 2, /^arguments are missing/],
     [[place.bucket, '-l'], 2, /^unknown option -l; see osirisfs audit --help$/],
+    [[`${place.bucket}/none`, ...keyOptions(first)], 1, /^there is nothing at keyed-\w+\/none$/],
     [['no-such-bucket', ...keyOptions(first)], 1, /^there is no bucket "no-such-bucket" at /],
   ] as const) {
     const ended = await audit(...args);

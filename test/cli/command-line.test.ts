@@ -73,6 +73,27 @@ commandTest('each command has help', async (t) => {
   t.regex((await osirisfs(['keygen', '--help'])).stdout, /--text[^]*without it nobody can/);
 });
 
+for (const command of ['ls', 'audit', 'rekey', 'encrypt', 'put', 'get']) {
+  commandTest(
+    `the help of ${command} has the settings of the bucket with defaults, and an example`,
+    async (t) => {
+      const { stdout, code } = await osirisfs([command, '--help']);
+      t.is(code, 0);
+      for (const words of [
+        'Bucket:',
+        '--endpoint',
+        'Limits:',
+        '[default: 32]',
+        'Examples:',
+        `osirisfs ${command} `,
+        'config.toml',
+      ]) {
+        t.true(stdout.includes(words), words);
+      }
+    },
+  );
+}
+
 commandTest('a command line that makes no sense is refused with exit code 2', async (t) => {
   const { path: key } = await makeKeyFile(t);
   const cases: (readonly [readonly string[], string | RegExp])[] = [

@@ -83,6 +83,7 @@ test('bad input is one line and an exit code', async (t) => {
     [[place.bucket, '--key-file', '/nonexistent'], 1, /^the key file \/nonexistent does not exist$/],
     [['b', ...keyOptions(first)], 2, /^"b" does not begin with a bucket name/],
     [['no-such-bucket', ...keyOptions(first)], 1, /^there is no bucket "no-such-bucket" at /],
+    [[`${place.bucket}/none`, ...keyOptions(first)], 1, /^there is nothing at keyed-\w+\/none$/],
     [[place.bucket, '--cache-size', '1G'], 2, /^unknown option --cache-size; see osirisfs ls --help$/],
     [
       [place.bucket, ...keyOptions(first), '--endpoint', 'https://127.0.0.1:1'],
