@@ -3,7 +3,7 @@
  * frozen. Which settings there are is left to `settings.ts`, reading the sources to `src/cli`.
  */
 import path from 'node:path';
-import { ConfigError, type LogLevel, type RawValue } from './setting-values.js';
+import { ConfigError, type ListenAddress, type LogLevel, type RawValue } from './setting-values.js';
 import { settings, type Setting, type SettingName } from './settings.js';
 
 export interface MountConfig {
@@ -54,6 +54,8 @@ export interface MountConfig {
 
   readonly driver: 'kernel' | 'fuse-native';
   readonly foreground: boolean;
+  /** Where metrics are served; undefined: nowhere. */
+  readonly metrics: ListenAddress | undefined;
   /** Absolute path; undefined: stderr in the foreground, else a file in the user's state directory. */
   readonly logFile: string | undefined;
   readonly logLevel: LogLevel;
@@ -137,6 +139,7 @@ export function resolveMountConfig(
     requestTimeoutMs: value('requestTimeoutMs'),
     driver: value('driver'),
     foreground: value('foreground'),
+    metrics: value('metrics'),
     logFile: value('logFile'),
     logLevel: value('logLevel'),
   };

@@ -9,6 +9,7 @@ import type { KeyRing } from './key-ring.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
 import type { Driver, MountedFileSystem } from './fuse/driver.js';
 import type { Log } from './log.js';
+import type { MountStatistics } from './mount-statistics.js';
 import { prepareMountpoint } from './mountpoint.js';
 import { buildStack } from './stack.js';
 
@@ -20,6 +21,8 @@ export interface Stack {
   synchronizeAll(): Promise<void>;
   /** What the bucket does not have yet, for people to read. */
   pendingPaths(): readonly string[];
+  /** Absent where nothing is counted. */
+  statistics?(): MountStatistics;
   /** Gives up what cannot be stored, so that `fileSystem.stop()` settles soon. */
   abandon(): void;
   /** Frees connections and threads, after the file system has stopped. */
@@ -53,6 +56,7 @@ export interface RunningMount {
   unmount(options: { readonly lazy: boolean }): Promise<void>;
   synchronizeAll(): Promise<void>;
   pendingPaths(): readonly string[];
+  statistics?(): MountStatistics;
   abandon(): void;
 }
 
@@ -102,6 +106,7 @@ export async function mount(
     unmount: (options) => mounted.unmount(options),
     synchronizeAll: () => stack.synchronizeAll(),
     pendingPaths: () => stack.pendingPaths(),
+    ...(stack.statistics && { statistics: stack.statistics.bind(stack) }),
     abandon: () => {
       stack.abandon();
     },

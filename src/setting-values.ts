@@ -57,6 +57,24 @@ export function parseBoolean(value: RawValue): boolean {
   throw new ConfigError(`${JSON.stringify(value)} is neither true nor false`);
 }
 
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT`, `[IPV6]:PORT`; `:PORT` and `PORT` are on this machine only. Port 0 is any that is free. */
+export function parseListenAddress(value: RawValue): ListenAddress {
+  const text = parseText(value);
+  const [, bracketed, plain, digits] = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (!(port <= 65_535)) {
+    throw new ConfigError(`${JSON.stringify(text)} is not HOST:PORT or PORT, like 127.0.0.1:9464`);
+  }
+  const host = bracketed ?? plain ?? '';
+  return { host: host === '' ? '127.0.0.1' : host, port };
+}
+
 /** Text only: a number of the config file has lost the zero that says octal. */
 export function parseOctal(value: RawValue): number {
   if (typeof value !== 'string' || !/^0?[0-7]{1,3}$/.test(value)) {

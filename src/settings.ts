@@ -11,6 +11,7 @@ import {
   parseConnections,
   parseDuration,
   parseId,
+  parseListenAddress,
   parseOctal,
   parsePath,
   parsePaths,
@@ -194,6 +195,13 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     group: 'Running',
     help: 'stay in the foreground; Ctrl-C unmounts',
     ...off(),
+  },
+  metrics: {
+    option: 'metrics',
+    placeholder: 'ADDRESS',
+    group: 'Running',
+    help: 'serve Prometheus metrics at http://ADDRESS/metrics: HOST:PORT, or PORT on this machine only',
+    ...unset(parseListenAddress, 'none'),
   },
   logFile: {
     option: 'log-file',

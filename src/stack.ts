@@ -11,6 +11,7 @@ import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
 import type { Stack } from './mount.js';
 import { connectAs } from './bucket-access.js';
+import type { MountStatistics } from './mount-statistics.js';
 import { checkBucket } from './s3/check-bucket.js';
 import type { S3Connection } from './s3/connect.js';
 import { CountingObjectStore, type StoreCounters } from './s3/counting-object-store.js';
@@ -61,7 +62,7 @@ export async function buildStack(
     const found = await checkBucket({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
     log.debug({ ...found }, 'the bucket can be read with this key');
     const counting = new CountingObjectStore(plain);
-    return assemble(config, driver, new RetryingObjectStore(counting, retry), counting, connection, log);
+    return assemble(config, driver, retry, counting, connection, log);
   } catch (error) {
     connection.close();
     throw error;
@@ -71,11 +72,12 @@ export async function buildStack(
 function assemble(
   config: MountConfig,
   driver: Driver,
-  store: RetryingObjectStore,
+  retry: RetryPolicy,
   counting: CountingObjectStore,
   connection: S3Connection,
   log: Log,
 ): Stack {
+  const store = new RetryingObjectStore(counting, retry);
   const reader = new ObjectReader({ store, cacheBytes: config.cacheBytes, log });
   const area = new StagingArea({
     memoryBytes: config.writeBufferBytes,
@@ -83,11 +85,15 @@ function assemble(
     spillBytes: config.spillBytes,
     log,
   });
+  const uploads = new UploadLimiter({
+    maxConcurrentUploads,
+    maxBytesInFlight: maxUploadBytesInFlight,
+  });
   const fileSystem = new BucketFileSystem({
     store,
     reader,
     area,
-    uploads: new UploadLimiter({ maxConcurrentUploads, maxBytesInFlight: maxUploadBytesInFlight }),
+    uploads,
     prefix: config.prefix,
     defaults: {
       uid: config.uid,
@@ -99,11 +105,34 @@ function assemble(
     isReadOnly: config.readOnly,
     log,
   });
+  const statistics = (): MountStatistics => {
+    const { bytesReceived, bytesSent } = counting.counters();
+    const cache = reader.statistics();
+    const staged = area.statistics();
+    const sending = uploads.statistics();
+    return {
+      byKind: counting.statistics(),
+      failures: counting.failureCodes(),
+      retries: retry.retries,
+      bytesReceived,
+      bytesSent,
+      cacheHits: cache.hits,
+      cacheMisses: cache.misses,
+      cachedBytes: cache.bytesCached,
+      stagedBytes: staged.memoryBytes,
+      spilledBytes: staged.spilledBytes,
+      uploadsInFlight: sending.uploadsInFlight,
+      uploadBytesInFlight: sending.bytesInFlight,
+      uploadsWaiting: sending.waiting,
+      openHandles: fileSystem.statisticsOfCaches().openHandles,
+    };
+  };
   return {
     driver,
     fileSystem,
     synchronizeAll: () => fileSystem.synchronizeAll(),
     pendingPaths: () => fileSystem.pendingKeys(),
+    statistics,
     abandon: () => fileSystem.abandon(),
     close: async () => {
       reader.stop();

@@ -1,4 +1,4 @@
-/** The end of the control socket at which `osirisfs umount` sits. */
+/** The end of the control socket at which `osirisfs umount` and `osirisfs status` sit. */
 import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
 import { CommandError } from './command-error.js';
@@ -23,15 +23,16 @@ export type Outcome =
 export async function askServingProcess(
   socketPath: string,
   request: ControlRequest,
-  onWaiting: (paths: readonly string[], count: number) => void,
+  onWaiting: (paths: readonly string[], count: number) => void = () => undefined,
+  limitMs = silenceMs,
 ): Promise<Outcome> {
   return await new Promise((resolve, reject) => {
     const socket = createConnection(socketPath);
-    socket.setTimeout(silenceMs, () => {
+    socket.setTimeout(limitMs, () => {
       socket.destroy();
       reject(
         new CommandError(
-          `the serving process has not answered for ${silenceMs / 1000} s; try --lazy, or kill it`,
+          `the serving process has not answered for ${limitMs / 1000} s; ${request.command === 'umount' ? 'try --lazy, or kill it' : 'see its log'}`,
         ),
       );
     });
@@ -50,7 +51,8 @@ export async function askServingProcess(
       else resolve(reply);
     });
     socket.once('close', () => {
-      reject(new CommandError('the serving process ended before everything was in the bucket; see its log'));
+      const what = request.command === 'umount' ? 'everything was in the bucket' : 'it answered';
+      reject(new CommandError(`the serving process ended before ${what}; see its log`));
     });
   });
 }

@@ -4,6 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { MountError } from '../fuse/driver.js';
 import type { Log } from '../log.js';
+import type { MountStatus } from '../mount-statistics.js';
 import {
   formatLine,
   heartbeatMs,
@@ -18,6 +19,7 @@ export interface Controlled {
   /** Resolves when all is done that the caller waits for; rejects with a `MountError` of code `Busy`, among others. */
   unmount(options: { readonly lazy: boolean }): Promise<void>;
   pendingPaths(): readonly string[];
+  status(): MountStatus;
 }
 
 export interface ControlServer {
@@ -68,7 +70,8 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
   lines.once('line', (line) => {
     clearTimeout(timer);
     const request = parseRequest(line);
-    if (request) void unmount(socket, request.lazy, controlled, log);
+    if (request?.command === 'status') socket.end(formatLine({ status: controlled.status() }));
+    else if (request) void unmount(socket, request.lazy, controlled, log);
     else socket.end(formatLine({ error: 'the request is not understood', busy: false }));
   });
   lines.on('close', () => clearTimeout(timer));

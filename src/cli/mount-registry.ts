@@ -1,6 +1,6 @@
 /**
  * Which process serves which directory: one small file per serving process, in a directory that only its user can enter.
- * `osirisfs umount` finds the process's control socket by it.
+ * `osirisfs umount` and `osirisfs status` find the process's control socket by it.
  */
 import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -78,12 +78,18 @@ export async function findEntries(
   uid: number,
   environment: NodeJS.ProcessEnv,
 ): Promise<RegistryEntry[]> {
+  const entries = await findAllEntries(uid, environment);
+  return entries.filter((entry) => entry.mountpoint === mountpoint);
+}
+
+/** The same for all directories. */
+export async function findAllEntries(uid: number, environment: NodeJS.ProcessEnv): Promise<RegistryEntry[]> {
   const found: RegistryEntry[] = [];
   const owners = uid === 0 ? new Set([0, ...(await otherUsers())]) : new Set([uid]);
   for (const owner of owners) {
     for (const directory of new Set(candidateDirectories(owner, owner === uid ? environment : {}))) {
       if (!(await isPrivate(directory, owner))) continue;
-      found.push(...(await readEntries(directory)).filter((entry) => entry.mountpoint === mountpoint));
+      found.push(...(await readEntries(directory)));
     }
   }
   return found;

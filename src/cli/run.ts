@@ -41,6 +41,13 @@ import {
   runEncrypt,
   runRekey,
 } from './rewrite-command.js';
+import {
+  describeStatusOptions,
+  runStatus,
+  statusDescription,
+  statusOptions,
+  statusUsage,
+} from './status-command.js';
 import { complain } from './terminal.js';
 import {
   describeUmountOptions,
@@ -77,6 +84,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['encrypt', encryptOptions],
   ['put', putOptions],
   ['get', getOptions],
+  ['status', statusOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -156,11 +164,11 @@ function commandLine(
     .command(getUsage, getDescription, describeGetOptions, async (parsed: ParsedArguments) =>
       conclude(await runGet(parsed)),
     )
-    .demandCommand(
-      1,
-      1,
-      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put or get',
+    
+    .command(statusUsage, statusDescription, describeStatusOptions, async (parsed: ParsedArguments) =>
+      conclude(await runStatus(parsed)),
     )
+    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get or status')
     .strict()
     .recommendCommands()
     .parserConfiguration({

@@ -8,11 +8,15 @@ import type { KeyRing } from '../key-ring.js';
 import type { Log } from '../log.js';
 import type { Logging } from '../logging.js';
 import { mount, type MountDependencies, type RunningMount } from '../mount.js';
+import type { MountStatus } from '../mount-statistics.js';
 import { exitImmediately } from '../native/exit-immediately.js';
+import type { ListenAddress } from '../setting-values.js';
+import { startMetricsServer, type MetricsServer } from '../status/metrics-server.js';
 import { startControlServer } from './control-server.js';
 import { exitFailure, explainError } from './explain-error.js';
 import { Interrupted } from './interrupted.js';
 import { findHolders } from './mount-holders.js';
+import { CommandError } from './command-error.js';
 import { prepareRegistry, removeDeadEntries, removeEntry, writeEntry } from './mount-registry.js';
 import { Shutdown } from './shutdown.js';
 
@@ -46,7 +50,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     else starting.abort(new Interrupted(signal));
   };
   const stopSignals = listenToSignals(onSignal, { ignoreHangup: !config.foreground });
+  let metrics: MetricsServer | undefined;
   try {
+    if (config.metrics) metrics = await serveMetrics(config.metrics, () => shutdown?.status(), log);
     const signal = AbortSignal.any([options.signal, starting.signal]);
     const running = await mount(config, keyRing, log, signal, options.dependencies).catch(
       (error: unknown) => {
@@ -67,8 +73,24 @@ export async function serve(options: ServeOptions): Promise<void> {
       await unregister();
     }
   } finally {
+    await metrics?.close();
     stopSignals();
     stopCrashing();
+  }
+}
+
+/** Before anything is mounted, so that an address that cannot be had is the command's failure. */
+async function serveMetrics(
+  address: ListenAddress,
+  status: () => MountStatus | undefined,
+  log: Log,
+): Promise<MetricsServer> {
+  try {
+    return await startMetricsServer(address, status, log);
+  } catch (error) {
+    throw new CommandError(`--metrics: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../fuse/driver.js';
 import type { Log } from '../log.js';
 import type { RunningMount } from '../mount.js';
+import type { MountStatus } from '../mount-statistics.js';
+import { maxWaitingPaths } from './control-protocol.js';
 import { explainError } from './explain-error.js';
 import { describeHolders, type Holder } from './mount-holders.js';
 
@@ -14,6 +16,8 @@ export interface ShutdownOptions {
   /** Tells the user, who may be looking. */
   readonly say: (line: string) => void;
   readonly findHolders: (mountpoint: string) => Promise<readonly Holder[]>;
+  /** When the mount began. Default: when this object was made. */
+  readonly startedAt?: Date;
   /** Ends the process at once. */
   readonly exit: (code: number) => void;
   /** Between two tries to unmount what is in use; default 500 ms. */
@@ -30,6 +34,7 @@ export class Shutdown {
   readonly #retryMs: number;
   readonly #patienceMs: number;
   readonly #lingerMs: number;
+  readonly #startedAt: Date;
   #signals = 0;
 
   constructor(running: RunningMount, options: ShutdownOptions) {
@@ -38,6 +43,7 @@ export class Shutdown {
     this.#retryMs = options.retryMs ?? 500;
     this.#patienceMs = options.patienceMs ?? 5_000;
     this.#lingerMs = options.lingerMs ?? 10_000;
+    this.#startedAt = options.startedAt ?? new Date();
   }
 
   /**
@@ -52,6 +58,20 @@ export class Shutdown {
 
   pendingPaths(): readonly string[] {
     return this.#running.pendingPaths();
+  }
+
+  status(): MountStatus {
+    const { mountpoint, source } = this.#running;
+    const pending = this.pendingPaths();
+    return {
+      pid: process.pid,
+      mountpoint,
+      source: source.replace(/^osirisfs:/, ''),
+      startedAt: this.#startedAt.toISOString(),
+      pending: pending.slice(0, maxWaitingPaths),
+      pendingCount: pending.length,
+      statistics: this.#running.statistics?.(),
+    };
   }
 
   /**

@@ -1,4 +1,6 @@
-/** Counts requests, failures and bytes of the store below: for the log, for status, and for tests of what is moved. */
+/** Counts requests, failures, durations and bytes of the store below: for the log, for status, and for tests of what is moved. */
+import { StoreError, type StoreErrorCode } from '../errors.js';
+import type { RequestStatistics } from '../mount-statistics.js';
 import type {
   CopySource,
   DeleteFailure,
@@ -14,6 +16,7 @@ import type {
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
+import { LatencyHistogram } from './latency-histogram.js';
 
 export type StoreOperation = Exclude<keyof ObjectStore, 'limits'>;
 
@@ -30,11 +33,17 @@ export class CountingObjectStore implements ObjectStore {
   readonly #store: ObjectStore;
   readonly #requests: Partial<Record<StoreOperation, number>> = {};
   readonly #failures: Partial<Record<StoreOperation, number>> = {};
+  readonly #failureCodes: Partial<Record<StoreErrorCode, number>> = {};
+  readonly #inFlight: Partial<Record<StoreOperation, number>> = {};
+  readonly #latencies: Partial<Record<StoreOperation, LatencyHistogram>> = {};
+  readonly #now: () => number;
   #bytesReceived = 0;
   #bytesSent = 0;
 
-  constructor(store: ObjectStore) {
+  /** `now`: monotonic milliseconds. */
+  constructor(store: ObjectStore, now: () => number = () => performance.now()) {
     this.#store = store;
+    this.#now = now;
   }
 
   get limits(): StoreLimits {
@@ -48,6 +57,25 @@ export class CountingObjectStore implements ObjectStore {
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#bytesSent,
     };
+  }
+
+  /** By operation; those never called are absent. */
+  statistics(): Partial<Record<StoreOperation, RequestStatistics>> {
+    const statistics: Partial<Record<StoreOperation, RequestStatistics>> = {};
+    for (const operation of Object.keys(this.#requests) as StoreOperation[]) {
+      statistics[operation] = {
+        requests: this.#requests[operation] ?? 0,
+        failures: this.#failures[operation] ?? 0,
+        inFlight: this.#inFlight[operation] ?? 0,
+        latency: this.#latencyOf(operation).snapshot(),
+      };
+    }
+    return statistics;
+  }
+
+  /** Failures by code, over all operations. */
+  failureCodes(): Readonly<Partial<Record<StoreErrorCode, number>>> {
+    return { ...this.#failureCodes };
   }
 
   async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
@@ -139,14 +167,33 @@ export class CountingObjectStore implements ObjectStore {
   }
 
   async #count<T>(operation: StoreOperation, action: () => Promise<T>): Promise<T> {
-    this.#requests[operation] = (this.#requests[operation] ?? 0) + 1;
+    increase(this.#requests, operation);
+    increase(this.#inFlight, operation);
+    const startMs = this.#now();
     try {
       return await action();
     } catch (error) {
-      this.#failures[operation] = (this.#failures[operation] ?? 0) + 1;
+      increase(this.#failures, operation);
+      if (error instanceof StoreError) increase(this.#failureCodes, error.code);
       throw error;
+    } finally {
+      increase(this.#inFlight, operation, -1);
+      this.#latencyOf(operation).add(this.#now() - startMs);
     }
   }
+
+  #latencyOf(operation: StoreOperation): LatencyHistogram {
+    return (this.#latencies[operation] ??= new LatencyHistogram());
+  }
+}
+
+function increase<Name extends string>(
+  counts: Partial<Record<Name, number>>,
+  name: Name,
+  by: 1 | -1 = 1,
+): void {
+  const count: number = counts[name] ?? 0;
+  counts[name] = count + by;
 }
 
 function bytesOf(body: readonly Uint8Array[]): number {

@@ -63,6 +63,7 @@ export class RetryPolicy {
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  #retries = 0;
 
   constructor(options: RetryOptions) {
     this.#log = options.log;
@@ -73,6 +74,11 @@ export class RetryPolicy {
     this.#now = options.now ?? (() => performance.now());
     this.#random = options.random ?? Math.random;
     this.#sleep = options.sleep ?? ((ms, signal) => delay(ms, undefined, { signal }));
+  }
+
+  /** Attempts after the first, over all calls so far. */
+  get retries(): number {
+    return this.#retries;
   }
 
   /**
@@ -96,6 +102,7 @@ export class RetryPolicy {
           this.#log.warn({ subject, code: error.code, attempts: number, elapsedMs }, 'giving up');
           throw error;
         }
+        this.#retries += 1;
         this.#log.debug({ subject, code: error.code, attempt: number, delayMs }, 'trying again');
         await this.#wait(subject, delayMs, signal);
       }

@@ -1,5 +1,5 @@
 import { stat, writeFile } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -14,11 +14,20 @@ import { makeDirectory } from '../mount/temporary.js';
 const ignore = (): void => undefined;
 const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
+const status = {
+  pid: 1,
+  mountpoint: '/mnt',
+  source: 'bucket',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  pending: ['a'],
+  pendingCount: 1,
+};
+
 async function serve(t: ExecutionContext, controlled: Partial<Controlled>): Promise<string> {
   const socketPath = path.join(await makeDirectory(t), 'control.sock');
   const server = await startControlServer(
     socketPath,
-    { unmount: () => Promise.resolve(), pendingPaths: () => [], ...controlled },
+    { unmount: () => Promise.resolve(), pendingPaths: () => [], status: () => status, ...controlled },
     log,
   );
   t.teardown(() => server.close());
@@ -38,6 +47,22 @@ test('a request reaches whoever serves, and its outcome comes back', async (t) =
     done: true,
   });
   t.deepEqual(asked, [{ lazy: true }, { lazy: false }]);
+});
+
+test('a status is told, and a process that falls silent before it is an error', async (t) => {
+  const socketPath = await serve(t, {});
+  t.deepEqual(await askServingProcess(socketPath, { command: 'status' }), { status });
+  const deaf = path.join(await makeDirectory(t), 'deaf.sock');
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => sockets.push(socket));
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
+  server.listen(deaf);
+  await once(server, 'listening');
+  t.teardown(() => void server.close());
+  await t.throwsAsync(askServingProcess(deaf, { command: 'status' }, undefined, 50), {
+    instanceOf: CommandError,
+    message: 'the serving process has not answered for 0.05 s; see its log',
+  });
 });
 
 test('a directory in use is told from other failures', async (t) => {
@@ -115,7 +140,7 @@ test('the socket is its owner’s alone, and is gone after the end', async (t) =
   const socketPath = path.join(await makeDirectory(t), 'control.sock');
   const server = await startControlServer(
     socketPath,
-    { unmount: () => Promise.resolve(), pendingPaths: () => [] },
+    { unmount: () => Promise.resolve(), pendingPaths: () => [], status: () => status },
     log,
   );
   t.is((await stat(socketPath)).mode & 0o777, 0o600);
@@ -128,7 +153,11 @@ test('closing lets the last reply out, and does not wait for those who say nothi
   let finish: () => void = ignore;
   const server = await startControlServer(
     socketPath,
-    { unmount: () => new Promise((resolve) => (finish = resolve)), pendingPaths: () => ['a'] },
+    {
+      unmount: () => new Promise((resolve) => (finish = resolve)),
+      pendingPaths: () => ['a'],
+      status: () => status,
+    },
     log,
   );
   const silent = createConnection(socketPath).on('error', ignore);

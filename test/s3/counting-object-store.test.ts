@@ -1,12 +1,14 @@
 import test from 'ava';
 import { CountingObjectStore } from '../../src/s3/counting-object-store.js';
+import { latencyQuantileMs } from '../../src/mount-statistics.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 
 const { signal } = new AbortController();
 
 test('requests, failures and the bytes of content are counted', async (t) => {
   const below = new MemoryObjectStore();
-  const store = new CountingObjectStore(below);
+  let nowMs = 0;
+  const store = new CountingObjectStore(below, () => (nowMs += 4));
   await store.put('k', [Buffer.from('abc'), Buffer.from('de')], { metadata: {} }, {}, signal);
   await store.get('k', { range: { offset: 1, length: 2 } }, signal);
   await t.throwsAsync(store.head('missing', signal), { code: 'NotFound' } as never);
@@ -16,4 +18,9 @@ test('requests, failures and the bytes of content are counted', async (t) => {
     bytesReceived: 2,
     bytesSent: 5,
   });
+  t.deepEqual(store.failureCodes(), { NotFound: 1 });
+  const { put, head } = store.statistics();
+  t.is(head?.failures, 1);
+  t.like(put, { requests: 1, failures: 0, inFlight: 0, latency: { sumMs: 4 } });
+  t.is(latencyQuantileMs(put!.latency, 0.5), 4);
 });

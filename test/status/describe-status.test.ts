@@ -1,0 +1,28 @@
+import test from 'ava';
+import { describeInFull, describeInOneLine } from '../../src/status/describe-status.js';
+import { status } from './mount-status.js';
+
+const now = new Date('2026-01-02T05:09:00.000Z');
+
+test('a mount in one line', (t) => {
+  t.is(
+    describeInOneLine(status, now),
+    '/home/me/"data"  bucket/folder/  pid 12, for 2 h 4 min, 3 files pending, 1 error',
+  );
+  const idle = { ...status, statistics: undefined, pending: [], pendingCount: 0 };
+  t.regex(describeInOneLine(idle, now), /nothing pending$/);
+});
+
+test('a mount in full, with what is pending', (t) => {
+  const text = describeInFull(status, now);
+  for (const part of [
+    /cache +3 hits, 1 misses \(75 % hits\), 1\.0 MiB kept/,
+    /traffic +1\.5 KiB received, 5 B sent/,
+    /uploads +2 under way \(8 B\), 7 waiting; 10 B staged in memory, 20 B on disk/,
+    /errors +1, 1 retry; refusals and failures: NotFound 4, Timeout 1/,
+    /get +5 +1 +1 +2\.3 ms +2\.9 ms/,
+    /pending +3 files\n {4}a\n {4}b\n {4}and 1 more$/,
+  ]) {
+    t.regex(text, part);
+  }
+});
