@@ -148,7 +148,8 @@ export function resolveMountConfig(
   return Object.freeze(config);
 }
 
-function settingValue<Name extends SettingName>(
+/** The value of one setting; `sources` in falling precedence. Throws a `ConfigError`, also if it is required and missing. */
+export function settingValue<Name extends SettingName>(
   name: Name,
   sources: readonly SettingSource[],
 ): MountConfig[Name] {
@@ -182,7 +183,7 @@ function requireOutside(mountpoint: string, option: string, file: string | undef
  * `BUCKET`, `BUCKET/PREFIX`, `s3://BUCKET/PREFIX` and s3fs's `BUCKET:/PREFIX`. Names are checked only as far as
  * every server agrees: RGW may allow capitals and underscores that AWS does not.
  */
-function parseBucket(text: string): { readonly bucket: string; readonly prefix: string } {
+export function parseBucket(text: string): { readonly bucket: string; readonly prefix: string } {
   const match = /^(?:s3:\/\/)?([^/:]*)(?::?\/+(.*))?$/s.exec(text);
   const bucket = match?.[1] ?? '';
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) {

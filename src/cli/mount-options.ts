@@ -95,6 +95,7 @@ export function takesValue(name: SettingName): boolean {
   return settings[name].placeholder !== undefined;
 }
 
+/** As yargs wants it. */
 export function yargsOption(name: SettingName): Options {
   const { placeholder, isList, group, help, defaultText } = settings[name];
   return {

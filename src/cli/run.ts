@@ -41,6 +41,7 @@ import {
   runEncrypt,
   runRekey,
 } from './rewrite-command.js';
+import { describePolicyOptions, policyDescription, policyOptions, policyUsage } from './policy-options.js';
 import {
   describeStatusOptions,
   runStatus,
@@ -85,6 +86,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['put', putOptions],
   ['get', getOptions],
   ['status', statusOptions],
+  ['policy', policyOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -164,11 +166,20 @@ function commandLine(
     .command(getUsage, getDescription, describeGetOptions, async (parsed: ParsedArguments) =>
       conclude(await runGet(parsed)),
     )
-    
+
     .command(statusUsage, statusDescription, describeStatusOptions, async (parsed: ParsedArguments) =>
       conclude(await runStatus(parsed)),
     )
-    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get or status')
+
+    .command(policyUsage, policyDescription, describePolicyOptions, async (parsed: ParsedArguments) => {
+      const { runPolicy } = await import('./policy-command.js');
+      conclude(await runPolicy(parsed));
+    })
+    .demandCommand(
+      1,
+      1,
+      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status or policy',
+    )
     .strict()
     .recommendCommands()
     .parserConfiguration({

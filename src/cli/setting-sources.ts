@@ -30,12 +30,21 @@ export async function loadMountConfig(
   fuseOptions: SettingValues,
   environment: NodeJS.ProcessEnv,
 ): Promise<MountConfig> {
-  return resolveMountConfig(mountArguments, [
+  return resolveMountConfig(mountArguments, await readSources(options, fuseOptions, environment));
+}
+
+/** In falling precedence. Rejects with a `ConfigError`. */
+export async function readSources(
+  options: SettingValues,
+  fuseOptions: SettingValues,
+  environment: NodeJS.ProcessEnv,
+): Promise<SettingSource[]> {
+  return [
     { values: options, describe: ({ option }) => `--${option}` },
     { values: fuseOptions, describe: ({ option }) => `-o ${option}` },
     environmentSource(environment),
     await configFileSource(environment),
-  ]);
+  ];
 }
 
 /** The same for commands that only reach a bucket, BUCKET[/PREFIX]. */

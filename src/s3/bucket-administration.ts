@@ -1,0 +1,208 @@
+/**
+ * What is asked of a bucket beside its objects' bytes: its policy, its being there, uploads that were left; and single requests
+ * that show what the server lets pass. Errors are StoreErrors; each request is made once.
+ */
+import { randomUUID } from 'node:crypto';
+import {
+  AbortMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  DeleteBucketPolicyCommand,
+  DeleteObjectCommand,
+  GetBucketPolicyCommand,
+  ListMultipartUploadsCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import type { CustomerKey } from '../customer-key.js';
+import { StoreError } from '../errors.js';
+import { BucketClient, type BucketClientOptions } from './bucket-client.js';
+import { copySourceEncryptionFields, newObjectFields, type NewObjectFields } from './encryption-fields.js';
+import { serverCodeOf } from './error-codes.js';
+
+/** Objects that try out the server are below it, and are deleted again. */
+export const probePrefix = '.osirisfs/';
+
+/** What a PUT brings: nothing, the customer key, or with it the header that policies on Ceph 16 demand. */
+export type ProbeEncryption = 'none' | 'customer key' | 'customer key and header';
+
+export interface LeftUpload {
+  readonly key: string;
+  readonly begun: Date | undefined;
+}
+
+/** Of one listing; there may be more. */
+const maxLeftUploads = 1000;
+
+export class BucketAdministration {
+  readonly #bucket: BucketClient;
+
+  constructor(options: Omit<BucketClientOptions, 'maxConcurrentRequests'>) {
+    this.#bucket = new BucketClient({ ...options, maxConcurrentRequests: 4 });
+  }
+
+  get bucket(): string {
+    return this.#bucket.bucket;
+  }
+
+  /** As the server has it; undefined if there is none. */
+  async getPolicy(signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const { Policy } = await this.#bucket.request(this.#call('getBucketPolicy'), signal, (client, base) =>
+        client.send(new GetBucketPolicyCommand({ ...base })),
+      );
+      return Policy;
+    } catch (error) {
+      if (error instanceof StoreError && serverCodeOf(error) === 'NoSuchBucketPolicy') return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined: none any more. */
+  async setPolicy(policy: string | undefined, signal: AbortSignal): Promise<void> {
+    await this.#bucket.request(this.#call('setBucketPolicy'), signal, async (client, base) => {
+      if (policy === undefined) await client.send(new DeleteBucketPolicyCommand({ ...base }));
+      else await client.send(new PutBucketPolicyCommand({ ...base, Policy: policy }));
+    });
+  }
+
+  /** False if it is there already, and is the user's. */
+  async createBucket(region: string | undefined, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#bucket.request(this.#call('createBucket'), signal, (client, base) =>
+        client.send(
+          new CreateBucketCommand({
+            ...base,
+            // AWS wants its first region left out: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+            ...(region !== undefined &&
+              region !== 'us-east-1' && {
+                CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' },
+              }),
+          }),
+        ),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError && serverCodeOf(error) === 'BucketAlreadyOwnedByYou') return false;
+      throw error;
+    }
+  }
+
+  async listUploads(signal: AbortSignal): Promise<readonly LeftUpload[]> {
+    const { Uploads = [] } = await this.#bucket.request(
+      this.#call('listMultipartUploads'),
+      signal,
+      (client, base) => client.send(new ListMultipartUploadsCommand({ ...base, MaxUploads: maxLeftUploads })),
+    );
+    return Uploads.map(({ Key = '', Initiated }) => ({ key: Key, begun: Initiated }));
+  }
+
+  /** Stores a small object of a new name, hands its key to `use`, and deletes it whatever happens. */
+  async withProbe<T>(
+    customerKey: CustomerKey,
+    encryption: ProbeEncryption,
+    signal: AbortSignal,
+    use: (key: string) => Promise<T>,
+  ): Promise<T> {
+    const key = `${probePrefix}probe-${randomUUID()}`;
+    await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
+      client.send(
+        new PutObjectCommand({ ...base, Key: key, Body: 'probe', ...fieldsOf(customerKey, encryption) }),
+      ),
+    );
+    try {
+      return await use(key);
+    } finally {
+      await this.#delete(key);
+    }
+  }
+
+  /** Whether an object can be replaced only if it is the one that is expected. */
+  async honoursIfMatch(
+    customerKey: CustomerKey,
+    encryption: ProbeEncryption,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return await this.withProbe(customerKey, encryption, signal, async (key) => {
+      try {
+        await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
+          client.send(
+            new PutObjectCommand({
+              ...base,
+              Key: key,
+              Body: 'other',
+              IfMatch: `"${'0'.repeat(32)}"`,
+              ...fieldsOf(customerKey, encryption),
+            }),
+          ),
+        );
+        return false;
+      } catch (error) {
+        if (error instanceof StoreError && error.code === 'PreconditionFailed') return true;
+        throw error;
+      }
+    });
+  }
+
+  /** Copies an encrypted object onto another name, and deletes both. */
+  async copyEncrypted(
+    customerKey: CustomerKey,
+    encryption: ProbeEncryption,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.withProbe(customerKey, encryption, signal, async (source) => {
+      const key = `${source}-copy`;
+      try {
+        await this.#bucket.request({ operation: 'copy', key }, signal, (client, base) =>
+          client.send(
+            new CopyObjectCommand({
+              ...base,
+              Key: key,
+              CopySource: `${this.bucket}/${source}`,
+              ...fieldsOf(customerKey, encryption),
+              ...copySourceEncryptionFields(customerKey),
+            }),
+          ),
+        );
+      } finally {
+        await this.#delete(key);
+      }
+    });
+  }
+
+  /** Begins a multipart upload and aborts it. */
+  async beginUpload(
+    customerKey: CustomerKey,
+    encryption: ProbeEncryption,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const key = `${probePrefix}probe-${randomUUID()}`;
+    await this.#bucket.request({ operation: 'createUpload', key }, signal, async (client, base) => {
+      const { UploadId } = await client.send(
+        new CreateMultipartUploadCommand({ ...base, Key: key, ...fieldsOf(customerKey, encryption) }),
+      );
+      await client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId }));
+    });
+  }
+
+  /** Also after an interrupt: nothing is to be left. */
+  async #delete(key: string): Promise<void> {
+    const signal = AbortSignal.timeout(cleanUpTimeoutMs);
+    await this.#bucket.request({ operation: 'delete', key }, signal, (client, base) =>
+      client.send(new DeleteObjectCommand({ ...base, Key: key })),
+    );
+  }
+
+  #call(operation: string) {
+    return { operation, key: this.bucket };
+  }
+}
+
+const cleanUpTimeoutMs = 30_000;
+
+/** Secret: for requests only. */
+function fieldsOf(customerKey: CustomerKey, encryption: ProbeEncryption): Partial<NewObjectFields> {
+  if (encryption === 'none') return {};
+  return newObjectFields(customerKey, encryption === 'customer key and header');
+}
