@@ -10,6 +10,7 @@ import {
   describeAuditOptions,
   runAudit,
 } from './audit-command.js';
+import { describeDoctorOptions, doctorDescription, doctorOptions, doctorUsage } from './doctor-options.js';
 import { explainError } from './explain-error.js';
 import {
   describeGatewayOptions,
@@ -87,6 +88,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['get', getOptions],
   ['status', statusOptions],
   ['policy', policyOptions],
+  ['doctor', doctorOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -175,10 +177,15 @@ function commandLine(
       const { runPolicy } = await import('./policy-command.js');
       conclude(await runPolicy(parsed));
     })
+
+    .command(doctorUsage, doctorDescription, describeDoctorOptions, async (parsed: ParsedArguments) => {
+      const { runDoctor } = await import('./doctor-command.js');
+      conclude(await runDoctor(parsed));
+    })
     .demandCommand(
       1,
       1,
-      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status or policy',
+      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy or doctor',
     )
     .strict()
     .recommendCommands()
