@@ -27,6 +27,7 @@ import {
   runKeygen,
 } from './keygen-command.js';
 import { describeListOptions, listDescription, listOptions, listUsage, runList } from './list-command.js';
+import { mountArgumentsOf } from './mount-helper.js';
 import { runMount } from './mount-command.js';
 import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount-options.js';
 import { describePutOptions, putDescription, putOptions, putUsage, runPut } from './put-command.js';
@@ -58,6 +59,7 @@ import {
   umountOptions,
   umountUsage,
 } from './umount-command.js';
+import { describeUnitOptions, runUnit, unitDescription, unitOptions, unitUsage } from './unit-command.js';
 import { UsageError } from './usage-error.js';
 
 const helpWidth = 110;
@@ -89,6 +91,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['status', statusOptions],
   ['policy', policyOptions],
   ['doctor', doctorOptions],
+  ['unit', unitOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -97,7 +100,7 @@ export async function run(typed: readonly string[], dependencies?: MountDependen
   const conclude = (code: number): void => {
     exitCode = code;
   };
-  const args = separateFuseOptions(typed);
+  const args = separateFuseOptions(mountArgumentsOf(typed, (word) => commandOptions.has(word)) ?? typed);
   try {
     requireKnownOptions(args);
     await commandLine(args, await packageVersion(), conclude, dependencies).parseAsync();
@@ -182,10 +185,15 @@ function commandLine(
       const { runDoctor } = await import('./doctor-command.js');
       conclude(await runDoctor(parsed));
     })
+
+    .command(unitUsage, unitDescription, describeUnitOptions, async (parsed: ParsedArguments) =>
+      conclude(await runUnit(parsed)),
+    )
+    .completion('completion', 'print a script that completes commands and options in bash or zsh')
     .demandCommand(
       1,
       1,
-      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy or doctor',
+      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy, doctor or unit',
     )
     .strict()
     .recommendCommands()
