@@ -28,6 +28,7 @@ const layerRules = {
   keys: ['fuse', 'vfs', 'cache', 's3', 'gateway', 'native', 'transfer'],
   gateway: ['fuse', 'vfs', 'cache', 's3', 'keys', 'native', 'transfer'],
   native: ['fuse', 'vfs', 'cache', 's3', 'keys', 'gateway', 'transfer'],
+  demo: ['fuse', 'vfs', 'cache', 's3'],
 };
 
 function restrictImports(folder) {

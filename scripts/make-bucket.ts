@@ -1,4 +1,4 @@
-// Makes a bucket for scripts/demo: osirisfs itself never does. Usage: make-bucket.js BUCKET, the rest as AWS clients
+// Makes a bucket for scripts/measure-changes. Usage: make-bucket.js BUCKET, the rest as AWS clients
 // take it from the environment.
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 

@@ -57,10 +57,10 @@ need_programs() {
 }
 
 missing_packages() {
-  local missing program
-  missing=$("$root/scripts/rgw" packages)
+  local missing='' program
   command -v fusermount3 >/dev/null || missing+=' fuse3'
   if [ "$1" = test ]; then
+    missing+=" $("$root/scripts/rgw" packages)"
     # The tests look at the bucket with Python's clients, as other users of it do.
     /usr/bin/python3 -c 'import boto3' 2>/dev/null || missing+=' python3-boto3'
     /usr/bin/python3 -c 'import boto' 2>/dev/null || missing+=' python3-boto'

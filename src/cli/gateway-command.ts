@@ -17,6 +17,7 @@ import { logLevels, oneOf, parsePath } from '../setting-values.js';
 import { CommandError } from './command-error.js';
 import { positionalOf, switchOf, textOf, type ParsedArguments } from './command-line.js';
 import { defaultFlavor, defaultListen, defaultLogLevel } from './gateway-options.js';
+import { quoteForShell } from './quote-for-shell.js';
 import { announce } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
@@ -77,10 +78,6 @@ function environmentLines({ endpoint, accessKey, authorityFile }: GatewayAccess)
     `export AWS_CA_BUNDLE=${authority}`,
     `export NODE_EXTRA_CA_CERTS=${authority}`,
   ].join('\n');
-}
-
-function quoteForShell(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** `HOST:PORT` or `[IPV6]:PORT`. */

@@ -11,6 +11,7 @@ import {
   runAudit,
 } from './audit-command.js';
 import { describeDoctorOptions, doctorDescription, doctorOptions, doctorUsage } from './doctor-options.js';
+import { demoDescription, demoOptions, demoUsage, describeDemoOptions } from './demo-options.js';
 import { explainError } from './explain-error.js';
 import {
   describeGatewayOptions,
@@ -92,6 +93,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['policy', policyOptions],
   ['doctor', doctorOptions],
   ['unit', unitOptions],
+  ['demo', demoOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -190,11 +192,12 @@ function commandLine(
       conclude(await runUnit(parsed)),
     )
     .completion('completion', 'print a script that completes commands and options in bash or zsh')
-    .demandCommand(
-      1,
-      1,
-      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy, doctor or unit',
-    )
+    
+    .command(demoUsage, demoDescription, describeDemoOptions, async (parsed: ParsedArguments) => {
+      const { runDemo } = await import('./demo-command.js');
+      conclude(await runDemo(parsed));
+    })
+    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy, doctor, unit or demo')
     .strict()
     .recommendCommands()
     .parserConfiguration({
