@@ -1,4 +1,5 @@
 /** `osirisfs demo`: gateway, bucket, customer key and mount in one command, for people without a bucket. */
+import { KeyRing } from '../key-ring.js';
 import { mkdir, rmdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -68,7 +69,7 @@ async function runGatewayAndMount(
     });
     await serve({
       config: mountConfig(directory, data, gateway),
-      customerKey: data.customerKey,
+      keyRing: new KeyRing(data.customerKey),
       logging,
       signal: starting.signal,
       onMounted: () => {
@@ -170,7 +171,7 @@ function mountConfig(directory: string, data: DemoData, gateway: DemoGateway): M
     endpoint: gateway.endpoint,
     region,
     caBundle: gateway.authorityFile,
-    keyFile: data.keyFile,
+    keyFiles: [data.keyFile],
     logFile: data.mountLogFile,
     foreground: true,
   };

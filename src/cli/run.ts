@@ -52,6 +52,7 @@ import {
   statusOptions,
   statusUsage,
 } from './status-command.js';
+import { describeSetupOptions, setupDescription, setupOptions, setupUsage } from './setup-options.js';
 import { complain } from './terminal.js';
 import {
   describeUmountOptions,
@@ -94,6 +95,7 @@ const commandOptions: ReadonlyMap<string, KnownOptions> = new Map([
   ['doctor', doctorOptions],
   ['unit', unitOptions],
   ['demo', demoOptions],
+  ['setup', setupOptions],
 ]);
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
@@ -192,12 +194,21 @@ function commandLine(
       conclude(await runUnit(parsed)),
     )
     .completion('completion', 'print a script that completes commands and options in bash or zsh')
-    
+
     .command(demoUsage, demoDescription, describeDemoOptions, async (parsed: ParsedArguments) => {
       const { runDemo } = await import('./demo-command.js');
       conclude(await runDemo(parsed));
     })
-    .demandCommand(1, 1, 'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy, doctor, unit or demo')
+
+    .command(setupUsage, setupDescription, describeSetupOptions, async (parsed: ParsedArguments) => {
+      const { runSetup } = await import('./setup-command.js');
+      conclude(await runSetup(parsed));
+    })
+    .demandCommand(
+      1,
+      1,
+      'which command? mount, umount, keygen, gateway, ls, audit, rekey, encrypt, put, get, status, policy, doctor, unit, demo or setup',
+    )
     .strict()
     .recommendCommands()
     .parserConfiguration({

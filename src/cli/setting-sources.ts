@@ -60,7 +60,8 @@ export async function loadAccessConfig(
   ]);
 }
 
-function variableOf(option: string): string {
+/** For example OSIRISFS_KEY_FILE. */
+export function variableOf(option: string): string {
   return `OSIRISFS_${option.toUpperCase().replaceAll('-', '_')}`;
 }
 
@@ -76,11 +77,17 @@ function environmentSource(environment: NodeJS.ProcessEnv): SettingSource {
   return { values, describe: ({ option }) => variableOf(option) };
 }
 
+/** The config file that counts, be it there or not. */
+export function configFileOf(environment: NodeJS.ProcessEnv): string {
+  const named = environment[configVariable];
+  const directory = xdgDirectory(environment, 'XDG_CONFIG_HOME') ?? path.join(os.homedir(), '.config');
+  return named ? parsePath(named) : path.join(directory, 'osirisfs', 'config.toml');
+}
+
 /** Only a file that was named must exist. */
 async function configFileSource(environment: NodeJS.ProcessEnv): Promise<SettingSource> {
   const named = environment[configVariable];
-  const directory = xdgDirectory(environment, 'XDG_CONFIG_HOME') ?? path.join(os.homedir(), '.config');
-  const file = named ? parsePath(named) : path.join(directory, 'osirisfs', 'config.toml');
+  const file = configFileOf(environment);
   let text: string;
   try {
     text = await readFile(file, 'utf8');

@@ -26,6 +26,8 @@ export interface ConnectOptions {
   readonly profile?: string;
   /** PEM file of authorities to trust beside Node's. Default: AWS_CA_BUNDLE, the profile's ca_bundle. */
   readonly caBundle?: string;
+  /** Default: as the AWS conventions say. */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** For loopback addresses only. */
   readonly allowPlainHttp: boolean;
   /** A request is given up after this long without a byte in either direction. */
@@ -68,7 +70,7 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
     options.caBundle ?? settings.caBundle,
     process.env['NODE_EXTRA_CA_CERTS'],
   );
-  const credentials = await findCredentials(options, settings);
+  const credentials = options.credentials ?? (await findCredentials(options, settings));
   const requestHandler = makeHandler(options, authorities);
   const client = makeS3Client({ endpoint, region, credentials, requestHandler });
   return {

@@ -1,0 +1,35 @@
+/** What can be asked of a server before there is a bucket: whether it is one, whom it knows, which buckets there are. */
+import {
+  HeadBucketCommand,
+  ListBucketsCommand,
+  type ListBucketsCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { abortSignalField, type AbortableInput, makeAbortable } from './abortable-client.js';
+import { statusOf, toStoreError } from './error-codes.js';
+
+/** The buckets of these credentials' owner. Rejects with a StoreError. */
+export async function listBuckets(client: S3Client, signal: AbortSignal): Promise<readonly string[]> {
+  makeAbortable(client);
+  const input: ListBucketsCommandInput & AbortableInput = { [abortSignalField]: signal };
+  try {
+    const { Buckets } = await client.send(new ListBucketsCommand(input));
+    return (Buckets ?? []).flatMap(({ Name }) => Name ?? []);
+  } catch (error) {
+    throw toStoreError(error, { operation: 'LIST BUCKETS', key: '' }, signal);
+  }
+}
+
+/** Whether there is a bucket of that name, anybody's. Rejects with a StoreError. */
+export async function hasBucket(client: S3Client, bucket: string, signal: AbortSignal): Promise<boolean> {
+  makeAbortable(client);
+  const input = { Bucket: bucket, [abortSignalField]: signal };
+  try {
+    await client.send(new HeadBucketCommand(input));
+    return true;
+  } catch (error) {
+    const failure = toStoreError(error, { operation: 'HEAD BUCKET', key: bucket }, signal);
+    if (statusOf(failure) === 404) return false;
+    throw failure;
+  }
+}
