@@ -2,7 +2,7 @@
 import type { Argv } from 'yargs';
 import { settingNames, settings } from '../settings.js';
 import { parsePath } from '../setting-values.js';
-import { switchOf, textOf, textsOf, type KnownOptions, type ParsedArguments } from './command-line.js';
+import { switchOf, textsOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { describeMountOptions, mountOptions, readMountConfig, takesValue } from './mount-options.js';
 import { systemdUnit } from './systemd-unit.js';
 import { announce, complain } from './terminal.js';
@@ -29,17 +29,20 @@ const passedVariables = [
   'AWS_CONFIG_FILE',
   'AWS_SHARED_CREDENTIALS_FILE',
 ];
-const pathSettings: ReadonlySet<string> = new Set(['keyFile', 'caBundle', 'spillDirectory', 'logFile']);
+const pathSettings: ReadonlySet<string> = new Set(['keyFiles', 'caBundle', 'spillDirectory', 'logFile']);
 
 /** Resolves with the exit code. Rejects with what `osirisfs mount` would reject these arguments with. */
 export async function runUnit(parsed: ParsedArguments): Promise<number> {
   const { bucket, prefix, mountpoint } = await readMountConfig(parsed);
   const options = settingNames.flatMap((name) => {
     const { option } = settings[name];
-    const value = takesValue(name) ? textOf(parsed, option) : switchOf(parsed, option);
-    if (name === 'foreground' || value === undefined) return [];
-    if (typeof value === 'boolean') return [value ? `--${option}` : `--no-${option}`];
-    return [`--${option}`, pathSettings.has(name) ? parsePath(value) : value];
+    if (name === 'foreground') return [];
+    if (!takesValue(name)) {
+      const value = switchOf(parsed, option);
+      return value === undefined ? [] : [value ? `--${option}` : `--no-${option}`];
+    }
+    const values = textsOf(parsed, option);
+    return values.flatMap((value) => [`--${option}`, pathSettings.has(name) ? parsePath(value) : value]);
   });
   const environment = Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
