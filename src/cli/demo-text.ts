@@ -30,7 +30,7 @@ Try, in another terminal:
 The same bucket with other programs (rclone, boto3, the AWS CLI), each of which needs the key:
 
     eval "$(${program} gateway ${quote(data.gatewayDirectory)} --print-env)"
-    env -u AWS_CA_BUNDLE rclone cat ":s3,env_auth,provider=Ceph,endpoint='$AWS_ENDPOINT_URL',sse_customer_algorithm=AES256,sse_customer_key='$(cat ${key})':${bucket}/notes.txt" --ca-cert "$AWS_CA_BUNDLE"
+    RCLONE_S3_SSE_CUSTOMER_KEY="$(cat ${key})" env -u AWS_CA_BUNDLE rclone cat ":s3,env_auth,provider=Ceph,endpoint='$AWS_ENDPOINT_URL',sse_customer_algorithm=AES256:${bucket}/notes.txt" --ca-cert "$AWS_CA_BUNDLE"
     python3 -c 'import boto3, os, sys; print(boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"]).get_object(Bucket="${bucket}", Key="notes.txt", SSECustomerAlgorithm="AES256", SSECustomerKey=open(sys.argv[1]).read())["Body"].read().decode())' ${key}
     aws s3 cp --sse-c AES256 --sse-c-key fileb://${key} s3://${bucket}/notes.txt -
 
