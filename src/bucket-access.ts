@@ -1,6 +1,6 @@
 /** How commands and mounts reach a bucket: the settings for it, and the connection that comes of them. */
 import { setMaxListeners } from 'node:events';
-import type { AccessConfig, MountConfig } from './config.js';
+import type { AccessConfig } from './config.js';
 import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
 import { loadSetQuickAck } from './native/set-quick-ack.js';
@@ -13,17 +13,7 @@ import { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
 
-export type ConnectionConfig = Pick<
-  MountConfig,
-  | 'endpoint'
-  | 'region'
-  | 'profile'
-  | 'caBundle'
-  | 'allowPlainHttp'
-  | 'maxConnections'
-  | 'connectTimeoutMs'
-  | 'requestTimeoutMs'
->;
+export type ConnectionConfig = Omit<AccessConfig, 'bucket' | 'prefix' | 'keyFiles'>;
 
 /** Rejects with a StoreError whose message is meant for the user. Sends nothing. */
 export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3Connection> {

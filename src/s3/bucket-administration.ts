@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import {
   AbortMultipartUploadCommand,
   CopyObjectCommand,
-  CreateBucketCommand,
   CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectCommand,
@@ -65,28 +64,6 @@ export class BucketAdministration {
       if (policy === undefined) await client.send(new DeleteBucketPolicyCommand({ ...base }));
       else await client.send(new PutBucketPolicyCommand({ ...base, Policy: policy }));
     });
-  }
-
-  /** False if it is there already, and is the user's. */
-  async createBucket(region: string | undefined, signal: AbortSignal): Promise<boolean> {
-    try {
-      await this.#bucket.request(this.#call('createBucket'), signal, (client, base) =>
-        client.send(
-          new CreateBucketCommand({
-            ...base,
-            // AWS wants its first region left out: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
-            ...(region !== undefined &&
-              region !== 'us-east-1' && {
-                CreateBucketConfiguration: { LocationConstraint: region as 'eu-west-1' },
-              }),
-          }),
-        ),
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof StoreError && serverCodeOf(error) === 'BucketAlreadyOwnedByYou') return false;
-      throw error;
-    }
   }
 
   async listUploads(signal: AbortSignal): Promise<readonly LeftUpload[]> {

@@ -4,7 +4,6 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   ListPartsCommand,
-  UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
@@ -19,6 +18,7 @@ import { explainDenial } from './explain-denial.js';
 import type { ObjectReader } from './object-reader.js';
 import type { PartMover } from './part-mover.js';
 import { requestBody } from './request-body.js';
+import { sendPart } from './send-part.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import { headerFields } from './write-fields.js';
@@ -77,20 +77,8 @@ export class MultipartUploader {
     body: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    const call = { operation: 'uploadPart', key };
-    const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(
-        new UploadPartCommand({
-          ...base,
-          Key: key,
-          ...encryptionFields(this.#customerKey),
-          UploadId: uploadId,
-          PartNumber: partNumber,
-          ...requestBody(body),
-        }),
-      ),
-    );
-    return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
+    const call = { operation: 'uploadPart', key, uploadId, partNumber };
+    return await sendPart(this.#bucket, this.#customerKey, call, requestBody(body), signal);
   }
 
   async uploadPartCopy(

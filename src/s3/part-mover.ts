@@ -3,16 +3,13 @@
  * with one key, sent with the other, a piece at a time.
  */
 import { Readable } from 'node:stream';
-import { UploadPartCommand } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
 import type { CopySource, UploadedPart } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { encryptionFields } from './encryption-fields.js';
-import { unquoteEtag } from './etag.js';
 import type { ObjectReader } from './object-reader.js';
 import { requestBody } from './request-body.js';
 import { RequestSlots } from './request-slots.js';
-import { present } from './write-replies.js';
+import { sendPart, type PartBody } from './send-part.js';
 
 /** Read at once. Also the most that is sent as one body with its MD5 instead of streamed. */
 const pieceBytes = 16 * 1024 * 1024;
@@ -54,8 +51,9 @@ export class PartMover {
       const range = { offset: start, length: size };
       return (await this.#reader.get(source.key, { range, ifMatch: source.ifMatch }, signal)).bytes;
     };
-    const send = (body: Body): Promise<UploadedPart> =>
-      this.#send({ key, uploadId, partNumber }, body, signal);
+    const call = { operation: 'uploadPartCopy', key, uploadId, partNumber };
+    const send = (body: PartBody): Promise<UploadedPart> =>
+      sendPart(this.#bucket, this.#customerKey, call, body, signal);
     if (length <= pieceBytes || !this.#canStream)
       return await send(requestBody([await read(offset, length)]));
     return await this.#oneAtATime.run(async () => {
@@ -78,28 +76,4 @@ export class PartMover {
       }
     }, signal);
   }
-
-  async #send(
-    part: { readonly key: string; readonly uploadId: string; readonly partNumber: number },
-    body: Body,
-    signal: AbortSignal,
-  ): Promise<UploadedPart> {
-    const { key, uploadId, partNumber } = part;
-    const call = { operation: 'uploadPartCopy', key };
-    const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(
-        new UploadPartCommand({
-          ...base,
-          Key: key,
-          ...encryptionFields(this.#customerKey),
-          UploadId: uploadId,
-          PartNumber: partNumber,
-          ...body,
-        }),
-      ),
-    );
-    return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
-  }
 }
-
-type Body = Pick<UploadPartCommand['input'], 'Body' | 'ContentLength' | 'ContentMD5'>;

@@ -3,6 +3,7 @@ import test from 'ava';
 import { GetBucketPolicyCommand, PutBucketPolicyCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { enforcePolicy, PolicyFailure } from '../../src/policy/enforce-policy.js';
 import { BucketAdministration } from '../../src/s3/bucket-administration.js';
+import { createBucket } from '../../src/s3/create-bucket.js';
 import type { Scope } from '../mount/temporary.js';
 import { connectToGateway, runGateway, silentLog } from '../gateway/running-gateway.js';
 
@@ -17,8 +18,8 @@ async function makeBucket(t: Scope, flavor: 'rgw' | 'aws') {
     connection.close();
     return Promise.resolve();
   });
+  await createBucket(client, 'forced', '', signal);
   const administration = new BucketAdministration({ client, bucket: 'forced', log: silentLog });
-  await administration.createBucket(undefined, signal);
   return { client, administration };
 }
 
