@@ -42,9 +42,9 @@ function check(
   store: S3ObjectStore,
   options: { readonly bucket?: string; readonly prefix?: string; readonly customerKey?: CustomerKey } = {},
 ) {
-  const { bucket, connection } = place;
-  const keyRing = new KeyRing(options.customerKey ?? place.customerKey);
-  const subject = { bucket, keyRing, endpoint: connection.endpoint, prefix: '' };
+  const { customerKey, ...where } = options;
+  const keyRing = new KeyRing(customerKey ?? place.customerKey);
+  const subject = { bucket: place.bucket, endpoint: place.connection.endpoint, prefix: '', ...where, keyRing };
   return checkBucket({ store, log: silentLog, ...subject }, never);
 }
 
