@@ -114,10 +114,13 @@ export class ContentUploader {
     if (this.#stream?.partCount === 0) this.#dropStream();
   }
 
-  /** More is staged: sends what can be sent already. */
-  advance(): void {
+  /** More is staged: sends what can be sent already, but nothing of [from, end), which is about to change. */
+  advance(from: number, end: number): void {
     this.#stream ??= this.#beginStream();
-    this.#stream?.advance(this.#services.content.extents.endOfRun(this.#stream.frontier, 'staged'));
+    if (!this.#stream) return;
+    const { frontier } = this.#stream;
+    const stagedEnd = this.#services.content.extents.endOfRun(frontier, 'staged');
+    this.#stream.advance(frontier < end && from < end ? Math.min(stagedEnd, from) : stagedEnd);
   }
 
   /** Nothing is streamed from now on. Nothing may be `sent`. */

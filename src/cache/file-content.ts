@@ -99,12 +99,12 @@ export class FileContent {
     }, 0);
   }
 
-  /** Stages a copy of `bytes`; `onStaged` is called after each piece. If it rejects, a first part of them may be there. */
+  /** Stages a copy of `bytes`; `onStaged` hears after each piece how far it is. If it rejects, a first part of them may be there. */
   async write(
     offset: number,
     bytes: Uint8Array,
     signal: AbortSignal,
-    onStaged: () => void = () => undefined,
+    onStaged: (end: number) => void = () => undefined,
   ): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       const at = offset + done;
@@ -113,7 +113,7 @@ export class FileContent {
         this.#extents.replace(at, piece.length, 'staged');
       });
       done += piece.length;
-      onStaged();
+      onStaged(offset + done);
     }
   }
 

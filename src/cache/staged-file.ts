@@ -150,8 +150,9 @@ export class StagedFile {
     this.#checkSize(offset + data.length);
     await this.#changeRange('write', offset, data.length, signal, async (linked) => {
       try {
-        await this.#content.write(offset, data, linked, () => {
-          this.#uploader.advance();
+        const end = offset + data.length;
+        await this.#content.write(offset, data, linked, (done) => {
+          this.#uploader.advance(done, end);
         });
       } catch (error) {
         const isFull = error instanceof FsError && error.code === 'ENOSPC';

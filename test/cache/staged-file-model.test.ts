@@ -294,7 +294,7 @@ test('a staged file is what a buffer would be, whatever fails', async (t) => {
         await run.area.stop();
       }
     }),
-    { numRuns: Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 100), includeErrorInReport: true },
+    { numRuns: Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 300), includeErrorInReport: true },
   );
   t.pass();
 });

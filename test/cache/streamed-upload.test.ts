@@ -271,3 +271,20 @@ test('a file cut off within the object that it was appended to is planned anew',
   t.deepEqual(store.contentOf('file'), pattern(3001, 1).subarray(0, 2000));
   t.is(store.bytesReceived, 0);
 });
+
+test('a write that makes a part full, and goes on into it, is sent whole', async (t) => {
+  const expected = pattern(4 * chunkBytes);
+  expected.fill(0, 0, 20);
+  const overwritten = pattern(2 * chunkBytes + 1, 9);
+  const content = Buffer.concat([overwritten, expected.subarray(overwritten.length)]);
+  // So little memory that the write waits for the disk between its pieces, now longer and now less long.
+  for (let round = 0; round < 30; round++) {
+    const store = makeStore();
+    const { file } = makeFile(t, store, undefined, { memoryChunks: 4 });
+    await file.write(20, expected.subarray(20), never);
+    t.is(store.requestCount('createUpload'), 0, 'nothing is staged at the beginning yet');
+    await file.write(0, overwritten, never);
+    await file.commit(never);
+    t.true(content.equals(store.contentOf('file') ?? Buffer.alloc(0)));
+  }
+});
