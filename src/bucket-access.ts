@@ -5,6 +5,7 @@ import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
 import { loadSetQuickAck } from './native/set-quick-ack.js';
 import type { ObjectStore } from './object-store.js';
+import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { BucketClient } from './s3/bucket-client.js';
 import { checkListing } from './s3/check-bucket.js';
 import { connect, type S3Connection } from './s3/connect.js';
@@ -67,6 +68,7 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: new RetryPolicy({ ...retry, log }),
+      extraEncryptionHeader: await needsEncryptionHeader(connection, bucket, log, signal),
       log,
     });
     await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);

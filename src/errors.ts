@@ -42,6 +42,11 @@ export class StoreError extends Error {
   }
 }
 
+/** Of a multipart upload: perhaps by a policy that lets only whole objects pass, and then one PUT does what an upload may not. */
+export function isAccessDenied(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'AccessDenied';
+}
+
 /** The POSIX error names that file system operations may answer with. */
 export const fsErrorCodes = [
   'EPERM',

@@ -74,6 +74,18 @@ export interface WriteCondition {
   readonly ifNoneMatch?: '*';
 }
 
+/** Content that is put together while it is sent, because it may be larger than memory. */
+export interface StreamedBody {
+  readonly length: number;
+  /** Base64, for the server to compare; left out where all would have to be fetched twice to know it. */
+  readonly md5?: string;
+  /** From the beginning, at each call: a request may be repeated. Pieces do not change any more. Rejects with a StoreError or FsError. */
+  pieces(signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** A list of pieces, so that callers need not join them. */
+export type PutBody = readonly Uint8Array[] | StreamedBody;
+
 /** What the server says of an object just written. `lastModifiedMs` is not among it: ask HEAD. */
 export interface WriteReply {
   readonly etag: string;
@@ -123,16 +135,16 @@ export interface ObjectStore {
 
   get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply>;
 
-  /** Stores a whole object in one request. `body` is a list of pieces, so that callers need not join them. */
+  /** Stores a whole object in one request, of at most `maxPartSize`. Rejects with the error of `body` if that fails. */
   put(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply>;
 
-  /** Returns the upload's id. */
+  /** Returns the upload's id. `AccessDenied` where a policy lets only whole objects pass: `put` may do. */
   createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
 
   uploadPart(

@@ -12,8 +12,7 @@ import type { Log } from './log.js';
 import type { Stack } from './mount.js';
 import { connectAs } from './bucket-access.js';
 import type { MountStatistics } from './mount-statistics.js';
-import { demandsEncryptionHeader } from './policy/force-encryption.js';
-import { BucketAdministration } from './s3/bucket-administration.js';
+import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { checkBucket } from './s3/check-bucket.js';
 import type { S3Connection } from './s3/connect.js';
 import { CountingObjectStore, type StoreCounters } from './s3/counting-object-store.js';
@@ -71,32 +70,6 @@ export async function buildStack(
     connection.close();
     throw error;
   }
-}
-
-/**
- * Whether the bucket's policy wants `x-amz-server-side-encryption` too, as old Ceph's can only do; AWS refuses it with a
- * customer key. Who may not read the policy, or if there is none, goes without.
- */
-async function needsEncryptionHeader(
-  { client, endpoint }: S3Connection,
-  bucket: string,
-  log: Log,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (endpoint === undefined) return false;
-  try {
-    const policy = await new BucketAdministration({ client, bucket, log }).getPolicy(signal);
-    if (policy === undefined || !demandsEncryptionHeader(policy)) return false;
-  } catch (error) {
-    // What is wrong with the bucket or the connection is found and explained right after this.
-    log.debug({ error }, 'the policy of the bucket cannot be read');
-    return false;
-  }
-  log.warn(
-    { bucket },
-    "the bucket's policy demands x-amz-server-side-encryption, which is sent; if the server denies multipart uploads under it, as Ceph 16 does, files too large for one PUT fail with EACCES",
-  );
-  return true;
 }
 
 function assemble(

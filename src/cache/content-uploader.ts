@@ -2,7 +2,7 @@
  * How the content of one file gets into the bucket, and what of it is there: streamed while it is being written, or by one
  * PUT or a planned upload at the commit. Its methods are called under the file's lock.
  */
-import { FsError, StoreError } from '../errors.js';
+import { FsError, isAccessDenied, StoreError } from '../errors.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { isSameVersion } from './version-map.js';
@@ -276,8 +276,12 @@ export class ContentUploader {
     try {
       ({ etag } = await stream.complete(around.head, around.tail, condition, signals));
     } catch (error) {
-      if (!(error instanceof StoreError && error.code === 'NoSuchUpload') || this.#hasSent()) throw error;
-      log.warn({ err: error, key: stream.key }, 'the upload is gone; the file is uploaded anew');
+      const isGone = error instanceof StoreError && error.code === 'NoSuchUpload';
+      if (!(isGone || isAccessDenied(error)) || this.#hasSent()) throw error;
+      const reason = isGone
+        ? 'the upload is gone; the file is uploaded anew'
+        : 'the upload is denied; trying one PUT';
+      log.warn({ err: error, key: stream.key }, reason);
       this.#dropStream();
       return undefined;
     }

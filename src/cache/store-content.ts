@@ -1,6 +1,12 @@
-/** Stores the whole content of a file as an object, by one PUT or by a multipart upload that is planned in advance. */
-import { FsError } from '../errors.js';
-import type { WriteReply } from '../object-store.js';
+/**
+ * Stores the whole content of a file as an object: by one PUT, by a multipart upload that is planned in advance, or, where
+ * multipart uploads are denied, by one PUT of any size.
+ */
+import { createHash } from 'node:crypto';
+import { FsError, isAccessDenied } from '../errors.js';
+import type { StreamedBody, WriteReply } from '../object-store.js';
+import { isStored } from './extent-map.js';
+import type { FileContent } from './file-content.js';
 import {
   MultipartUpload,
   type UploadServices,
@@ -25,7 +31,12 @@ export async function storeContent(
   const { content } = services;
   const parts = planOrRefuse(target.key, () => planUpload(content.extents.slice(0, content.size), limits));
   if (!parts) return put(services, target, signals);
-  return { ...(await storeParts(services, target, parts, signals)), bytes: undefined };
+  try {
+    return { ...(await storeParts(services, target, parts, signals)), bytes: undefined };
+  } catch (error) {
+    if (!isAccessDenied(error) || content.size > limits.maxPartSize) throw error;
+    return { ...(await putStreamed(services, target, signals)), bytes: undefined };
+  }
 }
 
 /** Turns a plan that is impossible into EFBIG. */
@@ -57,6 +68,33 @@ async function put(
   // What is in memory already needs nobody's leave, so that small files do not queue behind large ones.
   const isInMemory = content.absentBytes(0, content.size) === 0;
   return isInMemory ? send() : limiter.run(content.size, signal, `put ${key}`, send);
+}
+
+/** Much of the content may be on disk, or in objects that cannot be copied on the server then. */
+function putStreamed(
+  { store, limiter, content }: UploadServices,
+  { key, headers, condition }: UploadTarget,
+  { signal, finalSignal }: UploadSignals,
+): Promise<WriteReply> {
+  return limiter.run(heldBytes, signal, `put ${key}`, async () =>
+    store.put(key, await streamedBody(content, signal), headers, condition, finalSignal),
+  );
+}
+
+/** Read at once, and held in memory while it is sent. */
+const heldBytes = 4 * 1024 * 1024;
+
+async function streamedBody(content: FileContent, signal: AbortSignal): Promise<StreamedBody> {
+  const length = content.size;
+  async function* pieces(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    for (let offset = 0; offset < length; offset += heldBytes) {
+      yield* await content.read(offset, Math.min(heldBytes, length - offset), undefined, signal);
+    }
+  }
+  if (content.extents.slice(0, length).some(({ source }) => isStored(source))) return { length, pieces };
+  const hash = createHash('md5');
+  for await (const piece of pieces(signal)) hash.update(piece);
+  return { length, pieces, md5: hash.digest('base64') };
 }
 
 async function storeParts(

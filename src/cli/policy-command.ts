@@ -60,7 +60,7 @@ async function enforce(administration: BucketAdministration, signal: AbortSignal
   }
   if (!allowsMultipart) {
     announce(
-      'This server denies multipart uploads under it: programs, osirisfs too, can store only what goes in one PUT.',
+      'This server denies multipart uploads under it: osirisfs then stores each file by one PUT, of at most 5 GiB; other programs must do so too.',
     );
   }
   return 0;

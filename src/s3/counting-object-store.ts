@@ -11,12 +11,14 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
+  PutBody,
   StoreLimits,
   UploadedPart,
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
 import { LatencyHistogram } from './latency-histogram.js';
+import { lengthOfBody } from './put-body.js';
 
 export type StoreOperation = Exclude<keyof ObjectStore, 'limits'>;
 
@@ -94,12 +96,12 @@ export class CountingObjectStore implements ObjectStore {
 
   async put(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    this.#bytesSent += bytesOf(body);
+    this.#bytesSent += lengthOfBody(body);
     return await this.#count('put', () => this.#store.put(key, body, headers, condition, signal));
   }
 
@@ -114,7 +116,7 @@ export class CountingObjectStore implements ObjectStore {
     body: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    this.#bytesSent += bytesOf(body);
+    this.#bytesSent += lengthOfBody(body);
     return await this.#count('uploadPart', () =>
       this.#store.uploadPart(key, uploadId, partNumber, body, signal),
     );
@@ -194,8 +196,4 @@ function increase<Name extends string>(
 ): void {
   const count: number = counts[name] ?? 0;
   counts[name] = count + by;
-}
-
-function bytesOf(body: readonly Uint8Array[]): number {
-  return body.reduce((sum, piece) => sum + piece.length, 0);
 }

@@ -1,10 +1,11 @@
 /**
  * Copies whole objects by the cheapest way that the server offers: CopyObject, else reading and writing if the object is
- * small, else UploadPartCopy, else through the client in parts. Remembers what the server cannot do.
+ * small, else UploadPartCopy, else through the client, in parts or, where these are denied, as a whole. Remembers what the server
+ * cannot do.
  */
 import { CopyObjectCommand } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
-import { StoreError } from '../errors.js';
+import { isAccessDenied, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type {
   ObjectHeaders,
@@ -47,6 +48,13 @@ export interface ObjectCopierOptions {
   readonly customerKey: CustomerKey;
   readonly encryption: NewObjectFields;
   readonly log: Log;
+}
+
+interface CopyJob {
+  readonly source: ObjectInfo;
+  readonly targetKey: string;
+  readonly headers: ObjectHeaders;
+  readonly condition: WriteCondition;
 }
 
 type CopyPart = (
@@ -134,6 +142,7 @@ export class ObjectCopier {
       );
       etag = output.CopyObjectResult?.ETag;
     } catch (error) {
+      if (isAccessDenied(error)) return undefined; // a policy on encryption may let other requests pass
       if (!isUnsupported(error)) throw error;
       this.#log.debug(
         { key: targetKey },
@@ -209,20 +218,19 @@ export class ObjectCopier {
   }
 
   async #byParts(
-    job: {
-      readonly source: ObjectInfo;
-      readonly targetKey: string;
-      readonly headers: ObjectHeaders;
-      readonly condition: WriteCondition;
-      readonly partSize: number;
-      readonly parallelParts: number;
-    },
+    job: CopyJob & { readonly partSize: number; readonly parallelParts: number },
     copyPart: CopyPart,
     signal: AbortSignal,
   ): Promise<WriteReply> {
     const { source, targetKey } = job;
     const partSize = partSizeFor(source.size, job.partSize, this.#store.limits.maxParts);
-    const uploadId = await this.#store.createUpload(targetKey, job.headers, signal);
+    let uploadId: string;
+    try {
+      uploadId = await this.#store.createUpload(targetKey, job.headers, signal);
+    } catch (error) {
+      if (!isAccessDenied(error) || source.size > this.#store.limits.maxPartSize) throw error;
+      return this.#moveWhole(job, signal);
+    }
     const failed = new AbortController();
     const partSignal = AbortSignal.any([signal, failed.signal]);
     const parts: UploadedPart[] = [];
@@ -245,6 +253,19 @@ export class ObjectCopier {
       await this.#abort(targetKey, uploadId);
       throw error;
     }
+  }
+
+  /** Where a policy denies multipart uploads. A PUT is denied too if it is not only that. */
+  #moveWhole({ source, targetKey, headers, condition }: CopyJob, signal: AbortSignal): Promise<WriteReply> {
+    const store = this.#store;
+    const { key, size, etag: ifMatch } = source;
+    async function* pieces(pieceSignal: AbortSignal): AsyncGenerator<Uint8Array> {
+      for (const offset of offsetsOf(size, movedPartSize)) {
+        const range = { offset, length: Math.min(movedPartSize, size - offset) };
+        yield (await store.get(key, { range, ifMatch }, pieceSignal)).bytes;
+      }
+    }
+    return store.put(targetKey, { length: size, pieces }, headers, condition, signal);
   }
 
   async #abort(key: string, uploadId: string): Promise<void> {

@@ -1,10 +1,12 @@
 /** PUT: whole objects in one request, always encrypted under the customer key. */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import type { ObjectHeaders, WriteCondition, WriteReply } from '../object-store.js';
+import type { ObjectHeaders, PutBody, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
-import { requestBody } from './request-body.js';
+import { isStreamed, sendStreamed, type StreamedRequestBody } from './put-body.js';
+import { requestBody, type RequestBody } from './request-body.js';
+import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import { headerFields } from './write-fields.js';
@@ -15,31 +17,35 @@ export interface ObjectWriterOptions {
   readonly bucket: BucketClient;
   readonly conditions: WriteConditions;
   readonly encryption: NewObjectFields;
+  /** For bodies that need other requests; undefined: there cannot be two at once. */
+  readonly streamSlots: RequestSlots | undefined;
 }
 
 export class ObjectWriter {
   readonly #bucket: BucketClient;
   readonly #conditions: WriteConditions;
   readonly #encryption: NewObjectFields;
+  readonly #streamSlots: RequestSlots | undefined;
 
-  constructor({ bucket, conditions, encryption }: ObjectWriterOptions) {
+  constructor({ bucket, conditions, encryption, streamSlots }: ObjectWriterOptions) {
     this.#bucket = bucket;
     this.#conditions = conditions;
     this.#encryption = encryption;
+    this.#streamSlots = streamSlots;
   }
 
   async put(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
     const call = { operation: 'put', key };
     checkKey(call);
-    const output = await explainDenial(this.#bucket, call, signal, () =>
-      this.#conditions.send(call, condition, signal, (fields) =>
-        this.#bucket.request(call, signal, (client, base) =>
+    const send = (makeBody: () => RequestBody | StreamedRequestBody, sendSignal: AbortSignal) =>
+      this.#conditions.send(call, condition, sendSignal, (fields) =>
+        this.#bucket.request(call, sendSignal, (client, base) =>
           client.send(
             new PutObjectCommand({
               ...base,
@@ -47,11 +53,15 @@ export class ObjectWriter {
               ...this.#encryption,
               ...headerFields(headers),
               ...fields,
-              ...requestBody(body),
+              ...makeBody(),
             }),
           ),
         ),
-      ),
+      );
+    const output = await explainDenial(this.#bucket, call, signal, () =>
+      isStreamed(body)
+        ? sendStreamed(body, this.#streamSlots, send, call, signal)
+        : send(() => requestBody(body), signal),
     );
     checkEncrypted(call, output.SSECustomerAlgorithm);
     return { etag: unquoteEtag(present(call, 'ETag', output.ETag)) };

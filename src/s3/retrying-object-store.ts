@@ -13,12 +13,14 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
+  PutBody,
   StoreLimits,
   UploadedPart,
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
 import { multipartEtag } from './etag.js';
+import { isStreamed, lengthOfBody, md5OfBody } from './put-body.js';
 import { md5Of } from './request-body.js';
 import { isTransient, type RetryPolicy } from './retry-policy.js';
 
@@ -52,7 +54,7 @@ export class RetryingObjectStore implements ObjectStore {
 
   put(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
@@ -62,7 +64,7 @@ export class RetryingObjectStore implements ObjectStore {
       ['PreconditionFailed'],
       async () => {
         const reply = await this.#store.put(key, body, headers, condition, signal);
-        this.#learnEtags(body, reply);
+        if (!isStreamed(body)) this.#learnEtags(body, reply);
         return reply;
       },
       () => this.#findOwnPut(key, body, headers, signal),
@@ -195,14 +197,15 @@ export class RetryingObjectStore implements ObjectStore {
 
   async #findOwnPut(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     signal: AbortSignal,
   ): Promise<WriteReply | undefined> {
     const info = await this.#findObject(key, signal);
     if (info === undefined) return undefined;
-    if (info.etag === md5Of(body).toString('hex')) return { etag: info.etag };
-    const isOwn = this.#etagsAreMd5 !== true && looksWritten(info, lengthOf(body), headers);
+    if (info.size !== lengthOfBody(body)) return undefined;
+    if (info.etag === (await md5OfBody(body, signal))) return { etag: info.etag };
+    const isOwn = this.#etagsAreMd5 !== true && looksWritten(info, lengthOfBody(body), headers);
     return isOwn ? { etag: info.etag } : undefined;
   }
 
@@ -216,7 +219,7 @@ export class RetryingObjectStore implements ObjectStore {
   }
 
   #learnEtags(body: readonly Uint8Array[], { etag }: WriteReply): void {
-    if (this.#etagsAreMd5 !== undefined || lengthOf(body) > maxLearningBytes) return;
+    if (this.#etagsAreMd5 !== undefined || lengthOfBody(body) > maxLearningBytes) return;
     this.#etagsAreMd5 = etag === md5Of(body).toString('hex');
   }
 }
@@ -233,8 +236,4 @@ function looksWritten(info: ObjectInfo, size: number, { metadata }: ObjectHeader
     names.length === Object.keys(info.metadata).length &&
     names.every((name) => info.metadata[name] === metadata[name])
   );
-}
-
-function lengthOf(body: readonly Uint8Array[]): number {
-  return body.reduce((sum, piece) => sum + piece.length, 0);
 }

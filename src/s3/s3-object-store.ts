@@ -15,6 +15,7 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
+  PutBody,
   StoreLimits,
   UploadedPart,
   WriteCondition,
@@ -28,6 +29,7 @@ import { ObjectDeleter } from './object-deleter.js';
 import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
 import { ObjectWriter } from './object-writer.js';
 import { PartMover } from './part-mover.js';
+import { RequestSlots } from './request-slots.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { RetryingObjectStore } from './retrying-object-store.js';
 import { limitsOf } from './store-limits.js';
@@ -85,10 +87,10 @@ export class S3ObjectStore implements ObjectStore {
     const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, log });
     const conditions = new WriteConditions(reader, isAws);
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
-    const canStream = maxConcurrentRequests > 1;
-    const partMover = new PartMover({ bucket, reader, customerKey, canStream });
+    const streamSlots = maxConcurrentRequests > 1 ? new RequestSlots(1) : undefined;
+    const partMover = new PartMover({ bucket, reader, customerKey, streamSlots });
     this.#reader = reader;
-    this.#writer = new ObjectWriter({ bucket, conditions, encryption });
+    this.#writer = new ObjectWriter({ bucket, conditions, encryption, streamSlots });
     this.#uploader = new MultipartUploader({
       bucket,
       reader,
@@ -116,7 +118,7 @@ export class S3ObjectStore implements ObjectStore {
 
   async put(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,

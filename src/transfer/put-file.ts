@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readlink, type FileHandle } from 'node:fs/promises';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
-import { StoreError } from '../errors.js';
+import { isAccessDenied, StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectStore, UploadedPart } from '../object-store.js';
 import { typeDirectory, typeRegular, typeSymlink } from '../vfs/modes.js';
 import { concernsAll, findEncryptionState } from './encryption-state.js';
 import { headersOfStats, looksThere } from './file-headers.js';
-import { planRanges, type PlannedRange } from './part-plan.js';
+import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
 import { TransferError } from './transfer-error.js';
 import type { UploadJournal } from './upload-journal.js';
 
@@ -119,7 +119,15 @@ async function putInParts(
 ): Promise<void> {
   const { store, limiter, journal, onBytes, fingerprint } = tools;
   const { key, headers } = source;
-  const { uploadId, etags } = await beginUpload(tools, source, signal);
+  let upload: Awaited<ReturnType<typeof beginUpload>>;
+  try {
+    upload = await beginUpload(tools, source, signal);
+  } catch (error) {
+    if (!isAccessDenied(error) || Number(source.stats.size) > store.limits.maxPartSize) throw error;
+    await putStreamed(tools, source, ranges, signal);
+    return;
+  }
+  const { uploadId, etags } = upload;
   const failed = new AbortController();
   const partSignal = AbortSignal.any([signal, failed.signal]);
   const putPart = (range: PlannedRange): Promise<UploadedPart> =>
@@ -154,6 +162,27 @@ async function putInParts(
   if (!looksThere(info, Number(source.stats.size), headers) || info.keyFingerprint !== fingerprint) {
     throw new TransferError(`put ${key}: what is there now is not what was sent`);
   }
+}
+
+/** Where uploads in parts are denied. */
+async function putStreamed(
+  { store, limiter, onBytes }: PutTools,
+  source: Source,
+  ranges: readonly PlannedRange[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { key, headers, stats } = source;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (const range of ranges) yield await readRange(source, range);
+  }
+  await limiter.run(preferredPartBytes, signal, `put ${key}`, async () => {
+    const hash = createHash('md5');
+    for await (const piece of pieces()) hash.update(piece);
+    await requireUnchanged(source);
+    const body = { length: Number(stats.size), md5: hash.digest('base64'), pieces };
+    await store.put(key, body, headers, {}, signal);
+    onBytes(body.length);
+  });
 }
 
 /** Goes on with the upload of an earlier run if it was of the same content. */

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
-import { StoreError } from '../errors.js';
+import { isAccessDenied, StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore, UploadedPart } from '../object-store.js';
-import { planRanges, type PlannedRange } from './part-plan.js';
+import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
 
 /** For freeing the parts of an upload that failed, whoever aborted it. */
 const abortTimeoutMs = 10_000;
@@ -68,7 +68,13 @@ async function rewriteInParts(
 ): Promise<Written> {
   const { store, limiter, onBytes } = tools;
   const { key, etag: ifMatch } = info;
-  const uploadId = await store.createUpload(key, headersOf(info), signal);
+  let uploadId: string;
+  try {
+    uploadId = await store.createUpload(key, headersOf(info), signal);
+  } catch (error) {
+    if (!isAccessDenied(error) || info.size > store.limits.maxPartSize) throw error;
+    return await rewriteStreamed(tools, info, ranges, signal);
+  }
   const failed = new AbortController();
   const partSignal = AbortSignal.any([signal, failed.signal]);
   const rewritePart = (range: PlannedRange): Promise<{ part: UploadedPart; hash: string }> =>
@@ -90,6 +96,28 @@ async function rewriteInParts(
     await store.abortUpload(key, uploadId, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
     throw error;
   }
+}
+
+async function rewriteStreamed(
+  { store, limiter, onBytes }: RewriteTools,
+  info: ObjectInfo,
+  ranges: readonly PlannedRange[],
+  signal: AbortSignal,
+): Promise<Written> {
+  const { key, size, etag: ifMatch } = info;
+  const hashes: string[] = [];
+  async function* pieces(pieceSignal: AbortSignal): AsyncGenerator<Uint8Array> {
+    for (const [index, range] of ranges.entries()) {
+      const { bytes } = await store.get(key, { range, ifMatch }, pieceSignal);
+      hashes[index] = hashOf(bytes);
+      yield bytes;
+    }
+  }
+  return await limiter.run(preferredPartBytes, signal, `rewrite ${key}`, async () => {
+    const { etag } = await store.put(key, { length: size, pieces }, headersOf(info), { ifMatch }, signal);
+    onBytes(size);
+    return { etag, hashes };
+  });
 }
 
 async function verify(

@@ -342,3 +342,40 @@ test('a file cut after a completion failed leaves no part behind that the server
     await file.discard();
   }
 });
+
+test('where multipart uploads are denied one PUT of any size is made', async (t) => {
+  const store = makeStore();
+  store.beforeRequest = (method) => {
+    if (method === 'createUpload') throw new StoreError('AccessDenied', 'by the policy');
+  };
+  // Most of it is on disk, some in an object, some nowhere.
+  const { file, area } = makeFile(t, store, undefined, { memoryChunks: 8 });
+  const expected = Buffer.concat([pattern(2000), Buffer.alloc(300), pattern(500, 5)]);
+  await file.write(0, expected.subarray(0, 2000), never);
+  await file.write(2300, expected.subarray(2300), never);
+  await file.commit(never);
+  t.true(expected.equals(store.contentOf('file') ?? Buffer.alloc(0)));
+  t.is(store.requestCount('put'), 1);
+  await file.write(700, pattern(9, 3), never);
+  pattern(9, 3).copy(expected, 700);
+  await file.commit(never);
+  t.true(expected.equals(store.contentOf('file') ?? Buffer.alloc(0)));
+  t.is(store.uploads.size, 0);
+  t.false(file.isDirty);
+  t.is(area.statistics().memoryBytes, 0);
+});
+
+test('more than one PUT can take is refused as the upload was, and kept', async (t) => {
+  const store = makeStore();
+  store.beforeRequest = (method) => {
+    if (method === 'createUpload') throw new StoreError('AccessDenied', 'by the policy');
+  };
+  const { file } = makeFile(t, store, undefined);
+  await file.write(0, pattern(10_001), never);
+  const error = await t.throwsAsync(file.commit(never), { instanceOf: StoreError });
+  t.is(error.code, 'AccessDenied');
+  t.is(store.requestCount('put'), 0);
+  store.beforeRequest = () => undefined;
+  await file.commit(never);
+  t.true(pattern(10_001).equals(store.contentOf('file') ?? Buffer.alloc(0)));
+});

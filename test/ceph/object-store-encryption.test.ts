@@ -44,7 +44,13 @@ function check(
 ) {
   const { customerKey, ...where } = options;
   const keyRing = new KeyRing(customerKey ?? place.customerKey);
-  const subject = { bucket: place.bucket, endpoint: place.connection.endpoint, prefix: '', ...where, keyRing };
+  const subject = {
+    bucket: place.bucket,
+    endpoint: place.connection.endpoint,
+    prefix: '',
+    ...where,
+    keyRing,
+  };
   return checkBucket({ store, log: silentLog, ...subject }, never);
 }
 

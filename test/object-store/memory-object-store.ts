@@ -16,7 +16,9 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
+  PutBody,
   StoreLimits,
+  StreamedBody,
   UploadedPart,
   WriteCondition,
   WriteReply,
@@ -152,12 +154,12 @@ export class MemoryObjectStore implements ObjectStore {
 
   async put(
     key: string,
-    body: readonly Uint8Array[],
+    body: PutBody,
     headers: ObjectHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    const bytes = this.#receive(body);
+    const bytes = this.#receive('pieces' in body ? await collect(body, signal) : body);
     await this.#begin('put', key, signal);
     this.#checkCondition('put', key, condition);
     const etag = this.#store(key, bytes, headers);
@@ -399,4 +401,10 @@ function multipartEtagOf(parts: readonly UploadedPart[]): string {
   const hash = createHash('md5');
   for (const { etag } of parts) hash.update(Buffer.from(etag, 'hex'));
   return `${hash.digest('hex')}-${parts.length}`;
+}
+
+async function collect(body: StreamedBody, signal: AbortSignal): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body.pieces(signal)) pieces.push(piece);
+  return pieces;
 }

@@ -1,7 +1,8 @@
 /** What every object store and every wrapper of one must do, whatever is behind it. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { ExecutionContext, TestFn } from 'ava';
-import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import { FsError, StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ListedObject, ObjectStore, UploadedPart, WriteCondition } from '../../src/object-store.js';
 
 export interface SuiteStore {
@@ -53,6 +54,52 @@ export function objectStoreSuite(
     const { bytes } = await store.get(`${prefix}file`, {}, never);
     t.deepEqual(Buffer.from(bytes), Buffer.concat(pieces));
   });
+
+  define('a body is put together while it is sent, with its MD5 or without', async (t, store, prefix) => {
+    const parts = [randomBytes(300_000), randomBytes(1), randomBytes(200_000)];
+    const content = Buffer.concat(parts);
+    // Requests of its own, as when the content is in other objects.
+    await store.put(`${prefix}source`, [content], noHeaders, anyState, never);
+    async function* pieces(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+      let offset = 0;
+      for (const { length } of parts) {
+        yield (await store.get(`${prefix}source`, { range: { offset, length } }, signal)).bytes;
+        offset += length;
+      }
+    }
+    const { length } = content;
+    const md5 = createHash('md5').update(content).digest('base64');
+    await Promise.all(
+      [
+        { length, pieces },
+        { length, pieces, md5 },
+      ].map(async (body, index) => {
+        const key = `${prefix}streamed-${index}`;
+        const { etag } = await store.put(key, body, noHeaders, { ifNoneMatch: '*' }, never);
+        const { info, bytes } = await store.get(key, {}, never);
+        t.true(content.equals(bytes));
+        t.is(info.etag, etag);
+      }),
+    );
+    const body = { length, md5, pieces: () => Readable.from([content], { objectMode: true }) };
+    const put = store.put(`${prefix}streamed-0`, body, noHeaders, { ifNoneMatch: '*' }, never);
+    const error = await t.throwsAsync(put, { instanceOf: StoreError });
+    t.is(error.code, 'PreconditionFailed');
+  });
+
+  define(
+    'a body that fails while it is sent stores nothing, and its error is told',
+    async (t, store, prefix) => {
+      const failure = new FsError('EIO', 'the disk is gone');
+      async function* pieces(): AsyncGenerator<Uint8Array> {
+        yield await Promise.resolve(randomBytes(200_000));
+        throw failure;
+      }
+      const put = store.put(`${prefix}broken`, { length: 400_000, pieces }, noHeaders, anyState, never);
+      t.is(await t.throwsAsync(put), failure);
+      t.deepEqual((await store.list({ prefix: `${prefix}broken` }, never)).objects, []);
+    },
+  );
 
   define('an empty object can be put, read and listed', async (t, store, prefix) => {
     await store.put(`${prefix}empty`, [], noHeaders, anyState, never);

@@ -173,3 +173,20 @@ test('keys that stay undeletable are reported, and a batch that fails as a whole
   memory.deleteMany = () => Promise.reject(new StoreError('Unreachable', 'x'));
   await rejects(t, 'Unreachable', store.deleteMany(['fine'], never));
 });
+
+test('a streamed put whose reply was lost finds by the bytes that it succeeded', async (t) => {
+  const { memory, store } = makeStores();
+  await store.put('other', [Buffer.from('x')], headers, {}, never); // its ETag shows how they are made
+  loseReply(memory, 'put');
+  let readings = 0;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    readings += 1;
+    yield await Promise.resolve(Buffer.from('new'));
+  }
+  const created = await store.put('file', { length: 3, pieces }, headers, { ifNoneMatch: '*' }, never);
+  t.is(created.etag, etagOf(memory, 'file'));
+  t.is(readings, 3, 'sent twice, and hashed');
+  loseReply(memory, 'put', () => memory.putForeign('other file', 'bad'));
+  const put = store.put('other file', { length: 3, pieces }, headers, { ifNoneMatch: '*' }, never);
+  await rejects(t, 'PreconditionFailed', put);
+});

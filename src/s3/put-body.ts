@@ -1,0 +1,71 @@
+/** Bodies of PUTs, whether they are in memory or put together while they are sent. */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { PutBody, StreamedBody } from '../object-store.js';
+import { type FailedCall, toStoreError } from './error-codes.js';
+import { md5Of, requestBody, type RequestBody } from './request-body.js';
+import type { RequestSlots } from './request-slots.js';
+
+export function isStreamed(body: PutBody): body is StreamedBody {
+  return 'pieces' in body;
+}
+
+export function lengthOfBody(body: PutBody): number {
+  return isStreamed(body) ? body.length : body.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+/** In hex. */
+export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<string> {
+  if (!isStreamed(body)) return md5Of(body).toString('hex');
+  if (body.md5 !== undefined) return Buffer.from(body.md5, 'base64').toString('hex');
+  const hash = createHash('md5');
+  for await (const piece of body.pieces(signal)) hash.update(piece);
+  return hash.digest('hex');
+}
+
+export type StreamedRequestBody = Omit<RequestBody, 'ContentMD5'> & Partial<RequestBody>;
+
+/**
+ * Sends a body, once or several times, whose pieces may need requests of their own. One at a time by `slots`: a request that
+ * waits for others while it is under way must not meet more of its kind than there can be requests. `slots` undefined: only one
+ * request is possible, and the body is put together before. Rejects with the error of the pieces if that is the reason.
+ */
+export async function sendStreamed<T>(
+  body: StreamedBody,
+  slots: RequestSlots | undefined,
+  send: (makeBody: () => StreamedRequestBody, signal: AbortSignal) => Promise<T>,
+  call: FailedCall,
+  signal: AbortSignal,
+): Promise<T> {
+  // A request does not end by itself when its body fails, and its own error would not say why.
+  const failed = new AbortController();
+  const sendSignal = AbortSignal.any([signal, failed.signal]);
+  let failure: unknown;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body.pieces(signal);
+    } catch (error) {
+      failure = error;
+      failed.abort();
+      throw error;
+    }
+  }
+  const makeBody = () => {
+    const stream = Readable.from(pieces(), { objectMode: true });
+    // Nobody may listen any more when it fails, which would end the process; `failure` has it.
+    stream.on('error', () => undefined);
+    return {
+      Body: stream,
+      ContentLength: body.length,
+      ...(body.md5 !== undefined && { ContentMD5: body.md5 }),
+    };
+  };
+  try {
+    if (slots) return await slots.run(() => send(makeBody, sendSignal), signal);
+    const whole: Uint8Array[] = [];
+    for await (const piece of pieces()) whole.push(piece);
+    return await send(() => requestBody(whole), signal);
+  } catch (error) {
+    throw signal.aborted ? toStoreError(error, call, signal) : (failure ?? error);
+  }
+}
