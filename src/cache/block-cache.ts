@@ -1,50 +1,43 @@
 /**
- * Keeps the blocks of object versions in memory, up to a number of bytes; the least recently used go first. Where the
- * blocks come from is left to `block-fetcher.ts`.
+ * Which blocks of which object versions of one store are in memory. How much that may be, and what goes first, is left to
+ * `block-memory.ts`, which several caches may share; where the blocks come from, to `block-fetcher.ts`.
  */
-import { LRUCache } from 'lru-cache';
 import type { ObjectVersion } from '../object-version.js';
+import { costOf, type BlockMemory, type RememberedBlock } from './block-memory.js';
 import { VersionMap } from './version-map.js';
-
-/**
- * What a block costs beside its bytes: the buffer's own, map entries, the place in the LRU. Measured on Node 20 with blocks
- * of 100 bytes: 640 bytes each in one object, 1,420 in objects of one block.
- */
-export const blockOverheadBytes = 1536;
 
 interface VersionBlocks {
   version: ObjectVersion;
-  /** By block number; exactly the blocks in the LRU that belong to this version. */
+  /** By block number; exactly the blocks in memory that belong to this version. */
   readonly blocks: Map<number, Block>;
+  /** Where it is found. */
+  readonly versions: VersionMap<VersionBlocks>;
 }
 
-/** Stands for one block in the LRU, so that a version can be given another key without touching the LRU. */
-interface Block {
+/** Stands for one block in memory, so that a version can be given another key without touching the order of use. */
+class Block implements RememberedBlock {
   readonly number: number;
   owner: VersionBlocks;
+
+  constructor(number: number, owner: VersionBlocks) {
+    this.number = number;
+    this.owner = owner;
+  }
+
+  forget(): void {
+    const { version, blocks, versions } = this.owner;
+    blocks.delete(this.number);
+    if (blocks.size === 0) versions.delete(version, this.owner);
+  }
 }
 
 export class BlockCache {
-  readonly maxBytes: number;
-  readonly #blocks: LRUCache<Block, Uint8Array>;
+  readonly #memory: BlockMemory;
   /** No version without blocks. */
   readonly #versions = new VersionMap<VersionBlocks>();
 
-  /** With fewer bytes than a block needs, nothing is ever kept. */
-  constructor(maxBytes: number) {
-    this.maxBytes = maxBytes;
-    this.#blocks = new LRUCache<Block, Uint8Array>({
-      maxSize: Math.max(1, maxBytes),
-      sizeCalculation: costOf,
-      dispose: (_bytes, block, reason) => {
-        if (reason !== 'set') this.#disown(block);
-      },
-    });
-  }
-
-  /** What the blocks cost, in bytes: never above `maxBytes`. */
-  get bytes(): number {
-    return this.#blocks.calculatedSize;
+  constructor(memory: BlockMemory) {
+    this.#memory = memory;
   }
 
   has(version: ObjectVersion, number: number): boolean {
@@ -54,20 +47,20 @@ export class BlockCache {
   /** Counts as a use. */
   get(version: ObjectVersion, number: number): Uint8Array | undefined {
     const block = this.#versions.get(version)?.blocks.get(number);
-    return block && this.#blocks.get(block);
+    return block && this.#memory.get(block);
   }
 
   /** `bytes` must own all of the buffer underneath, since all of it stays in memory; it must not change any more. */
   put(version: ObjectVersion, number: number, bytes: Uint8Array): void {
-    if (costOf(bytes) > this.maxBytes) return;
+    if (!this.#memory.fits(bytes)) return;
     let owner = this.#versions.get(version);
     if (!owner) {
-      owner = { version, blocks: new Map() };
+      owner = { version, blocks: new Map(), versions: this.#versions };
       this.#versions.set(version, owner);
     }
-    const block = owner.blocks.get(number) ?? { number, owner };
+    const block = owner.blocks.get(number) ?? new Block(number, owner);
     owner.blocks.set(number, block);
-    this.#blocks.set(block, bytes);
+    this.#memory.set(block, bytes);
   }
 
   /** Gives all blocks of `from` to `to`. Both must have the same bytes; with different sizes nothing is kept. */
@@ -87,7 +80,7 @@ export class BlockCache {
     }
     for (const [number, block] of [...moved.blocks]) {
       if (existing.blocks.has(number)) {
-        this.#blocks.delete(block);
+        this.#memory.delete(block);
       } else {
         block.owner = existing;
         existing.blocks.set(number, block);
@@ -100,20 +93,22 @@ export class BlockCache {
     for (const owner of this.#versions.ofKey(key)) this.#dropBlocks(owner);
   }
 
+  /** Drops all blocks of this cache. */
   clear(): void {
-    this.#blocks.clear();
+    for (const [, owner] of [...this.#versions.entries()]) this.#dropBlocks(owner);
   }
 
   /** For tests. */
   checkInvariants(): void {
-    if (this.bytes > this.maxBytes) throw new Error(`${this.bytes} bytes cached of at most ${this.maxBytes}`);
+    const { bytes: bytesInMemory, maxBytes } = this.#memory;
+    if (bytesInMemory > maxBytes) throw new Error(`${bytesInMemory} bytes cached of at most ${maxBytes}`);
     let count = 0;
     let cost = 0;
     for (const [version, owner] of this.#versions.entries()) {
       if (owner.version !== version) throw new Error(`blocks of ${version.key} carry another version`);
       if (owner.blocks.size === 0) throw new Error(`${version.key} is kept without blocks`);
       for (const [number, block] of owner.blocks) {
-        const bytes = this.#blocks.peek(block);
+        const bytes = this.#memory.peek(block);
         if (!bytes || block.owner !== owner || block.number !== number) {
           throw new Error(`block ${number} of ${version.key} is not where it should be`);
         }
@@ -124,20 +119,15 @@ export class BlockCache {
         cost += costOf(bytes);
       }
     }
-    if (count !== this.#blocks.size || cost !== this.bytes) throw new Error('blocks without a version');
+    const all = [...this.#memory.blocks()];
+    const own = all.filter((block) => block instanceof Block && block.owner.versions === this.#versions);
+    if (count !== own.length) throw new Error('blocks without a version');
+    if (own.length === all.length ? cost !== bytesInMemory : cost > bytesInMemory) {
+      throw new Error(`${cost} bytes in blocks, ${bytesInMemory} counted`);
+    }
   }
 
   #dropBlocks(owner: VersionBlocks): void {
-    for (const block of [...owner.blocks.values()]) this.#blocks.delete(block);
+    for (const block of [...owner.blocks.values()]) this.#memory.delete(block);
   }
-
-  #disown(block: Block): void {
-    const { owner, number } = block;
-    owner.blocks.delete(number);
-    if (owner.blocks.size === 0) this.#versions.delete(owner.version, owner);
-  }
-}
-
-function costOf(bytes: Uint8Array): number {
-  return bytes.byteLength + blockOverheadBytes;
 }

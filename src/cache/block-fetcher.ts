@@ -8,12 +8,14 @@ import type { ObjectVersion } from '../object-version.js';
 import type { BlockCache } from './block-cache.js';
 import { BlockFetch, type FetchOwner } from './block-fetch.js';
 import { type BlockRange, bytesOfBlocks } from './block-range.js';
-import { FetchQueue, type FetchQueueOptions } from './fetch-queue.js';
+import type { FetchQueue } from './fetch-queue.js';
+import type { ReadMemory } from './read-memory.js';
 import { VersionMap } from './version-map.js';
 
-export interface BlockFetcherOptions extends FetchQueueOptions {
+export interface BlockFetcherOptions {
   readonly store: ObjectStore;
   readonly cache: BlockCache;
+  readonly memory: ReadMemory;
   readonly blockBytes: number;
 }
 
@@ -21,25 +23,17 @@ export class BlockFetcher {
   readonly #store: ObjectStore;
   readonly #cache: BlockCache;
   readonly #blockBytes: number;
+  readonly #memory: ReadMemory;
   readonly #queue: FetchQueue<BlockFetch>;
   /** The fetches under way, by block number: each under all of its blocks. No inner map is empty. */
   readonly #underWay = new VersionMap<Map<number, BlockFetch>>();
-  #bytesFetched = 0;
 
-  constructor({ store, cache, blockBytes, ...limits }: BlockFetcherOptions) {
+  constructor({ store, cache, memory, blockBytes }: BlockFetcherOptions) {
     this.#store = store;
     this.#cache = cache;
     this.#blockBytes = blockBytes;
-    this.#queue = new FetchQueue(limits);
-  }
-
-  /** Of all replies so far. */
-  get bytesFetched(): number {
-    return this.#bytesFetched;
-  }
-
-  get runningCount(): number {
-    return this.#queue.runningCount;
+    this.#memory = memory;
+    this.#queue = memory.queue;
   }
 
   /** The fetch that will bring this block. */
@@ -160,7 +154,7 @@ export class BlockFetcher {
     try {
       const request = { ifMatch: version.etag, ...(!isWhole && { range }) };
       const { bytes } = await this.#store.get(version.key, request, controller.signal);
-      this.#bytesFetched += bytes.length;
+      this.#memory.countFetched(bytes.length);
       if (bytes.length !== range.length) {
         throw new StoreError(
           'CorruptReply',

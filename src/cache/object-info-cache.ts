@@ -16,19 +16,23 @@ interface KnownInfo {
 
 export class ObjectInfoCache {
   readonly #known: LRUCache<string, KnownInfo>;
+  /** Before each key: keeps apart the objects of buckets that share the memory. */
+  readonly #scope: string;
 
-  /** `maxEntries`: about 600 bytes each. */
-  constructor(maxEntries: number) {
-    this.#known = new LRUCache({ max: maxEntries });
+  /** `memory`: so many entries of about 600 bytes each, or another cache whose memory is shared, by another scope. */
+  constructor(memory: number | ObjectInfoCache, scope = '') {
+    this.#known = memory instanceof ObjectInfoCache ? memory.#known : new LRUCache({ max: memory });
+    this.#scope = scope;
   }
 
+  /** Of all that share the memory. */
   get size(): number {
     return this.#known.size;
   }
 
   /** What is known of the version that a listing shows, or undefined. */
   get(listed: ListedObject): ObjectInfo | undefined {
-    const known = this.#known.get(listed.key);
+    const known = this.#known.get(this.#scope + listed.key);
     if (known?.info.etag !== listed.etag || known.info.size !== listed.size) return undefined;
     if (!known.isTimeOurs) {
       // HEAD tells whole seconds, listings milliseconds.
@@ -37,22 +41,22 @@ export class ObjectInfoCache {
     }
     if (Math.abs(known.info.lastModifiedMs - listed.lastModifiedMs) > clockToleranceMs) return undefined;
     const info = { ...known.info, lastModifiedMs: listed.lastModifiedMs };
-    this.#known.set(listed.key, { info, isTimeOurs: false });
+    this.#known.set(this.#scope + listed.key, { info, isTimeOurs: false });
     return info;
   }
 
   /** Remembers what HEAD or GET said. */
   set(info: ObjectInfo): void {
-    this.#known.set(info.key, { info, isTimeOurs: false });
+    this.#known.set(this.#scope + info.key, { info, isTimeOurs: false });
   }
 
   /** Remembers an object just written here; `lastModifiedMs` is our own clock's. */
   setWritten(info: ObjectInfo): void {
-    this.#known.set(info.key, { info, isTimeOurs: true });
+    this.#known.set(this.#scope + info.key, { info, isTimeOurs: true });
   }
 
   delete(key: string): void {
-    this.#known.delete(key);
+    this.#known.delete(this.#scope + key);
   }
 }
 

@@ -11,6 +11,7 @@ import type { BlockFetch } from './block-fetch.js';
 import { BlockFetcher, copyOf } from './block-fetcher.js';
 import { type BlockRange, blocksCovering, blocksWithin, bytesOfBlocks, runsOf } from './block-range.js';
 import { maxFetchBytes, planReadAhead, type ReadAheadRequest } from './read-ahead.js';
+import type { ReadMemory } from './read-memory.js';
 import { ReadStream } from './read-stream.js';
 import { isSameVersion } from './version-map.js';
 
@@ -18,67 +19,38 @@ export type { ReadStream } from './read-stream.js';
 
 export interface ObjectReaderOptions {
   readonly store: ObjectStore;
-  /** What the cache may take in memory; fetches under way come on top, each of at most 4 MiB. */
-  readonly cacheBytes: number;
+  /** May be shared with readers of other stores. */
+  readonly memory: ReadMemory;
   /** Default 128 KiB, the kernel's buffered requests. */
   readonly blockBytes?: number;
   /** How far ahead of one sequential reader to fetch; less if the cache is small or readers are many. Default 32 MiB. */
   readonly maxReadAheadBytes?: number;
-  /** Default 16. Fetches ahead may take half of them. */
-  readonly maxConcurrentFetches?: number;
-  /** Monotonic milliseconds. Default: the process's. */
-  readonly now?: () => number;
   readonly log: Log;
-}
-
-export interface ObjectReaderStatistics {
-  /** Blocks that a read found in the cache or already on their way. */
-  readonly hits: number;
-  /** Blocks that a read had to begin a fetch for. */
-  readonly misses: number;
-  readonly bytesFetched: number;
-  readonly bytesCached: number;
-  readonly fetchesInFlight: number;
 }
 
 const defaultBlockBytes = 128 * 1024;
 const defaultMaxReadAheadBytes = 32 * 1024 * 1024;
-const defaultMaxConcurrentFetches = 16;
 
 /** An object up to this size comes in one request when its start is read: 1 MiB takes 10 ms on Ceph, a request 2.5 ms. */
 const wholeObjectBytes = 1024 * 1024;
 
-/** A reader that was silent for this long has no claim to a share of the cache any more. */
-const streamIdleMs = 5_000;
-
 export class ObjectReader {
   readonly #blockBytes: number;
   readonly #maxReadAheadBytes: number;
-  readonly #now: () => number;
   readonly #log: Log;
+  readonly #memory: ReadMemory;
   readonly #cache: BlockCache;
   readonly #fetcher: BlockFetcher;
-  /** The sequential readers and when each was last heard of, the longest silent first. */
-  readonly #sequentialStreams = new Map<ReadStream, number>();
   #isStopped = false;
-  #hits = 0;
-  #misses = 0;
 
   constructor(options: ObjectReaderOptions) {
-    const { store, cacheBytes, log } = options;
-    const maxRunning = options.maxConcurrentFetches ?? defaultMaxConcurrentFetches;
+    const { store, memory, log } = options;
     this.#blockBytes = options.blockBytes ?? defaultBlockBytes;
     this.#maxReadAheadBytes = options.maxReadAheadBytes ?? defaultMaxReadAheadBytes;
-    this.#now = options.now ?? (() => performance.now());
     this.#log = log;
-    this.#cache = new BlockCache(cacheBytes);
-    this.#fetcher = new BlockFetcher({
-      store,
-      cache: this.#cache,
-      blockBytes: this.#blockBytes,
-      maxRunning,
-      maxRunningAhead: Math.max(1, Math.floor(maxRunning / 2)),
-    });
+    this.#memory = memory;
+    this.#cache = new BlockCache(memory.blocks);
+    this.#fetcher = new BlockFetcher({ store, cache: this.#cache, memory, blockBytes: this.#blockBytes });
   }
 
   /** The state of one sequential or random reader, to be closed with `closeStream`. */
@@ -110,8 +82,7 @@ export class ObjectReader {
     const range = { offset, length: end - offset };
     const wanted = blocksCovering(range, this.#blockBytes);
     const { cached, fetches, missCount } = this.#lookUp(version, wanted);
-    this.#misses += missCount;
-    this.#hits += wanted.end - wanted.first - missCount;
+    this.#memory.countLookups({ hits: wanted.end - wanted.first - missCount, misses: missCount });
     // Waiting begins before anything is fetched ahead: what is waited for goes first, and is not aborted with the rest.
     const arrival = fetches.size === 0 ? undefined : this.#fetcher.wait(version, fetches, signal);
     if (stream) this.#readAhead(stream, version, { ...range, isMiss: missCount > 0 });
@@ -156,22 +127,11 @@ export class ObjectReader {
     this.#cache.drop(key);
   }
 
-  statistics(): ObjectReaderStatistics {
-    return {
-      hits: this.#hits,
-      misses: this.#misses,
-      bytesFetched: this.#fetcher.bytesFetched,
-      bytesCached: this.#cache.bytes,
-      fetchesInFlight: this.#fetcher.runningCount,
-    };
-  }
-
   /** Aborts everything. Reads under way and later ones reject with `Aborted`. */
   stop(): void {
     this.#isStopped = true;
     this.#fetcher.stop();
     this.#cache.clear();
-    this.#sequentialStreams.clear();
   }
 
   /** For tests: throws if the cache or the fetches contradict themselves. */
@@ -212,17 +172,14 @@ export class ObjectReader {
     const plan = planReadAhead(stream.state, request, {
       size: version.size,
       blockBytes: this.#blockBytes,
-      maxWindowBytes: this.#maxWindowBytes(stream),
+      maxWindowBytes: Math.min(this.#maxReadAheadBytes, this.#memory.windowBytesFor(stream)),
     });
     stream.state = plan.state;
     if (plan.isNewRun) {
       this.#fetcher.disown(stream, 'waiting');
-      this.#sequentialStreams.delete(stream);
+      this.#memory.noteNotSequential(stream);
     }
-    if (plan.windowBytes > 0) {
-      this.#sequentialStreams.delete(stream); // so that it becomes the last
-      this.#sequentialStreams.set(stream, this.#now());
-    }
+    if (plan.windowBytes > 0) this.#memory.noteSequential(stream);
     for (const range of plan.fetches) {
       const blocks = blocksCovering(range, this.#blockBytes);
       for (let block = blocks.first; block < blocks.end; block += 1) {
@@ -249,21 +206,10 @@ export class ObjectReader {
 
   #endStream(stream: ReadStream): void {
     this.#fetcher.disown(stream, 'all');
-    this.#sequentialStreams.delete(stream);
+    this.#memory.noteNotSequential(stream);
     stream.version = undefined;
     stream.state = undefined;
     stream.isHalted = false;
-  }
-
-  /** Half of the cache is for what is fetched ahead, shared by all sequential readers. */
-  #maxWindowBytes(stream: ReadStream): number {
-    const silentSince = this.#now() - streamIdleMs;
-    for (const [other, lastReadMs] of this.#sequentialStreams) {
-      if (lastReadMs >= silentSince) break;
-      this.#sequentialStreams.delete(other);
-    }
-    const count = this.#sequentialStreams.size + (this.#sequentialStreams.has(stream) ? 0 : 1);
-    return Math.min(this.#maxReadAheadBytes, Math.floor(this.#cache.maxBytes / 2 / count));
   }
 
   #missingRuns(version: ObjectVersion, range: BlockRange): BlockRange[] {

@@ -18,7 +18,8 @@ export interface InputBase extends AbortableInput {
 export interface BucketClientOptions {
   readonly client: S3Client;
   readonly bucket: string;
-  readonly maxConcurrentRequests: number;
+  /** How many, or the places that it shares with clients of other buckets. */
+  readonly maxConcurrentRequests: number | RequestSlots;
   readonly log: Log;
 }
 
@@ -32,7 +33,7 @@ export class BucketClient {
     makeAbortable(client);
     this.bucket = bucket;
     this.#client = client;
-    this.#slots = new RequestSlots(maxConcurrentRequests);
+    this.#slots = RequestSlots.of(maxConcurrentRequests);
     this.#log = log;
   }
 

@@ -1,6 +1,4 @@
-/** Counts requests, failures, durations and bytes of the store below: for the log, for status, and for tests of what is moved. */
-import { StoreError, type StoreErrorCode } from '../errors.js';
-import type { RequestStatistics } from '../mount-statistics.js';
+/** Has the requests to the store below counted, and the bytes of content that they move. */
 import type {
   CopySource,
   DeleteFailure,
@@ -17,80 +15,34 @@ import type {
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
-import { LatencyHistogram } from './latency-histogram.js';
 import { lengthOfBody } from './put-body.js';
-
-export type StoreOperation = Exclude<keyof ObjectStore, 'limits'>;
-
-export interface StoreCounters {
-  /** By operation; those never called are absent. */
-  readonly requests: Readonly<Partial<Record<StoreOperation, number>>>;
-  readonly failures: Readonly<Partial<Record<StoreOperation, number>>>;
-  /** Of objects' content; headers and listings do not count. */
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-}
+import type { RequestCounters } from './request-counters.js';
 
 export class CountingObjectStore implements ObjectStore {
   readonly #store: ObjectStore;
-  readonly #requests: Partial<Record<StoreOperation, number>> = {};
-  readonly #failures: Partial<Record<StoreOperation, number>> = {};
-  readonly #failureCodes: Partial<Record<StoreErrorCode, number>> = {};
-  readonly #inFlight: Partial<Record<StoreOperation, number>> = {};
-  readonly #latencies: Partial<Record<StoreOperation, LatencyHistogram>> = {};
-  readonly #now: () => number;
-  #bytesReceived = 0;
-  #bytesSent = 0;
+  readonly #counters: RequestCounters;
 
-  /** `now`: monotonic milliseconds. */
-  constructor(store: ObjectStore, now: () => number = () => performance.now()) {
+  /** `counters`: may be shared with stores of other buckets. */
+  constructor(store: ObjectStore, counters: RequestCounters) {
     this.#store = store;
-    this.#now = now;
+    this.#counters = counters;
   }
 
   get limits(): StoreLimits {
     return this.#store.limits;
   }
 
-  counters(): StoreCounters {
-    return {
-      requests: { ...this.#requests },
-      failures: { ...this.#failures },
-      bytesReceived: this.#bytesReceived,
-      bytesSent: this.#bytesSent,
-    };
-  }
-
-  /** By operation; those never called are absent. */
-  statistics(): Partial<Record<StoreOperation, RequestStatistics>> {
-    const statistics: Partial<Record<StoreOperation, RequestStatistics>> = {};
-    for (const operation of Object.keys(this.#requests) as StoreOperation[]) {
-      statistics[operation] = {
-        requests: this.#requests[operation] ?? 0,
-        failures: this.#failures[operation] ?? 0,
-        inFlight: this.#inFlight[operation] ?? 0,
-        latency: this.#latencyOf(operation).snapshot(),
-      };
-    }
-    return statistics;
-  }
-
-  /** Failures by code, over all operations. */
-  failureCodes(): Readonly<Partial<Record<StoreErrorCode, number>>> {
-    return { ...this.#failureCodes };
-  }
-
   async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
-    return await this.#count('list', () => this.#store.list(request, signal));
+    return await this.#counters.count('list', () => this.#store.list(request, signal));
   }
 
   async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
-    return await this.#count('head', () => this.#store.head(key, signal));
+    return await this.#counters.count('head', () => this.#store.head(key, signal));
   }
 
   async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
-    const reply = await this.#count('get', () => this.#store.get(key, request, signal));
-    this.#bytesReceived += reply.bytes.length;
+    const reply = await this.#counters.count('get', () => this.#store.get(key, request, signal));
+    this.#counters.countReceived(reply.bytes.length);
     return reply;
   }
 
@@ -101,12 +53,12 @@ export class CountingObjectStore implements ObjectStore {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    this.#bytesSent += lengthOfBody(body);
-    return await this.#count('put', () => this.#store.put(key, body, headers, condition, signal));
+    this.#counters.countSent(lengthOfBody(body));
+    return await this.#counters.count('put', () => this.#store.put(key, body, headers, condition, signal));
   }
 
   async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
-    return await this.#count('createUpload', () => this.#store.createUpload(key, headers, signal));
+    return await this.#counters.count('createUpload', () => this.#store.createUpload(key, headers, signal));
   }
 
   async uploadPart(
@@ -116,8 +68,8 @@ export class CountingObjectStore implements ObjectStore {
     body: readonly Uint8Array[],
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    this.#bytesSent += lengthOfBody(body);
-    return await this.#count('uploadPart', () =>
+    this.#counters.countSent(lengthOfBody(body));
+    return await this.#counters.count('uploadPart', () =>
       this.#store.uploadPart(key, uploadId, partNumber, body, signal),
     );
   }
@@ -129,7 +81,7 @@ export class CountingObjectStore implements ObjectStore {
     source: CopySource,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    return await this.#count('uploadPartCopy', () =>
+    return await this.#counters.count('uploadPartCopy', () =>
       this.#store.uploadPartCopy(key, uploadId, partNumber, source, signal),
     );
   }
@@ -141,13 +93,13 @@ export class CountingObjectStore implements ObjectStore {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    return await this.#count('completeUpload', () =>
+    return await this.#counters.count('completeUpload', () =>
       this.#store.completeUpload(key, uploadId, parts, condition, signal),
     );
   }
 
   async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
-    await this.#count('abortUpload', () => this.#store.abortUpload(key, uploadId, signal));
+    await this.#counters.count('abortUpload', () => this.#store.abortUpload(key, uploadId, signal));
   }
 
   async copy(
@@ -157,43 +109,16 @@ export class CountingObjectStore implements ObjectStore {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    return await this.#count('copy', () => this.#store.copy(source, targetKey, headers, condition, signal));
+    return await this.#counters.count('copy', () =>
+      this.#store.copy(source, targetKey, headers, condition, signal),
+    );
   }
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
-    await this.#count('delete', () => this.#store.delete(key, signal));
+    await this.#counters.count('delete', () => this.#store.delete(key, signal));
   }
 
   async deleteMany(keys: readonly string[], signal: AbortSignal): Promise<readonly DeleteFailure[]> {
-    return await this.#count('deleteMany', () => this.#store.deleteMany(keys, signal));
+    return await this.#counters.count('deleteMany', () => this.#store.deleteMany(keys, signal));
   }
-
-  async #count<T>(operation: StoreOperation, action: () => Promise<T>): Promise<T> {
-    increase(this.#requests, operation);
-    increase(this.#inFlight, operation);
-    const startMs = this.#now();
-    try {
-      return await action();
-    } catch (error) {
-      increase(this.#failures, operation);
-      if (error instanceof StoreError) increase(this.#failureCodes, error.code);
-      throw error;
-    } finally {
-      increase(this.#inFlight, operation, -1);
-      this.#latencyOf(operation).add(this.#now() - startMs);
-    }
-  }
-
-  #latencyOf(operation: StoreOperation): LatencyHistogram {
-    return (this.#latencies[operation] ??= new LatencyHistogram());
-  }
-}
-
-function increase<Name extends string>(
-  counts: Partial<Record<Name, number>>,
-  name: Name,
-  by: 1 | -1 = 1,
-): void {
-  const count: number = counts[name] ?? 0;
-  counts[name] = count + by;
 }

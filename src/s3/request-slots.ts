@@ -3,6 +3,17 @@
  * counts time spent in that queue as time to connect, and times out requests that nobody has begun.
  */
 export class RequestSlots {
+  /** `places`: how many, or slots that others use too. */
+  static of(places: number | RequestSlots): RequestSlots {
+    return places instanceof RequestSlots ? places : new RequestSlots(places);
+  }
+
+  readonly count: number;
+  /**
+   * One at a time for what holds a slot while it waits for another, such as a PUT of what is being fetched: several would wait for
+   * each other. Undefined if there is only one slot.
+   */
+  readonly streams: RequestSlots | undefined;
   #free: number;
   /** Invariant: empty while a slot is free. */
   readonly #waiting = new Set<() => void>();
@@ -10,6 +21,8 @@ export class RequestSlots {
   /** `count`: at least 1. */
   constructor(count: number) {
     if (!Number.isInteger(count) || count < 1) throw new RangeError(`not a number of requests: ${count}`);
+    this.count = count;
+    this.streams = count > 1 ? new RequestSlots(1) : undefined;
     this.#free = count;
   }
 

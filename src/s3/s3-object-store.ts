@@ -52,8 +52,8 @@ export interface S3StoreOptions {
   readonly log: Log;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
   readonly extraEncryptionHeader?: boolean;
-  /** Default 64; not more than the agent's sockets. */
-  readonly maxConcurrentRequests?: number;
+  /** Default 64; not more than the agent's sockets. Places, to share them with stores of other buckets. */
+  readonly maxConcurrentRequests?: number | RequestSlots;
   /** For the single requests of a copy, so that one failed part of many does not fail the whole. Default: none. */
   readonly copyRetry?: RetryPolicy;
 }
@@ -79,15 +79,15 @@ export class S3ObjectStore implements ObjectStore {
       extraEncryptionHeader = false,
       copyRetry,
     } = options;
-    const { maxConcurrentRequests = defaultMaxConcurrentRequests } = options;
+    const slots = RequestSlots.of(options.maxConcurrentRequests ?? defaultMaxConcurrentRequests);
     const isAws = options.endpoint === undefined;
     this.limits = limitsOf(isAws);
-    const bucket = new BucketClient({ client, bucket: options.bucket, maxConcurrentRequests, log });
+    const bucket = new BucketClient({ client, bucket: options.bucket, maxConcurrentRequests: slots, log });
     const encryption = newObjectFields(customerKey, extraEncryptionHeader);
     const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, log });
     const conditions = new WriteConditions(reader, isAws);
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
-    const streamSlots = maxConcurrentRequests > 1 ? new RequestSlots(1) : undefined;
+    const streamSlots = slots.streams;
     const partMover = new PartMover({ bucket, reader, customerKey, streamSlots });
     this.#reader = reader;
     this.#writer = new ObjectWriter({ bucket, conditions, encryption, streamSlots });

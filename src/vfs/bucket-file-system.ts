@@ -34,6 +34,7 @@ import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
 import { FileOperations } from './file-operations.js';
 import { InodeTable } from './inode-table.js';
+import { ListedDirectories } from './listed-directories.js';
 import {
   permissionMask,
   setGroupIdBit,
@@ -42,7 +43,6 @@ import {
   typeMask,
   typeRegular,
 } from './modes.js';
-import { maxNameBytes } from './names.js';
 import { asFsError, NamespaceOperations } from './namespace-operations.js';
 import { attributesOf, NodeFinder } from './node-finder.js';
 import type { Node } from './nodes.js';
@@ -50,6 +50,7 @@ import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
 import { Resolver } from './resolver.js';
 import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
+import { unlimitedSpace } from './unlimited-space.js';
 import { WriteBack } from './write-back.js';
 
 export interface BucketFileSystemOptions {
@@ -68,20 +69,22 @@ export interface BucketFileSystemOptions {
   readonly attributeDelayMs?: number;
   /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
   readonly rewriteBytes?: number;
-  /** How many objects' attributes are remembered; default 150,000, of about 600 bytes each. */
-  readonly maxKnownObjects?: number;
-  /** How many entries all remembered listings may have; default 300,000, of about 300 bytes each. */
-  readonly maxListedEntries?: number;
+  /** What the root shows for its times; default now. */
+  readonly rootTimeNs?: bigint;
+  /** The attributes of objects that are remembered; default: of 150,000. */
+  readonly infos?: ObjectInfoCache;
+  /** The listings that are remembered; default: of 300,000 entries. */
+  readonly listed?: ListedDirectories;
   readonly clock?: Clock;
   readonly log: Log;
 }
 
 const readMask = 4;
 const writeMask = 2;
-/** S3 knows no limit; df shows a pebibyte. */
-const shownBlockBytes = 4096;
-const shownBlocks = 2 ** 38;
-const shownFiles = 2 ** 40;
+/** Of about 600 bytes each. */
+export const defaultKnownObjects = 150_000;
+/** Of about 300 bytes each. */
+export const defaultListedEntries = 300_000;
 
 const noKernel: KernelCaches = {
   dropInode: () => Promise.resolve(),
@@ -90,6 +93,7 @@ const noKernel: KernelCaches = {
 
 export class BucketFileSystem implements FileSystem {
   readonly #context: VfsContext;
+  readonly #listed: ListedDirectories;
   readonly #finder: NodeFinder;
   readonly #files: FileOperations;
   readonly #names: NamespaceOperations;
@@ -101,10 +105,11 @@ export class BucketFileSystem implements FileSystem {
   constructor(options: BucketFileSystemOptions) {
     const { store, reader, area, uploads, defaults, metadataTtlMs, isReadOnly, log } = options;
     const clock = options.clock ?? systemClock;
-    const infos = new ObjectInfoCache(options.maxKnownObjects ?? 150_000);
-    const inodes = new InodeTable(options.prefix, rootAttributes(defaults, clock), clock.monotonicMs());
-    const maxListedEntries = options.maxListedEntries ?? 300_000;
-    const resolver = new Resolver({ store, infos, metadataTtlMs, maxListedEntries, clock, log });
+    const infos = options.infos ?? new ObjectInfoCache(defaultKnownObjects);
+    const rootTimeNs = options.rootTimeNs ?? clock.nowNs();
+    const inodes = new InodeTable(options.prefix, rootAttributes(defaults, rootTimeNs), clock.monotonicMs());
+    const listed = options.listed ?? new ListedDirectories(defaultListedEntries);
+    const resolver = new Resolver({ store, infos, metadataTtlMs, listed, clock, log });
     const attributeDelayMs = options.attributeDelayMs ?? 500;
     const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
     const contents = new Set<StagedFile>();
@@ -138,6 +143,7 @@ export class BucketFileSystem implements FileSystem {
       log,
       kernel: noKernel,
     };
+    this.#listed = listed;
     this.#finder = new NodeFinder(this.#context);
     this.#files = new FileOperations(this.#context, this.#finder);
     this.#names = new NamespaceOperations(this.#context, this.#finder, this.#files);
@@ -160,6 +166,7 @@ export class BucketFileSystem implements FileSystem {
       for (const node of inodes.nodes()) {
         if (node.kind === 'file' && node.content) await writeBack.closeContent(node, node.content);
       }
+      this.#listed.dropAll(inodes.root);
     }
   }
 
@@ -184,12 +191,12 @@ export class BucketFileSystem implements FileSystem {
     readonly knownObjects: number;
     readonly listedEntries: number;
   } {
-    const { inodes, infos, resolver } = this.#context;
+    const { inodes, infos } = this.#context;
     return {
       inodes: inodes.size,
       openHandles: this.#files.openHandles,
       knownObjects: infos.size,
-      listedEntries: resolver.listedEntries,
+      listedEntries: this.#listed.entries,
     };
   }
 
@@ -456,14 +463,7 @@ export class BucketFileSystem implements FileSystem {
   }
 
   statistics(): Promise<FileSystemStatistics> {
-    return Promise.resolve({
-      blockSize: shownBlockBytes,
-      blocks: shownBlocks,
-      blocksFree: shownBlocks,
-      files: shownFiles,
-      filesFree: shownFiles,
-      maxNameBytes,
-    });
+    return Promise.resolve(unlimitedSpace);
   }
 
   async getExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<Uint8Array> {
@@ -533,16 +533,15 @@ export class BucketFileSystem implements FileSystem {
   }
 }
 
-function rootAttributes(defaults: AttributeDefaults, clock: Clock): StoredAttributes {
-  const now = clock.nowNs();
+function rootAttributes(defaults: AttributeDefaults, timeNs: bigint): StoredAttributes {
   return {
     type: typeDirectory,
     permissions: defaults.directoryPermissions,
     uid: defaults.uid,
     gid: defaults.gid,
-    atimeNs: now,
-    mtimeNs: now,
-    ctimeNs: now,
+    atimeNs: timeNs,
+    mtimeNs: timeNs,
+    ctimeNs: timeNs,
     extended: new Map(),
     otherMetadata: {},
     contentType: undefined,

@@ -8,6 +8,7 @@ import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { Clock } from './clock.js';
 import { DirectoryListing, type ListedEntry } from './directory-listing.js';
 import { isStoreError } from './fs-errors.js';
+import type { ListedDirectories } from './listed-directories.js';
 import { keyOfEntry } from './names.js';
 import type { DirectoryNode } from './nodes.js';
 
@@ -31,8 +32,7 @@ export interface ResolverOptions {
   readonly infos: ObjectInfoCache;
   /** How old knowledge of names and attributes may be. */
   readonly metadataTtlMs: number;
-  /** All listings kept together have at most about this many entries. */
-  readonly maxListedEntries: number;
+  readonly listed: ListedDirectories;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -44,19 +44,10 @@ const maxPagesForLookup = 4;
 
 export class Resolver {
   readonly #options: ResolverOptions;
-  /** Directories with a listing, least recently listed first. */
-  readonly #listed = new Set<DirectoryNode>();
   readonly #hiddenLogged = new Set<string>();
 
   constructor(options: ResolverOptions) {
     this.#options = options;
-  }
-
-  /** The positions of all remembered listings, removed ones included. */
-  get listedEntries(): number {
-    let total = 0;
-    for (const directory of this.#listed) total += directory.listing?.length ?? 0;
-    return total;
   }
 
   /** The directory's recent listing, complete or not, or undefined. */
@@ -75,8 +66,7 @@ export class Resolver {
   }
 
   dropListing(directory: DirectoryNode): void {
-    directory.listing = undefined;
-    this.#listed.delete(directory);
+    this.#options.listed.drop(directory);
   }
 
   /** Undefined if there is nothing of this name. `wasFile`: it was an object when last seen, which is cheaper to ask. */
@@ -171,20 +161,8 @@ export class Resolver {
     }
     directory.listing = listing;
     directory.lookupsSinceListing = 0;
-    this.#listed.delete(directory);
-    this.#listed.add(directory);
-    this.#forgetOldListings(directory);
+    this.#options.listed.add(directory);
     return listing;
-  }
-
-  #forgetOldListings(newest: DirectoryNode): void {
-    // An empty one counts as well: so many directories are remembered at most.
-    let total = this.listedEntries + this.#listed.size;
-    for (const directory of this.#listed) {
-      if (total <= this.#options.maxListedEntries || directory === newest) return;
-      total -= (directory.listing?.length ?? 0) + 1;
-      this.dropListing(directory);
-    }
   }
 
   /** What is known, or HEAD tells, of an entry of a listing. Undefined if it has gone since. */

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { BlockCache, blockOverheadBytes } from '../../src/cache/block-cache.js';
+import { BlockCache } from '../../src/cache/block-cache.js';
+import { BlockMemory, blockOverheadBytes } from '../../src/cache/block-memory.js';
 
 const first = { key: 'a', etag: '1', size: 1000 };
 const second = { key: 'a', etag: '2', size: 1000 };
@@ -7,9 +8,13 @@ const other = { key: 'b', etag: '1', size: 1000 };
 
 const blockBytes = 100;
 
-/** A cache with room for so many blocks. */
+/** Room for so many blocks. */
+function memoryOf(blockCount: number): BlockMemory {
+  return new BlockMemory(blockCount * (blockBytes + blockOverheadBytes));
+}
+
 function cacheOf(blockCount: number): BlockCache {
-  return new BlockCache(blockCount * (blockBytes + blockOverheadBytes));
+  return new BlockCache(memoryOf(blockCount));
 }
 
 function block(fill: number): Uint8Array {
@@ -38,22 +43,24 @@ test('asking whether a block is there is no use of it', (t) => {
 });
 
 test('a block that is put twice counts once', (t) => {
-  const cache = cacheOf(2);
+  const memory = memoryOf(2);
+  const cache = new BlockCache(memory);
   cache.put(first, 0, block(0));
-  const { bytes } = cache;
+  const { bytes } = memory;
   cache.put(first, 0, block(1));
   cache.checkInvariants();
-  t.is(cache.bytes, bytes);
+  t.is(memory.bytes, bytes);
   t.deepEqual(cache.get(first, 0), block(1));
 });
 
 test('a block larger than the cache is not kept', (t) => {
   for (const maxBytes of [0, 1, blockBytes + blockOverheadBytes - 1]) {
-    const cache = new BlockCache(maxBytes);
+    const memory = new BlockMemory(maxBytes);
+    const cache = new BlockCache(memory);
     cache.put(first, 0, block(0));
     cache.checkInvariants();
     t.false(cache.has(first, 0));
-    t.is(cache.bytes, 0);
+    t.is(memory.bytes, 0);
   }
 });
 
@@ -92,7 +99,8 @@ test('relabelled blocks belong to the new version and keep their place in the or
 });
 
 test('relabelling to a version that has blocks already joins them', (t) => {
-  const cache = cacheOf(10);
+  const memory = memoryOf(10);
+  const cache = new BlockCache(memory);
   cache.put(first, 0, block(1));
   cache.put(first, 1, block(2));
   cache.put(other, 1, block(2));
@@ -105,15 +113,35 @@ test('relabelling to a version that has blocks already joins them', (t) => {
   );
   cache.drop('b');
   cache.checkInvariants();
-  t.is(cache.bytes, 0);
+  t.is(memory.bytes, 0);
 });
 
 test('relabelling to another size keeps nothing, and to itself everything', (t) => {
-  const cache = cacheOf(10);
+  const memory = memoryOf(10);
+  const cache = new BlockCache(memory);
   cache.put(first, 0, block(1));
   cache.relabel(first, first);
   t.true(cache.has(first, 0));
   cache.relabel(first, { ...other, size: 999 });
   cache.checkInvariants();
-  t.is(cache.bytes, 0);
+  t.is(memory.bytes, 0);
+});
+
+test('caches that share a memory push out each other’s oldest blocks, and are emptied by themselves', (t) => {
+  const memory = memoryOf(2);
+  const [one, two] = [new BlockCache(memory), new BlockCache(memory)];
+  one.put(first, 0, block(1));
+  two.put(first, 0, block(2));
+  t.deepEqual(one.get(first, 0), block(1));
+  two.put(first, 1, block(3));
+  t.false(two.has(first, 0));
+  t.true(one.has(first, 0));
+  one.checkInvariants();
+  two.checkInvariants();
+  two.clear();
+  one.checkInvariants();
+  two.checkInvariants();
+  t.true(one.has(first, 0));
+  one.clear();
+  t.is(memory.bytes, 0);
 });

@@ -47,3 +47,18 @@ test('the number of remembered objects is limited', (t) => {
   t.is(cache.size, 2);
   t.is(cache.get({ ...info, key: 'a' }), undefined);
 });
+
+test('caches of two buckets share their room, and do not take each other’s objects for theirs', (t) => {
+  const one = new ObjectInfoCache(2, 'one/');
+  const two = new ObjectInfoCache(one, 'two/');
+  one.set(info);
+  t.is(two.get(info), undefined);
+  two.set({ ...info, metadata: {} });
+  two.delete('other');
+  t.is(one.get(info), info);
+  two.set({ ...info, key: 'a' });
+  t.is(one.size, 2);
+  t.is(two.get(info), undefined);
+  one.delete('k');
+  t.is(one.size, 1);
+});

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { StoreError } from '../../src/errors.js';
 import type { GetReply, GetRequest } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
-import { blockOverheadBytes } from '../../src/cache/block-cache.js';
+import { blockOverheadBytes } from '../../src/cache/block-memory.js';
 import { ObjectReader, type ReadStream } from '../../src/cache/object-reader.js';
+import { ReadMemory } from '../../src/cache/read-memory.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { patternOf } from './pattern.js';
 import { silentLog } from './silent-log.js';
@@ -112,6 +113,7 @@ interface StoredVersion {
 class Session {
   readonly #t: ExecutionContext;
   readonly #store: DisorderlyStore;
+  readonly #memory = new ReadMemory({ cacheBytes, maxConcurrentFetches });
   readonly #reader: ObjectReader;
   readonly #objects: StoredVersion[];
   readonly #streams: { stream: ReadStream; object: StoredVersion; position: number }[];
@@ -123,10 +125,9 @@ class Session {
     this.#store = new DisorderlyStore(seed);
     this.#reader = new ObjectReader({
       store: this.#store,
-      cacheBytes,
+      memory: this.#memory,
       blockBytes,
       maxReadAheadBytes: 40 * blockBytes,
-      maxConcurrentFetches,
       log: silentLog,
     });
     this.#objects = [50_000, 1_200_000, 3_000_001].map((size, index) => this.#put(`object-${index}`, size));
@@ -146,7 +147,7 @@ class Session {
     await Promise.all(this.#reads.map(({ done }) => done));
     await this.#settle();
     this.#check();
-    this.#t.is(this.#reader.statistics().fetchesInFlight, 0);
+    this.#t.is(this.#memory.statistics().fetchesInFlight, 0);
     this.#t.deepEqual(this.#store.violations, []);
   }
 
@@ -240,13 +241,13 @@ class Session {
 
   #check(): void {
     this.#reader.checkInvariants();
-    const { bytesCached, fetchesInFlight } = this.#reader.statistics();
+    const { bytesCached, fetchesInFlight } = this.#memory.statistics();
     this.#t.true(bytesCached <= cacheBytes);
     this.#t.true(fetchesInFlight <= maxConcurrentFetches);
   }
 
   async #settle(): Promise<void> {
-    for (let turn = 0; turn < 10_000 && this.#reader.statistics().fetchesInFlight > 0; turn += 1) {
+    for (let turn = 0; turn < 10_000 && this.#memory.statistics().fetchesInFlight > 0; turn += 1) {
       await nextTurn();
     }
   }

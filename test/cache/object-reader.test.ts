@@ -2,6 +2,7 @@ import test from 'ava';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { ObjectReader, type ObjectReaderOptions, type ReadStream } from '../../src/cache/object-reader.js';
+import { ReadMemory, type ReadMemoryOptions } from '../../src/cache/read-memory.js';
 import { patternOf } from './pattern.js';
 import { silentLog } from './silent-log.js';
 import { WatchedStore } from './watched-store.js';
@@ -11,17 +12,19 @@ const mebibyte = 1024 * kibibyte;
 
 interface Setup {
   readonly store: WatchedStore;
+  readonly memory: ReadMemory;
   readonly reader: ObjectReader;
   readonly version: ObjectVersion;
   readonly content: Buffer;
 }
 
-function setup(size: number, options: Partial<ObjectReaderOptions> = {}): Setup {
+function setup(size: number, options: Partial<ObjectReaderOptions & ReadMemoryOptions> = {}): Setup {
   const store = new WatchedStore();
   const content = patternOf(size);
   const version = { key: 'object', etag: store.putForeign('object', content), size };
-  const reader = new ObjectReader({ store, cacheBytes: 256 * mebibyte, log: silentLog, ...options });
-  return { store, reader, version, content };
+  const memory = options.memory ?? new ReadMemory({ cacheBytes: 256 * mebibyte, ...options });
+  const reader = new ObjectReader({ store, memory, log: silentLog, ...options });
+  return { store, memory, reader, version, content };
 }
 
 async function readBytes(
@@ -35,8 +38,8 @@ async function readBytes(
 }
 
 /** Resolves when nothing is fetched any more. */
-async function settled(reader: ObjectReader): Promise<void> {
-  for (let turn = 0; turn < 10_000 && reader.statistics().fetchesInFlight > 0; turn += 1) {
+async function settled({ reader, memory }: Setup): Promise<void> {
+  for (let turn = 0; turn < 10_000 && memory.statistics().fetchesInFlight > 0; turn += 1) {
     await new Promise((resolve) => setImmediate(resolve));
   }
   reader.checkInvariants();
@@ -76,12 +79,12 @@ test('64 MiB read from start to end are fetched once, in few requests, several o
   for (let offset = 0; offset < given.version.size; offset += 128 * kibibyte) {
     const bytes = await readBytes(given, offset, 128 * kibibyte, stream);
     if (!bytes.equals(given.content.subarray(offset, offset + bytes.length))) t.fail(`wrong at ${offset}`);
-    mostInFlight = Math.max(mostInFlight, given.reader.statistics().fetchesInFlight);
+    mostInFlight = Math.max(mostInFlight, given.memory.statistics().fetchesInFlight);
   }
   t.is(given.store.bytesReceived, given.version.size);
   t.true(given.store.gets.length <= 30, `${given.store.gets.length} requests`);
   t.true(mostInFlight >= 4, `${mostInFlight} in flight`);
-  t.is(given.reader.statistics().misses, 1);
+  t.is(given.memory.statistics().misses, 1);
 });
 
 test('requests that arrive a little out of order are still read ahead, and fetched once', async (t) => {
@@ -109,7 +112,7 @@ test('300 random reads of 4 KiB fetch one block each', async (t) => {
     const offset = (seed % (given.version.size / 4096)) * 4096;
     await readBytes(given, offset, 4096, stream);
   }
-  await settled(given.reader);
+  await settled(given);
   t.true(given.store.gets.length <= 302, `${given.store.gets.length} requests`);
   t.true(given.store.bytesReceived <= 302 * 128 * kibibyte, `${given.store.bytesReceived} bytes`);
 });
@@ -121,7 +124,7 @@ test('the first MiB of a large object does not cost more than 4 MiB', async (t) 
     await readBytes(given, offset, 128 * kibibyte, stream);
   }
   given.reader.closeStream(stream);
-  await settled(given.reader);
+  await settled(given);
   t.true(given.store.bytesReceived <= 4 * mebibyte, `${given.store.bytesReceived} bytes`);
 });
 
@@ -131,7 +134,7 @@ test('a reader that goes backwards gets nothing ahead', async (t) => {
   for (let offset = 15 * mebibyte; offset >= 8 * mebibyte; offset -= 128 * kibibyte) {
     await readBytes(given, offset, 128 * kibibyte, stream);
   }
-  await settled(given.reader);
+  await settled(given);
   t.is(given.store.bytesReceived, 7 * mebibyte + 128 * kibibyte);
 });
 
@@ -157,7 +160,7 @@ test('an aborted read rejects at once, and its fetch is aborted if nobody else w
   abort.abort();
   await t.throwsAsync(reading, hasCode('Aborted'));
   t.deepEqual(given.store.abortedKeys, ['object']);
-  await settled(given.reader);
+  await settled(given);
   given.store.release();
   t.deepEqual(await readBytes(given, 2 * mebibyte, 4), given.content.subarray(2 * mebibyte).subarray(0, 4));
 });
@@ -183,11 +186,11 @@ test('closing a stream aborts what is fetched ahead for it alone', async (t) => 
   await readBytes(given, 0, mebibyte, stream);
   given.store.hold();
   await readBytes(given, mebibyte, 128 * kibibyte, stream);
-  t.true(given.reader.statistics().fetchesInFlight > 0);
+  t.true(given.memory.statistics().fetchesInFlight > 0);
   given.reader.closeStream(stream);
-  await settled(given.reader);
+  await settled(given);
   t.true(given.store.abortedKeys.length > 0);
-  t.is(given.reader.statistics().fetchesInFlight, 0);
+  t.is(given.memory.statistics().fetchesInFlight, 0);
 });
 
 test('a failed fetch rejects everybody who waits for it and leaves nothing behind', async (t) => {
@@ -195,7 +198,7 @@ test('a failed fetch rejects everybody who waits for it and leaves nothing behin
   given.store.failNext('get', 'ServerError');
   const reads = [readBytes(given, 2 * mebibyte, 4096), readBytes(given, 2 * mebibyte + 8192, 4096)];
   for (const result of await Promise.allSettled(reads)) t.is(result.status, 'rejected');
-  t.is(given.reader.statistics().bytesCached, 0);
+  t.is(given.memory.statistics().bytesCached, 0);
   given.reader.checkInvariants();
   t.is((await readBytes(given, 2 * mebibyte, 4096)).length, 4096);
 });
@@ -211,7 +214,7 @@ test('a fetch ahead that fails is tried again by the read that comes to it', asy
   for (let offset = 0; offset < given.version.size; offset += 128 * kibibyte) {
     const bytes = await readBytes(given, offset, 128 * kibibyte, stream);
     t.true(bytes.equals(given.content.subarray(offset, offset + 128 * kibibyte)));
-    await settled(given.reader);
+    await settled(given);
   }
   t.is(failures, 2);
 });
@@ -220,18 +223,18 @@ test('a replaced object rejects with PreconditionFailed and is not fetched ahead
   const given = setup(64 * mebibyte);
   const stream = given.reader.createStream();
   await readBytes(given, 0, 128 * kibibyte, stream);
-  await settled(given.reader);
+  await settled(given);
   given.store.putForeign('object', 'other');
   await t.throwsAsync(async () => {
     for (let offset = 128 * kibibyte; offset < 8 * mebibyte; offset += 128 * kibibyte) {
       await readBytes(given, offset, 128 * kibibyte, stream);
-      await settled(given.reader);
+      await settled(given);
     }
   }, hasCode('PreconditionFailed'));
-  await settled(given.reader);
+  await settled(given);
   const before = given.store.gets.length;
   await t.throwsAsync(readBytes(given, 4 * mebibyte, 4096, stream), hasCode('PreconditionFailed'));
-  await settled(given.reader);
+  await settled(given);
   t.is(given.store.gets.length, before + 1);
   t.deepEqual(await readBytes(given, 0, 4096, stream), given.content.subarray(0, 4096));
 });
@@ -246,7 +249,7 @@ test('a reply of the wrong length is refused and not cached', async (t) => {
   const given = setup(mebibyte);
   const wrong = { ...given, version: { ...given.version, size: mebibyte - 1 } };
   await t.throwsAsync(readBytes(wrong, 0, 4096), hasCode('CorruptReply'));
-  t.is(given.reader.statistics().bytesCached, 0);
+  t.is(given.memory.statistics().bytesCached, 0);
 });
 
 test('seeded bytes are read without a request; blocks that are not whole are not kept', async (t) => {
@@ -283,7 +286,7 @@ test('dropping a key drops every version, and what is on its way is not kept', a
   given.reader.checkInvariants();
   given.store.release();
   t.is((await reading).length, 4096);
-  t.is(given.reader.statistics().bytesCached, 0);
+  t.is(given.memory.statistics().bytesCached, 0);
 });
 
 test('stopping rejects reads under way and later ones with Aborted', async (t) => {
@@ -292,9 +295,9 @@ test('stopping rejects reads under way and later ones with Aborted', async (t) =
   const reading = readBytes(given, 0, 4096, given.reader.createStream());
   given.reader.stop();
   await t.throwsAsync(reading, hasCode('Aborted'));
-  await settled(given.reader);
+  await settled(given);
   await t.throwsAsync(readBytes(given, 0, 4096), hasCode('Aborted'));
-  t.is(given.reader.statistics().fetchesInFlight, 0);
+  t.is(given.memory.statistics().fetchesInFlight, 0);
 });
 
 test('reads work without room for a single block in the cache', async (t) => {
@@ -304,7 +307,7 @@ test('reads work without room for a single block in the cache', async (t) => {
     const bytes = await readBytes(given, offset, 256 * kibibyte, stream);
     t.true(bytes.equals(given.content.subarray(offset, offset + 256 * kibibyte)));
   }
-  t.is(given.reader.statistics().bytesCached, 0);
+  t.is(given.memory.statistics().bytesCached, 0);
 });
 
 test('a demand read does not wait for the places that fetches ahead take', async (t) => {
@@ -313,15 +316,15 @@ test('a demand read does not wait for the places that fetches ahead take', async
   for (let offset = 0; offset < 16 * mebibyte; offset += 128 * kibibyte) {
     await readBytes(given, offset, 128 * kibibyte, stream);
   }
-  await settled(given.reader);
+  await settled(given);
   given.store.hold();
   let offset = 16 * mebibyte;
-  while (given.reader.statistics().fetchesInFlight < 2) {
+  while (given.memory.statistics().fetchesInFlight < 2) {
     await readBytes(given, offset, 128 * kibibyte, stream);
     offset += 128 * kibibyte;
   }
   const reading = readBytes(given, 60 * mebibyte, 4096);
-  t.is(given.reader.statistics().fetchesInFlight, 3);
+  t.is(given.memory.statistics().fetchesInFlight, 3);
   given.store.release();
   t.is((await reading).length, 4096);
 });
@@ -332,13 +335,13 @@ test('a read that comes to blocks whose fetch ahead still waits makes it begin',
   given.store.hold();
   // Four fetches of 512 KiB are wanted ahead, and two may be under way beside the one that is waited for.
   const reading = readBytes(given, 0, mebibyte, stream);
-  t.is(given.reader.statistics().fetchesInFlight, 3);
+  t.is(given.memory.statistics().fetchesInFlight, 3);
   const waiting = readBytes(given, 2 * mebibyte + 512 * kibibyte, 128 * kibibyte);
-  t.is(given.reader.statistics().fetchesInFlight, 4);
+  t.is(given.memory.statistics().fetchesInFlight, 4);
   given.reader.checkInvariants();
   given.store.release();
   await Promise.all([reading, waiting]);
-  t.is(given.reader.statistics().misses, 8);
+  t.is(given.memory.statistics().misses, 8);
 });
 
 test('what is fetched ahead for two readers goes on when one of them is closed', async (t) => {
@@ -350,7 +353,7 @@ test('what is fetched ahead for two readers goes on when one of them is closed',
   given.reader.checkInvariants();
   given.store.release();
   await Promise.all(reads);
-  await settled(given.reader);
+  await settled(given);
   t.deepEqual(given.store.abortedKeys, []);
   t.is(given.store.bytesReceived, 3 * mebibyte);
 });
@@ -366,7 +369,7 @@ test('sequential readers share half of the cache, and one that falls silent lose
     for (let offset = start; offset < start + 12 * mebibyte; offset += 128 * kibibyte) {
       await readBytes(given, offset, 128 * kibibyte, stream);
     }
-    await settled(given.reader);
+    await settled(given);
     return given.store.bytesReceived - before - 12 * mebibyte;
   };
   const alone = await aheadOf(streams[0]!, 0);
@@ -376,4 +379,22 @@ test('sequential readers share half of the cache, and one that falls silent lose
   nowMs = 60_000;
   const aloneAgain = await aheadOf(streams[1]!, 16 * mebibyte);
   t.true(aloneAgain > 6 * mebibyte && aloneAgain <= 8 * mebibyte, `${aloneAgain} bytes ahead`);
+});
+
+test('readers that share a memory stay below its size together, and keep their blocks apart', async (t) => {
+  const memory = new ReadMemory({ cacheBytes: 3 * mebibyte });
+  const [one, two] = [setup(2 * mebibyte, { memory }), setup(2 * mebibyte, { memory })];
+  one.content.fill(1);
+  const etag = one.store.putForeign('object', one.content);
+  const first = { ...one, version: { ...one.version, etag } };
+  t.true((await readBytes(first, 0, 2 * mebibyte)).equals(first.content));
+  t.true((await readBytes(two, 0, 2 * mebibyte)).equals(two.content));
+  t.true(memory.statistics().bytesCached <= 3 * mebibyte);
+  one.reader.checkInvariants();
+  two.reader.checkInvariants();
+  t.true((await readBytes(two, 0, 2 * mebibyte)).equals(two.content));
+  t.is(two.store.bytesReceived, 2 * mebibyte);
+  two.reader.stop();
+  one.reader.checkInvariants();
+  t.true((await readBytes(first, 0, 2 * mebibyte)).equals(first.content));
 });

@@ -1,6 +1,7 @@
 /** What a staged file promises beside the right bytes (`staged-file-model.test.ts` has those): commits, failures, aborts. */
 import test from 'ava';
 import { ObjectReader } from '../../src/cache/object-reader.js';
+import { ReadMemory } from '../../src/cache/read-memory.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import type { MemoryObjectStore } from '../object-store/memory-object-store.js';
@@ -291,7 +292,12 @@ test('discarding ends those who wait, and frees everything', async (t) => {
 
 test('it works over the object reader', async (t) => {
   const store = makeStore();
-  const reader = new ObjectReader({ store, cacheBytes: 100_000, blockBytes: 128, log: silentLog });
+  const reader = new ObjectReader({
+    store,
+    memory: new ReadMemory({ cacheBytes: 100_000 }),
+    blockBytes: 128,
+    log: silentLog,
+  });
   t.teardown(() => reader.stop());
   const { file } = makeFile(t, store, putBase(store, pattern(5000)), { reader });
   const stream = reader.createStream();

@@ -4,6 +4,7 @@
  */
 import { tmpdir } from 'node:os';
 import { ObjectReader } from '../../src/cache/object-reader.js';
+import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
 import { UploadLimiter } from '../../src/cache/upload-limiter.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';
@@ -36,7 +37,8 @@ const fail = (fields: object, message: string) => {
 };
 const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: fail };
 const store = new MemoryObjectStore();
-const reader = new ObjectReader({ store, cacheBytes: 8 * mebibyte, log });
+const memory = new ReadMemory({ cacheBytes: 8 * mebibyte });
+const reader = new ObjectReader({ store, memory, log });
 const area = new StagingArea({
   memoryBytes: 8 * mebibyte,
   spillDirectory: tmpdir(),
@@ -72,7 +74,7 @@ process.on('message', () => {
   tell({
     ...fileSystem.statisticsOfCaches(),
     objects: store.objects.size,
-    bytesCached: reader.statistics().bytesCached,
+    bytesCached: memory.statistics().bytesCached,
     heapBytes: heapUsed + external,
     residentBytes: rss,
   });

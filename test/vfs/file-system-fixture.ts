@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import type { ExecutionContext } from 'ava';
 import { ObjectReader } from '../../src/cache/object-reader.js';
+import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
 import { UploadLimiter } from '../../src/cache/upload-limiter.js';
 import type { Log } from '../../src/log.js';
@@ -69,7 +70,8 @@ export class Fixture {
   mount(options: Partial<BucketFileSystemOptions> & { readonly store?: ObjectStore } = {}): TestMount {
     const { log, lines } = makeLog();
     const store = options.store ?? this.store;
-    const reader = new ObjectReader({ store, cacheBytes: 1024 * 1024, blockBytes: 4096, log });
+    const memory = new ReadMemory({ cacheBytes: 1024 * 1024 });
+    const reader = new ObjectReader({ store, memory, blockBytes: 4096, log });
     const area = new StagingArea({
       memoryBytes: 1024 * 1024,
       spillDirectory: tmpdir(),

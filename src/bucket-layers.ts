@@ -1,0 +1,84 @@
+/** The layers of one bucket on top of each other, vfs → cache → s3, on the resources of the mount. */
+import { ObjectReader } from './cache/object-reader.js';
+import type { ObjectInfoCache } from './cache/object-info-cache.js';
+import type { MountConfig } from './config.js';
+import type { KeyRing } from './key-ring.js';
+import type { MountResources } from './mount-resources.js';
+import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
+import { checkBucket } from './s3/check-bucket.js';
+import { CountingObjectStore } from './s3/counting-object-store.js';
+import { RetryingObjectStore } from './s3/retrying-object-store.js';
+import { S3ObjectStore } from './s3/s3-object-store.js';
+import { BucketFileSystem } from './vfs/bucket-file-system.js';
+import type { AttributeDefaults } from './vfs/stored-attributes.js';
+
+export interface BucketLayersOptions {
+  readonly bucket: string;
+  readonly prefix: string;
+  /** What the top directory shows for its times; default now. */
+  readonly createdAtMs?: number | undefined;
+  /** Of the mount's, if not all of them. */
+  readonly infos?: ObjectInfoCache;
+}
+
+export interface BucketLayers {
+  readonly fileSystem: BucketFileSystem;
+  /** After the file system has stopped. */
+  readonly close: () => void;
+}
+
+const allPermissions = 0o777;
+const filePermissions = 0o666;
+const nanosecondsPerMillisecond = 1_000_000n;
+
+/** Checks bucket and key first. Rejects with a StoreError whose message is meant for the user. */
+export async function openBucketLayers(
+  { bucket, prefix, createdAtMs, infos }: BucketLayersOptions,
+  resources: MountResources,
+  config: MountConfig,
+  keyRing: KeyRing,
+  signal: AbortSignal,
+): Promise<BucketLayers> {
+  const { connection, retry, slots, counters, memory, area, uploads, listed, log } = resources;
+  const { client, endpoint } = connection;
+  const plain = new S3ObjectStore({
+    client,
+    endpoint,
+    bucket,
+    customerKey: keyRing.first,
+    otherCustomerKeys: keyRing.others,
+    plaintext: config.plaintext,
+    maxConcurrentRequests: slots,
+    copyRetry: retry,
+    extraEncryptionHeader: await needsEncryptionHeader(connection, bucket, log, signal),
+    log,
+  });
+  const found = await checkBucket({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
+  log.debug({ bucket, ...found }, 'the bucket can be read with this key');
+  const store = new RetryingObjectStore(new CountingObjectStore(plain, counters), retry);
+  const reader = new ObjectReader({ store, memory, log });
+  const fileSystem = new BucketFileSystem({
+    store,
+    reader,
+    area,
+    uploads,
+    infos: infos ?? resources.infos,
+    listed,
+    prefix,
+    defaults: attributeDefaultsOf(config),
+    ...(createdAtMs !== undefined && { rootTimeNs: BigInt(createdAtMs) * nanosecondsPerMillisecond }),
+    metadataTtlMs: config.metadataTtlMs,
+    isReadOnly: config.readOnly,
+    log,
+  });
+  return { fileSystem, close: () => reader.stop() };
+}
+
+export function attributeDefaultsOf({ uid, gid, umask }: MountConfig): AttributeDefaults {
+  return {
+    uid,
+    gid,
+    filePermissions: filePermissions & ~umask,
+    directoryPermissions: allPermissions & ~umask,
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * What the object readers of one mount share, so that its limits hold for all of them together: the memory of blocks, the
+ * places of fetches, and the claims of sequential readers to what is fetched ahead.
+ */
+import type { BlockFetch } from './block-fetch.js';
+import { BlockMemory } from './block-memory.js';
+import { FetchQueue } from './fetch-queue.js';
+import type { ReadStream } from './read-stream.js';
+
+export interface ReadMemoryOptions {
+  /** What blocks may take in memory; fetches under way come on top, each of at most 4 MiB. */
+  readonly cacheBytes: number;
+  /** Default 16. Fetches ahead may take half of them. */
+  readonly maxConcurrentFetches?: number;
+  /** Monotonic milliseconds. Default: the process's. */
+  readonly now?: () => number;
+}
+
+export interface ReadStatistics {
+  /** Blocks that a read found in the cache or already on their way. */
+  readonly hits: number;
+  /** Blocks that a read had to begin a fetch for. */
+  readonly misses: number;
+  readonly bytesFetched: number;
+  readonly bytesCached: number;
+  readonly fetchesInFlight: number;
+}
+
+const defaultMaxConcurrentFetches = 16;
+/** A reader that was silent for this long has no claim to a share of the cache any more. */
+const streamIdleMs = 5_000;
+
+export class ReadMemory {
+  readonly blocks: BlockMemory;
+  readonly queue: FetchQueue<BlockFetch>;
+  readonly #now: () => number;
+  /** The sequential readers and when each was last heard of, the longest silent first. */
+  readonly #sequentialStreams = new Map<ReadStream, number>();
+  #hits = 0;
+  #misses = 0;
+  #bytesFetched = 0;
+
+  constructor({ cacheBytes, maxConcurrentFetches, now }: ReadMemoryOptions) {
+    const maxRunning = maxConcurrentFetches ?? defaultMaxConcurrentFetches;
+    this.blocks = new BlockMemory(cacheBytes);
+    this.queue = new FetchQueue({ maxRunning, maxRunningAhead: Math.max(1, Math.floor(maxRunning / 2)) });
+    this.#now = now ?? (() => performance.now());
+  }
+
+  countLookups({ hits, misses }: { readonly hits: number; readonly misses: number }): void {
+    this.#hits += hits;
+    this.#misses += misses;
+  }
+
+  countFetched(bytes: number): void {
+    this.#bytesFetched += bytes;
+  }
+
+  /** Of all readers since the beginning. */
+  statistics(): ReadStatistics {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      bytesFetched: this.#bytesFetched,
+      bytesCached: this.blocks.bytes,
+      fetchesInFlight: this.queue.runningCount,
+    };
+  }
+
+  /** This reader is sequential and was heard of now. */
+  noteSequential(stream: ReadStream): void {
+    this.#sequentialStreams.delete(stream); // so that it becomes the last
+    this.#sequentialStreams.set(stream, this.#now());
+  }
+
+  /** Its claim ends. */
+  noteNotSequential(stream: ReadStream): void {
+    this.#sequentialStreams.delete(stream);
+  }
+
+  /** How far ahead of this reader may be fetched: half of the memory is for that, shared by all sequential readers. */
+  windowBytesFor(stream: ReadStream): number {
+    const silentSince = this.#now() - streamIdleMs;
+    for (const [other, lastReadMs] of this.#sequentialStreams) {
+      if (lastReadMs >= silentSince) break;
+      this.#sequentialStreams.delete(other);
+    }
+    const count = this.#sequentialStreams.size + (this.#sequentialStreams.has(stream) ? 0 : 1);
+    return Math.floor(this.blocks.maxBytes / 2 / count);
+  }
+}

@@ -1,0 +1,95 @@
+/** What there is once in a mount, however many buckets it shows: the connection, the limits, the memory, the counters. */
+import { setMaxListeners } from 'node:events';
+import { connectAs } from './bucket-access.js';
+import { ObjectInfoCache } from './cache/object-info-cache.js';
+import { ReadMemory } from './cache/read-memory.js';
+import { StagingArea } from './cache/staging-area.js';
+import { UploadLimiter } from './cache/upload-limiter.js';
+import type { MountConfig } from './config.js';
+import type { Log } from './log.js';
+import type { MountStatistics } from './mount-statistics.js';
+import type { S3Connection } from './s3/connect.js';
+import { RequestCounters } from './s3/request-counters.js';
+import { RequestSlots } from './s3/request-slots.js';
+import { RetryPolicy } from './s3/retry-policy.js';
+import { defaultKnownObjects, defaultListedEntries } from './vfs/bucket-file-system.js';
+import { ListedDirectories } from './vfs/listed-directories.js';
+
+/** Parts on their way at once, and their bytes: with reading beside it, about what fills a campus link. */
+const maxConcurrentUploads = 8;
+const maxUploadBytesInFlight = 64 * 1024 * 1024;
+/** A request is tried again for about this long; then the caller hears of it, and closes may be tried again. */
+const retryElapsedMs = 30_000;
+const retryAttempts = 8;
+
+export interface MountResources {
+  readonly connection: S3Connection;
+  readonly retry: RetryPolicy;
+  readonly slots: RequestSlots;
+  readonly counters: RequestCounters;
+  readonly memory: ReadMemory;
+  readonly area: StagingArea;
+  readonly uploads: UploadLimiter;
+  readonly infos: ObjectInfoCache;
+  readonly listed: ListedDirectories;
+  readonly log: Log;
+}
+
+/** Rejects with a StoreError whose message is meant for the user. Sends nothing. */
+export async function openResources(config: MountConfig, log: Log): Promise<MountResources> {
+  // One signal may be listened to by as many requests as are in flight, which is no leak.
+  setMaxListeners(0);
+  const connection = await connectAs(config, log);
+  return {
+    connection,
+    retry: new RetryPolicy({ maxAttempts: retryAttempts, maxElapsedMs: retryElapsedMs, log }),
+    slots: new RequestSlots(config.maxConnections),
+    counters: new RequestCounters(),
+    memory: new ReadMemory({ cacheBytes: config.cacheBytes }),
+    area: new StagingArea({
+      memoryBytes: config.writeBufferBytes,
+      spillDirectory: config.spillDirectory,
+      spillBytes: config.spillBytes,
+      log,
+    }),
+    uploads: new UploadLimiter({ maxConcurrentUploads, maxBytesInFlight: maxUploadBytesInFlight }),
+    infos: new ObjectInfoCache(defaultKnownObjects),
+    listed: new ListedDirectories(defaultListedEntries),
+    log,
+  };
+}
+
+/** After everything that uses them has stopped. */
+export async function closeResources({ area, connection, counters, log }: MountResources): Promise<void> {
+  await area.stop();
+  connection.close();
+  const { requests: byOperation, failures, bytesReceived, bytesSent } = counters.counters();
+  const requests = Object.values(byOperation).reduce((sum, count) => sum + count, 0);
+  log.info({ requests, bytesReceived, bytesSent, byOperation, failures }, 'store counters');
+}
+
+export function statisticsOf(
+  { counters, memory, area, uploads, retry }: MountResources,
+  openHandles: number,
+): MountStatistics {
+  const { bytesReceived, bytesSent } = counters.counters();
+  const cache = memory.statistics();
+  const staged = area.statistics();
+  const sending = uploads.statistics();
+  return {
+    byKind: counters.statistics(),
+    failures: counters.failureCodes(),
+    retries: retry.retries,
+    bytesReceived,
+    bytesSent,
+    cacheHits: cache.hits,
+    cacheMisses: cache.misses,
+    cachedBytes: cache.bytesCached,
+    stagedBytes: staged.memoryBytes,
+    spilledBytes: staged.spilledBytes,
+    uploadsInFlight: sending.uploadsInFlight,
+    uploadBytesInFlight: sending.bytesInFlight,
+    uploadsWaiting: sending.waiting,
+    openHandles,
+  };
+}
