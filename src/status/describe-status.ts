@@ -95,7 +95,8 @@ function columns(...texts: readonly string[]): string {
 
 function durationOf(durationMs: number | undefined): string {
   if (durationMs === undefined) return '-';
-  return durationMs < 1000 ? `${durationMs.toPrecision(2)} ms` : `${(durationMs / 1000).toPrecision(2)} s`;
+  const [value, unit] = durationMs < 1000 ? [durationMs, 'ms'] : [durationMs / 1000, 's'];
+  return `${Number(value.toPrecision(2))} ${unit}`; // without the exponent that toPrecision has for 100 and more
 }
 
 /** In powers of 1,024. */

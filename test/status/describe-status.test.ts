@@ -1,5 +1,6 @@
 import test from 'ava';
 import { describeInFull, describeInOneLine } from '../../src/status/describe-status.js';
+import { latencyBoundsMs } from '../../src/mount-statistics.js';
 import { status } from './mount-status.js';
 
 const now = new Date('2026-01-02T05:09:00.000Z');
@@ -25,4 +26,11 @@ test('a mount in full, with what is pending', (t) => {
   ]) {
     t.regex(text, part);
   }
+});
+
+test('latencies of 100 ms and more have no exponent', (t) => {
+  const counts = latencyBoundsMs.map((boundMs) => (boundMs === 500 ? 1 : 0));
+  const put = { requests: 1, failures: 0, inFlight: 0, latency: { counts: [...counts, 0], sumMs: 400 } };
+  const text = describeInFull({ ...status, statistics: { ...status.statistics!, byKind: { put } } }, now);
+  t.regex(text, /put +1 +0 +0 +400 ms +490 ms/);
 });
