@@ -21,11 +21,12 @@ const packageOwners = [
 
 /** What each folder of src may not import: data flows one way, layers meet only in the seams at the top of src. */
 const layerRules = {
-  fuse: ['vfs', 'cache', 's3', 'keys', 'gateway', 'transfer'],
-  vfs: ['fuse', 's3', 'keys', 'gateway', 'native', 'transfer'],
-  cache: ['fuse', 'vfs', 's3', 'keys', 'gateway', 'native', 'transfer'],
+  account: ['fuse', 'cache', 's3', 'keys', 'gateway', 'native', 'transfer'],
+  fuse: ['account', 'vfs', 'cache', 's3', 'keys', 'gateway', 'transfer'],
+  vfs: ['account', 'fuse', 's3', 'keys', 'gateway', 'native', 'transfer'],
+  cache: ['account', 'fuse', 'vfs', 's3', 'keys', 'gateway', 'native', 'transfer'],
   transfer: ['fuse', 's3', 'keys', 'gateway', 'native'],
-  s3: ['fuse', 'vfs', 'cache', 'keys', 'gateway', 'native', 'transfer'],
+  s3: ['account', 'fuse', 'vfs', 'cache', 'keys', 'gateway', 'native', 'transfer'],
   keys: ['fuse', 'vfs', 'cache', 's3', 'gateway', 'native', 'transfer'],
   gateway: ['fuse', 'vfs', 'cache', 's3', 'keys', 'native', 'transfer'],
   native: ['fuse', 'vfs', 'cache', 's3', 'keys', 'gateway', 'transfer'],

@@ -3,11 +3,13 @@
  * frozen. Which settings there are is left to `settings.ts`, reading the sources to `src/cli`.
  */
 import path from 'node:path';
+import { isBucketName } from './bucket-name.js';
 import { ConfigError, type ListenAddress, type LogLevel, type RawValue } from './setting-values.js';
 import { settings, type Setting, type SettingName } from './settings.js';
 
 export interface MountConfig {
-  readonly bucket: string;
+  /** Undefined: all buckets that the credentials' owner has, as directories. */
+  readonly bucket: string | undefined;
   /** '' or ending in '/': only keys below it are seen. */
   readonly prefix: string;
   /** Absolute, not yet resolved. */
@@ -25,6 +27,10 @@ export interface MountConfig {
   readonly allowPlainHttp: boolean;
   /** Whether objects without SSE-C are shown. */
   readonly plaintext: 'read' | 'refuse';
+  /** Whether a missing bucket is made. */
+  readonly create: boolean;
+  /** The LocationConstraint of buckets that are made; undefined: the server's choice. */
+  readonly location: string | undefined;
 
   readonly readOnly: boolean;
   readonly allowOther: boolean;
@@ -69,16 +75,15 @@ export interface SettingSource {
 }
 
 export interface MountArguments {
-  /** `BUCKET[/PREFIX]` */
-  readonly bucket: string;
+  /** `BUCKET[/PREFIX]`; undefined, or `s3://`: all buckets. */
+  readonly bucket: string | undefined;
   readonly directory: string;
   readonly mountFlags: readonly string[];
 }
 
 /** What it takes to reach the objects of a bucket, without a mount. */
-export type AccessConfig = Pick<
+export type AccessConfig = { readonly bucket: string } & Pick<
   MountConfig,
-  | 'bucket'
   | 'prefix'
   | 'keyFiles'
   | 'endpoint'
@@ -114,7 +119,9 @@ export function resolveMountConfig(
 ): MountConfig {
   const value = <Name extends SettingName>(name: Name): MountConfig[Name] => settingValue(name, sources);
   const config: MountConfig = {
-    ...parseBucket(bucket),
+    ...(bucket === undefined || bucket === allBuckets
+      ? { bucket: undefined, prefix: '' }
+      : parseBucket(bucket)),
     mountpoint: path.resolve(directory),
     mountFlags: Object.freeze([...mountFlags]),
     keyFiles: value('keyFiles'),
@@ -124,6 +131,8 @@ export function resolveMountConfig(
     caBundle: value('caBundle'),
     allowPlainHttp: value('allowPlainHttp'),
     plaintext: value('plaintext'),
+    create: value('create'),
+    location: value('location'),
     readOnly: value('readOnly'),
     allowOther: value('allowOther'),
     uid: value('uid'),
@@ -179,14 +188,14 @@ function requireOutside(mountpoint: string, option: string, file: string | undef
   }
 }
 
-/**
- * `BUCKET`, `BUCKET/PREFIX`, `s3://BUCKET/PREFIX` and s3fs's `BUCKET:/PREFIX`. Names are checked only as far as
- * every server agrees: RGW may allow capitals and underscores that AWS does not.
- */
+/** Stands for all buckets where a source has to be named, as in /etc/fstab: `s3://BUCKET` without a bucket. */
+export const allBuckets = 's3://';
+
+/** `BUCKET`, `BUCKET/PREFIX`, `s3://BUCKET/PREFIX` and s3fs's `BUCKET:/PREFIX`. */
 export function parseBucket(text: string): { readonly bucket: string; readonly prefix: string } {
   const match = /^(?:s3:\/\/)?([^/:]*)(?::?\/+(.*))?$/s.exec(text);
   const bucket = match?.[1] ?? '';
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(bucket)) {
+  if (!isBucketName(bucket)) {
     throw new ConfigError(
       `${JSON.stringify(text)} does not begin with a bucket name: 3 or more letters, digits, '-' and '.'; give BUCKET or BUCKET/PREFIX`,
     );

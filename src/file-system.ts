@@ -4,7 +4,7 @@
  * else into EIO and logs it.
  */
 
-/** Names an inode from the lookup that returned it until its last forget. The root is 1. Never reused in one mount. */
+/** Names an inode from the lookup that returned it until its last forget. The root is 1. Not another's while anybody holds it. */
 export type InodeId = number;
 /** Names an open file or directory until its release. */
 export type HandleId = number;

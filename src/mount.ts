@@ -3,19 +3,21 @@
  * other (`stack.ts`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
  * it, is left to `src/cli`.
  */
-import type { MountConfig } from './config.js';
+import { allBuckets, type MountConfig } from './config.js';
 import type { FileSystem } from './file-system.js';
 import type { KeyRing } from './key-ring.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
 import type { Driver, MountedFileSystem } from './fuse/driver.js';
 import type { Log } from './log.js';
 import type { MountStatistics } from './mount-statistics.js';
-import { prepareMountpoint } from './mountpoint.js';
+import { MountpointError, prepareMountpoint } from './mountpoint.js';
 import { buildStack } from './stack.js';
 
 /** The layers of one mount, and the ends that stick out of them. */
 export interface Stack {
   readonly driver: Driver;
+  /** What was done on the way that people should hear of, a sentence without its full stop. */
+  readonly news?: string;
   readonly fileSystem: FileSystem;
   /** Resolves when the bucket has everything that was changed and closed before the call. */
   synchronizeAll(): Promise<void>;
@@ -47,6 +49,8 @@ export interface RunningMount {
   /** Without symbolic links, as the mount table shows it. */
   readonly mountpoint: string;
   readonly source: string;
+  /** As in `Stack`. */
+  readonly news?: string;
   /**
    * Resolves when the session is over, however it ended, and everything is in the bucket. Rejects if something could not be
    * stored.
@@ -72,7 +76,9 @@ export async function mount(
   dependencies: MountDependencies = { buildStack },
 ): Promise<RunningMount> {
   await checkFuseSupport(dependencies.fuseSupport ?? systemFuseSupport());
-  const mountpoint = await prepareMountpoint(config.mountpoint, log);
+  const mountpoint = await prepareMountpoint(config.mountpoint, log).catch((error: unknown) => {
+    throw config.bucket === undefined ? withHint(error) : error;
+  });
   signal.throwIfAborted();
 
   log.info(
@@ -80,7 +86,7 @@ export async function mount(
     'mounting',
   );
   const stack = await dependencies.buildStack(config, keyRing, log, signal);
-  const source = `osirisfs:${config.bucket}${config.prefix === '' ? '' : `/${config.prefix}`}`;
+  const source = sourceOf(config);
   let mounted: MountedFileSystem;
   try {
     signal.throwIfAborted();
@@ -102,6 +108,7 @@ export async function mount(
   return {
     mountpoint,
     source,
+    ...(stack.news !== undefined && { news: stack.news }),
     ended: mounted.ended.finally(() => stack.close()),
     unmount: (options) => mounted.unmount(options),
     synchronizeAll: () => stack.synchronizeAll(),
@@ -111,4 +118,17 @@ export async function mount(
       stack.abandon();
     },
   };
+}
+
+/** Whoever forgot the directory has given a bucket in its place. */
+function withHint(error: unknown): unknown {
+  if (!(error instanceof MountpointError) || error.code !== 'Missing') return error;
+  const hint = 'one argument is the directory, for all your buckets; for one of them give BUCKET DIRECTORY';
+  return new MountpointError(error.code, `${error.message} (${hint})`, { cause: error });
+}
+
+/** As the mount table shows it. */
+function sourceOf({ bucket, prefix }: MountConfig): string {
+  if (bucket === undefined) return `osirisfs:${allBuckets}`;
+  return `osirisfs:${bucket}${prefix === '' ? '' : `/${prefix}`}`;
 }

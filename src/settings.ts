@@ -96,6 +96,19 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'objects that are not encrypted',
     ...preset('read', oneOf(['read', 'refuse'])),
   },
+  create: {
+    option: 'create',
+    group: 'Bucket',
+    help: 'make the bucket if it is missing; where all buckets are mounted, let mkdir make buckets',
+    ...off(),
+  },
+  location: {
+    option: 'location',
+    placeholder: 'NAME',
+    group: 'Bucket',
+    help: 'where buckets that are made are to be: a region, or :PLACEMENT on Ceph',
+    ...unset(parseText, 'the region on AWS; the choice of the server elsewhere'),
+  },
 
   readOnly: { option: 'read-only', group: 'Directory', help: 'refuse every change', ...off() },
   allowOther: {

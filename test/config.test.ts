@@ -151,3 +151,14 @@ test('a log file or spill directory inside the mountpoint is refused', (t) => {
   t.throws(() => resolve({ spillDirectory: '/mnt' }), { message: /^--spill-dir: \/mnt is inside/ });
   t.notThrows(() => resolve({ logFile: '/mnt-log' }));
 });
+
+test('no bucket and s3:// are all buckets, and a bucket after s3:// is one', (t) => {
+  const values = { keyFiles: '/k' };
+  const configOf = (bucket: string | undefined) =>
+    resolveMountConfig({ bucket, directory: '/mnt', mountFlags: [] }, [
+      { values, describe: ({ option }) => option },
+    ]);
+  for (const bucket of [undefined, 's3://']) t.like(configOf(bucket), { bucket: undefined, prefix: '' });
+  t.like(configOf('s3://bucket/a'), { bucket: 'bucket', prefix: 'a/' });
+  t.throws(() => configOf(''), { message: /bucket name/ });
+});

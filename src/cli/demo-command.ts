@@ -7,11 +7,8 @@ import { resolveMountConfig, type MountConfig } from '../config.js';
 import { DemoDataError, openDemoData, type DemoData } from '../demo/demo-data.js';
 import { DemoGatewayError, startDemoGateway, type DemoGateway } from '../demo/gateway-child.js';
 import { checkFuseSupport, systemFuseSupport } from '../fuse-support.js';
-import type { Log } from '../log.js';
 import { startLogging } from '../logging.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
-import { connect } from '../s3/connect.js';
-import { createBucket } from '../s3/create-bucket.js';
 import { parsePath } from '../setting-values.js';
 import { CommandError } from './command-error.js';
 import { textOf, type ParsedArguments } from './command-line.js';
@@ -60,7 +57,6 @@ async function runGatewayAndMount(
   let exitCode = 0;
   try {
     leadAwsClientsTo(gateway);
-    await makeBucket(gateway, logging.log, starting.signal);
     gateway.onUnexpectedEnd((how) => {
       exitCode = exitFailure;
       logging.log.error({ how }, 'the gateway ended');
@@ -145,26 +141,6 @@ function leadAwsClientsTo(gateway: DemoGateway): void {
   });
 }
 
-async function makeBucket(gateway: DemoGateway, log: Log, signal: AbortSignal): Promise<void> {
-  const connection = await connect({
-    endpoint: gateway.endpoint,
-    region,
-    caBundle: gateway.authorityFile,
-    allowPlainHttp: false,
-    requestTimeoutMs: 60_000,
-    connectTimeoutMs: 10_000,
-    maxSockets: 1,
-    log,
-  });
-  try {
-    await createBucket(connection.client, bucket, '', signal);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    connection.close();
-  }
-}
-
 /** All settings but these are at their defaults. */
 function mountConfig(directory: string, data: DemoData, gateway: DemoGateway): MountConfig {
   const values = {
@@ -174,6 +150,7 @@ function mountConfig(directory: string, data: DemoData, gateway: DemoGateway): M
     keyFiles: [data.keyFile],
     logFile: data.mountLogFile,
     foreground: true,
+    create: true,
   };
   return resolveMountConfig({ bucket, directory, mountFlags: [] }, [
     { values, describe: ({ option }) => option },

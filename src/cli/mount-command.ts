@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { MountConfig } from '../config.js';
+import { allBuckets, type MountConfig } from '../config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
 import { openLogFile, startLogging, type Logging } from '../logging.js';
 import type { MountDependencies, RunningMount } from '../mount.js';
@@ -82,8 +82,10 @@ async function serveInBackground(
   }
 }
 
-function mountedLine({ source, mountpoint }: RunningMount): string {
-  return `${source.replace(/^osirisfs:/, '')} is mounted on ${mountpoint}; to unmount: osirisfs umount ${mountpoint}`;
+function mountedLine({ source, mountpoint, news }: RunningMount): string {
+  const bucket = source.replace(/^osirisfs:/, '');
+  const what = bucket === allBuckets ? 'every bucket' : bucket;
+  return `${news === undefined ? '' : `${news}; `}${what} is mounted on ${mountpoint}; to unmount: osirisfs umount ${mountpoint}`;
 }
 
 /** In the user's state directory, by the mountpoint, as each mount has one of its own. */

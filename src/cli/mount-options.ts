@@ -1,6 +1,6 @@
 /** The options and the help of `osirisfs mount`, and the config that comes of them. What is done with it is in `mount-command.ts`. */
 import type { Argv, Options } from 'yargs';
-import type { MountConfig } from '../config.js';
+import type { MountArguments, MountConfig } from '../config.js';
 import type { RawValue } from '../setting-values.js';
 import { helpGroups, settingNames, settings, type SettingName } from '../settings.js';
 import {
@@ -17,6 +17,7 @@ import { loadMountConfig, type SettingValues } from './setting-sources.js';
 const mountEpilogue = `Examples:
   osirisfs mount data ~/data --key-file ~/data.key --endpoint https://rgw.example.org
   osirisfs mount data/2024 ~/data --key-file ~/data.key --read-only --cache-size 1GiB
+  osirisfs mount ~/buckets --key-file ~/data.key --endpoint https://rgw.example.org
   osirisfs mount data ~/data -o ro,allow_other,url=https://rgw.example.org,key_file=~/data.key
   osirisfs umount ~/data
 
@@ -30,8 +31,9 @@ Every option can also be given by a variable (--cache-size by OSIRISFS_CACHE_SIZ
 ~/.config/osirisfs/config.toml, or the file named by OSIRISFS_CONFIG (cache-size = "1GiB", read-only = true).
 Options override variables, and variables the file.`;
 
-export const mountUsage = 'mount <bucket> <directory>';
-export const mountDescription = 'mount BUCKET[/PREFIX] on an empty DIRECTORY';
+/** yargs fills what is required first: see `readMountArguments`. */
+export const mountUsage = 'mount [bucket] <directory>';
+export const mountDescription = 'mount BUCKET[/PREFIX], or all your buckets, on an empty DIRECTORY';
 
 export function describeMountOptions(yargs: Argv): Argv {
   for (const group of helpGroups) {
@@ -41,7 +43,10 @@ export function describeMountOptions(yargs: Argv): Argv {
     }
   }
   return yargs
-    .positional('bucket', { type: 'string', demandOption: true, describe: 'BUCKET or BUCKET/PREFIX' })
+    .positional('bucket', {
+      type: 'string',
+      describe: 'BUCKET or BUCKET/PREFIX. Default: all your buckets, as directories; s3:// says so too',
+    })
     .positional('directory', { type: 'string', demandOption: true, describe: 'an empty directory' })
     .option('o', {
       type: 'string',
@@ -64,12 +69,18 @@ export const mountOptions: KnownOptions = {
 export async function readMountConfig(parsed: ParsedArguments): Promise<MountConfig> {
   const { values: fuseValues, mountFlags } = parseFuseOptions(textsOf(parsed, 'o'));
   const values = readSettingOptions(parsed, settingNames);
-  const mountArguments = {
-    bucket: positionalOf(parsed, 'bucket'),
-    directory: positionalOf(parsed, 'directory'),
-    mountFlags,
-  };
+  const mountArguments = { ...readMountArguments(parsed), mountFlags };
   return await loadMountConfig(mountArguments, values, fuseValues, process.env);
+}
+
+/** Of `[bucket] <directory>`: yargs takes the first argument for what is required, and the second for the rest. */
+function readMountArguments(parsed: ParsedArguments): Pick<MountArguments, 'bucket' | 'directory'> {
+  if (parsed['bucket'] === undefined) {
+    return { bucket: undefined, directory: positionalOf(parsed, 'directory') };
+  }
+  const [bucket, directory] = [parsed['directory'], parsed['bucket']];
+  const inOrder = { bucket, directory };
+  return { bucket: positionalOf(inOrder, 'bucket'), directory: positionalOf(inOrder, 'directory') };
 }
 
 /** What was given of these settings. */

@@ -1,17 +1,25 @@
 /** `osirisfs setup`: from answers, given as options or asked for, to a bucket that `osirisfs mount` finds. */
 import { readFile, rm, stat } from 'node:fs/promises';
 import { text as readStream } from 'node:stream/consumers';
+import { isBucketName } from '../bucket-name.js';
 import { StoreError } from '../errors.js';
 import { generateCustomerKeyFile, KeyFileError, readCustomerKeyFile } from '../keys/customer-key-file.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
+import { madeSentence } from '../s3/create-bucket.js';
 import { ConfigError, oneOf, parsePath, parseText, parseUrl } from '../setting-values.js';
-import { bucketLocation, bucketPrefix, firstReachable, osirisSites } from '../setup/osiris-sites.js';
+import {
+  bucketLocation,
+  bucketPrefix,
+  firstReachable,
+  isOsiris,
+  osirisSites,
+} from '../setup/osiris-sites.js';
 import {
   checkCredentials,
   checkCustomerKey,
   checkServer,
   findBucket,
-  makeBucket,
+  makeBucketAt,
   type Credentials,
   type Server,
 } from '../setup/server.js';
@@ -177,14 +185,14 @@ async function chooseBucket(
   credentials: Credentials,
   known: readonly string[],
 ): Promise<string> {
-  const isOsiris = given.organisation !== undefined || isOsirisHost(server);
+  const isAtOsiris = given.organisation !== undefined || isOsiris(new URL(server.endpoint));
   let organisation = given.organisation;
   const ask = async (): Promise<string> => {
     const offered = known.slice(0, maxOfferedBuckets).map((name) => ({ value: name, label: name }));
     const other = { value: '', label: 'another, or a new one' };
     const answer = offered.length === 0 ? '' : await askChoice('Which bucket?', [...offered, other]);
     if (answer !== '') return answer;
-    if (isOsiris) organisation ??= parseOrganisation(await askText('Your virtual organisation (COU)'));
+    if (isAtOsiris) organisation ??= parseOrganisation(await askText('Your virtual organisation (COU)'));
     const prefix = organisation === undefined ? '' : bucketPrefix(organisation);
     return parseBucketName(await askText('Bucket (made if it is missing)', prefix));
   };
@@ -193,19 +201,12 @@ async function chooseBucket(
       announce(`the bucket ${bucket} is there`);
       return bucket;
     }
-    if (isOsiris) requirePrefix(bucket, organisation);
+    if (isAtOsiris) requirePrefix(bucket, organisation);
     await requireConsent(given.yes, `There is no bucket ${bucket}. Make it?`, `there is no bucket ${bucket}`);
-    const location = isOsiris && organisation !== undefined ? bucketLocation(organisation) : '';
-    const isPlaced = await makeBucket(server, credentials, bucket, location);
-    announce(
-      `the bucket ${bucket} was made${isPlaced ? '' : `; the server has no placement ${location}, and chose one itself`}`,
-    );
+    const location = isAtOsiris && organisation !== undefined ? bucketLocation(organisation) : '';
+    announce(madeSentence(bucket, location, await makeBucketAt(server, credentials, bucket, location)));
     return bucket;
   });
-}
-
-function isOsirisHost({ endpoint }: Server): boolean {
-  return osirisSites.some((site) => new URL(site.endpoint).host === new URL(endpoint).host);
 }
 
 function requirePrefix(bucket: string, organisation: string | undefined): void {
@@ -322,9 +323,8 @@ function parseOrganisation(text: string): string {
   return text;
 }
 
-/** Only as far as every server agrees. */
 function parseBucketName(text: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/.test(text)) {
+  if (!isBucketName(text)) {
     throw new ConfigError(`${JSON.stringify(text)} is not the name of a bucket: letters, digits, - and .`);
   }
   return text;

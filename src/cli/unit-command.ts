@@ -1,5 +1,6 @@
 /** `osirisfs unit`: prints a unit with which systemd mounts a bucket. */
 import type { Argv } from 'yargs';
+import { allBuckets } from '../config.js';
 import { settingNames, settings } from '../settings.js';
 import { parsePath } from '../setting-values.js';
 import { switchOf, textsOf, type KnownOptions, type ParsedArguments } from './command-line.js';
@@ -7,8 +8,9 @@ import { describeMountOptions, mountOptions, readMountConfig, takesValue } from 
 import { systemdUnit } from './systemd-unit.js';
 import { announce, complain } from './terminal.js';
 
-export const unitUsage = 'unit <bucket> <directory>';
-export const unitDescription = 'print a systemd user unit that mounts BUCKET on DIRECTORY';
+export const unitUsage = 'unit [bucket] <directory>';
+export const unitDescription =
+  'print a systemd user unit that mounts BUCKET, or all your buckets, on DIRECTORY';
 export const unitOptions: KnownOptions = mountOptions;
 
 export function describeUnitOptions(yargs: Argv): Argv {
@@ -54,7 +56,7 @@ export async function runUnit(parsed: ParsedArguments): Promise<number> {
   const script = process.argv[1] ?? '';
   announce(
     systemdUnit({
-      bucket: prefix === '' ? bucket : `${bucket}/${prefix}`,
+      bucket: bucket === undefined ? allBuckets : prefix === '' ? bucket : `${bucket}/${prefix}`,
       mountpoint,
       program: [process.execPath, script],
       options: [...options, ...textsOf(parsed, 'o').flatMap((list) => ['-o', list])],

@@ -8,13 +8,30 @@ import {
 import { abortSignalField, type AbortableInput, makeAbortable } from './abortable-client.js';
 import { statusOf, toStoreError } from './error-codes.js';
 
+export interface ListedBucket {
+  readonly name: string;
+  /** Undefined if the server does not tell. */
+  readonly createdAtMs: number | undefined;
+}
+
 /** The buckets of these credentials' owner. Rejects with a StoreError. */
-export async function listBuckets(client: S3Client, signal: AbortSignal): Promise<readonly string[]> {
+export async function listBuckets(client: S3Client, signal: AbortSignal): Promise<readonly ListedBucket[]> {
   makeAbortable(client);
-  const input: ListBucketsCommandInput & AbortableInput = { [abortSignalField]: signal };
+  const buckets: ListedBucket[] = [];
+  let continuation: string | undefined;
   try {
-    const { Buckets } = await client.send(new ListBucketsCommand(input));
-    return (Buckets ?? []).flatMap(({ Name }) => Name ?? []);
+    do {
+      const input: ListBucketsCommandInput & AbortableInput = {
+        ...(continuation !== undefined && { ContinuationToken: continuation }),
+        [abortSignalField]: signal,
+      };
+      const { Buckets, ContinuationToken } = await client.send(new ListBucketsCommand(input));
+      for (const { Name, CreationDate } of Buckets ?? []) {
+        if (Name !== undefined) buckets.push({ name: Name, createdAtMs: CreationDate?.getTime() });
+      }
+      continuation = ContinuationToken;
+    } while (continuation !== undefined && continuation !== '');
+    return buckets;
   } catch (error) {
     throw toStoreError(error, { operation: 'LIST BUCKETS', key: '' }, signal);
   }

@@ -1,10 +1,47 @@
-/** Makes a bucket, for the commands that are told to. What to do when the server refuses is left to them. */
+/** Makes a bucket, for the commands that are told to. */
 import { type BucketLocationConstraint, CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
 import { abortSignalField, makeAbortable } from './abortable-client.js';
-import { toStoreError } from './error-codes.js';
+import { StoreError } from '../errors.js';
+import { serverCodeOf, toStoreError } from './error-codes.js';
 
 /** What CreateBucket calls `LocationConstraint`; '' leaves the choice to the server. */
 export type Location = string;
+
+/**
+ * Makes it where it is wanted, or where the server likes if it does not know that place; resolves with whether it did. Rejects
+ * with a StoreError, for the user if the name is somebody else's.
+ */
+export async function makeBucket(
+  client: S3Client,
+  bucket: string,
+  location: Location,
+  signal: AbortSignal,
+): Promise<{ readonly isPlaced: boolean }> {
+  try {
+    await createBucket(client, bucket, location, signal);
+    return { isPlaced: true };
+  } catch (error) {
+    const code = error instanceof StoreError ? serverCodeOf(error) : undefined;
+    if (location !== '' && code === 'InvalidLocationConstraint') {
+      await createBucket(client, bucket, '', signal);
+      return { isPlaced: false };
+    }
+    if (code === 'BucketAlreadyExists') {
+      throw new StoreError('AccessDenied', `the bucket ${JSON.stringify(bucket)} belongs to somebody else`);
+    }
+    throw error;
+  }
+}
+
+/** What people are told of a bucket that was made. */
+export function madeSentence(
+  bucket: string,
+  location: Location,
+  { isPlaced }: { readonly isPlaced: boolean },
+): string {
+  const elsewhere = `; the server has no placement ${location}, and chose one itself`;
+  return `the bucket ${bucket} was made${isPlaced ? '' : elsewhere}`;
+}
 
 /**
  * Resolves if the bucket is there and one's own, made now or before. Rejects with a StoreError; the server's code (see

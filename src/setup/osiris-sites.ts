@@ -36,6 +36,11 @@ export async function firstReachable(
   throw new Error(`no site of OSiRIS can be reached: ${reasons.join('; ')}`);
 }
 
+/** Undefined is AWS. */
+export function isOsiris(endpoint: URL | undefined): boolean {
+  return osirisSites.some((site) => new URL(site.endpoint).host === endpoint?.host);
+}
+
 /** How the buckets of a virtual organisation (COU) begin; the server refuses to make others. */
 export function bucketPrefix(organisation: string): string {
   return `${organisation.toLowerCase()}-`;

@@ -6,7 +6,7 @@ import type { Log } from '../log.js';
 import { hasBucket, listBuckets } from '../s3/account.js';
 import { checkBucket } from '../s3/check-bucket.js';
 import { connect, type S3Connection } from '../s3/connect.js';
-import { createBucket } from '../s3/create-bucket.js';
+import { makeBucket } from '../s3/create-bucket.js';
 import { serverCodeOf } from '../s3/error-codes.js';
 import { explainBucketFailure } from '../s3/explain-bucket-failure.js';
 import { S3ObjectStore } from '../s3/s3-object-store.js';
@@ -57,7 +57,7 @@ export async function checkCredentials(
 ): Promise<readonly string[] | undefined> {
   return await explained(server, credentials, '', async (client) => {
     try {
-      return await listBuckets(client, neverAborted());
+      return (await listBuckets(client, neverAborted())).map(({ name }) => name);
     } catch (error) {
       if (error instanceof StoreError && serverCodeOf(error) === 'AccessDenied') return undefined;
       throw error;
@@ -70,29 +70,16 @@ export function findBucket(server: Server, credentials: Credentials, bucket: str
   return explained(server, credentials, bucket, (client) => hasBucket(client, bucket, neverAborted()));
 }
 
-/** Makes it; where the server does not know the location, where the server likes. Resolves with whether it knew it. */
-export async function makeBucket(
+/** As `makeBucket` of s3. */
+export async function makeBucketAt(
   server: Server,
   credentials: Credentials,
   bucket: string,
   location: string,
-): Promise<boolean> {
-  return await explained(server, credentials, bucket, async (client) => {
-    try {
-      await createBucket(client, bucket, location, neverAborted());
-      return true;
-    } catch (error) {
-      const code = error instanceof StoreError ? serverCodeOf(error) : undefined;
-      if (location !== '' && code === 'InvalidLocationConstraint') {
-        await createBucket(client, bucket, '', neverAborted());
-        return false;
-      }
-      if (code === 'BucketAlreadyExists') {
-        throw new StoreError('AccessDenied', `the bucket ${JSON.stringify(bucket)} belongs to somebody else`);
-      }
-      throw error;
-    }
-  });
+): Promise<{ readonly isPlaced: boolean }> {
+  return await explained(server, credentials, bucket, (client) =>
+    makeBucket(client, bucket, location, neverAborted()),
+  );
 }
 
 /** Resolves if the key decrypts what is in the bucket, as far as a few objects tell. */

@@ -102,7 +102,7 @@ commandTest('a command line that makes no sense is refused with exit code 2', as
     [['mount', '--foo', 'bucket', '/mnt'], 'unknown option --foo; see osirisfs mount --help'],
     [['mount', 'bucket', '/mnt', '--cash-size=1G'], 'unknown option --cash-size; see osirisfs mount --help'],
     [['umount', '/mnt', '-z'], 'unknown option -z; see osirisfs umount --help'],
-    [['mount', 'bucket'], 'arguments are missing: 1 given, 2 needed; see osirisfs mount --help'],
+    [['mount'], 'arguments are missing: 0 given, 1 needed; see osirisfs mount --help'],
     [['umount'], 'arguments are missing: 0 given, 1 needed; see osirisfs umount --help'],
     [['keygen'], 'arguments are missing: 0 given, 1 needed; see osirisfs keygen --help'],
     [['mount', 'bucket', ''], 'DIRECTORY is empty'],

@@ -62,6 +62,10 @@ asRoot('mount -t fuse.osirisfs mounts, with the options that fstab has', async (
     echo kept > "$3/file"
     test "$(cat "$3/file")" = kept
     grep " $3 fuse.osirisfs .*nosuid" /proc/mounts
+    osirisfs umount "$3"
+    mount -t fuse.osirisfs s3:// "$3" -o "$4"
+    test "$(cat "$3/$2/file")" = kept
+    grep -F "osirisfs:s3:// $3 fuse.osirisfs" /proc/mounts
     osirisfs umount "$3"`;
   const outcome = await run(
     'unshare',
@@ -71,7 +75,13 @@ asRoot('mount -t fuse.osirisfs mounts, with the options that fstab has', async (
     },
   );
   t.is(outcome.code, 0, outcome.stderr);
-  t.regex(outcome.stdout, /nosuid,nodev/);
+  t.is(outcome.stdout.match(/nosuid,nodev/g)?.length, 2);
+});
+
+test('a unit for all buckets names none', async (t) => {
+  const { code, stdout, stderr } = await osirisfs(['unit', '/mnt/all', '--key-file', '/k', '--create']);
+  t.is(code, 0, stderr);
+  t.regex(stdout, /^ExecStart=.* mount s3:\/\/ \/mnt\/all --key-file \/k --create --foreground$/m);
 });
 
 test.serial('a unit has absolute paths and no secrets, and systemd takes it', async (t) => {

@@ -1,0 +1,92 @@
+/** The layers of a mount of all buckets: an account's file system, and for each bucket that is used the layers of one. */
+import { AccountFileSystem } from './account/account-file-system.js';
+import type { Buckets } from './account/buckets.js';
+import { attributeDefaultsOf, openBucketLayers } from './bucket-layers.js';
+import { ObjectInfoCache } from './cache/object-info-cache.js';
+import type { MountConfig } from './config.js';
+import { FsError, StoreError } from './errors.js';
+import type { KeyRing } from './key-ring.js';
+import { makeMissingBucket } from './make-missing-bucket.js';
+import type { Stack } from './mount.js';
+import { closeResources, statisticsOf, type MountResources } from './mount-resources.js';
+import { hasBucket, listBuckets } from './s3/account.js';
+import { serverCodeOf } from './s3/error-codes.js';
+import { explainBucketFailure } from './s3/explain-bucket-failure.js';
+
+/**
+ * Asks for the list of buckets, to find out whether server and credentials are right: who may not list can still enter a bucket by
+ * its name. Rejects with a StoreError whose message is meant for the user.
+ */
+export async function accountStack(
+  config: MountConfig,
+  resources: MountResources,
+  keyRing: KeyRing,
+  signal: AbortSignal,
+): Promise<Omit<Stack, 'driver'>> {
+  const { log, connection } = resources;
+  const buckets = bucketsOf(config, resources, keyRing);
+  try {
+    const { length } = await buckets.list(signal);
+    log.debug({ count: length }, 'the buckets can be listed');
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
+    if (serverCodeOf(error) !== 'AccessDenied') {
+      throw explainBucketFailure(error, { bucket: '', endpoint: connection.endpoint, keyRing });
+    }
+    log.warn(
+      {},
+      'these credentials may not list buckets: the top shows none, each can be entered by its name',
+    );
+  }
+  const fileSystem = new AccountFileSystem({
+    buckets,
+    defaults: attributeDefaultsOf(config),
+    metadataTtlMs: config.metadataTtlMs,
+    isReadOnly: config.readOnly,
+    log,
+  });
+  return {
+    fileSystem,
+    synchronizeAll: () => fileSystem.synchronizeAll(),
+    pendingPaths: () => fileSystem.pendingPaths(),
+    statistics: () => statisticsOf(resources, fileSystem.openHandles),
+    abandon: () => fileSystem.abandon(),
+    close: () => closeResources(resources),
+  };
+}
+
+function bucketsOf(config: MountConfig, resources: MountResources, keyRing: KeyRing): Buckets {
+  const { connection, retry, infos } = resources;
+  const { client } = connection;
+  return {
+    list: (signal) => retry.run('LIST BUCKETS', () => listBuckets(client, signal), signal),
+    exists: (name, signal) => retry.run(`HEAD BUCKET ${name}`, () => hasBucket(client, name, signal), signal),
+    make: config.create
+      ? async (name, signal) => {
+          try {
+            await makeMissingBucket(name, config, resources, signal);
+          } catch (error) {
+            const code = error instanceof StoreError ? serverCodeOf(error) : undefined;
+            if (code === 'InvalidBucketName') {
+              throw new FsError('EINVAL', `mkdir ${name}: the server allows no bucket of that name`, {
+                cause: error,
+              });
+            }
+            if (code === 'TooManyBuckets') {
+              throw new FsError('EDQUOT', `mkdir ${name}: the server allows no more buckets`, {
+                cause: error,
+              });
+            }
+            resources.log.warn({ bucket: name, error }, 'a bucket could not be made');
+            throw error;
+          }
+        }
+      : undefined,
+    open: (bucket, signal) => {
+      const { name, createdAtMs } = bucket;
+      const scope = new ObjectInfoCache(infos, `${name}/`);
+      const options = { bucket: name, prefix: '', createdAtMs, infos: scope };
+      return openBucketLayers(options, resources, config, keyRing, signal);
+    },
+  };
+}

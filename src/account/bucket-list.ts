@@ -1,0 +1,147 @@
+/**
+ * Which buckets there are, as recent as `metadataTtlMs` asks: by the list of one's own where that is recent, by asking for
+ * the one name where it is not there. Buckets of others, and all where listing is not allowed, are found by name only.
+ */
+import { isBucketName } from '../bucket-name.js';
+import type { Log } from '../log.js';
+import type { Clock } from '../vfs/clock.js';
+import { isStoreError } from '../vfs/fs-errors.js';
+import { waitInterruptibly } from '../vfs/mutex.js';
+import { isShowableName } from '../vfs/names.js';
+import type { BucketFacts, Buckets } from './buckets.js';
+
+export interface BucketListOptions {
+  readonly buckets: Buckets;
+  readonly metadataTtlMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Ends requests that nobody may be waiting for any more. */
+  readonly signal: AbortSignal;
+}
+
+export interface FoundBucket {
+  readonly bucket: BucketFacts;
+  /** For how long that may be believed. */
+  readonly ttlMs: number;
+}
+
+interface Answer {
+  /** Undefined: there is none. */
+  readonly bucket: BucketFacts | undefined;
+  readonly atMs: number;
+}
+
+/** Answers about single names that are remembered. */
+const maxAnswers = 1000;
+
+export class BucketList {
+  readonly #options: BucketListOptions;
+  #listed: { readonly buckets: Map<string, BucketFacts>; readonly atMs: number } | undefined;
+  #listing: Promise<ReadonlyMap<string, BucketFacts>> | undefined;
+  /** When the server last refused to list. */
+  #refusedAtMs: number | undefined;
+  /** By name, oldest first. */
+  readonly #answers = new Map<string, Answer>();
+  #hasLoggedHidden = false;
+
+  constructor(options: BucketListOptions) {
+    this.#options = options;
+  }
+
+  /** One's own buckets. Rejects with a StoreError, `AccessDenied` where listing is not allowed. */
+  async all(signal: AbortSignal): Promise<readonly BucketFacts[]> {
+    return [...(await this.#list(signal)).values()];
+  }
+
+  /** Undefined if there is no bucket of that name. Rejects with a StoreError. */
+  async find(name: string, signal: AbortSignal): Promise<FoundBucket | undefined> {
+    if (!isBucketName(name)) return undefined; // hidden files, for which shells and file managers look everywhere
+    const known = this.#recent(name);
+    if (known) return this.#found(known);
+    if (!this.#isRecent(this.#listed?.atMs) && !this.#isRecent(this.#refusedAtMs)) {
+      try {
+        await this.#list(signal);
+      } catch (error) {
+        if (!isStoreError(error, 'AccessDenied')) throw error;
+      }
+      const listed = this.#recent(name);
+      if (listed) return this.#found(listed);
+    }
+    const atMs = this.#now();
+    const exists = await waitInterruptibly(this.#options.buckets.exists(name, signal), signal);
+    // A bucket that is another's, or that is newer than the list: nobody says since when it is there.
+    const answer = { bucket: exists ? { name, createdAtMs: undefined } : undefined, atMs };
+    this.#remember(name, answer);
+    return this.#found(answer);
+  }
+
+  /** A bucket that was just made here. */
+  add(bucket: BucketFacts): void {
+    this.#listed?.buckets.set(bucket.name, bucket);
+    this.#remember(bucket.name, { bucket, atMs: this.#now() });
+  }
+
+  /** A bucket that turned out to be gone: the next question goes to the server. */
+  forget(name: string): void {
+    this.#listed = undefined;
+    this.#answers.delete(name);
+  }
+
+  #recent(name: string): Answer | undefined {
+    const { atMs, buckets } = this.#listed ?? {};
+    const bucket = buckets?.get(name);
+    if (bucket && atMs !== undefined && this.#isRecent(atMs)) return { bucket, atMs };
+    const answer = this.#answers.get(name);
+    return answer && this.#isRecent(answer.atMs) ? answer : undefined;
+  }
+
+  #found({ bucket, atMs }: Answer): FoundBucket | undefined {
+    const ttlMs = Math.max(0, this.#options.metadataTtlMs - (this.#now() - atMs));
+    return bucket && { bucket, ttlMs };
+  }
+
+  async #list(signal: AbortSignal): Promise<ReadonlyMap<string, BucketFacts>> {
+    if (this.#listed && this.#isRecent(this.#listed.atMs)) return this.#listed.buckets;
+    this.#listing ??= this.#load().finally(() => (this.#listing = undefined));
+    return await waitInterruptibly(this.#listing, signal);
+  }
+
+  async #load(): Promise<ReadonlyMap<string, BucketFacts>> {
+    const atMs = this.#now();
+    try {
+      const all = await this.#options.buckets.list(this.#options.signal);
+      const shown = all.filter(({ name }) => isShowableName(name));
+      const hidden = all.find(({ name }) => !isShowableName(name));
+      if (hidden && !this.#hasLoggedHidden) {
+        this.#hasLoggedHidden = true;
+        const count = all.length - shown.length;
+        this.#options.log.warn(
+          { count, example: hidden.name },
+          'some buckets cannot be shown as directories',
+        );
+      }
+      const buckets = new Map(shown.map((bucket) => [bucket.name, bucket]));
+      this.#listed = { buckets, atMs };
+      return buckets;
+    } catch (error) {
+      if (isStoreError(error, 'AccessDenied')) this.#refusedAtMs = atMs;
+      throw error;
+    }
+  }
+
+  #remember(name: string, answer: Answer): void {
+    this.#answers.delete(name);
+    this.#answers.set(name, answer);
+    if (this.#answers.size <= maxAnswers) return;
+    const [oldest] = this.#answers.keys();
+    if (oldest !== undefined) this.#answers.delete(oldest);
+  }
+
+  #isRecent(atMs: number | undefined): boolean {
+    return atMs !== undefined && this.#now() - atMs < this.#options.metadataTtlMs;
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonicMs();
+  }
+}

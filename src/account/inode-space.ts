@@ -1,0 +1,68 @@
+/**
+ * Inodes of many buckets in one mount. Each bucket that the kernel knows has a place, and the inodes of its own file system
+ * within that place; place 0 has only the root of the mount. Inode numbers (st_ino) of buckets are kept apart by their names.
+ */
+import { createHash } from 'node:crypto';
+import { rootInode, type InodeId } from '../file-system.js';
+
+/** 2^53, the integers that a number holds, divided: 131,072 places of 68,719,476,736 inodes. */
+const inodesPerPlace = 2 ** 36;
+const placeCount = 2 ** 17;
+const reservedNumbers = 16n;
+
+/** st_ino of the mount's root. */
+export const rootNumber = 1n;
+
+export function inodeAt(place: number, inode: InodeId): InodeId {
+  return place * inodesPerPlace + inode;
+}
+
+export function placeOf(inode: InodeId): number {
+  return Math.floor(inode / inodesPerPlace);
+}
+
+/** As the bucket's own file system knows it. */
+export function inodeWithin(inode: InodeId): InodeId {
+  return inode % inodesPerPlace;
+}
+
+export function isTopOfBucket(inode: InodeId): boolean {
+  return placeOf(inode) > 0 && inodeWithin(inode) === rootInode;
+}
+
+/** Gives each inode number of a bucket one of its own in the mount: the same after a remount. */
+export function numbersOf(bucket: string): (number: bigint) => bigint {
+  const mask = createHash('md5').update(bucket).digest().readBigUInt64LE(0);
+  return (number) => {
+    const mixed = number ^ mask;
+    return mixed < reservedNumbers ? mixed + reservedNumbers : mixed;
+  };
+}
+
+/** Hands out places; one that was given back is used again last. */
+export class Places<T> {
+  readonly #taken = new Map<number, T>();
+  #last = 0;
+
+  get(place: number): T | undefined {
+    return this.#taken.get(place);
+  }
+
+  /** Undefined if all are taken. */
+  take(make: (place: number) => T): T | undefined {
+    if (this.#taken.size >= placeCount - 1) return undefined;
+    do this.#last = (this.#last % (placeCount - 1)) + 1;
+    while (this.#taken.has(this.#last));
+    const made = make(this.#last);
+    this.#taken.set(this.#last, made);
+    return made;
+  }
+
+  giveBack(place: number): void {
+    this.#taken.delete(place);
+  }
+
+  values(): IterableIterator<T> {
+    return this.#taken.values();
+  }
+}
