@@ -4,6 +4,7 @@ import { MountError } from '../fuse/driver.js';
 import { KeyFileError } from '../keys/customer-key-file.js';
 import { MountpointError } from '../mountpoint.js';
 import { ConfigError } from '../setting-values.js';
+import { LocalFailure } from '../transfer/transfer-error.js';
 import { CommandError } from './command-error.js';
 import { Interrupted } from './interrupted.js';
 import { UsageError } from './usage-error.js';
@@ -19,7 +20,7 @@ export interface Explanation {
 }
 
 /** The errors whose message is made for users. */
-const failures = [CommandError, KeyFileError, MountpointError, MountError, StoreError];
+const failures = [CommandError, LocalFailure, KeyFileError, MountpointError, MountError, StoreError];
 const usageErrors = [UsageError, ConfigError];
 
 export function explainError(error: unknown): Explanation {

@@ -14,7 +14,7 @@ import { listObjects } from './object-listing.js';
 import { forEachParallel } from './parallel.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
-import { messageOfOneFailure, TransferError } from './transfer-error.js';
+import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
 import type { TransferSummary } from './transfer-summary.js';
 
 export interface GetAllOptions {
@@ -58,11 +58,11 @@ class TreeGetter {
     await forEachParallel(this.#objects(), concurrency, (object) => this.#get(object));
     if (progress.objectsFound === 0) throw new TransferError(`there is nothing at ${JSON.stringify(prefix)}`);
     for (const { relative, target } of this.#links) {
-      await this.#countingFailure(() => tree.makeLink(relative, target));
+      await this.#countingFailure(relative, () => tree.makeLink(relative, target));
     }
     this.#directories.sort((a, b) => b.relative.length - a.relative.length);
     for (const { relative, attributes } of this.#directories) {
-      await this.#countingFailure(() => tree.finishDirectory(relative, attributes));
+      await this.#countingFailure(relative, () => tree.finishDirectory(relative, attributes));
     }
   }
 
@@ -83,7 +83,7 @@ class TreeGetter {
       received += bytes;
       progress.bytesDone += bytes;
     };
-    await this.#countingFailure(async () => {
+    await this.#countingFailure(object.key, async () => {
       const isTransferred = await this.#place(object, onBytes);
       summary.transferred += isTransferred ? 1 : 0;
       summary.already += isTransferred ? 0 : 1;
@@ -124,12 +124,12 @@ class TreeGetter {
     return key.startsWith(prefix) ? key.slice(prefix.length) : '';
   }
 
-  async #countingFailure(work: () => Promise<void>): Promise<void> {
+  async #countingFailure(what: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
       const message = messageOfOneFailure(error);
-      if (message === undefined) throw error;
+      if (message === undefined) throw lastingFailure(error, `get ${what}`);
       this.#options.summary.failed += 1;
       this.#options.onFailure(message);
     }

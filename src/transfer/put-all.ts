@@ -6,7 +6,7 @@ import { forEachParallel } from './parallel.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { putEntry, type LocalEntry, type PutTools } from './put-file.js';
-import { messageOfOneFailure, TransferError } from './transfer-error.js';
+import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
 import type { TransferSummary } from './transfer-summary.js';
 
 export interface PutAllOptions extends Omit<PutTools, 'limiter' | 'onBytes'> {
@@ -26,7 +26,7 @@ export async function putAll(options: PutAllOptions, signal: AbortSignal): Promi
   const limiter = new UploadLimiter({ maxConcurrentUploads: parallelParts, maxBytesInFlight });
   const fail = (error: unknown): void => {
     const message = messageOfOneFailure(error);
-    if (message === undefined) throw error;
+    if (message === undefined) throw lastingFailure(error, 'put');
     summary.failed += 1;
     onFailure(message);
   };

@@ -7,6 +7,17 @@ export class TransferError extends Error {
   override readonly name = 'TransferError';
 }
 
+/** The local file system has no room, or refuses every file. The message says where, and is for the user. */
+export class LocalFailure extends Error {
+  override readonly name = 'LocalFailure';
+}
+
+/** An error that ends a transfer, with the place where it happened if it is one of the local file system. */
+export function lastingFailure(error: unknown, where: string): unknown {
+  if (!(error instanceof Error) || !lastingErrnos.has(errnoOf(error) ?? '')) return error;
+  return new LocalFailure(`${where}: ${error.message}`, { cause: error });
+}
+
 /** Of the local file system: every further file would meet them too. */
 const lastingErrnos: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
 
