@@ -8,6 +8,8 @@ import type { LogLevel } from './setting-values.js';
 export const maxLogFileBytes = 10 * 2 ** 20;
 
 const stderrDescriptor = 2;
+/** Lines beyond that are dropped while the disk is full. */
+const maxUnwrittenCharacters = 64 * 1024;
 /** Causes of causes; a cycle ends here too. */
 const maxCauses = 8;
 
@@ -28,8 +30,6 @@ const secretNames = [
 
 export interface Logging {
   readonly log: Log;
-  /** Writes out what is buffered. To be called before the process ends. */
-  readonly flush: () => void;
 }
 
 /** `file` undefined: stderr. Throws if the file cannot be opened. */
@@ -37,10 +37,7 @@ export function startLogging(options: {
   readonly level: LogLevel;
   readonly file?: string | undefined;
 }): Logging {
-  const target =
-    options.file === undefined
-      ? pinoDestination({ dest: stderrDescriptor, sync: true })
-      : new LogFile(options.file);
+  const target = options.file === undefined ? openDestination(stderrDescriptor) : new LogFile(options.file);
   const log = pino(
     {
       level: options.level,
@@ -50,7 +47,7 @@ export function startLogging(options: {
     },
     target,
   );
-  return { log, flush: () => target.flushSync() };
+  return { log };
 }
 
 /** Opens a log file to append to, made for its owner alone. Throws the system's error. */
@@ -58,7 +55,17 @@ export function openLogFile(file: string): number {
   return openSync(file, 'a', 0o600);
 }
 
-/** Writes lines in the background; flushes when asked. */
+/**
+ * Writes each line at once: nothing is left to be written when the process ends, and pino's way to do that never returns where
+ * the disk is full. A line that cannot be written is kept and tried again with the next one, up to a limit: what goes wrong with the
+ * log must not go wrong with the mount.
+ */
+function openDestination(descriptor: number): ReturnType<typeof pinoDestination> {
+  const destination = pinoDestination({ dest: descriptor, sync: true, maxLength: maxUnwrittenCharacters });
+  destination.on('error', () => undefined);
+  return destination;
+}
+
 class LogFile implements DestinationStream {
   readonly #file: string;
   #destination: ReturnType<typeof pinoDestination>;
@@ -69,7 +76,7 @@ class LogFile implements DestinationStream {
     this.#file = file;
     const descriptor = openLogFile(file);
     this.#bytes = fstatSync(descriptor).size;
-    this.#destination = pinoDestination({ dest: descriptor, sync: false });
+    this.#destination = openDestination(descriptor);
     if (this.#bytes >= maxLogFileBytes) this.#beginAnew();
   }
 
@@ -79,18 +86,14 @@ class LogFile implements DestinationStream {
     if (this.#bytes >= maxLogFileBytes) this.#beginAnew();
   }
 
-  flushSync(): void {
-    this.#destination.flushSync();
-  }
-
   /** Never throws: a logger that does would take the mount down with it. */
   #beginAnew(): void {
     this.#bytes = 0;
     try {
       renameSync(this.#file, `${this.#file}.1`);
       const old = this.#destination;
-      this.#destination = pinoDestination({ dest: openLogFile(this.#file), sync: false });
-      old.end(); // when it has written what it holds
+      this.#destination = openDestination(openLogFile(this.#file));
+      old.destroy();
     } catch {
       // The directory is gone or may not be written: go on in the old file, and try again after as many bytes.
     }

@@ -80,7 +80,6 @@ async function runGatewayAndMount(
     logging.log.error({ error }, 'ended with an error');
     throw error;
   } finally {
-    logging.flush();
     await gateway.stop();
   }
 }

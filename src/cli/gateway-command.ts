@@ -44,7 +44,7 @@ export async function runGateway(parsed: ParsedArguments): Promise<number> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const lock = tryLockFile(path.join(directory, lockFile));
     if (lock === undefined) throw new CommandError(`a gateway is running in ${directory} already`);
-    const { log, flush } = startLogging({ level });
+    const { log } = startLogging({ level });
     const gateway = await startGateway({ directory, flavor, https, http, log });
     const plain = gateway.httpEndpoint === undefined ? '' : ` and ${gateway.httpEndpoint}`;
     announce(
@@ -54,7 +54,6 @@ export async function runGateway(parsed: ParsedArguments): Promise<number> {
     announce(`to reach it: eval "$(osirisfs gateway ${quoteForShell(directory)} --print-env)"`);
     await stopped;
     await gateway.stop(stopGraceMs);
-    flush();
     lock.release();
     return 0;
   } catch (error) {

@@ -49,8 +49,6 @@ export async function runMount(
   } catch (error) {
     logging.log.error({ error }, 'ended with an error');
     throw error;
-  } finally {
-    logging.flush();
   }
 }
 
@@ -77,8 +75,6 @@ async function serveInBackground(
     const explanation = explainError(error);
     await command.reportFailure(explanation);
     return explanation.exitCode;
-  } finally {
-    logging.flush();
   }
 }
 

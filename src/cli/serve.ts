@@ -37,16 +37,12 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions): Promise<void> {
   const { config, keyRing, logging, say } = options;
   const { log } = logging;
-  const exit = (code: number): void => {
-    logging.flush();
-    exitImmediately(code);
-  };
-  const stopCrashing = endOnCrash(log, exit);
+  const stopCrashing = endOnCrash(log);
   const starting = new AbortController();
   let shutdown: Shutdown | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (shutdown) void shutdown.handleSignal(signal === 'SIGINT' ? 'SIGINT' : 'SIGTERM');
-    else if (starting.signal.aborted) exit(exitFailure);
+    else if (starting.signal.aborted) exitImmediately(exitFailure);
     else starting.abort(new Interrupted(signal));
   };
   const stopSignals = listenToSignals(onSignal, { ignoreHangup: !config.foreground });
@@ -63,7 +59,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       await running.unmount({ lazy: true });
       throw signal.reason;
     }
-    shutdown = new Shutdown(running, { log, say, findHolders, exit });
+    shutdown = new Shutdown(running, { log, say, findHolders, exit: exitImmediately });
     const unregister = await register(running, shutdown, log);
     options.onMounted(running);
     try {
@@ -117,11 +113,11 @@ async function register(running: RunningMount, shutdown: Shutdown, log: Log): Pr
  * After an error that nobody caught the state is unknown, so nothing more is written; the kernel closes the device and the driver's
  * watchdog takes the dead mount away.
  */
-function endOnCrash(log: Log, exit: (code: number) => void): () => void {
+function endOnCrash(log: Log): () => void {
   const onCrash = (error: unknown): void => {
     log.error({ error }, 'crashed: an error that nobody caught');
     process.stderr.write(`osirisfs: ${explainError(error).line}\n`);
-    exit(exitFailure);
+    exitImmediately(exitFailure);
   };
   process.on('uncaughtException', onCrash); // unhandled rejections come here too
   return () => {

@@ -13,12 +13,11 @@ export async function withBucket<T>(
 ): Promise<T> {
   limitCoreDumps();
   const keyRing = await readKeyRing(config.keyFiles);
-  const { log, flush } = startLogging({ level: 'error' });
+  const { log } = startLogging({ level: 'error' });
   const bucket = await openBucket(config, keyRing, log, signal);
   try {
     return await work(bucket);
   } finally {
     bucket.close();
-    flush();
   }
 }

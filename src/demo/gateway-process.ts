@@ -19,12 +19,11 @@ const lockRetryMs = 100;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 const gone = new Promise<void>((resolve) => process.once('disconnect', resolve));
-const { log, flush } = startLogging({ level: 'warn' });
+const { log } = startLogging({ level: 'warn' });
 await serve(process.argv[2] ?? '').catch(async (error: unknown) => {
   log.error({ error }, 'the gateway could not be started');
   await send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
 });
-flush();
 process.exit();
 
 async function serve(directory: string): Promise<void> {
