@@ -18,6 +18,10 @@ export interface SpillFileOptions {
   /** The largest slot: `unitBytes` times a power of two. */
   readonly maxSlotBytes: number;
   readonly log: Log;
+  /** Monotonic. Default: `performance.now`. */
+  readonly now?: () => number;
+  /** Default: a file without a name in the directory. */
+  readonly createFile?: (directory: string) => Promise<FileHandle>;
 }
 
 /** A range of the file that holds one encrypted piece. */
@@ -26,6 +30,7 @@ export class SpillSlot {
   /** Numbers the writes, so that no key stream is used twice. 0 until it is written. */
   nonce = 0n;
   reads = 0;
+  isWritten = false;
   isReleased = false;
 
   constructor(slot: Slot) {
@@ -34,26 +39,34 @@ export class SpillSlot {
 }
 
 const cipherBlockBytes = 16;
+/** While a disk is full each try costs the encryption of a chunk. */
+const fullRetryMs = 1000;
 
 export class SpillFile {
   readonly #directory: string;
   readonly #allocator: SlotAllocator;
   readonly #log: Log;
+  readonly #now: () => number;
+  readonly #createFile: (directory: string) => Promise<FileHandle>;
   readonly #key = randomBytes(32);
   #lastNonce = 0n;
   #file: Promise<FileHandle> | undefined;
-  /** The disk had no room; until a slot is released. */
-  #isDiskFull = false;
+  /** The disk had no room: until a slot that was written is released, or until then, as others may have made room. */
+  #fullUntilMs = 0;
+  /** It was said that the disk is full, and nothing could be written since. */
+  #isFullLogged = false;
   /** The disk failed: nothing more is written to it. */
   #isBroken = false;
   #isStopped = false;
   /** Resolves when the file, which nobody used any more, is short again. */
   #shortened: Promise<void> = Promise.resolve();
 
-  constructor({ directory, limitBytes, unitBytes, maxSlotBytes, log }: SpillFileOptions) {
+  constructor({ directory, limitBytes, unitBytes, maxSlotBytes, log, ...options }: SpillFileOptions) {
     this.#directory = directory;
     this.#allocator = new SlotAllocator(unitBytes, maxSlotBytes, limitBytes);
     this.#log = log;
+    this.#now = options.now ?? (() => performance.now());
+    this.#createFile = options.createFile ?? createNamelessFile;
   }
 
   /** The bytes of all slots in use. */
@@ -63,7 +76,7 @@ export class SpillFile {
 
   /** Undefined if there is no room for `length` bytes. */
   reserve(length: number): SpillSlot | undefined {
-    if (this.#isDiskFull || this.#isBroken || this.#isStopped) return undefined;
+    if (this.#now() < this.#fullUntilMs || this.#isBroken || this.#isStopped) return undefined;
     const slot = this.#allocator.allocate(length);
     return slot && new SpillSlot(slot);
   }
@@ -84,12 +97,17 @@ export class SpillFile {
         const { bytesWritten } = await file.write(encrypted, written, left, slot.slot.position + written);
         written += bytesWritten;
       }
+      slot.isWritten = true;
+      this.#isFullLogged = false;
       return true;
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code === 'ENOSPC' || code === 'EDQUOT') {
-        this.#isDiskFull = true;
-        this.#log.warn({ directory: this.#directory, code }, 'no room on the disk for staged data');
+        this.#fullUntilMs = this.#now() + fullRetryMs;
+        if (!this.#isFullLogged) {
+          this.#log.warn({ directory: this.#directory, code }, 'no room on the disk for staged data');
+        }
+        this.#isFullLogged = true;
       } else if (!this.#isStopped) {
         this.#isBroken = true;
         this.#log.error({ err: error, directory: this.#directory }, 'staged data cannot be spilled to disk');
@@ -140,7 +158,7 @@ export class SpillFile {
   #free(slot: SpillSlot): void {
     if (slot.reads > 0) return;
     this.#allocator.free(slot.slot);
-    this.#isDiskFull = false;
+    if (slot.isWritten) this.#fullUntilMs = 0;
     if (this.#allocator.allocatedBytes === 0) this.#shorten();
   }
 
@@ -164,22 +182,22 @@ export class SpillFile {
 
   #open(): Promise<FileHandle> {
     if (this.#isStopped) return Promise.reject(new Error('the spill file is closed'));
-    this.#file ??= this.#create();
+    this.#file ??= this.#createFile(this.#directory);
     return this.#file;
   }
+}
 
-  /** The name is gone before the first byte is written. */
-  async #create(): Promise<FileHandle> {
-    const name = path.join(this.#directory, `.osirisfs-spill-${randomBytes(12).toString('hex')}`);
-    const file = await open(name, 'wx+', 0o600);
-    try {
-      await unlink(name);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    return file;
+/** The name is gone before the first byte is written. */
+async function createNamelessFile(directory: string): Promise<FileHandle> {
+  const name = path.join(directory, `.osirisfs-spill-${randomBytes(12).toString('hex')}`);
+  const file = await open(name, 'wx+', 0o600);
+  try {
+    await unlink(name);
+  } catch (error) {
+    await file.close();
+    throw error;
   }
+  return file;
 }
 
 /** The number of the write and the number of the 16-byte block in it: together unique under this key. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -147,4 +147,30 @@ test('a stopped file takes and gives nothing', async (t) => {
   t.is(spillFile.reserve(10), undefined);
   const error = await t.throwsAsync(spillFile.read(slot, 0, 10), { instanceOf: FsError });
   t.is(error.code, 'EIO');
+});
+
+test('a full disk is tried again after a while or when something is released, and told of once', async (t) => {
+  let nowMs = 5000;
+  let warnings = 0;
+  const spillFile = new SpillFile({
+    directory: '/dev',
+    limitBytes: 4096,
+    unitBytes: 16,
+    maxSlotBytes: 1024,
+    log: { ...silentLog, warn: () => void (warnings += 1) },
+    now: () => nowMs,
+    createFile: () => open('/dev/full', 'r+'),
+  });
+  t.teardown(() => spillFile.stop());
+  for (let round = 0; round < 3; round++) {
+    const slot = spillFile.reserve(100);
+    if (!slot) throw new Error('not tried again');
+    t.false(await spillFile.write(slot, Buffer.alloc(100)));
+    spillFile.release(slot);
+    t.is(spillFile.reserve(100), undefined, 'the slot that had no room makes none');
+    nowMs += 999;
+    t.is(spillFile.reserve(100), undefined);
+    nowMs += 1;
+  }
+  t.is(warnings, 1);
 });
