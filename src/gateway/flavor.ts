@@ -1,6 +1,7 @@
 /**
  * Where Ceph's RGW (16.2) and AWS differ, each difference by its name. Whatever is not here is the same for both, or the
- * gateway does not have it.
+ * gateway does not have it: versions of objects, quotas, access lists. It takes every placement of a bucket
+ * (LocationConstraint) and tells it again, where RGW has to know it and tells its zone group.
  */
 
 export interface Flavor {
@@ -17,6 +18,8 @@ export interface Flavor {
   readonly unquotesIfMatchOfPuts: boolean;
   /** A completion may leave out parts; otherwise it has to list all that were uploaded. */
   readonly completesSomeParts: boolean;
+  /** A completion that lists its parts in another order than theirs is InvalidPartOrder; otherwise the order is ignored. */
+  readonly wantsPartsInOrder: boolean;
   /** Bodies in signed chunks with a trailer, or of unknown length; otherwise MissingContentLength. */
   readonly takesTrailers: boolean;
   /** x-amz-checksum-* are compared; otherwise they are ignored. */
@@ -56,6 +59,7 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     honoursLateConditions: false,
     unquotesIfMatchOfPuts: false,
     completesSomeParts: false,
+    wantsPartsInOrder: false,
     takesTrailers: false,
     verifiesChecksums: false,
     acceptsSignatureV2: true,
@@ -79,6 +83,7 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     honoursLateConditions: true,
     unquotesIfMatchOfPuts: true,
     completesSomeParts: true,
+    wantsPartsInOrder: true,
     takesTrailers: true,
     verifiesChecksums: true,
     acceptsSignatureV2: false,

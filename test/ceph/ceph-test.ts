@@ -1,18 +1,17 @@
 /**
- * Tests that need a real Ceph gateway. OSIRISFS_TEST_CEPH=1 says that one is up and that the AWS variables lead to it, as
- * `scripts/test` arranges. Without it they are skipped, unless OSIRISFS_REQUIRE_CEPH=1 forbids that.
+ * Tests that need a real server: Ceph's gateway, or osirisfs' own, as `scripts/test` arranges. Without one they are
+ * skipped, unless OSIRISFS_REQUIRE_CEPH=1 forbids that.
  */
 import test, { type ExecutionContext } from 'ava';
+import { hasServer, requiresServer } from '../mount/server.js';
 
-const hasCeph = process.env['OSIRISFS_TEST_CEPH'] === '1';
-
-if (!hasCeph && process.env['OSIRISFS_REQUIRE_CEPH'] === '1') {
-  throw new Error('OSIRISFS_REQUIRE_CEPH=1 and no gateway (OSIRISFS_TEST_CEPH=1): use scripts/test');
+if (!hasServer && requiresServer) {
+  throw new Error('OSIRISFS_REQUIRE_CEPH=1 and no server (OSIRISFS_TEST_CEPH=1): use scripts/test');
 }
 
-/** Tests of one file run one after the other: mounts and gateway share this machine's cores. */
+/** Tests of one file run one after the other: mounts and server share this machine's cores. */
 export function cephTest(title: string, implementation: (t: ExecutionContext) => Promise<void>): void {
-  if (!hasCeph) {
+  if (!hasServer) {
     test.skip(title, implementation);
     return;
   }

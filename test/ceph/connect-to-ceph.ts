@@ -1,4 +1,4 @@
-/** What the tests against a real Ceph share: whether it is there, and a bucket of their own in it. */
+/** What the tests of the object store against a real server share: whether it is there, and a bucket of their own in it. */
 import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3';
 import test, { type TestFn } from 'ava';
@@ -7,6 +7,7 @@ import type { Log } from '../../src/log.js';
 import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
 import { connect, type S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
+import { hasServer, requiresServer } from '../mount/server.js';
 
 export const silentLog: Log = {
   trace: () => undefined,
@@ -16,13 +17,9 @@ export const silentLog: Log = {
   error: () => undefined,
 };
 
-/** OSIRISFS_TEST_CEPH=1 says that a gateway runs and that AWS_* describe it. */
-const hasCeph = process.env['OSIRISFS_TEST_CEPH'] === '1';
-const requiresCeph = process.env['OSIRISFS_REQUIRE_CEPH'] === '1';
-
-/** Whether tests against Ceph are to run, if only to fail because it is missing. */
-export const wantsCeph = hasCeph || requiresCeph;
-/** `test`, or `test.skip` where there is no Ceph and none is required. For tests, not for hooks. */
+/** Whether tests against a server are to run, if only to fail because it is missing. */
+export const wantsCeph = hasServer || requiresServer;
+/** `test`, or `test.skip` where there is no server and none is required. For tests, not for hooks. */
 export const cephTest: TestFn = wantsCeph ? test : (test.skip as unknown as TestFn);
 
 export interface TestBucket {
@@ -36,7 +33,7 @@ export interface TestBucket {
 }
 
 export async function makeTestBucket(namePrefix: string): Promise<TestBucket> {
-  if (!hasCeph) throw new Error('OSIRISFS_REQUIRE_CEPH=1, but OSIRISFS_TEST_CEPH is not 1');
+  if (!hasServer) throw new Error('OSIRISFS_REQUIRE_CEPH=1, but OSIRISFS_TEST_CEPH is not 1');
   const connection = await connect({
     allowPlainHttp: false,
     requestTimeoutMs: 30_000,

@@ -90,20 +90,14 @@ export async function readAll(files: readonly string[]): Promise<Buffer> {
 
 const main = path.join(projectRoot, 'dist/src/main.cjs');
 
-/** `osirisfs gateway` in a process of its own; what it printed leads there. */
+/** `osirisfs gateway` in a process of its own, by default on a free port; what it printed leads there. */
 export async function startGatewayProcess(
   scope: Scope,
   directory: string,
   args: readonly string[] = [],
+  address = '127.0.0.1:0',
 ): Promise<{ readonly child: RunningChild; readonly env: Record<string, string> }> {
-  const child = await start(process.execPath, [
-    main,
-    'gateway',
-    directory,
-    '--listen',
-    '127.0.0.1:0',
-    ...args,
-  ]);
+  const child = await start(process.execPath, [main, 'gateway', directory, '--listen', address, ...args]);
   scope.teardown(async () => {
     if (!child.hasEnded()) child.kill('SIGKILL');
     await child.waitForEnd(10_000);

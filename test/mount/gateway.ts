@@ -1,6 +1,8 @@
-/** A gateway of one test's own, for tests that stop it or hang it. */
+/** A server of one test's own, for tests that stop it or hang it: of the kind that the others run on. */
 import path from 'node:path';
+import { startGatewayProcess } from '../gateway/running-gateway.js';
 import { run, runOk } from './child.js';
+import { serverUnderTest } from './server.js';
 import { makeDirectory, type Scope } from './temporary.js';
 import { projectRoot } from './user.js';
 
@@ -10,14 +12,18 @@ export interface Gateway {
   stop(): Promise<void>;
   /** Brings it back with everything it had. */
   start(): Promise<void>;
-  /** Makes radosgw accept connections and never answer, or answer again. */
+  /** Makes it accept connections and never answer, or answer again. */
   signal(signal: 'SIGSTOP' | 'SIGCONT'): Promise<void>;
+}
+
+export function startGateway(scope: Scope): Promise<Gateway> {
+  return serverUnderTest.name === 'ceph' ? startCeph(scope) : startEmbedded(scope);
 }
 
 const script = path.join(projectRoot, 'scripts/rgw');
 const limit = { timeoutMs: 120_000 };
 
-export async function startGateway(scope: Scope): Promise<Gateway> {
+async function startCeph(scope: Scope): Promise<Gateway> {
   const directory = path.join(await makeDirectory(scope), 'rgw');
   let isStopped = false;
   const rgwPid = async (): Promise<number> => {
@@ -50,5 +56,27 @@ export async function startGateway(scope: Scope): Promise<Gateway> {
       await runOk(script, ['start', directory], limit);
     },
     signal,
+  };
+}
+
+/** `osirisfs gateway`. It comes back on the port that it had, as a server does. */
+async function startEmbedded(scope: Scope): Promise<Gateway> {
+  const directory = path.join(await makeDirectory(scope), 'gateway');
+  let { child, env } = await startGatewayProcess(scope, directory);
+  const { host } = new URL(env['AWS_ENDPOINT_URL'] ?? '');
+  return {
+    env,
+    stop: async () => {
+      child.kill('SIGTERM');
+      const { code } = await child.waitForEnd(60_000);
+      if (code !== 0) throw new Error(`the gateway ended with ${code ?? 'a signal'}: ${child.output()}`);
+    },
+    start: async () => {
+      ({ child, env } = await startGatewayProcess(scope, directory, [], host));
+    },
+    signal: (name) => {
+      child.kill(name);
+      return Promise.resolve();
+    },
   };
 }

@@ -66,7 +66,14 @@ function parseWanted(text: string): WantedPart[] {
   return wanted;
 }
 
-function choose(parts: readonly StoredPart[], wanted: readonly WantedPart[], flavor: Flavor): StoredPart[] {
+/** Of a part that is listed twice the last counts. */
+function inOrder(listed: readonly WantedPart[]): WantedPart[] {
+  const byNumber = new Map(listed.map((part) => [part.number, part]));
+  return [...byNumber.values()].sort((a, b) => a.number - b.number);
+}
+
+function choose(parts: readonly StoredPart[], listed: readonly WantedPart[], flavor: Flavor): StoredPart[] {
+  const wanted = flavor.wantsPartsInOrder ? listed : inOrder(listed);
   if (wanted.some(({ number }, at) => at > 0 && number <= (wanted[at - 1]?.number ?? 0))) {
     throw new S3Error('InvalidPartOrder', 'The list of parts was not in ascending order.');
   }
