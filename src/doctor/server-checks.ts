@@ -8,7 +8,8 @@ import type { KeyRing } from '../key-ring.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
 import type { Log } from '../log.js';
 import { readAwsSettings } from '../s3/aws-settings.js';
-import { BucketAdministration } from '../s3/bucket-administration.js';
+import { needsEncryptionHeader } from '../policy/needs-encryption-header.js';
+import { BucketAdministration, type ProbeEncryption } from '../s3/bucket-administration.js';
 import { loadCertificateAuthorities } from '../s3/certificate-authorities.js';
 import { checkBucket } from '../s3/check-bucket.js';
 import { connect, type ConnectOptions, type S3Connection } from '../s3/connect.js';
@@ -38,11 +39,13 @@ const warnSkewSeconds = 60;
 export function serverChecks(options: ServerOptions): { checks: Check[]; close: () => void } {
   const { bucket, prefix, keyFiles, log } = options;
   const state: {
+    /** What a PUT has to bring. */
+    encryption: ProbeEncryption;
     endpoint?: URL;
     date?: Date;
     connection?: S3Connection;
     keyRing?: KeyRing;
-  } = {};
+  } = { encryption: 'customer key' };
   const connected = (): S3Connection => required(state.connection);
   const administration = (name: string) =>
     new BucketAdministration({ client: connected().client, bucket: name, log });
@@ -133,10 +136,19 @@ export function serverChecks(options: ServerOptions): { checks: Check[]; close: 
         return found.plaintext + found.otherKey > 0 ? warning(text) : ok(text);
       },
     },
-    ...writeChecks(options.mayWrite, bucket, () => ({
-      administration: administration(bucket),
-      customerKey: required(state.keyRing).first,
-    })),
+    ...writeChecks(options.mayWrite, bucket, {
+      probes: () => ({
+        administration: administration(bucket),
+        customerKey: required(state.keyRing).first,
+        encryption: state.encryption,
+      }),
+      // As a mount does.
+      chooseEncryption: async (signal) => {
+        const needsHeader = await needsEncryptionHeader(connected(), bucket, log, signal);
+        state.encryption = needsHeader ? 'customer key and header' : 'customer key';
+        return state.encryption;
+      },
+    }),
   );
   return { checks, close: () => state.connection?.close() };
 }
@@ -196,11 +208,17 @@ function checkClock(date: Date | undefined, now: Date): Finding {
   return Math.abs(seconds) >= warnSkewSeconds ? warning(`${text}: set the clock`) : ok(text);
 }
 
-function writeChecks(
-  mayWrite: boolean,
-  bucket: string,
-  tools: () => { administration: BucketAdministration; customerKey: CustomerKey },
-): Check[] {
+interface WriteTools {
+  readonly probes: () => {
+    readonly administration: BucketAdministration;
+    readonly customerKey: CustomerKey;
+    readonly encryption: ProbeEncryption;
+  };
+  /** Settles what `probes` has for `encryption`. */
+  readonly chooseEncryption: (signal: AbortSignal) => Promise<ProbeEncryption>;
+}
+
+function writeChecks(mayWrite: boolean, bucket: string, { probes, chooseEncryption }: WriteTools): Check[] {
   const attempt = (
     name: string,
     needs: readonly string[],
@@ -211,30 +229,42 @@ function writeChecks(
     name,
     needs,
     run: async (signal) => {
-      if (!mayWrite)
-        return notChecked('that takes --write, which stores and deletes objects below .osirisfs/');
+      if (!mayWrite) return onlyWithWrite;
       try {
         return (await isPossible(signal)) ? ok(can) : warning(cannot);
       } catch (error) {
-        if (!(error instanceof StoreError) || error.code !== 'NotImplemented') throw error;
+        if (!(error instanceof StoreError)) throw error;
+        // Under a policy that demands the header Ceph 16 denies multipart uploads and copies, whatever they bring.
+        const isDenied = error.code === 'AccessDenied' && probes().encryption !== 'customer key';
+        if (isDenied)
+          return warning(`denied under the policy of ${bucket}: one PUT does instead, up to 5 GiB`);
+        if (error.code !== 'NotImplemented') throw error;
         return warning(cannot);
       }
     },
   });
   return [
-    attempt('writing', ['customer key'], `${bucket} takes encrypted objects`, '', async (signal) => {
-      const { administration, customerKey } = tools();
-      await administration.withProbe(customerKey, 'customer key', signal, () => Promise.resolve());
-      return true;
-    }),
+    {
+      name: 'writing',
+      needs: ['customer key'],
+      run: async (signal) => {
+        if (!mayWrite) return onlyWithWrite;
+        const encryption = await chooseEncryption(signal);
+        const { administration, customerKey } = probes();
+        await administration.withProbe(customerKey, encryption, signal, () => Promise.resolve());
+        const isForced = encryption === 'customer key and header';
+        const how = isForced ? ', with the header that its policy demands' : '';
+        return ok(`${bucket} takes encrypted objects${how}`);
+      },
+    },
     attempt(
       'multipart',
       ['writing'],
       'large files can be stored in parts',
-      'the server has no multipart uploads: files that do not go in one PUT cannot be stored',
+      'files that do not go in one PUT cannot be stored: the server lets no multipart uploads be made',
       async (signal) => {
-        const { administration, customerKey } = tools();
-        await administration.beginUpload(customerKey, 'customer key', signal);
+        const { administration, customerKey, encryption } = probes();
+        await administration.beginUpload(customerKey, encryption, signal);
         return true;
       },
     ),
@@ -243,7 +273,10 @@ function writeChecks(
       ['writing'],
       'a PUT is refused if the object was changed meanwhile',
       'the server ignores If-Match on PUT: of two who write one file at once, the last wins',
-      (signal) => tools().administration.honoursIfMatch(tools().customerKey, 'customer key', signal),
+      (signal) => {
+        const { administration, customerKey, encryption } = probes();
+        return administration.honoursIfMatch(customerKey, encryption, signal);
+      },
     ),
     attempt(
       'CopyObject',
@@ -251,13 +284,15 @@ function writeChecks(
       'encrypted objects can be copied in one request',
       'the server does not copy encrypted objects in one request: renames go by parts, which is slower',
       async (signal) => {
-        const { administration, customerKey } = tools();
-        await administration.copyEncrypted(customerKey, 'customer key', signal);
+        const { administration, customerKey, encryption } = probes();
+        await administration.copyEncrypted(customerKey, encryption, signal);
         return true;
       },
     ),
   ];
 }
+
+const onlyWithWrite = notChecked('that takes --write, which stores and deletes objects below .osirisfs/');
 
 /** What an earlier check that is among the needs has found. */
 function required<T>(value: T | undefined): T {

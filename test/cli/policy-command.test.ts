@@ -29,6 +29,18 @@ test.serial('the policy is set, shown and removed, and a mount writes under it',
   const script = `answer = s3.get_object(Bucket=bucket, Key='file', **key)['Body'].read().decode()`;
   t.is(await withBoto3(script, { bucket, keyFile }, { env }), 'kept\n');
 
+  // The other writers send the header that the policy demands, too.
+  const key = ['--key-file', keyFile.path];
+  const put = await osirisfs(['put', keyFile.path, `${bucket}/put`, ...key], { env });
+  t.is(put.code, 0, put.stderr);
+  const doctor = await osirisfs(['doctor', bucket, '--write', ...key], { env });
+  t.is(doctor.code, 0, doctor.stdout);
+  t.regex(
+    doctor.stdout,
+    /^ok +writing +.* takes encrypted objects, with the header that its policy demands$/m,
+  );
+  t.regex(doctor.stdout, /^warning +multipart +denied under the policy of /m);
+
   t.is((await policy(bucket, 'remove')).code, 0);
   t.is((await policy(bucket, 'remove')).code, 1);
   t.is(await withBoto3(plainPut, { bucket }, { env }), null);
