@@ -4,7 +4,7 @@ import type { AccessConfig } from '../config.js';
 import { settings, type SettingName } from '../settings.js';
 import { CommandError } from './command-error.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
-import { readSettingOptions, takesValue, yargsOption } from './mount-options.js';
+import { durationHelp, readSettingOptions, takesValue, yargsOption } from './mount-options.js';
 import { loadAccessConfig, type SettingValues } from './setting-sources.js';
 
 const connectionNames = [
@@ -24,8 +24,9 @@ export interface BucketOptionsForm {
 }
 
 export const sourcesEpilogue = [
-  'Every option of the groups Bucket and Limits can also be given by a variable (--key-file by OSIRISFS_KEY_FILE) or in',
-  '~/.config/osirisfs/config.toml, as for osirisfs mount; credentials come from the AWS conventions.',
+  'Every option of the groups Bucket and Limits can also be given by a variable (--key-file by',
+  'OSIRISFS_KEY_FILE) or in ~/.config/osirisfs/config.toml, as for osirisfs mount; credentials come from the AWS',
+  `conventions. ${durationHelp}`,
 ].join('\n');
 
 export function bucketOptions(

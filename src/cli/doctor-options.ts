@@ -1,6 +1,7 @@
 /** What `osirisfs doctor` can be told. Apart from the command itself, which loads the layer that speaks to the server. */
 import type { Argv } from 'yargs';
 import type { KnownOptions } from './command-line.js';
+import { durationHelp } from './mount-options.js';
 import { connectionOptions, describeConnectionOptions } from './connection-options.js';
 
 export const doctorUsage = 'doctor [bucket]';
@@ -14,12 +15,17 @@ export const doctorOptions: KnownOptions = {
 
 export function describeDoctorOptions(yargs: Argv): Argv {
   return describeConnectionOptions(yargs, ['keyFiles'])
-    .positional('bucket', { type: 'string', describe: 'BUCKET or BUCKET/PREFIX. Default: without a bucket' })
+    .positional('bucket', {
+      type: 'string',
+      describe: 'BUCKET or BUCKET/PREFIX',
+      defaultDescription: 'without a bucket',
+    })
     .option('write', {
       type: 'boolean',
       describe: 'also find out what the server can do, by small objects below .osirisfs/, deleted again',
     })
     .option('json', { type: 'boolean', describe: 'as a JSON array of name, verdict and text' })
     .example('$0 doctor data --key-file ~/data.key', 'everything but what has to write')
-    .epilogue('The exit code is 1 if a check failed, else 0.');
+    .example('$0 doctor', 'this machine, and the server that the settings name')
+    .epilogue(['The exit code is 1 if a check failed, else 0.', durationHelp].join('\n\n'));
 }

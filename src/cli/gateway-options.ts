@@ -26,22 +26,26 @@ export function describeGatewayOptions(yargs: Argv): Argv {
     .option('listen', {
       type: 'string',
       requiresArg: true,
-      describe: `HOST:PORT for https; port 0 is any that is free. Default: ${defaultListen}`,
+      describe: 'HOST:PORT: for https; port 0 is any that is free',
+      defaultDescription: defaultListen,
     })
     .option('listen-http', {
       type: 'string',
       requiresArg: true,
-      describe: 'HOST:PORT for plain http as well, where customer keys are refused. Default: none',
+      describe: 'HOST:PORT: for plain http as well, where customer keys are refused',
+      defaultDescription: 'none',
     })
     .option('flavor', {
       type: 'string',
       requiresArg: true,
-      describe: `whose rules and errors: ${flavorNames.join(' (Ceph) or ')}. Default: ${defaultFlavor}`,
+      describe: `${flavorNames.join('|')}: whose rules and errors; rgw is Ceph`,
+      defaultDescription: defaultFlavor,
     })
     .option('log-level', {
       type: 'string',
       requiresArg: true,
-      describe: `${logLevels.join(', ')}; to standard error. Default: ${defaultLogLevel}`,
+      describe: `${logLevels.join('|')}: how much is logged, to standard error`,
+      defaultDescription: defaultLogLevel,
     })
     .option('print-env', {
       type: 'boolean',

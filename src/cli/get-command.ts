@@ -38,9 +38,9 @@ export function describeGetOptions(yargs: Argv): Argv {
     .example('$0 get data/a.csv /tmp/b.csv', 'one file under another name')
     .epilogue(
       [
-        'Mode, time and symbolic links are restored. A file has its name only when it is complete; what is there with the same',
-        'size, time and mode is passed over: run the same command again after an interruption. Bytes are compared with the',
-        "object's ETag where that is their MD5 (on Ceph, for what was stored in one piece).",
+        'Mode, time and symbolic links are restored. A file has its name only when it is complete; what is there with',
+        'the same size, time and mode is passed over: run the same command again after an interruption. Bytes are',
+        "compared with the object's ETag where that is their MD5 (on Ceph, for what was stored in one piece).",
         '',
         sourcesEpilogue,
       ].join('\n'),

@@ -21,8 +21,10 @@ export function describeKeygenOptions(yargs: Argv): Argv {
     .option('text', {
       type: 'boolean',
       describe:
-        '32 characters of text, for programs that take the content of the file as the key, as the OSiRIS boto example does; they carry 192 random bits. Default: 256 random bits as 44 characters of base64',
+        '32 characters of text, for programs that take the content of the file as the key, as the OSiRIS boto example does; they carry 192 random bits',
+      defaultDescription: '256 random bits as 44 characters of base64',
     })
+    .example('$0 keygen ~/data.key', 'and tell its fingerprint')
     .epilogue(
       [
         'The server keeps no copy of the key. Whoever has it, and access to the bucket, can read the data;',

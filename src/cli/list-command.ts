@@ -50,7 +50,7 @@ export function describeListOptions(yargs: Argv): Argv {
     .example('$0 ls data/2024 -l -R --key-file new.key --key-file old.key', 'and under which key each is')
     .epilogue(
       [
-        'The columns of -l: the fingerprint of the key (base64 MD5), "not-encrypted" or "unknown-key"; bytes; time; name.',
+        'The columns of -l: fingerprint of the key (base64 MD5), "not-encrypted" or "unknown-key"; bytes; time; name.',
         sourcesEpilogue,
       ].join('\n\n'),
     );

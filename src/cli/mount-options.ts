@@ -14,15 +14,10 @@ import {
 import { parseFuseOptions } from './fuse-options.js';
 import { loadMountConfig, type SettingValues } from './setting-sources.js';
 
-const mountEpilogue = `Examples:
-  osirisfs mount data ~/data --key-file ~/data.key --endpoint https://rgw.example.org
-  osirisfs mount data/2024 ~/data --key-file ~/data.key --read-only --cache-size 1GiB
-  osirisfs mount ~/buckets --key-file ~/data.key --endpoint https://rgw.example.org
-  osirisfs mount data ~/data -o ro,allow_other,url=https://rgw.example.org,key_file=~/data.key
-  osirisfs umount ~/data
+export const durationHelp = 'DURATION is in seconds, or with ms, s, m, h, as in 500ms.';
 
-SIZE is in bytes, or with k, M, G, T (powers of 1,024), as in 256M; also KiB, MiB, GiB, TiB, kB, MB, GB, TB.
-DURATION is in seconds, or with ms, s, m, h, as in 500ms.
+const settingsEpilogue = `SIZE is in bytes, or with k, M, G, T (powers of 1,024), as in 256M; also KiB, MiB, GiB, TiB, kB, MB, GB, TB.
+${durationHelp}
 
 Credentials come from the AWS conventions: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials
 with --profile; so do endpoint, region and CA bundle where no option gives them.
@@ -36,6 +31,16 @@ export const mountUsage = 'mount [bucket] <directory>';
 export const mountDescription = 'mount BUCKET[/PREFIX], or all your buckets, on an empty DIRECTORY';
 
 export function describeMountOptions(yargs: Argv): Argv {
+  return describeSettings(yargs)
+    .example('$0 mount data ~/data --key-file ~/data.key', 'the whole bucket, at the server of your settings')
+    .example('$0 mount data/2024 ~/data --read-only --cache-size 1GiB', 'a part of it, only to read')
+    .example('$0 mount ~/buckets --key-file ~/data.key', 'all your buckets, as directories')
+    .example('$0 mount data ~/data -o ro,url=https://s3.test', 'as in fstab')
+    .example('$0 umount ~/data', 'store everything and unmount');
+}
+
+/** What a mount can be told, whoever is to make it. */
+export function describeSettings(yargs: Argv): Argv {
   for (const group of helpGroups) {
     for (const name of settingNames) {
       const setting = settings[name];
@@ -54,10 +59,10 @@ export function describeMountOptions(yargs: Argv): Argv {
       requiresArg: true,
       group: 'Directory:',
       describe:
-        'the same options as mount(8) and s3fs write them, and noexec, nodev, nosuid, noatime, sync, ...',
+        'LIST: the same options as mount(8) and s3fs write them, and noexec, nodev, nosuid, noatime, sync, ...',
     })
     .alias('f', 'foreground')
-    .epilogue(mountEpilogue);
+    .epilogue(settingsEpilogue);
 }
 
 export const mountOptions: KnownOptions = {

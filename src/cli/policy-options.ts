@@ -1,6 +1,7 @@
 /** What `osirisfs policy` can be told. Apart from the command itself, which loads the layer that speaks to the server. */
 import type { Argv } from 'yargs';
 import type { KnownOptions } from './command-line.js';
+import { durationHelp } from './mount-options.js';
 import { connectionOptions, describeConnectionOptions } from './connection-options.js';
 
 export const policyUsage = 'policy <bucket> <action>';
@@ -22,6 +23,8 @@ export function describePolicyOptions(yargs: Argv): Argv {
       [
         'Other statements of the bucket policy are kept. enforce stores and deletes small objects below .osirisfs/',
         'under a key made for it; if no form of the policy works on the server, the former policy is put back.',
+        '',
+        durationHelp,
       ].join('\n'),
     );
 }

@@ -33,9 +33,9 @@ export function describePutOptions(yargs: Argv): Argv {
     .example('$0 put a.csv b.csv data', 'as data/a.csv and data/b.csv')
     .epilogue(
       [
-        'Mode, owner, times and symbolic links are kept as a mount keeps them. What is there with the same size, time and mode is',
-        'passed over, and the upload of a large file that was interrupted goes on: run the same command again. The server',
-        'checks every body against its MD5.',
+        'Mode, owner, times and symbolic links are kept as a mount keeps them. What is there with the same size, time',
+        'and mode is passed over, and the upload of a large file that was interrupted goes on: run the same command',
+        'again. The server checks every body against its MD5.',
         '',
         sourcesEpilogue,
       ].join('\n'),

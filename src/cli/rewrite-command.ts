@@ -29,9 +29,10 @@ export const rekeyOptions: KnownOptions = bucketOptions(rekeyForm, {
 export const encryptOptions: KnownOptions = bucketOptions(encryptForm, { values: [], switches: ['dry-run'] });
 
 const rewriteEpilogue = [
-  'Each object is read, written again and read back to compare; metadata, times and Content-Type stay. The old version can',
-  'be read until the new one is complete. What somebody else replaces meanwhile is left to them. If it is interrupted,',
-  'the same command goes on: what is done already is passed over. The bytes pass through this machine.',
+  'Each object is read, written again and read back to compare; metadata, times and Content-Type stay. The',
+  'old version can be read until the new one is complete. What somebody else replaces meanwhile is left to',
+  'them. After an interruption the same command goes on: what is done already is passed over. The bytes pass',
+  'through this machine.',
 ].join('\n');
 
 export function describeRekeyOptions(yargs: Argv): Argv {

@@ -9,28 +9,54 @@ export const setupDescription =
 export const siteNames = ['auto', 'um', 'msu', 'wsu', 'vai'] as const;
 export const defaultProfile = 'osirisfs';
 
-const texts = {
-  site: `${siteNames.join('|')}: a gateway of OSiRIS; auto is the first that can be reached`,
-  endpoint: 'URL: another S3 server, as https://host:port',
-  region: 'NAME: the region to sign for. Default: us-east-1',
-  'ca-bundle': 'FILE: PEM certificates to trust beside those of Node',
-  'access-key': 'TEXT: the access key. Default: AWS_ACCESS_KEY_ID',
-  'secret-file': 'FILE: holds the secret key; - is standard input. Default: AWS_SECRET_ACCESS_KEY',
-  organisation: 'NAME: your virtual organisation (COU) at OSiRIS, with which names of buckets begin',
-  bucket: 'NAME: the bucket; made if it is missing',
-  'key-file': 'FILE: holds the customer key; made if it is missing',
-  profile: `NAME: of the profile to write. Default: ${defaultProfile}`,
-} as const;
+interface SetupOption {
+  readonly group: 'Server:' | 'Credentials:' | 'Bucket:' | 'Running:';
+  readonly describe: string;
+  /** What counts instead, without questions. */
+  readonly defaultDescription?: string;
+}
+
+const texts: Readonly<Record<string, SetupOption>> = {
+  site: {
+    group: 'Server:',
+    describe: `${siteNames.join('|')}: a gateway of OSiRIS; auto is the first that can be reached`,
+  },
+  endpoint: { group: 'Server:', describe: 'URL: another S3 server, as https://host:port' },
+  region: { group: 'Server:', describe: 'NAME: the region to sign for', defaultDescription: 'us-east-1' },
+  'ca-bundle': { group: 'Server:', describe: 'FILE: PEM certificates to trust beside those of Node' },
+  'access-key': {
+    group: 'Credentials:',
+    describe: 'TEXT: the access key',
+    defaultDescription: 'AWS_ACCESS_KEY_ID',
+  },
+  'secret-file': {
+    group: 'Credentials:',
+    describe: 'FILE: holds the secret key; - is standard input',
+    defaultDescription: 'AWS_SECRET_ACCESS_KEY',
+  },
+  profile: {
+    group: 'Credentials:',
+    describe: 'NAME: of the profile to write',
+    defaultDescription: defaultProfile,
+  },
+  organisation: {
+    group: 'Bucket:',
+    describe: 'NAME: your virtual organisation (COU) at OSiRIS, with which names of buckets begin',
+  },
+  bucket: { group: 'Bucket:', describe: 'NAME: the bucket; made if it is missing' },
+  'key-file': { group: 'Bucket:', describe: 'FILE: holds the customer key; made if it is missing' },
+};
 
 export const setupOptions: KnownOptions = { values: Object.keys(texts), switches: ['yes'] };
 
 export function describeSetupOptions(yargs: Argv): Argv {
-  for (const [name, describe] of Object.entries(texts)) {
-    yargs.option(name, { type: 'string', requiresArg: true, describe });
+  for (const [name, option] of Object.entries(texts)) {
+    yargs.option(name, { type: 'string', requiresArg: true, ...option });
   }
   return yargs
     .option('yes', {
       type: 'boolean',
+      group: 'Running:',
       describe: 'make bucket and key file if they are missing, and replace what an earlier setup wrote',
     })
     .example('$0 setup', 'asks for everything')

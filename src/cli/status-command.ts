@@ -26,7 +26,8 @@ export function describeStatusOptions(yargs: Argv): Argv {
   return yargs
     .positional('directory', {
       type: 'string',
-      describe: 'where a bucket is mounted. Default: all mounts, a line each',
+      describe: 'where a bucket is mounted',
+      defaultDescription: 'all mounts, a line each',
     })
     .option('json', { type: 'boolean', describe: 'as JSON: an array of mounts, or the one on DIRECTORY' })
     .option('watch', {

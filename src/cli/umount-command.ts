@@ -14,7 +14,7 @@ import { hasEnded } from './process-state.js';
 import { describePaths } from './shutdown.js';
 import { complain } from './terminal.js';
 
-export const umountUsage = ['umount <directory>', 'unmount'];
+export const umountUsage = 'umount <directory>';
 export const umountDescription = 'wait until everything is in the bucket, and unmount DIRECTORY';
 
 export const umountOptions: KnownOptions = { values: [], switches: ['lazy'] };
@@ -31,7 +31,8 @@ export function describeUmountOptions(yargs: Argv): Argv {
       type: 'boolean',
       describe:
         'detach the directory at once, also if it is in use; the process goes on until files are closed and everything is in the bucket',
-    });
+    })
+    .example('$0 umount ~/data', 'returns when everything is in the bucket');
 }
 
 /** Resolves with the exit code. Rejects with a `CommandError` or `MountError`. */

@@ -79,9 +79,9 @@ test('the help says what the gateway is for, and its defaults', async (t) => {
   t.is(code, 0);
   for (const words of [
     'For trying and testing',
-    'Default: 127.0.0.1:8443',
-    'Default: rgw',
-    'rgw (Ceph) or aws',
+    '[default: 127.0.0.1:8443]',
+    '[default: rgw]',
+    'rgw|aws: ',
     'AES-256-GCM',
   ]) {
     t.true(stdout.includes(words), words);
