@@ -15,7 +15,7 @@ import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
 import { settingNames, settings, type SettingName } from '../settings.js';
 import { xdgDirectory } from './xdg-directory.js';
 
-const configVariable = 'OSIRISFS_CONFIG';
+export const configVariable = 'OSIRISFS_CONFIG';
 
 /** By the setting's name; what was not given is absent. */
 export type SettingValues = Partial<Record<SettingName, RawValue>>;

@@ -105,6 +105,24 @@ test.serial('a unit has absolute paths and no secrets, and systemd takes it', as
       `"${scratch}/my 100%% $$dir" --key-file ${scratch}/my.key --read-only --foreground\n`,
     ),
   );
+  const list = 'ro,noexec,key_file=of-list.key,spill_dir=spill,umask=077,_netdev';
+  const other = await osirisfs(['unit', 'bucket', 'dir', '--spill-dir', 'own', '-o', list], {
+    env: { ...env, AWS_CA_BUNDLE: 'ca.pem', OSIRISFS_LOG_FILE: 'my.log', OSIRISFS_UMASK: '027' },
+    cwd: scratch,
+  });
+  t.is(other.code, 0, other.stderr);
+  for (const part of [
+    ` --key-file ${scratch}/of-list.key `,
+    ' --read-only ',
+    ` --spill-dir ${scratch}/own `,
+    ' --umask 077 ',
+    ' -o noexec --foreground\n',
+    `Environment=AWS_CA_BUNDLE=${scratch}/ca.pem\n`,
+    `Environment=OSIRISFS_LOG_FILE=${scratch}/my.log\n`,
+    'Environment=OSIRISFS_UMASK=027\n',
+  ]) {
+    t.true(other.stdout.includes(part), `${part}: ${other.stdout}`);
+  }
   t.regex(unit.stdout, /^Environment=AWS_ENDPOINT_URL=https:\/\/s3\.test$/m);
   const file = path.join(scratch, 'data.service');
   await writeFile(file, unit.stdout);
