@@ -1,5 +1,4 @@
 import test from 'ava';
-import type { StoredAttributes } from '../../src/vfs/stored-attributes.js';
 import { getAll } from '../../src/transfer/get-all.js';
 import { LocalTree } from '../../src/transfer/local-tree.js';
 import { Progress } from '../../src/transfer/progress.js';
@@ -10,7 +9,7 @@ import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 
 /** A file system that is full, as far as content is concerned. */
 class FullTree extends LocalTree {
-  override writeFile(_relative: string, _attributes: StoredAttributes): Promise<void> {
+  override writeFile(): Promise<void> {
     const cause = { code: 'ENOSPC', syscall: 'write', errno: -28 };
     return Promise.reject(Object.assign(new Error('ENOSPC: no space left on device, write'), cause));
   }
