@@ -65,6 +65,7 @@ missing_packages() {
     /usr/bin/python3 -c 'import boto3' 2>/dev/null || missing+=' python3-boto3'
     /usr/bin/python3 -c 'import boto' 2>/dev/null || missing+=' python3-boto'
     command -v setfattr >/dev/null || missing+=' attr'
+    command -v pgrep >/dev/null || missing+=' procps'
     # Programs that run on mounts. vi is one of vim-tiny, vim and others; s3fs takes fuse3, which provides fuse.
     for program in git rsync fio dbench sqlite3 rclone s3fs; do
       command -v "$program" >/dev/null || missing+=" $program"

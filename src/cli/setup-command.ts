@@ -60,9 +60,9 @@ export async function runSetup(parsed: ParsedArguments): Promise<number> {
   Reflect.deleteProperty(process.env, 'AWS_PROFILE'); // may name the very profile that is to be made
   const server = await chooseServer(given);
   const { credentials, buckets } = await chooseCredentials(given, server);
-  const bucket = await chooseBucket(given, server, credentials, buckets);
+  const { bucket, location } = await chooseBucket(given, server, credentials, buckets);
   const keyFile = await chooseKeyFile(given, server, credentials, bucket);
-  await writeDown({ profile: given.profile, server, credentials, keyFile }, given.yes);
+  await writeDown({ profile: given.profile, server, credentials, keyFile, location }, given.yes);
   const directory = quoteWhereNeeded(bucket);
   announce(`mount it: mkdir -p ~/${directory} && osirisfs mount ${directory} ~/${directory}`);
   return 0;
@@ -184,7 +184,7 @@ async function chooseBucket(
   server: Server,
   credentials: Credentials,
   known: readonly string[],
-): Promise<string> {
+): Promise<{ readonly bucket: string; readonly location: string | undefined }> {
   const isAtOsiris = given.organisation !== undefined || isOsiris(new URL(server.endpoint));
   let organisation = given.organisation;
   const ask = async (): Promise<string> => {
@@ -197,15 +197,17 @@ async function chooseBucket(
     return parseBucketName(await askText('Bucket (made if it is missing)', prefix));
   };
   return await settle(given.bucket, '--bucket', ask, async (bucket) => {
+    // Also where other buckets are made later, by a mount.
+    const location = isAtOsiris && organisation !== undefined ? bucketLocation(organisation) : undefined;
     if (await findBucket(server, credentials, bucket)) {
       announce(`the bucket ${bucket} is there`);
-      return bucket;
+      return { bucket, location };
     }
     if (isAtOsiris) requirePrefix(bucket, organisation);
     await requireConsent(given.yes, `There is no bucket ${bucket}. Make it?`, `there is no bucket ${bucket}`);
-    const location = isAtOsiris && organisation !== undefined ? bucketLocation(organisation) : '';
-    announce(madeSentence(bucket, location, await makeBucketAt(server, credentials, bucket, location)));
-    return bucket;
+    const made = await makeBucketAt(server, credentials, bucket, location ?? '');
+    announce(madeSentence(bucket, location ?? '', made));
+    return { bucket, location };
   });
 }
 

@@ -13,6 +13,8 @@ export interface SetupResult {
   readonly server: Server;
   readonly credentials: Credentials;
   readonly keyFile: string;
+  /** Where buckets are made; undefined: the server decides. */
+  readonly location: string | undefined;
 }
 
 export interface PlannedFile {
@@ -24,7 +26,7 @@ export interface PlannedFile {
 
 /** Writes nothing. Rejects with a `CommandError` if a file cannot be read or changed. */
 export async function planFiles(result: SetupResult, environment: NodeJS.ProcessEnv): Promise<PlannedFile[]> {
-  const { profile, server, credentials, keyFile } = result;
+  const { profile, server, credentials, keyFile, location } = result;
   const { endpoint, region, caBundle } = server;
   const awsDirectory = path.join(os.homedir(), '.aws');
   const section = configSection(profile);
@@ -34,7 +36,7 @@ export async function planFiles(result: SetupResult, environment: NodeJS.Process
     aws_session_token: undefined,
   };
   const configEntries = { endpoint_url: endpoint, region: region ?? 'us-east-1', ca_bundle: caBundle };
-  const settings = { endpoint, region, 'ca-bundle': caBundle, 'key-file': keyFile, profile };
+  const settings = { endpoint, region, 'ca-bundle': caBundle, 'key-file': keyFile, profile, location };
   const credentialsFile =
     environment['AWS_SHARED_CREDENTIALS_FILE'] ?? path.join(awsDirectory, 'credentials');
   const configFile = environment['AWS_CONFIG_FILE'] ?? path.join(awsDirectory, 'config');

@@ -68,7 +68,13 @@ export class MemoryServer {
   #nextId = 1;
 
   constructor(user?: User) {
-    this.child = fork(new URL('memory-server.js', import.meta.url), { ...user, cwd: '/', execArgv: [] });
+    // Where an ordinary user may not read the checkout, scripts/test has made a copy.
+    const copy = user && process.env['OSIRISFS_TEST_PROGRAM'];
+    const server =
+      copy === undefined
+        ? new URL('memory-server.js', import.meta.url)
+        : path.join(copy, 'dist/test/fuse/memory-server.js');
+    this.child = fork(server, { ...user, cwd: '/', execArgv: [] });
     this.exited = new Promise((resolve) => this.child.on('exit', (code) => resolve(code)));
     this.child.on('message', (reply: ServerReply) => {
       this.#waiting.get(reply.id)?.(reply);

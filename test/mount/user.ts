@@ -44,10 +44,15 @@ export async function ordinaryUser(scope: Scope): Promise<User> {
   return { ...user, programRoot: await readableRoot(scope, { ...user, programRoot: '' }) };
 }
 
-/** The checkout, or a copy of what the program needs where the user may not read the checkout (say, in /root). */
+/**
+ * The checkout, or a copy of what the program needs where the user may not read the checkout (say, in /root): the one that
+ * scripts/test has made, or one for this test.
+ */
 async function readableRoot(scope: Scope, user: User): Promise<string> {
   const main = path.join(projectRoot, 'dist/src/main.cjs');
   if ((await run('test', ['-r', main], { user, cwd: '/' })).code === 0) return projectRoot;
+  const prepared = process.env['OSIRISFS_TEST_PROGRAM'];
+  if (prepared !== undefined) return prepared;
   const copy = await mkdtemp(path.join(tmpdir(), 'program-'));
   scope.teardown(() => removeTree(copy));
   await chmod(copy, 0o755);
