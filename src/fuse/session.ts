@@ -26,6 +26,11 @@ const maxRequestsPerTurn = 32;
  */
 const maxInFlight = 4096;
 
+/** What is asked for while the process ends is answered until nothing has come for so long, but not longer than the limit. */
+const quietMs = 300;
+const maxLeavingMs = 5000;
+const pauseMs = 5;
+
 /** Writes of no more than this are copied, so that many small ones do not hold a buffer of 1 MiB each. */
 const maxCopiedWriteBytes = 64 << 10;
 
@@ -204,9 +209,18 @@ export class Session {
     if (!this.#caches.isBusy) return;
     this.#dispatcher.abandonAll();
     const buffer = this.#buffers.take();
-    for (let count = 0; count < maxInFlight; count++) {
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    const endMs = performance.now() + maxLeavingMs;
+    let quietFromMs = performance.now();
+    // A program whose read has failed asks for the page alone, and the thread may be waiting for that page by then.
+    for (let nowMs = quietFromMs; nowMs < Math.min(quietFromMs + quietMs, endMs); nowMs = performance.now()) {
       const received = this.#device.receive(buffer);
-      if (received === 'over' || received === 0) break;
+      if (received === 'over') return;
+      if (received === 0) {
+        Atomics.wait(pause, 0, 0, pauseMs);
+        continue;
+      }
+      quietFromMs = nowMs;
       const { opcode, unique } = decodeHeader(buffer);
       if (opcode !== opcodes.forget && opcode !== opcodes.batchForget) {
         this.#dispatcher.refuse(unique, errnoOf('EIO'));

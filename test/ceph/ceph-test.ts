@@ -28,4 +28,4 @@ export const mebibyte = 1024 * 1024;
 
 export const sizes = isFullSize
   ? { bigFile: 1024 * mebibyte, smallFiles: 1000, hugeFile: 4096 * mebibyte, manyObjects: 10_000 }
-  : { bigFile: 64 * mebibyte, smallFiles: 300, hugeFile: 768 * mebibyte, manyObjects: 2000 };
+  : { bigFile: 64 * mebibyte, smallFiles: 300, hugeFile: 768 * mebibyte, manyObjects: 1200 };

@@ -14,7 +14,7 @@ test.after.always(async (t) => {
   await scope.end();
 });
 
-const count = isFullSize ? 100_000 : 2000;
+const count = isFullSize ? 100_000 : 1200;
 /** Of a server's listing. */
 const entriesPerPage = 1000;
 const limit = { timeoutMs: 3_600_000 };
