@@ -11,6 +11,8 @@ export interface ServerUnderTest {
   readonly placement: string;
   /** What the location of a bucket with that placement is said to be. */
   readonly location: string;
+  /** What --create says of a location that no server has: the embedded gateway takes every one. */
+  readonly unknownLocation: RegExp;
   /** What becomes of a request to keep versions of objects, which the embedded gateway cannot. */
   readonly versioning: 'OK' | 'NotImplemented';
 }
@@ -22,6 +24,7 @@ const servers: Readonly<Record<string, ServerUnderTest>> = {
     closeAboveQuota: 'EDQUOT',
     placement: ':default-placement',
     location: 'default',
+    unknownLocation: /was made; the server has no placement nowhere, and chose one itself; .* is mounted on/,
     versioning: 'OK',
   },
   gateway: {
@@ -30,6 +33,7 @@ const servers: Readonly<Record<string, ServerUnderTest>> = {
     closeAboveQuota: 'ok',
     placement: ':cou',
     location: ':cou',
+    unknownLocation: /was made; [^ ]+ is mounted on/,
     versioning: 'NotImplemented',
   },
 };
