@@ -2,9 +2,9 @@
  * Stores the whole content of a file as an object: by one PUT, by a multipart upload that is planned in advance, or, where
  * multipart uploads are denied, by one PUT of any size.
  */
-import { createHash } from 'node:crypto';
-import { FsError, isAccessDenied } from '../errors.js';
+import { FsError } from '../errors.js';
 import type { StreamedBody, WriteReply } from '../object-store.js';
+import { mayPutWhole, withMd5 } from '../streamed-body.js';
 import { isStored } from './extent-map.js';
 import type { FileContent } from './file-content.js';
 import {
@@ -34,7 +34,7 @@ export async function storeContent(
   try {
     return { ...(await storeParts(services, target, parts, signals)), bytes: undefined };
   } catch (error) {
-    if (!isAccessDenied(error) || content.size > limits.maxPartSize) throw error;
+    if (!mayPutWhole(error, content.size, limits)) throw error;
     return { ...(await putStreamed(services, target, signals)), bytes: undefined };
   }
 }
@@ -91,10 +91,9 @@ async function streamedBody(content: FileContent, signal: AbortSignal): Promise<
       yield* await content.read(offset, Math.min(heldBytes, length - offset), undefined, signal);
     }
   }
-  if (content.extents.slice(0, length).some(({ source }) => isStored(source))) return { length, pieces };
-  const hash = createHash('md5');
-  for await (const piece of pieces(signal)) hash.update(piece);
-  return { length, pieces, md5: hash.digest('base64') };
+  const body = { length, pieces };
+  const isLocal = !content.extents.slice(0, length).some(({ source }) => isStored(source));
+  return isLocal ? withMd5(body, signal) : body;
 }
 
 async function storeParts(

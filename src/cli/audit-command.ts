@@ -10,8 +10,8 @@ import {
 } from './bucket-options.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
-import { LineOutput, OutputClosed, printable } from './line-output.js';
-import { untilInterrupted } from './stop-signal.js';
+import { printable } from './line-output.js';
+import { printFromBucket } from './print-from-bucket.js';
 
 export const auditUsage = 'audit <bucket>';
 export const auditDescription =
@@ -38,26 +38,18 @@ export function describeAuditOptions(yargs: Argv): Argv {
 export async function runAudit(parsed: ParsedArguments): Promise<number> {
   const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'), form);
   const isJson = switchOf(parsed, 'json') ?? false;
-  const output = new LineOutput();
-  try {
-    const { withBucket } = await import('./with-bucket.js');
-    return await untilInterrupted((signal) =>
-      withBucket(config, signal, async ({ store }) => {
-        const { prefix, maxConnections } = config;
-        const onFinding = (finding: Finding): Promise<void> =>
-          output.write(isJson ? JSON.stringify(finding) : findingLine(finding));
-        const concurrency = 2 * maxConnections;
-        const summary = await audit({ store, prefix, concurrency, onFinding }, signal);
-        if (summary.objects === 0) requireAnything(config);
-        const lines = isJson ? [JSON.stringify({ summary })] : summaryLines(summary);
-        for (const line of lines) await output.write(line);
-        return summary.notEncrypted + summary.unknownKey + summary.notReadable > 0 ? exitFailure : 0;
-      }),
-    );
-  } catch (error) {
-    if (error instanceof OutputClosed) return exitFailure; // nobody saw the end
-    throw error;
-  }
+  // Whoever stops reading has not seen the end.
+  return await printFromBucket(config, exitFailure, async (store, output, signal) => {
+    const { prefix, maxConnections } = config;
+    const onFinding = (finding: Finding): Promise<void> =>
+      output.write(isJson ? JSON.stringify(finding) : findingLine(finding));
+    const concurrency = 2 * maxConnections;
+    const summary = await audit({ store, prefix, concurrency, onFinding }, signal);
+    if (summary.objects === 0) requireAnything(config);
+    const lines = isJson ? [JSON.stringify({ summary })] : summaryLines(summary);
+    for (const line of lines) await output.write(line);
+    return summary.notEncrypted + summary.unknownKey + summary.notReadable > 0 ? exitFailure : 0;
+  });
 }
 
 function findingLine({ key, problem, message }: Finding): string {

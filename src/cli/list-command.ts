@@ -16,8 +16,8 @@ import {
 } from './bucket-options.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
-import { LineOutput, OutputClosed, printable } from './line-output.js';
-import { untilInterrupted } from './stop-signal.js';
+import { printable } from './line-output.js';
+import { printFromBucket } from './print-from-bucket.js';
 import { complain } from './terminal.js';
 
 export const listUsage = 'ls <bucket>';
@@ -62,36 +62,27 @@ export async function runList(parsed: ParsedArguments): Promise<number> {
   const isJson = switchOf(parsed, 'json') ?? false;
   const isLong = isJson || (switchOf(parsed, 'long') ?? false);
   const isRecursive = switchOf(parsed, 'recursive') ?? false;
-  const output = new LineOutput();
-  try {
-    const { withBucket } = await import('./with-bucket.js');
-    return await untilInterrupted((signal) =>
-      withBucket(config, signal, async ({ store }) => {
-        let exitCode = 0;
-        let isEmpty = true;
-        const entries = listEntries(store, config.prefix, { isRecursive }, signal);
-        const rows = mapInOrder(entries, isLong ? 2 * config.maxConnections : 1, (entry) =>
-          describeEntry(store, entry, isLong, signal),
-        );
-        for await (const row of rows) {
-          if (row.kind === 'gone') continue;
-          isEmpty = false;
-          if (row.kind === 'failed') {
-            exitCode = exitFailure;
-            complain(row.message);
-            continue;
-          }
-          const name = nameBelow(config, row.key);
-          await output.write(isJson ? jsonLine(row) : textLine(row, name));
-        }
-        if (isEmpty) requireAnything(config);
-        return exitCode;
-      }),
+  return await printFromBucket(config, 0, async (store, output, signal) => {
+    let exitCode = 0;
+    let isEmpty = true;
+    const entries = listEntries(store, config.prefix, { isRecursive }, signal);
+    const rows = mapInOrder(entries, isLong ? 2 * config.maxConnections : 1, (entry) =>
+      describeEntry(store, entry, isLong, signal),
     );
-  } catch (error) {
-    if (error instanceof OutputClosed) return 0;
-    throw error;
-  }
+    for await (const row of rows) {
+      if (row.kind === 'gone') continue;
+      isEmpty = false;
+      if (row.kind === 'failed') {
+        exitCode = exitFailure;
+        complain(row.message);
+        continue;
+      }
+      const name = nameBelow(config, row.key);
+      await output.write(isJson ? jsonLine(row) : textLine(row, name));
+    }
+    if (isEmpty) requireAnything(config);
+    return exitCode;
+  });
 }
 
 type Row =

@@ -15,6 +15,7 @@ import type {
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
+import { mayPutWhole } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
 import { copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, type NewObjectFields } from './encryption-fields.js';
@@ -228,7 +229,7 @@ export class ObjectCopier {
     try {
       uploadId = await this.#store.createUpload(targetKey, job.headers, signal);
     } catch (error) {
-      if (!isAccessDenied(error) || source.size > this.#store.limits.maxPartSize) throw error;
+      if (!mayPutWhole(error, source.size, this.#store.limits)) throw error;
       return this.#moveWhole(job, signal);
     }
     const failed = new AbortController();

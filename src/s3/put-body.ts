@@ -1,7 +1,7 @@
 /** Bodies of PUTs, whether they are in memory or put together while they are sent. */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { PutBody, StreamedBody } from '../object-store.js';
+import { withMd5 } from '../streamed-body.js';
 import { type FailedCall, toStoreError } from './error-codes.js';
 import { md5Of, requestBody, type RequestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
@@ -17,10 +17,8 @@ export function lengthOfBody(body: PutBody): number {
 /** In hex. */
 export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<string> {
   if (!isStreamed(body)) return md5Of(body).toString('hex');
-  if (body.md5 !== undefined) return Buffer.from(body.md5, 'base64').toString('hex');
-  const hash = createHash('md5');
-  for await (const piece of body.pieces(signal)) hash.update(piece);
-  return hash.digest('hex');
+  const md5 = body.md5 ?? (await withMd5(body, signal)).md5;
+  return Buffer.from(md5, 'base64').toString('hex');
 }
 
 export type StreamedRequestBody = Omit<RequestBody, 'ContentMD5'> & Partial<RequestBody>;

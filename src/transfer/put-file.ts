@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readlink, type FileHandle } from 'node:fs/promises';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
-import { isAccessDenied, StoreError } from '../errors.js';
+import { StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectStore, UploadedPart } from '../object-store.js';
+import { mayPutWhole, withMd5 } from '../streamed-body.js';
 import { typeDirectory, typeRegular, typeSymlink } from '../vfs/modes.js';
 import { concernsAll, findEncryptionState } from './encryption-state.js';
 import { headersOfStats, looksThere } from './file-headers.js';
@@ -123,7 +124,7 @@ async function putInParts(
   try {
     upload = await beginUpload(tools, source, signal);
   } catch (error) {
-    if (!isAccessDenied(error) || Number(source.stats.size) > store.limits.maxPartSize) throw error;
+    if (!mayPutWhole(error, Number(source.stats.size), store.limits)) throw error;
     await putStreamed(tools, source, ranges, signal);
     return;
   }
@@ -176,10 +177,8 @@ async function putStreamed(
     for (const range of ranges) yield await readRange(source, range);
   }
   await limiter.run(preferredPartBytes, signal, `put ${key}`, async () => {
-    const hash = createHash('md5');
-    for await (const piece of pieces()) hash.update(piece);
+    const body = await withMd5({ length: Number(stats.size), pieces }, signal);
     await requireUnchanged(source);
-    const body = { length: Number(stats.size), md5: hash.digest('base64'), pieces };
     await store.put(key, body, headers, {}, signal);
     onBytes(body.length);
   });

@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
-import { isAccessDenied, StoreError } from '../errors.js';
+import { StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore, UploadedPart } from '../object-store.js';
+import { mayPutWhole } from '../streamed-body.js';
 import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
 
 /** For freeing the parts of an upload that failed, whoever aborted it. */
@@ -72,7 +73,7 @@ async function rewriteInParts(
   try {
     uploadId = await store.createUpload(key, headersOf(info), signal);
   } catch (error) {
-    if (!isAccessDenied(error) || info.size > store.limits.maxPartSize) throw error;
+    if (!mayPutWhole(error, info.size, store.limits)) throw error;
     return await rewriteStreamed(tools, info, ranges, signal);
   }
   const failed = new AbortController();
