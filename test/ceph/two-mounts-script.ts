@@ -124,6 +124,12 @@ def store_by_boto3(file, version, data, is_removal):
     if is_removal: s3.delete_object(Bucket=bucket, Key='folder/' + file.name)
     else: s3.put_object(Bucket=bucket, Key='folder/' + file.name, Body=data, **key)
 
+def stale_at_open(file, mount, least):
+    # Linux looks the name up again once; then the file must have been replaced a second time, and a change by a mount can
+    # be two versions of the object: the content, and the times set thereafter.
+    if file.begun == least: problem('ESTALE at the opening of %s by %d: it was version %d all the time' % (file.name, mount, least))
+    count('ESTALE at open')
+
 class Held:
     def __init__(self, source, file, mount):
         self.least, self.opened = file.done, time.monotonic()
@@ -164,11 +170,8 @@ def read(source):
                     problem('%s is absent by %d after version %d was stored' % (file.name, mount, file.done))
                 count('absent')
             except OSError as error:
-                # Linux looks the name up again once; then the file must have been replaced a second time, and a
-                # change by a mount can be two versions of the object: the content, and the times set thereafter.
-                if error.errno != errno.ESTALE or file.begun == least:
-                    problem('opening %s by %d: %r, versions %d to %d' % (file.name, mount, error, least, file.begun))
-                count('ESTALE at open')
+                if error.errno != errno.ESTALE: problem('opening %s by %d: %r' % (file.name, mount, error))
+                else: stale_at_open(file, mount, least)
         elif source.random() < 0.1: read_mapping(file, mount)
         elif file.held[mount]: advance(source, file, mount, source.choice(file.held[mount]), source.random() < 0.5)
     finally: file.beside[mount].release()
@@ -206,6 +209,7 @@ def read_mapping(file, mount):
         count('mappings')
     elif code == -7: count('mappings that failed')  # SIGBUS is what ESTALE is for mappings
     elif 'FileNotFoundError' in err: count('absent')
+    elif '[Errno %d]' % errno.ESTALE in err and path in err: stale_at_open(file, mount, least)  # only open names it
     else: problem('mapping %s by %d: %d %s' % (file.name, mount, code, err[-300:]))
 
 def changer(source):
