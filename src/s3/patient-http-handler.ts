@@ -22,16 +22,14 @@ export interface PatientHttpHandlerOptions {
 
 export class PatientHttpHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
+  /** For requests that do not go through the SDK. */
+  readonly options: PatientHttpHandlerOptions;
   readonly #ordinary: NodeHttpHandler;
   readonly #patient: NodeHttpHandler;
 
-  constructor({
-    httpAgent,
-    httpsAgent,
-    connectTimeoutMs,
-    idleTimeoutMs,
-    workTimeoutMs,
-  }: PatientHttpHandlerOptions) {
+  constructor(options: PatientHttpHandlerOptions) {
+    this.options = options;
+    const { httpAgent, httpsAgent, connectTimeoutMs, idleTimeoutMs, workTimeoutMs } = options;
     const shared = { httpAgent, httpsAgent, connectionTimeout: connectTimeoutMs, logger: silent };
     this.#ordinary = new NodeHttpHandler({ ...shared, socketTimeout: idleTimeoutMs });
     this.#patient = new NodeHttpHandler({ ...shared, socketTimeout: workTimeoutMs });

@@ -129,17 +129,23 @@ export function makeClient(
   options: {
     readonly idleTimeoutMs?: number;
     readonly workTimeoutMs?: number;
+    readonly connectTimeoutMs?: number;
     readonly httpsAgent?: https.Agent;
+    readonly sessionToken?: string;
   } = {},
 ): S3Client {
   const client = makeS3Client({
     endpoint,
     region: 'us-east-1',
-    credentials: { accessKeyId: 'TESTACCESSKEY', secretAccessKey: 'test-secret' },
+    credentials: {
+      accessKeyId: 'TESTACCESSKEY',
+      secretAccessKey: 'test-secret',
+      ...(options.sessionToken !== undefined && { sessionToken: options.sessionToken }),
+    },
     requestHandler: new PatientHttpHandler({
       httpAgent: new http.Agent({ keepAlive: true }),
       httpsAgent: options.httpsAgent ?? new https.Agent({ keepAlive: true }),
-      connectTimeoutMs: 10_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       idleTimeoutMs: options.idleTimeoutMs ?? 20_000,
       workTimeoutMs: options.workTimeoutMs ?? 20_000,
     }),
