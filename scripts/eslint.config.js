@@ -13,7 +13,7 @@ const packageOwners = [
   { owners: ['native', 'fuse'], packages: ['koffi'] },
   { owners: ['fuse'], packages: ['fuse-native'] },
   { owners: ['cache'], packages: ['lru-cache'] },
-  { owners: ['s3'], packages: ['@aws-sdk/*', '@smithy/*'] },
+  { owners: ['s3'], packages: ['@aws-sdk/*', '@smithy/*', 'http-parser-js'] },
   { owners: ['gateway'], packages: ['koa', '@peculiar/x509', 'reflect-metadata', 'fast-xml-parser'] },
   { owners: ['cli'], packages: ['yargs', 'yargs/*', '@clack/prompts'] },
   { owners: ['cli', 'setup'], packages: ['smol-toml'] },

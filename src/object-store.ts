@@ -50,6 +50,8 @@ export interface GetRequest {
   readonly range?: { readonly offset: number; readonly length: number };
   /** Fails with `PreconditionFailed` unless the object still has this ETag. */
   readonly ifMatch?: string;
+  /** The store may give the bytes in pieces of this many, see `GetReply`. */
+  readonly pieceBytes?: number;
 }
 
 export interface GetReply {
@@ -57,6 +59,11 @@ export interface GetReply {
   readonly info: ObjectInfo;
   /** The bytes asked for, decrypted by the server. Owned by the caller. */
   readonly bytes: Uint8Array;
+  /**
+   * Where pieces were asked for, possibly all the bytes in this form, and then `bytes` is empty: each of `pieceBytes`, the last
+   * one shorter, in memory of its own that can be kept for long without the others.
+   */
+  readonly pieces?: readonly Uint8Array[];
 }
 
 /** What is stored with an object beside its bytes. */

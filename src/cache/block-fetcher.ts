@@ -152,16 +152,17 @@ export class BlockFetcher {
     const range = bytesOfBlocks(blocks, version.size, this.#blockBytes);
     const isWhole = range.length === version.size;
     try {
-      const request = { ifMatch: version.etag, ...(!isWhole && { range }) };
-      const { bytes } = await this.#store.get(version.key, request, controller.signal);
-      this.#memory.countFetched(bytes.length);
-      if (bytes.length !== range.length) {
+      const request = { ifMatch: version.etag, ...(!isWhole && { range }), pieceBytes: this.#blockBytes };
+      const reply = await this.#store.get(version.key, request, controller.signal);
+      const pieces = reply.pieces ?? splitBlocks(reply.bytes, this.#blockBytes);
+      const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+      this.#memory.countFetched(length);
+      if (length !== range.length) {
         throw new StoreError(
           'CorruptReply',
-          `get ${version.key}: ${bytes.length} bytes instead of ${range.length} at ${range.offset}`,
+          `get ${version.key}: ${length} bytes instead of ${range.length} at ${range.offset}`,
         );
       }
-      const pieces = splitBlocks(bytes, this.#blockBytes);
       this.#forget(fetch);
       if (fetch.isToBeCached && !controller.signal.aborted) {
         for (const [position, piece] of pieces.entries()) {

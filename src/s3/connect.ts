@@ -12,6 +12,7 @@ import type { Log } from '../log.js';
 import { type AwsSettings, readAwsSettings } from './aws-settings.js';
 import { loadCertificateAuthorities } from './certificate-authorities.js';
 import { parseEndpoint } from './endpoint.js';
+import { idleSocketTimeoutMs } from './connection-pool.js';
 import { PatientHttpHandler } from './patient-http-handler.js';
 import { QuickAckAgent } from './quick-ack-agent.js';
 import { makeS3Client } from './s3-client.js';
@@ -48,8 +49,6 @@ export interface S3Connection {
   close(): void;
 }
 
-/** Servers close connections that were idle for a minute or so (Ceph: 65 s); being first avoids a lost request. */
-const idleSocketTimeoutMs = 30_000;
 /** While the server copies or puts together: 5 GiB, the largest part, take Ceph about 35 s. */
 const workTimeoutMs = 120_000;
 /** For the metadata service of cloud machines, the last place where credentials are looked for. */

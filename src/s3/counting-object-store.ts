@@ -42,7 +42,8 @@ export class CountingObjectStore implements ObjectStore {
 
   async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
     const reply = await this.#counters.count('get', () => this.#store.get(key, request, signal));
-    this.#counters.countReceived(reply.bytes.length);
+    const parts = reply.pieces ?? [reply.bytes];
+    this.#counters.countReceived(parts.reduce((sum, { length }) => sum + length, 0));
     return reply;
   }
 

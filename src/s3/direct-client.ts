@@ -4,7 +4,6 @@
  * of small files is thousands of them. Commands with fields that are not known here, and all others, go through the SDK.
  */
 import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import {
   GetObjectCommand,
@@ -14,7 +13,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { abortSignalField } from './abortable-client.js';
-import { type DirectRequest, sendDirectRequest } from './direct-request.js';
+import { ConnectionPool } from './connection-pool.js';
+import type { DirectReply, DirectRequest } from './direct-connection.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
 import { emptySha256, RequestSigner } from './signature-v4.js';
 
@@ -27,10 +27,12 @@ export interface DirectClientOptions {
 /** Makes `client.send` do so. The bucket is addressed by the path. */
 export function sendDirectly(client: S3Client, { endpoint, region, http }: DirectClientOptions): void {
   const signer = new RequestSigner(region);
+  const pool = new ConnectionPool(endpoint, http);
   const sendBySdk = client.send.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  const destroySdk = client.destroy.bind(client);
   let clockOffsetMs = 0;
 
-  async function send({ method, path, query, headers, body }: Prepared, signal: AbortSignal | undefined) {
+  async function send({ method, path, query, headers, body, pieceBytes, signal }: Prepared) {
     const timeMs = Date.now() + clockOffsetMs;
     const unsigned = {
       method,
@@ -41,16 +43,15 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
     };
     const request: DirectRequest = {
       method,
-      endpoint,
       path: query === '' ? path : `${path}?${query}`,
       headers: signer.sign(unsigned, await client.config.credentials(), timeMs),
       body,
+      pieceBytes,
     };
-    const reply = await sendDirectRequest(request, http, signal);
-    const status = reply.statusCode ?? 0;
-    if (status >= 200 && status < 300) return outputOf(reply, method);
-    const refusal = await readRefusal(reply);
-    const serverTimeMs = Date.parse(reply.headers.date ?? '');
+    const reply = await pool.send(request, signal);
+    if (reply.status >= 200 && reply.status < 300) return outputOf(reply);
+    const refusal = refusalOf(reply);
+    const serverTimeMs = Date.parse(reply.headers['date'] ?? '');
     if (refusal.name === 'RequestTimeTooSkewed' && !Number.isNaN(serverTimeMs)) {
       clockOffsetMs = serverTimeMs - Date.now();
     }
@@ -59,9 +60,16 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
 
   client.send = ((command: unknown, ...others: unknown[]) => {
     const prepared = others.length === 0 ? prepare(command, endpoint) : undefined;
-    return prepared ? send(prepared, prepared.signal) : sendBySdk(command, ...others);
+    return prepared ? send(prepared) : sendBySdk(command, ...others);
   }) as typeof client.send;
+  client.destroy = () => {
+    pool.close();
+    destroySdk();
+  };
 }
+
+/** The field of a GetObjectCommand's input with the `pieceBytes` of what it receives. The SDK looks at named fields only. */
+export const pieceBytesField = Symbol('pieceBytes');
 
 interface Prepared {
   readonly method: DirectRequest['method'];
@@ -69,6 +77,7 @@ interface Prepared {
   readonly query: string;
   readonly headers: Record<string, string>;
   readonly body: Buffer | Readable | undefined;
+  readonly pieceBytes: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -117,6 +126,7 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
     headers[`${metadataPrefix}${name.toLowerCase()}`] = value;
   }
   const signal = command.input[abortSignalField];
+  const pieceBytes = command.input[pieceBytesField];
   return {
     method,
     path: `${endpoint.pathname.replace(/\/$/, '')}/${encode(Bucket)}/${Key.split('/').map(encode).join('/')}`,
@@ -124,6 +134,7 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
       UploadId === undefined ? '' : `partNumber=${Number(PartNumber)}&uploadId=${encode(UploadId as string)}`,
     headers,
     body: isBody(Body) ? Body : undefined,
+    pieceBytes: typeof pieceBytes === 'number' ? pieceBytes : undefined,
     signal: signal instanceof AbortSignal ? signal : undefined,
   };
 }
@@ -155,50 +166,30 @@ function hashOf(body: Buffer | Readable | undefined, { protocol }: URL): string 
   return createHash('sha256').update(body).digest('hex');
 }
 
-/** The fields of the SDK's outputs that this project reads. */
-function outputOf(reply: IncomingMessage, method: DirectRequest['method']) {
-  const { headers } = reply;
+/** The fields of the SDK's outputs that this project reads; a body is all there, as a `ReceivedBody`. */
+function outputOf({ status, headers, body }: DirectReply) {
   const metadata: Record<string, string> = {};
   for (const name in headers) {
-    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = String(headers[name]);
+    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = headers[name] ?? '';
   }
   const length = headers['content-length'];
   const lastModified = headers['last-modified'];
-  // Of the other replies, the body says nothing; unread it would keep the connection busy.
-  if (method !== 'GET') reply.resume();
   return {
-    $metadata: metadataOf(reply),
-    ETag: headers.etag,
+    $metadata: { httpStatusCode: status, requestId: headers['x-amz-request-id'] },
+    ETag: headers['etag'],
     LastModified: lastModified === undefined ? undefined : new Date(lastModified),
     ContentLength: length === undefined ? undefined : Number(length),
     ContentRange: headers['content-range'],
     ContentType: headers['content-type'],
     SSECustomerAlgorithm: headers['x-amz-server-side-encryption-customer-algorithm'],
     Metadata: metadata,
-    ...(method === 'GET' && { Body: reply }),
+    Body: body,
   };
 }
 
-function metadataOf(reply: IncomingMessage) {
-  const requestId = reply.headers['x-amz-request-id'];
-  return {
-    httpStatusCode: reply.statusCode ?? 0,
-    requestId: typeof requestId === 'string' ? requestId : undefined,
-  };
-}
-
-/** Documents of errors are a few hundred bytes. */
-const maxRefusalBytes = 64 * 1024;
-
-/** As the SDK throws them: named after the `Code` of the XML, which has no markup in it. Replies to HEAD have none. */
-async function readRefusal(reply: IncomingMessage): Promise<Error> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of reply as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxRefusalBytes) break;
-    chunks.push(chunk);
-  }
-  const [, code = 'Unknown'] = /<Code>([^<]*)<\/Code>/.exec(Buffer.concat(chunks).toString('utf8')) ?? [];
-  return Object.assign(new Error(code), { name: code, $metadata: metadataOf(reply) });
+/** As the SDK throws it: named after the `Code` of the XML, which has no markup in it. Replies to HEAD have none. */
+function refusalOf({ status, headers, body }: DirectReply): Error {
+  const [, code = 'Unknown'] = /<Code>([^<]*)<\/Code>/.exec(body.toString()) ?? [];
+  const $metadata = { httpStatusCode: status, requestId: headers['x-amz-request-id'] };
+  return Object.assign(new Error(code), { name: code, $metadata });
 }

@@ -4,6 +4,7 @@
 import { Readable } from 'node:stream';
 import {
   GetObjectCommand,
+  type GetObjectCommandInput,
   type GetObjectCommandOutput,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
@@ -14,11 +15,13 @@ import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { GetReply, GetRequest, ListPage, ListRequest, ObjectInfo } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
+import { pieceBytesField } from './direct-client.js';
 import { encryptionFields } from './encryption-fields.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
+import { ReceivedBody } from './received-body.js';
 import { readExactly } from './reply-body.js';
 
 /** What to do with objects that are stored without SSE-C. */
@@ -119,7 +122,7 @@ export class ObjectReader {
 
   async #sendGet(
     key: string,
-    { range, ifMatch }: GetRequest,
+    { range, ifMatch, pieceBytes }: GetRequest,
     customerKey: Guess,
     signal: AbortSignal,
   ): Promise<GetReply> {
@@ -131,12 +134,18 @@ export class ObjectReader {
           ...fieldsOf(customerKey),
           ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
           ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
-        }),
+          [pieceBytesField]: pieceBytes,
+        } as GetObjectCommandInput),
       );
       try {
         const info = parseInfo('get', key, output, sizeOf(key, output, range), customerKey);
         this.checkReadable('get', info);
-        return { info, bytes: await readExactly(output.Body, output.ContentLength ?? 0, `get ${key}`) };
+        const length = output.ContentLength ?? 0;
+        const body: unknown = output.Body;
+        if (pieceBytes !== undefined && body instanceof ReceivedBody && body.length === length) {
+          return { info, bytes: new Uint8Array(0), pieces: body.pieces };
+        }
+        return { info, bytes: await readExactly(body, length, `get ${key}`) };
       } catch (error) {
         discardBody(output);
         throw error;

@@ -30,11 +30,12 @@ export class QuickAckAgent extends https.Agent {
    */
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     super.reuseSocket(socket, request);
-    if (this.#isAvailable) request.once('finish', () => this.#acknowledgeAtOnce(socket));
+    request.once('finish', () => this.acknowledgeAtOnce(socket));
   }
 
-  #acknowledgeAtOnce(socket: Duplex): void {
-    if (socket.destroyed) return;
+  /** For sockets that are not the agent's, too. */
+  acknowledgeAtOnce(socket: Duplex): void {
+    if (!this.#isAvailable || socket.destroyed) return;
     const fd = descriptorOf(socket);
     if (fd === undefined) {
       this.#isAvailable = false;

@@ -1,12 +1,17 @@
 /** Collects the body of a reply into exactly the bytes that its headers promised. */
 import { Readable } from 'node:stream';
 import { StoreError } from '../errors.js';
+import { ReceivedBody } from './received-body.js';
 
 /**
  * Rejects with `CorruptReply` unless the stream gives `length` bytes and ends; with its error if it is destroyed with
  * one. The bytes are not shared with any pool.
  */
 export async function readExactly(body: unknown, length: number, subject: string): Promise<Uint8Array> {
+  if (body instanceof ReceivedBody) {
+    if (body.length === length && body.pieces.length <= 1) return body.pieces[0] ?? new Uint8Array(0);
+    throw new StoreError('CorruptReply', `${subject}: the reply has ${body.length} of ${length} bytes`);
+  }
   if (!(body instanceof Readable)) {
     if (length === 0) return new Uint8Array(0);
     throw new StoreError('CorruptReply', `${subject}: the reply has no body`);

@@ -54,7 +54,7 @@ commandTest('help shows every option with its unit, default and examples', async
     '--key-file',
     '--cache-size',
     'SIZE: ',
-    '[default: 256MiB]',
+    '[default: 128MiB]',
     'DURATION: ',
     '[default: 30s]',
     'OCTAL: ',

@@ -127,6 +127,22 @@ export function objectStoreSuite(
     }
   });
 
+  define('pieces that were asked for, where they come, are all the bytes', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    const content = randomBytes(10_000);
+    await store.put(key, [content], noHeaders, anyState, never);
+    for (const range of [undefined, { offset: 1, length: 1_000 }, { offset: 500, length: 9_500 }]) {
+      const request = { ...(range && { range }), pieceBytes: 1_000 };
+      const { bytes, pieces } = await store.get(key, request, never);
+      const { offset, length } = range ?? { offset: 0, length: 10_000 };
+      t.deepEqual(Buffer.concat(pieces ?? [bytes]), content.subarray(offset, offset + length));
+      if (!pieces) continue;
+      t.is(bytes.length, 0);
+      t.true(pieces.slice(0, -1).every((piece) => piece.length === 1_000));
+      t.true(pieces.every((piece) => piece.buffer.byteLength === piece.length));
+    }
+  });
+
   define('a range that starts past the end is RangeNotSatisfiable', async (t, store, prefix) => {
     await store.put(`${prefix}file`, [randomBytes(10)], noHeaders, anyState, never);
     await store.put(`${prefix}empty`, [], noHeaders, anyState, never);

@@ -103,14 +103,13 @@ test('a server that takes no connection is given up', async (t) => {
   t.is(toStoreError(error, { operation: 'head', key: 'k' }, undefined).code, 'Timeout');
 });
 
-test('a reply whose body stands still is given up, and says so to who reads it', async (t) => {
+test('a reply whose body stands still is given up', async (t) => {
   const { endpoint } = await startFakeServer(t, (_, response) => {
     response.writeHead(200, { ...objectHeaders('e'), 'content-length': '10' });
     response.write('half');
   });
-  const { Body } = await makeClient(t, endpoint, { idleTimeoutMs: 100 }).send(new GetObjectCommand(place));
-  const error = await t.throwsAsync((Body as Readable).toArray());
-  t.is(error.name, 'TimeoutError');
+  const client = makeClient(t, endpoint, { idleTimeoutMs: 100 });
+  await t.throwsAsync(client.send(new GetObjectCommand(place)), { name: 'TimeoutError' });
 });
 
 test('a body that fails fails the request', async (t) => {

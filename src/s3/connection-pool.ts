@@ -1,0 +1,77 @@
+/** Connections to one server, kept open between requests. How many requests there are at once is left to the callers. */
+import net from 'node:net';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import {
+  type ConnectionOptions,
+  DirectConnection,
+  type DirectReply,
+  type DirectRequest,
+} from './direct-connection.js';
+import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
+import { QuickAckAgent } from './quick-ack-agent.js';
+
+/** Servers close connections that were idle for a minute or so (Ceph: 65 s); being first avoids a lost request. */
+export const idleSocketTimeoutMs = 30_000;
+
+export class ConnectionPool {
+  readonly #options: ConnectionOptions;
+  readonly #open = new Set<DirectConnection>();
+  /** The most recently used last, and used first: the others may close. */
+  readonly #idle: DirectConnection[] = [];
+
+  /** The agents say what TLS needs to know. */
+  constructor(endpoint: URL, { httpsAgent, connectTimeoutMs, idleTimeoutMs }: PatientHttpHandlerOptions) {
+    const isSecure = endpoint.protocol === 'https:';
+    const host = endpoint.hostname.replace(/^\[(.*)\]$/, '$1');
+    const { ca, secureContext } = httpsAgent.options;
+    const secure: TlsOptions = { ...(ca !== undefined && { ca }), ...(secureContext && { secureContext }) };
+    this.#options = {
+      isSecure,
+      connect: {
+        ...secure,
+        host,
+        ...(net.isIP(host) === 0 && { servername: host }),
+        port: Number(endpoint.port || (isSecure ? 443 : 80)),
+        ALPNProtocols: ['http/1.1'],
+      },
+      connectTimeoutMs,
+      idleTimeoutMs,
+      acknowledgeAtOnce: (socket: net.Socket) => {
+        if (isSecure && httpsAgent instanceof QuickAckAgent) httpsAgent.acknowledgeAtOnce(socket);
+      },
+    };
+  }
+
+  async send(request: DirectRequest, signal: AbortSignal | undefined): Promise<DirectReply> {
+    signal?.throwIfAborted();
+    const connection = this.#takeIdle() ?? this.#connect();
+    const reply = await connection.send(request, signal);
+    if (connection.isUsable) {
+      connection.rest(idleSocketTimeoutMs);
+      this.#idle.push(connection);
+    }
+    return reply;
+  }
+
+  /** Requests under way fail. */
+  close(): void {
+    for (const connection of this.#open) connection.close();
+  }
+
+  #takeIdle(): DirectConnection | undefined {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (!connection || connection.isUsable) return connection;
+    }
+  }
+
+  #connect(): DirectConnection {
+    const connection = new DirectConnection(this.#options, () => {
+      this.#open.delete(connection);
+      const at = this.#idle.indexOf(connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+    });
+    this.#open.add(connection);
+    return connection;
+  }
+}
