@@ -9,6 +9,7 @@ import { mountDevice, unmount } from './fusermount.js';
 import { loadLibc } from './libc.js';
 import { findMount } from './mount-table.js';
 import { resolveMountpoint, unmountOurs, withStartTimeout } from './own-mount.js';
+import { raiseReadAhead } from './read-ahead.js';
 import { Session } from './session.js';
 import { Watchdog } from './watchdog.js';
 
@@ -39,6 +40,7 @@ export class KernelDriver implements Driver {
       ended.catch((cause: unknown) => log.error({ err: cause }, 'stopping the file system failed'));
       throw error;
     }
+    if (mount !== undefined) await raiseReadAhead(mount, log);
     log.info({ mountpoint, source: options.source }, 'mounted');
     return { ended, unmount: (how) => unmountOurs(mountpoint, mount, how) };
   }
