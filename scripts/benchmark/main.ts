@@ -7,15 +7,27 @@ import path from 'node:path';
 import { connectToBucket } from './bucket.js';
 import { makeCustomerKey } from './customer-key-files.js';
 import { describeEnvironment, readLoad } from './environment.js';
+import type { Job } from './job.js';
+import { growthJobs } from './jobs/growth-jobs.js';
 import { makeJobs, shapedJobNames } from './jobs.js';
-import type { Setting, SettingResults } from './measurements.js';
+import { describeSetting, type Setting } from './measurements.js';
 import { OptionError, parseOptions, type BenchOptions } from './options.js';
 import { writeReport, type Report } from './report.js';
 import { emptyResults, runSetting } from './run-setting.js';
 import { startServer } from './server.js';
+import { makeShapedNetwork, serverAddress, type ShapedNetwork } from './shaped-network.js';
 import { sizesOf } from './sizes.js';
-import { makeSourceFiles, putSharedObjects } from './source-files.js';
+import { makeSourceFiles, putEntries, putSharedObjects } from './source-files.js';
 import type { Work } from './work.js';
+
+class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number) {
+    super('interrupted');
+    this.exitCode = exitCode;
+  }
+}
 
 const [directory = '', ...argv] = process.argv.slice(2);
 process.exitCode = await runBench(directory, argv);
@@ -43,6 +55,9 @@ async function runBench(workDirectory: string, args: readonly string[]): Promise
 }
 
 async function measure(options: BenchOptions, workDirectory: string, signal: AbortSignal): Promise<number> {
+  if (options.delaysMs.length > 0 && process.getuid?.() !== 0) {
+    throw new OptionError('--delay makes a network namespace, which only root may');
+  }
   const sizes = sizesOf[options.scale];
   const report: Report = {
     complete: false,
@@ -52,52 +67,64 @@ async function measure(options: BenchOptions, workDirectory: string, signal: Abo
     settings: [],
     loadAtEnd: [],
   };
-  const settings: Setting[] = options.nodelay.map((nodelay) => ({ nodelay, delayMs: 0 }));
-  const source = path.join(workDirectory, 'source');
+  const preparation = { directory: workDirectory, source: path.join(workDirectory, 'source') };
   const key = await makeCustomerKey(workDirectory);
-  const rgw = path.join(workDirectory, 'rgw');
+  let network: ShapedNetwork | undefined;
   try {
+    if (options.delaysMs.length > 0) network = await makeShapedNetwork(path.basename(workDirectory), signal);
     say('making the files to be copied');
-    await makeSourceFiles(source, sizes, signal);
-    let hasShared = false;
-    for (const setting of settings) {
-      say(`starting Ceph with tcp_nodelay=${setting.nodelay}`);
-      const server = await startServer(rgw, setting, undefined, signal);
+    await makeSourceFiles(preparation.source, sizes, signal);
+    for (const [index, setting] of settingsOf(options).entries()) {
+      say(`starting Ceph: ${describeSetting(setting)}`);
+      const address = network === undefined ? undefined : serverAddress;
+      const server = await startServer(path.join(workDirectory, 'rgw'), setting, address, signal);
       const bucket = await connectToBucket('bench', server, key);
       const { limitSeconds } = options;
-      const work: Work = {
-        ...{ directory: workDirectory, source, key, server, bucket, limitSeconds, signal, say },
-        namespace: undefined,
-      };
-      if (!hasShared) {
-        say('putting the objects to be read');
-        await bucket.create();
-        await putSharedObjects(work);
-        hasShared = true;
-      }
-      const names =
-        setting.delayMs === 0 ? options.jobs : options.jobs.filter((name) => shapedJobNames.includes(name));
-      const jobs = makeJobs(names, sizes);
-      const results: SettingResults = emptyResults({ setting, jobs });
-      report.settings.push(results);
-      await runSetting({ setting, jobs, programs: options.programs, rounds: options.rounds }, results, work);
-      await writeReport(options.output, report);
+      const common = { ...preparation, key, server, bucket, limitSeconds, signal, say };
+      network?.setRoundTrip(setting.delayMs);
+      const namespace = setting.delayMs > 0 ? network?.namespace : undefined;
+      const work: Work = { ...common, namespace };
+      if (index === 0) await putObjects(options, work);
+      // The points of the plots are measured once: they are many.
+      const growth = options.growth && index === 0 ? growthJobs(sizes) : [];
+      await measureSetting(setting, [...jobsIn(setting, options), ...growth], report, work);
     }
     report.complete = true;
   } finally {
+    await network?.end();
     report.loadAtEnd = await readLoad();
     await writeReport(options.output, report, say);
   }
   return 0;
 }
 
-class Interrupted extends Error {
-  readonly exitCode: number;
+function settingsOf({ nodelay, delaysMs }: BenchOptions): Setting[] {
+  return [0, ...delaysMs].flatMap((delayMs) => nodelay.map((each) => ({ nodelay: each, delayMs })));
+}
 
-  constructor(exitCode: number) {
-    super('interrupted');
-    this.exitCode = exitCode;
-  }
+async function putObjects({ growth, scale }: BenchOptions, work: Work): Promise<void> {
+  say('putting the objects to be read');
+  await work.bucket.create();
+  await putSharedObjects(work);
+  for (const count of growth ? sizesOf[scale].growingEntries : []) await putEntries(count, work);
+}
+
+function jobsIn({ delayMs }: Setting, { jobs, scale }: BenchOptions): Job[] {
+  const names = delayMs === 0 ? jobs : jobs.filter((name) => shapedJobNames.includes(name));
+  return makeJobs(names, sizesOf[scale]);
+}
+
+async function measureSetting(
+  setting: Setting,
+  jobs: readonly Job[],
+  report: Report,
+  work: Work,
+): Promise<void> {
+  const results = emptyResults({ setting, jobs });
+  report.settings.push(results);
+  const { programs, rounds } = report.options;
+  await runSetting({ setting, jobs, programs, rounds }, results, work);
+  await writeReport(report.options.output, report);
 }
 
 function say(line: string): void {

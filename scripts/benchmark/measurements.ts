@@ -20,6 +20,17 @@ export interface Measured {
   readonly title: string;
   readonly unit: Unit;
   readonly targets: readonly Target[];
+  /** For rows that are points of a plot. */
+  readonly growth?: GrowthPoint;
+}
+
+export const growthPlots = ['size', 'entries', 'readers'] as const;
+
+export interface GrowthPoint {
+  readonly plot: (typeof growthPlots)[number];
+  readonly curve: string;
+  /** Bytes, entries or readers. */
+  readonly x: number;
 }
 
 /** What one round gave. */

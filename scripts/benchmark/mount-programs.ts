@@ -18,7 +18,7 @@ export const mountOptions: Readonly<Record<MountProgram, string>> = {
   osirisfs: 'default options',
   s3fs: 'default options (no use_cache), use_path_request_style, use_sse=custom',
   rclone:
-    'default options; for jobs that write --vfs-cache-mode writes --vfs-write-back 0s, so that uploads begin at close and not 5 s later',
+    'default options; for jobs that write --vfs-cache-mode writes --vfs-write-back 100ms, so that uploads begin at once and not 5 s later',
 };
 
 /** `directory` is empty and the program's own; the mountpoint is not in it. */
@@ -78,7 +78,7 @@ export async function mountCommand(
         ...['sse_customer_algorithm = AES256', `sse_customer_key = ${key.keystring}`, ''],
       ];
       await writeFile(config, lines.join('\n'), { mode: 0o600 });
-      const writing = ['--vfs-cache-mode', 'writes', '--vfs-write-back', '0s'];
+      const writing = ['--vfs-cache-mode', 'writes', '--vfs-write-back', '100ms'];
       return {
         command: 'rclone',
         args: [

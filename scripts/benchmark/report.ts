@@ -3,10 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Environment } from './environment.js';
 import { describeSetting, type SettingResults } from './measurements.js';
+import { drawGrowthPlots } from './growth-plots.js';
 import { mountOptions } from './mount-programs.js';
 import type { BenchOptions } from './options.js';
 import { canDropCaches } from './program-mount.js';
 import type { Sizes } from './sizes.js';
+import { drawRatios } from './ratio-plot.js';
 import { countTargets, settingTables } from './table.js';
 
 /** results.json. */
@@ -30,9 +32,25 @@ export async function writeReport(
   await writeFile(path.join(directory, 'results.json'), `${JSON.stringify(json, undefined, 2)}\n`);
   const text = describeReport(report);
   await writeFile(path.join(directory, 'results.md'), text);
+  const files = ['results.json', 'results.md'];
+  for (const [name, svg] of Object.entries(drawPlots(report))) {
+    await writeFile(path.join(directory, name), svg);
+    files.push(name);
+  }
   if (say === undefined) return;
   process.stdout.write(text);
-  say(`written to ${directory}: results.json, results.md`);
+  say(`written to ${directory}: ${files.join(', ')}`);
+}
+
+/** By name of the file. Settings with and without delay are not shown in one. */
+function drawPlots({ settings }: Report): Record<string, string> {
+  const plots: Record<string, string> = {};
+  for (const delayMs of new Set(settings.map(({ setting }) => setting.delayMs))) {
+    const svg = drawRatios(settings.filter(({ setting }) => setting.delayMs === delayMs));
+    if (svg !== undefined) plots[delayMs === 0 ? 'ratios.svg' : `ratios-${delayMs}ms.svg`] = svg;
+  }
+  for (const results of settings) Object.assign(plots, drawGrowthPlots(results));
+  return plots;
 }
 
 function describeReport(report: Report): string {

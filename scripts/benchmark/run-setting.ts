@@ -52,8 +52,8 @@ export function emptyResults({ setting, jobs }: Pick<Plan, 'setting' | 'jobs'>):
   return { setting, measured, outcomes: {} };
 }
 
-function withoutCode({ id, title, unit, targets }: Measured): Measured {
-  return { id, title, unit, targets };
+function withoutCode({ id, title, unit, targets, growth }: Measured): Measured {
+  return { id, title, unit, targets, ...(growth === undefined ? {} : { growth }) };
 }
 
 async function runJob(job: Job, mount: ProgramMount, recorder: Recorder, work: Work): Promise<void> {

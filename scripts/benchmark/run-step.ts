@@ -68,7 +68,7 @@ async function runScript(mount: ProgramMount, step: Step, work: Work): Promise<S
   const { stored } = step;
   const { limitSeconds, signal } = work;
   const options = { limitSeconds, signal, cwd: mount.directory, env: scriptEnvironment(mount, work) };
-  const shell = (script: string) => runLimited('bash', ['-euo', 'pipefail', '-c', script], options);
+  const shell = (script: string) => runLimited('bash', ['--norc', '-euo', 'pipefail', '-c', script], options);
   const measureMounted = async (name: string): Promise<TreeSize> => {
     const { stdout } = await shell(`find "$OWN/${name}" -type f -printf '%s\\n'`);
     const sizes = stdout.split('\n').filter((line) => line !== '');

@@ -14,10 +14,13 @@ export interface ServerAccess {
 
 const program = path.join(projectRoot, 'scripts/rgw');
 
-/** Starts it, or starts it anew with other options; its objects stay. */
+/**
+ * Starts it, or starts it anew with other options; its objects stay. `address` is one that it is to listen on beside
+ * loopback, where clients reach it in settings with a delay.
+ */
 export async function startServer(
   directory: string,
-  { nodelay }: Setting,
+  { nodelay, delayMs }: Setting,
   address: string | undefined,
   signal: AbortSignal,
 ): Promise<ServerAccess> {
@@ -32,7 +35,7 @@ export async function startServer(
     return value;
   };
   const endpoint = new URL(variable('AWS_ENDPOINT_URL'));
-  if (address !== undefined) endpoint.hostname = address;
+  if (address !== undefined && delayMs > 0) endpoint.hostname = address;
   return {
     endpoint: endpoint.origin,
     accessKey: variable('AWS_ACCESS_KEY_ID'),

@@ -13,6 +13,9 @@ export interface Sizes {
   /** Files in the tree that git and rsync copy. */
   readonly treeFiles: number;
   readonly fioSeconds: number;
+  /** Of the plots of growth. */
+  readonly growingBytes: readonly number[];
+  readonly growingEntries: readonly number[];
 }
 
 export const smallFileBytes = 16 * 1024;
@@ -26,6 +29,8 @@ export const sizesOf: Readonly<Record<Scale, Sizes>> = {
     manyEntries: 2_000,
     treeFiles: 100,
     fioSeconds: 4,
+    growingBytes: [1, 16, 256, 4_096, 65_536, 1_048_576].map((kibibytes) => kibibytes * 1024),
+    growingEntries: [100, 1_000, 10_000],
   },
   full: {
     bigBytes: 2 ** 30,
@@ -35,5 +40,7 @@ export const sizesOf: Readonly<Record<Scale, Sizes>> = {
     manyEntries: 10_000,
     treeFiles: 1_000,
     fioSeconds: 15,
+    growingBytes: [1, 16, 256, 4_096, 65_536, 1_048_576, 16_777_216].map((kibibytes) => kibibytes * 1024),
+    growingEntries: [100, 1_000, 10_000, 100_000],
   },
 };

@@ -47,7 +47,7 @@ rm -rf tree/.git
 
 export async function makeSourceFiles(directory: string, sizes: Sizes, signal: AbortSignal): Promise<void> {
   await mkdir(directory);
-  await runLimited('bash', ['-euo', 'pipefail', '-c', script], {
+  await runLimited('bash', ['--norc', '-euo', 'pipefail', '-c', script], {
     limitSeconds: 900,
     signal,
     env: {
@@ -67,15 +67,35 @@ export async function makeSourceFiles(directory: string, sizes: Sizes, signal: A
   });
 }
 
-/** What is only read, by `osirisfs put`: with the attributes that s3fs keeps. */
+/** What is only read. */
 export async function putSharedObjects(work: Work): Promise<void> {
   const names = ['big', 'quarter-0', 'quarter-1', 'quarter-2', 'quarter-3', 'few', 'many'];
-  const sources = names.map((name) => path.join(work.source, name));
+  await putShared(
+    names.map((name) => path.join(work.source, name)),
+    work,
+  );
+  // The names are in the bucket now.
+  for (const name of ['few', 'many']) await rm(path.join(work.source, name), { recursive: true });
+}
+
+/** A folder `entries-COUNT` of that many small files. */
+export async function putEntries(count: number, work: Work): Promise<void> {
+  const folder = path.join(work.source, `entries-${count}`);
+  await mkdir(folder);
+  const fill = 'cd "$1" && for ((i = 0; i < $2; i++)); do echo "$i" >"file-$i"; done';
+  const limits = { limitSeconds: 600, signal: work.signal };
+  await runLimited('bash', ['--norc', '-c', fill, 'bash', folder, String(count)], limits);
+  await putShared([folder], work);
+  await rm(folder, { recursive: true });
+}
+
+/** By `osirisfs put`: with the attributes that s3fs keeps. */
+async function putShared(sources: readonly string[], work: Work): Promise<void> {
   const main = path.join(projectRoot, 'dist/src/main.cjs');
   const { server, key, bucket, signal, directory } = work;
   const args = [main, 'put', ...sources, `${bucket.name}/${sharedFolder}/`, '--key-file', key.file];
   await runLimited(process.execPath, args, {
-    limitSeconds: 1800,
+    limitSeconds: 3600,
     signal,
     env: {
       HOME: directory,
@@ -87,6 +107,4 @@ export async function putSharedObjects(work: Work): Promise<void> {
       AWS_SECRET_ACCESS_KEY: server.secretKey,
     },
   });
-  // The names are in the bucket now.
-  for (const name of ['few', 'many']) await rm(path.join(work.source, name), { recursive: true });
 }
