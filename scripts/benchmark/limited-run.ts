@@ -34,7 +34,10 @@ export async function runLimited(
     });
     signal.throwIfAborted();
     if (late.signal.aborted) throw new StepFailure(`> ${limitSeconds} s`);
-    if (finished.code !== 0) throw new StepFailure(`fails: ${describeFailure(finished)}`);
+    if (finished.code !== 0) {
+      const whole = new Error(`${command} said: ${finished.stderr.trim().slice(-2000)}`);
+      throw new StepFailure(`fails: ${describeFailure(finished)}`, { cause: whole });
+    }
     return finished;
   } finally {
     clearTimeout(timer);

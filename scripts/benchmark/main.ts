@@ -11,6 +11,7 @@ import type { Job } from './job.js';
 import { growthJobs } from './jobs/growth-jobs.js';
 import { makeJobs, shapedJobNames } from './jobs.js';
 import { describeSetting, type Setting } from './measurements.js';
+import { StepFailure } from './limited-run.js';
 import { OptionError, parseOptions, type BenchOptions } from './options.js';
 import { writeReport, type Report } from './report.js';
 import { emptyResults, runSetting } from './run-setting.js';
@@ -132,5 +133,6 @@ function say(line: string): void {
 }
 
 function describe(error: unknown): string {
+  if (error instanceof StepFailure && error.cause instanceof Error) return error.cause.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

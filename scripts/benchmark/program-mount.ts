@@ -36,6 +36,10 @@ export class ProgramMount {
     return this.#running?.child.hasEnded() === false ? this.#running.child.pid : undefined;
   }
 
+  get hasEndedByItself(): boolean {
+    return this.#running?.child.hasEnded() === true;
+  }
+
   /** Mounts, having unmounted what was there; drops what the kernel knows in between. Rejects with `StepFailure`. */
   async open(writes: boolean): Promise<void> {
     await this.close();
@@ -48,8 +52,12 @@ export class ProgramMount {
     const child = await start(command, args, { cwd: '/', env: made.env, ownGroup: true });
     this.#running = { child, unmountBy: made.unmountBy };
     await waitUntil(`${this.program} mounts`, mountLimitMs, async () => {
-      if (child.hasEnded()) throw new StepFailure(`fails: does not mount: ${lastLine(child.output())}`);
+      this.#work.signal.throwIfAborted();
+      if (child.hasEnded()) throw new Error(lastLine(child.output()));
       return isMounted(this.directory);
+    }).catch((error: unknown) => {
+      this.#work.signal.throwIfAborted();
+      throw new StepFailure(`fails: does not mount: ${lastLine(String(error))}`, { cause: error });
     });
     // Mounted is not yet served: until then, what is measured first would wait for the program's start.
     await runLimited('stat', ['--', this.directory], {
@@ -79,7 +87,9 @@ export class ProgramMount {
     this.#running = undefined;
     running.child.kill('SIGKILL');
     await this.#detach();
-    await running.child.waitForEnd(10_000);
+    await running.child.waitForEnd(10_000).catch(() => {
+      this.#work.say(`${this.program}, process ${running.child.pid}, does not end although it was killed`);
+    });
     await rmdir(this.directory);
   }
 

@@ -33,7 +33,11 @@ export function drawRatios(settings: readonly SettingResults[]): string | undefi
   const height = top + rows.length * rowHeight + 20;
   const names = settings.map(({ setting }) => `tcp_nodelay=${setting.nodelay}`);
   return frame(width, height, 'How many times as fast as the better of s3fs and rclone osirisfs is', [
-    label('Times as fast as the better of s3fs and rclone (logarithmic); black mark: the target', 16, 22),
+    label(
+      'Times as fast as the program that the target is about: the better of s3fs and rclone, or s3fs. Upright mark: the target',
+      16,
+      22,
+    ),
     legend(names, 16, 46),
     ...axis.ticks.flatMap((tick) => [
       rule(axis.place(tick), top - 6, axis.place(tick), height - 20, tick === 1 ? 'strong' : 'line'),
@@ -76,12 +80,14 @@ function drawRow({ title, bars, target }: Row, y: number, place: (value: number)
     label(title, titleWidth - 12, middle + 4, 'end'),
     ...bars.flatMap(({ series, ratio }, index) => {
       const barTop = y + index * (barHeight + 2);
-      if (ratio === undefined) return [label('no figure', zero + 4, barTop + barHeight - 2)];
+      const value = ratio === undefined ? 'no figure' : `${formatNumber(ratio)} ×`;
+      const text = label(value, width - 16, barTop + barHeight - 2, 'end');
+      if (ratio === undefined) return [text];
       const end = place(ratio);
       const left = Math.min(zero, end);
       return [
         `<rect x="${round(left)}" y="${barTop}" width="${round(Math.max(1, Math.abs(end - zero)))}" height="${barHeight}" fill="${colourOf(series)}"/>`,
-        label(`${formatNumber(ratio)} ×`, Math.max(zero, end) + 6, barTop + barHeight - 2),
+        text,
       ];
     }),
     ...(target === undefined ? [] : [drawTarget(place(target.factor), y, bars.length)]),

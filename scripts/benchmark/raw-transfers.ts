@@ -9,7 +9,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { runLimited } from './limited-run.js';
+import { runLimited, StepFailure } from './limited-run.js';
 import { rawPieceBytes } from './source-files.js';
 import { inNamespace, sharedFolder, type Work } from './work.js';
 
@@ -54,12 +54,13 @@ export async function putRaw(work: Work, bytes: number): Promise<number> {
   await runCurl(work, transfers);
   const upload = { Bucket: bucket.name, Key: object.Key, UploadId };
   const { Parts: parts = [] } = await bucket.client.send(new ListPartsCommand(upload));
-  if (parts.length !== files.length) throw new Error(`${parts.length} of ${files.length} parts are stored`);
+  if (parts.length !== files.length)
+    throw new StepFailure(`fails: ${parts.length} of ${files.length} parts are stored`);
   const MultipartUpload = { Parts: parts.map(({ ETag, PartNumber }) => ({ ETag, PartNumber })) };
   await bucket.client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload }));
   const elapsed = (performance.now() - begunMs) / 1000;
   const stored = (await bucket.list(object.Key)).get(object.Key);
-  if (stored?.size !== bytes) throw new Error(`curl stored ${stored?.size ?? 0} of ${bytes} bytes`);
+  if (stored?.size !== bytes) throw new StepFailure(`fails: stored ${stored?.size ?? 0} of ${bytes} bytes`);
   return bytes / 2 ** 20 / elapsed;
 }
 

@@ -80,8 +80,13 @@ async function runRaw({ raw }: Job, recorder: Recorder, work: Work): Promise<voi
   if (raw === undefined) return;
   const bytes = await rawBytes(work);
   for (const [ids, move] of [[raw.put, putRaw] as const, [raw.get, getRaw] as const]) {
-    const value = await move(work, bytes);
-    for (const id of ids) recorder.add(id, 'curl', { value, contentBytes: bytes });
+    try {
+      const value = await move(work, bytes);
+      for (const id of ids) recorder.add(id, 'curl', { value, contentBytes: bytes });
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      for (const id of ids) recorder.fail(id, 'curl', error.message);
+    }
   }
 }
 

@@ -30,8 +30,12 @@ export async function runStep(mount: ProgramMount, step: Step, work: Work): Prom
     if (step.from === 'cold' || mount.pid === undefined) await mount.open(step.writes);
     return await measureStep(mount, step, work);
   } catch (error) {
+    // Whatever was asked of a process that is gone.
+    const hasEnded = mount.hasEndedByItself;
     await mount.kill();
-    throw error;
+    work.signal.throwIfAborted();
+    if (error instanceof StepFailure || !hasEnded) throw error;
+    throw new StepFailure('fails: the mount has ended', { cause: error });
   }
 }
 

@@ -1,13 +1,27 @@
 /** The results as Markdown. Pure. */
 import { describeSetting, type Outcome, type SettingResults } from './measurements.js';
 import { judge, medianValue, ratioToPeer, type Verdict } from './ratios.js';
-import { formatNumber, median } from './statistics.js';
+import { formatNumber, formatSize, median } from './statistics.js';
 
 const columns = ['osirisfs', 's3fs', 'rclone', 'curl'] as const;
 
 /** Both tables of one setting: speed with targets, and what the serving processes used. */
 export function settingTables(results: SettingResults): string {
-  return `### ${describeSetting(results.setting)}\n\n${speedTable(results)}\n\n${usageTable(results)}\n`;
+  return `### ${describeSetting(results.setting)}\n\n${speedTable(results)}\n\n${usageTable(results)}\n\n${describeHighest(results)}\n`;
+}
+
+/** Of osirisfs, in every job. */
+const mostResidentBytes = 300 * 2 ** 20;
+
+export function describeHighest({ measured, outcomes }: SettingResults): string {
+  let highest = { bytes: 0, title: '' };
+  for (const { id, title } of measured) {
+    const bytes = Math.max(0, ...samplesOf(outcomes[id]?.osirisfs, 'residentBytes'));
+    if (bytes > highest.bytes) highest = { bytes, title };
+  }
+  if (highest.bytes === 0) return '';
+  const word = highest.bytes <= mostResidentBytes ? 'met' : '**missed**';
+  return `Most memory of osirisfs: ${formatSize(highest.bytes)} (${highest.title}); ≤ ${formatSize(mostResidentBytes)}: ${word}`;
 }
 
 export function speedTable({ measured, outcomes }: SettingResults): string {

@@ -2,6 +2,7 @@ import test from 'ava';
 import type { Outcome, SettingResults } from '../../scripts/benchmark/measurements.js';
 import {
   countTargets,
+  describeHighest,
   describeOutcome,
   markdownTable,
   settingTables,
@@ -55,6 +56,14 @@ test('memory is the highest of all rounds', (t) => {
   const samples = [1, 3, 2].map((size) => ({ value: 1, residentBytes: size * 2 ** 20 }));
   const outcomes = { read: { osirisfs: { samples, failures: [] } } };
   t.regex(usageTable({ ...results, outcomes }), /\| read \| 3 \|/);
+});
+
+test('the highest memory of osirisfs in any job is held against its limit', (t) => {
+  t.is(describeHighest(results), 'Most memory of osirisfs: 200 MiB (read); ≤ 300 MiB: met');
+  const samples = [{ value: 1, residentBytes: 301 * 2 ** 20 }];
+  const outcomes = { in: { osirisfs: { samples, failures: [] } } };
+  t.regex(describeHighest({ ...results, outcomes }), /301 MiB \(files in\).*missed/);
+  t.is(describeHighest({ ...results, outcomes: {} }), '');
 });
 
 test('targets are counted that can be judged', (t) => {
