@@ -3,7 +3,7 @@
 # Sourced by them, with $root set to the repository's folder. Each step does nothing if it has been done.
 : "${root:?}"
 
-# set_up demo|test|test-on-gateway: everything, or exits with what the user has to do.
+# set_up demo|test|test-on-gateway|bench: everything, or exits with what the user has to do.
 set_up() {
   need_node
   need_programs "$1"
@@ -59,8 +59,14 @@ need_programs() {
 missing_packages() {
   local missing='' program
   command -v fusermount3 >/dev/null || missing+=' fuse3'
-  if [ "$1" = test ]; then missing+=" $("$root/scripts/rgw" packages)"; fi
-  if [ "$1" != demo ]; then
+  if [ "$1" = test ] || [ "$1" = bench ]; then missing+=" $("$root/scripts/rgw" packages)"; fi
+  if [ "$1" = bench ]; then
+    for program in s3fs rclone fio curl git rsync openssl; do
+      command -v "$program" >/dev/null || missing+=" $program"
+    done
+    command -v tc >/dev/null || missing+=' iproute2'
+    command -v nsenter >/dev/null || missing+=' util-linux'
+  elif [ "$1" != demo ]; then
     # The tests look at the bucket with Python's clients, as other users of it do.
     /usr/bin/python3 -c 'import boto3' 2>/dev/null || missing+=' python3-boto3'
     /usr/bin/python3 -c 'import boto' 2>/dev/null || missing+=' python3-boto'
@@ -73,6 +79,15 @@ missing_packages() {
     command -v vi >/dev/null || missing+=' vim-tiny'
   fi
   echo "${missing# }"
+}
+
+# unmount_below DIR: what was cut short could not unmount. Deleting through a mount would delete in the bucket.
+unmount_below() {
+  local mountpoint
+  awk -v under="$1/" 'index($5, under) == 1 { print $5 }' /proc/self/mountinfo | while read -r mountpoint; do
+    say "unmounting what was left: $mountpoint"
+    fusermount3 -uz "$(printf '%b' "${mountpoint//\\/\\0}")"
+  done
 }
 
 need_fuse_device() {

@@ -15,6 +15,8 @@ export interface ChildOptions {
   /** Who runs it; default: the user of the tests. */
   readonly user?: User | undefined;
   readonly input?: string | Uint8Array;
+  /** A process group of its own: Ctrl-C at the terminal does not reach it, and a kill reaches all that it has started. */
+  readonly ownGroup?: boolean;
 }
 
 export interface Finished {
@@ -48,6 +50,7 @@ export async function start(
     cwd: options.cwd,
     env: { ...process.env, ...options.user?.env, ...options.env },
     stdio: 'pipe',
+    detached: options.ownGroup === true,
     ...(options.user === undefined ? {} : { uid: options.user.uid, gid: options.user.gid }),
   });
   const stdout: Buffer[] = [];
@@ -72,6 +75,10 @@ export async function start(
     });
   });
   await spawned(child);
+  const kill = (signal: NodeJS.Signals): void => {
+    if (options.ownGroup === true) killGroup(child, signal);
+    else child.kill(signal);
+  };
   return {
     pid: child.pid ?? 0,
     output: () => Buffer.concat(both).toString(),
@@ -84,12 +91,22 @@ export async function start(
       ]);
       timer.abort();
       if (outcome !== 'late') return outcome;
-      child.kill('SIGKILL');
+      kill('SIGKILL');
       const words = `${command} ${args.join(' ')}`.slice(0, 300);
       throw new Error(`still running after ${timeoutMs} ms: ${words}\n${Buffer.concat(both).toString()}`);
     },
-    kill: (signal) => void child.kill(signal),
+    kill,
   };
+}
+
+/** The group outlives the program that began it if something else in it does. */
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function spawned(child: ChildProcess): Promise<void> {
