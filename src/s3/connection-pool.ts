@@ -42,8 +42,8 @@ export class ConnectionPool {
     };
   }
 
-  async send(request: DirectRequest, signal: AbortSignal | undefined): Promise<DirectReply> {
-    signal?.throwIfAborted();
+  async send(request: DirectRequest, signal: AbortSignal): Promise<DirectReply> {
+    signal.throwIfAborted();
     const connection = this.#takeIdle() ?? this.#connect();
     const reply = await connection.send(request, signal);
     if (connection.isUsable) {

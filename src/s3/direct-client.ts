@@ -1,7 +1,8 @@
 /**
- * Sends HEAD, GET, PUT and parts of uploads itself, from the SDK's own commands and with its outputs and errors: the SDK's chain
- * of middleware costs two to three times what the request itself does (2.3 of 3.1 ms of CPU per HEAD), and a directory or a tree
- * of small files is thousands of them. Commands with fields that are not known here, and all others, go through the SDK.
+ * Sends HEAD, GET, PUT and parts of uploads itself, from the SDK's own commands and with its errors: the SDK's chain of
+ * middleware costs two to three times what the request itself does (2.3 of 3.1 ms of CPU per HEAD), and a directory or a tree
+ * of small files is thousands of them. Only commands of `BucketClient`, which have an `abortSignalField`: their outputs have the
+ * fields that this folder reads, and bodies of another kind. Those with other fields, and all others, go through the SDK.
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -78,7 +79,7 @@ interface Prepared {
   readonly headers: Record<string, string>;
   readonly body: Buffer | Readable | undefined;
   readonly pieceBytes: number | undefined;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 const methods = new Map<unknown, DirectRequest['method']>([
@@ -108,6 +109,8 @@ const metadataPrefix = 'x-amz-meta-';
 function prepare(command: unknown, endpoint: URL): Prepared | undefined {
   const method = isCommand(command) ? methods.get(command.constructor) : undefined;
   if (method === undefined || !isCommand(command)) return undefined;
+  const signal = command.input[abortSignalField];
+  if (!(signal instanceof AbortSignal)) return undefined;
   const { Bucket, Key, Body, UploadId, PartNumber, Metadata, ...fields } = command.input;
   if (typeof Bucket !== 'string' || typeof Key !== 'string' || Key === '') return undefined;
   if (method === 'PUT' ? fields['ContentLength'] === undefined || !isBody(Body) : Body !== undefined) {
@@ -125,7 +128,6 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
   for (const [name, value] of Object.entries((Metadata ?? {}) as Record<string, string>)) {
     headers[`${metadataPrefix}${name.toLowerCase()}`] = value;
   }
-  const signal = command.input[abortSignalField];
   const pieceBytes = command.input[pieceBytesField];
   return {
     method,
@@ -135,7 +137,7 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
     headers,
     body: isBody(Body) ? Body : undefined,
     pieceBytes: typeof pieceBytes === 'number' ? pieceBytes : undefined,
-    signal: signal instanceof AbortSignal ? signal : undefined,
+    signal,
   };
 }
 

@@ -101,21 +101,21 @@ export class DirectConnection {
    * Resolves with the whole reply, of whatever status. Rejects with an error whose `code` is that of the socket, of OpenSSL or,
    * for what is no HTTP, `HPE_…`; of name `TimeoutError` if nothing moved; with the error of the request's body.
    */
-  async send(request: DirectRequest, signal: AbortSignal | undefined): Promise<DirectReply> {
+  async send(request: DirectRequest, signal: AbortSignal): Promise<DirectReply> {
     const head = headOf(request);
     this.#socket.ref();
     this.#socket.setTimeout(this.#options.idleTimeoutMs);
     const abort = () => this.#fail(Object.assign(new Error('aborted'), { name: 'AbortError' }));
-    signal?.addEventListener('abort', abort, { once: true });
+    signal.addEventListener('abort', abort, { once: true });
     try {
       return await new Promise<DirectReply>((resolve, reject) => {
         const exchange: Exchange = { request, resolve, reject, reply: undefined, isSent: false };
         this.#exchange = exchange;
-        if (signal?.aborted) abort();
+        if (signal.aborted) abort();
         else this.#write(head, exchange);
       });
     } finally {
-      signal?.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', abort);
       if (request.body instanceof Readable) request.body.destroy();
     }
   }

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
 import { QuickAckAgent } from '../../src/s3/quick-ack-agent.js';
-import { makeCertificate, startFakeServer } from './fake-server.js';
+import { makeCertificate, never, startFakeServer } from './fake-server.js';
 
 const get: DirectRequest = {
   method: 'GET',
@@ -64,9 +64,9 @@ const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 test('a connection is used again, by one request at a time', async (t) => {
   const { endpoint, connections } = await startRawServer(t, Array<string>(6).fill(ok));
   const pool = makePool(t, endpoint);
-  for (let count = 0; count < 3; count += 1) t.is((await pool.send(get, undefined)).body.toString(), 'ok');
+  for (let count = 0; count < 3; count += 1) t.is((await pool.send(get, never)).body.toString(), 'ok');
   t.is(connections(), 1);
-  await Promise.all([1, 2, 3].map(() => pool.send(get, undefined)));
+  await Promise.all([1, 2, 3].map(() => pool.send(get, never)));
   t.is(connections(), 3);
 });
 
@@ -74,11 +74,11 @@ test('a connection that the server closed, or is about to close, is not used aga
   const closing = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok';
   const { endpoint, connections } = await startRawServer(t, [closing, ok, '', ok]);
   const pool = makePool(t, endpoint);
-  await pool.send(get, undefined);
-  await pool.send(get, undefined);
+  await pool.send(get, never);
+  await pool.send(get, never);
   t.is(connections(), 2);
-  await t.throwsAsync(pool.send(get, undefined), { code: 'ECONNRESET' });
-  await pool.send(get, undefined);
+  await t.throwsAsync(pool.send(get, never), { code: 'ECONNRESET' });
+  await pool.send(get, never);
   t.is(connections(), 3);
 });
 
@@ -90,14 +90,14 @@ test('a reply comes in pieces of memory of their own, if asked for', async (t) =
     setImmediate(() => response.end(content.subarray(333)));
   });
   const pool = makePool(t, endpoint);
-  const { pieces } = (await pool.send({ ...get, pieceBytes: 300 }, undefined)).body;
+  const { pieces } = (await pool.send({ ...get, pieceBytes: 300 }, never)).body;
   t.deepEqual(
     pieces.map(({ length }) => length),
     [300, 300, 300, 100],
   );
   t.true(Buffer.concat(pieces).equals(content));
   t.true(pieces.every((piece) => piece.buffer.byteLength === piece.length));
-  t.is((await pool.send(get, undefined)).body.pieces.length, 1);
+  t.is((await pool.send(get, never)).body.pieces.length, 1);
 });
 
 test('bodies in chunks, and those that end with the connection, are read to their end', async (t) => {
@@ -105,10 +105,10 @@ test('bodies in chunks, and those that end with the connection, are read to thei
     'HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n<Cod\r\n9\r\ne>x</Code\r\n1\r\n>\r\n0\r\n\r\n';
   const { endpoint, connections } = await startRawServer(t, [chunked, ok]);
   const pool = makePool(t, endpoint);
-  const reply = await pool.send(get, undefined);
+  const reply = await pool.send(get, never);
   t.is(reply.status, 404);
   t.is(reply.body.toString(), '<Code>x</Code>');
-  await pool.send(get, undefined);
+  await pool.send(get, never);
   t.is(connections(), 1);
 
   const unbounded = net.createServer((socket) => {
@@ -119,7 +119,7 @@ test('bodies in chunks, and those that end with the connection, are read to thei
   t.teardown(() => unbounded.close());
   const { port } = unbounded.address() as net.AddressInfo;
   const other = makePool(t, new URL(`http://127.0.0.1:${port}`));
-  t.is((await other.send(get, undefined)).body.toString(), 'all of it');
+  t.is((await other.send(get, never)).body.toString(), 'all of it');
 });
 
 test('interim replies are passed over, and replies to HEAD have no body', async (t) => {
@@ -129,12 +129,12 @@ test('interim replies are passed over, and replies to HEAD have no body', async 
     ok,
   ]);
   const pool = makePool(t, endpoint);
-  t.is((await pool.send(get, undefined)).body.toString(), 'ok');
-  const head = await pool.send({ ...get, method: 'HEAD' }, undefined);
+  t.is((await pool.send(get, never)).body.toString(), 'ok');
+  const head = await pool.send({ ...get, method: 'HEAD' }, never);
   t.is(head.headers['content-length'], '1000000');
   t.is(head.headers['x-amz-meta-a'], 'b');
   t.is(head.body.length, 0);
-  t.is((await pool.send(get, undefined)).body.toString(), 'ok');
+  t.is((await pool.send(get, never)).body.toString(), 'ok');
   t.is(connections(), 1);
 });
 
@@ -142,7 +142,7 @@ test('what is no HTTP, or ends too early, is an error of that kind', async (t) =
   const broken = ['220 mail ready\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'];
   for (const answer of broken) {
     const { endpoint } = await startRawServer(t, [answer]);
-    t.regex(await codeOf(makePool(t, endpoint).send(get, undefined)), /^HPE_/);
+    t.regex(await codeOf(makePool(t, endpoint).send(get, never)), /^HPE_/);
   }
   const server = net.createServer((socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf'));
@@ -152,7 +152,7 @@ test('what is no HTTP, or ends too early, is an error of that kind', async (t) =
   t.teardown(() => server.close());
   const { port } = server.address() as net.AddressInfo;
   const pool = makePool(t, new URL(`http://127.0.0.1:${port}`));
-  t.regex(await codeOf(pool.send(get, undefined)), /^HPE_/);
+  t.regex(await codeOf(pool.send(get, never)), /^HPE_/);
 });
 
 test('an aborted request closes its connection; later ones have another', async (t) => {
@@ -166,17 +166,17 @@ test('an aborted request closes its connection; later ones have another', async 
   setTimeout(() => controller.abort(), 20);
   await t.throwsAsync(sending, { name: 'AbortError' });
   await t.throwsAsync(pool.send(get, controller.signal), { any: true });
-  await pool.send(get, undefined);
+  await pool.send(get, never);
   t.is(connections(), 2);
 });
 
 test('values that would begin another header are refused before anything is sent', async (t) => {
   const { endpoint, connections } = await startRawServer(t, [ok, ok]);
   const pool = makePool(t, endpoint);
-  await pool.send(get, undefined);
+  await pool.send(get, never);
   const headers = { host: 'localhost', 'x-amz-meta-a': 'b\r\nx-injected: c' };
-  await t.throwsAsync(pool.send({ ...get, headers }, undefined), { code: 'ERR_INVALID_CHAR' });
-  await pool.send(get, undefined);
+  await t.throwsAsync(pool.send({ ...get, headers }, never), { code: 'ERR_INVALID_CHAR' });
+  await pool.send(get, never);
   t.true(connections() <= 2);
 });
 
@@ -190,11 +190,11 @@ test('over TLS the authority is checked, and each request has its reply acknowle
     onUnavailable: () => t.fail(),
   });
   const pool = makePool(t, endpoint, agent);
-  for (let count = 0; count < 3; count += 1) t.is((await pool.send(get, undefined)).body.toString(), 'reply');
+  for (let count = 0; count < 3; count += 1) t.is((await pool.send(get, never)).body.toString(), 'reply');
   t.is(fds.length, 3);
   t.is(new Set(fds).size, 1);
   t.true(fds[0]! > 2);
-  t.regex(await codeOf(makePool(t, endpoint).send(get, undefined)), /SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/);
+  t.regex(await codeOf(makePool(t, endpoint).send(get, never)), /SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/);
   const named = new URL(endpoint.href.replace('127.0.0.1', 'localhost'));
-  t.is((await makePool(t, named, agent).send(get, undefined)).status, 200);
+  t.is((await makePool(t, named, agent).send(get, never)).status, 200);
 });

@@ -4,10 +4,12 @@ import net from 'node:net';
 import { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import test from 'ava';
+import { abortSignalField } from '../../src/s3/abortable-client.js';
 import { encryptionFields } from '../../src/s3/encryption-fields.js';
 import { toStoreError } from '../../src/s3/error-codes.js';
 import {
   makeClient,
+  never,
   makeCertificate,
   objectHeaders,
   refuse,
@@ -15,7 +17,7 @@ import {
   testKey,
 } from './fake-server.js';
 
-const place = { Bucket: 'bucket', Key: 'folder/a key+(ü)' };
+const place = { Bucket: 'bucket', Key: 'folder/a key+(ü)', [abortSignalField]: never };
 const path = '/bucket/folder/a%20key%2B%28%C3%BC%29';
 
 test('what is sent directly is what the SDK would send, but for its own headers', async (t) => {
@@ -70,14 +72,15 @@ test('what is sent directly is what the SDK would send, but for its own headers'
   t.is(received.length, 8);
 });
 
-test('commands with fields that are not known go through the SDK', async (t) => {
+test('commands with fields that are not known, and those of others, go through the SDK', async (t) => {
   const { endpoint, received } = await startFakeServer(t, (_, response) => {
     response.writeHead(200, objectHeaders('e'));
     response.end();
   });
   await makeClient(t, endpoint).send(new HeadObjectCommand({ ...place, ExpectedBucketOwner: '1' }));
   t.is(received[0]?.headers['x-amz-expected-bucket-owner'], '1');
-  t.not(received[0]?.headers['amz-sdk-request'], undefined);
+  await makeClient(t, endpoint).send(new HeadObjectCommand({ Bucket: 'bucket', Key: 'key' }));
+  t.is(received.filter(({ headers }) => headers['amz-sdk-request'] !== undefined).length, 2);
 });
 
 test('a refusal has the name, the status and the request id, as the SDK has them', async (t) => {
