@@ -73,6 +73,11 @@ export class DirectoryListing {
     return position === undefined ? undefined : this.#entries[position];
   }
 
+  /** Undefined if there is no such entry so far. */
+  positionOf(name: string): number | undefined {
+    return this.#positions.get(name);
+  }
+
   /** Records what this mount did: `name` now is this. */
   set(entry: ListedEntry): void {
     this.#ownChanges.add(entry.name);

@@ -10,7 +10,9 @@ import { DirectoryListing, type ListedEntry } from './directory-listing.js';
 import { isStoreError } from './fs-errors.js';
 import type { ListedDirectories } from './listed-directories.js';
 import { keyOfEntry } from './names.js';
+import { waitInterruptibly } from './mutex.js';
 import type { DirectoryNode } from './nodes.js';
+import { SiblingAttributes } from './sibling-attributes.js';
 
 /** An object as the bucket shows it. `isUnreadable`: encrypted under another key, or not allowed to be read. */
 export interface DescribedObject {
@@ -42,8 +44,16 @@ const lookupsWorthListing = 2;
 /** A directory of more pages is not listed only to look up names. */
 const maxPagesForLookup = 4;
 
+/** The store has limits of its own; this one only makes sure that nothing is fetched ahead for ever. */
+const aheadTimeoutMs = 60_000;
+
 export class Resolver {
   readonly #options: ResolverOptions;
+  readonly #siblings = new SiblingAttributes<DirectoryListing>({
+    fetch: (listing, position) => this.#describeAhead(listing, position),
+  });
+  /** The HEADs on their way for nobody yet, by version. Invariant: none that has settled. */
+  readonly #ahead = new Map<string, Promise<void>>();
   readonly #hiddenLogged = new Set<string>();
 
   constructor(options: ResolverOptions) {
@@ -79,6 +89,12 @@ export class Resolver {
     const listing = await this.#listingForLookup(directory, signal);
     const entry = listing?.get(name);
     if (listing && entry) {
+      const position = listing.positionOf(name);
+      if (entry.kind === 'file' && position !== undefined) {
+        const underWay = this.#ahead.get(versionOf(entry.object));
+        this.#siblings.noteLookup(listing, position);
+        if (underWay) await waitInterruptibly(underWay, signal);
+      }
       const found = await this.describeEntry(directory, entry, listing, signal);
       if (found) return found;
     } else if (listing?.isComplete) {
@@ -101,6 +117,21 @@ export class Resolver {
       }
       throw error;
     }
+  }
+
+  /** For whoever looks it up soon. Never rejects: that look-up asks again, and has the error. */
+  async #describeAhead(listing: DirectoryListing, position: number): Promise<void> {
+    const entry = listing.at(position);
+    if (entry?.kind !== 'file' || this.#options.infos.get(entry.object)) return;
+    const version = versionOf(entry.object);
+    if (this.#ahead.has(version)) return;
+    const fetching = this.describe(entry.object, AbortSignal.timeout(aheadTimeoutMs)).then(
+      () => undefined,
+      (error: unknown) => this.#options.log.debug({ key: entry.object.key, err: error }, 'HEAD ahead failed'),
+    );
+    this.#ahead.set(version, fetching);
+    await fetching;
+    this.#ahead.delete(version);
   }
 
   /** HEAD, remembered. */
@@ -239,6 +270,10 @@ export class Resolver {
   #isExpired(timeMs: number): boolean {
     return this.#options.clock.monotonicMs() - timeMs >= this.#options.metadataTtlMs;
   }
+}
+
+function versionOf({ key, etag, lastModifiedMs }: ListedObject): string {
+  return `${etag} ${lastModifiedMs} ${key}`;
 }
 
 /** How a listing shows a file that the bucket does not have yet. */
