@@ -1,8 +1,8 @@
 /** The command line of `scripts/bench`, checked. What each option does is told in that script's head. Pure. */
-import { parseArgs } from 'node:util';
 import { jobNames } from './jobs.js';
 import type { Scale } from './sizes.js';
 import { mountPrograms, type MountProgram } from './measurements.js';
+import { OptionError, parseValues, wholeNumber } from './option-values.js';
 
 export interface BenchOptions {
   readonly rounds: number;
@@ -18,14 +18,11 @@ export interface BenchOptions {
   readonly output: string;
 }
 
-/** A mistake on the command line; its message is one line. */
-export class OptionError extends Error {}
-
 export function parseOptions(argv: readonly string[]): BenchOptions {
-  const { values } = parse(argv);
+  const values = parse(argv);
   const scale = oneOf('--scale', values.scale ?? 'quick', ['quick', 'full'] as const);
   return {
-    rounds: whole('--rounds', values.rounds ?? '3', 1, 100),
+    rounds: wholeNumber('--rounds', values.rounds ?? '3', 1, 100),
     jobs: list('--jobs', values.jobs ?? jobNames.join(','), jobNames),
     scale,
     programs: list('--programs', values.programs ?? mountPrograms.join(','), mountPrograms),
@@ -33,40 +30,26 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     delaysMs: (values.delay ?? '')
       .split(',')
       .filter((text) => text !== '')
-      .map((text) => whole('--delay', text, 1, 1000)),
+      .map((text) => wholeNumber('--delay', text, 1, 1000)),
     growth: values.growth ?? false,
-    limitSeconds: whole('--limit', values.limit ?? (scale === 'full' ? '600' : '180'), 5, 86_400),
+    limitSeconds: wholeNumber('--limit', values.limit ?? (scale === 'full' ? '600' : '180'), 5, 86_400),
     output: values.output ?? 'bench-results',
   };
 }
 
 function parse(argv: readonly string[]) {
   const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...argv],
-      options: {
-        rounds: text,
-        jobs: text,
-        scale: text,
-        programs: text,
-        nodelay: text,
-        delay: text,
-        growth: { type: 'boolean' },
-        limit: text,
-        output: text,
-      },
-    });
-  } catch (error) {
-    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new OptionError(line, { cause: error });
-  }
-}
-
-function whole(option: string, text: string, least: number, most: number): number {
-  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new OptionError(`${option} takes a whole number from ${least} to ${most}, not ${text || 'nothing'}`);
+  return parseValues(argv, {
+    rounds: text,
+    jobs: text,
+    scale: text,
+    programs: text,
+    nodelay: text,
+    delay: text,
+    growth: { type: 'boolean' },
+    limit: text,
+    output: text,
+  });
 }
 
 function oneOf<T extends string>(option: string, text: string, known: readonly T[]): T {

@@ -6,18 +6,18 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { OptionError } from '../benchmark/option-values.js';
+import { parseProcessorSeconds } from '../benchmark/process-usage.js';
 import { startContender, type Contender, type Surroundings } from './contenders.js';
 import { metadataJobs } from './file-names.js';
-import { OptionError, parseOptions, type ContenderName } from './options.js';
+import { parseOptions, type ContenderName } from './options.js';
 import { makeTable, type Measurement, type Unit } from './report.js';
 import { runLimited } from './run-limited.js';
-import { fioCommand, fioThroughput, throughputJobs } from './throughput.js';
+import { fioCommand, throughputOf, throughputJobs } from './throughput.js';
 
 const [work = '', passthroughProgram = '', callersDirectory = '', ...argv] = process.argv.slice(2);
 /** The longest that one job may take. */
 const jobLimitMs = 300_000;
-/** Of /proc/PID/stat: USER_HZ, which Linux keeps at 100 for programs. */
-const ticksPerSecond = 100;
 const metadataProgram = fileURLToPath(new URL('metadata-loop.js', import.meta.url));
 
 try {
@@ -86,7 +86,7 @@ async function measure(
   for (const job of throughputJobs.filter((each) => isWanted(each.name))) {
     if (job.startsWithoutFile) await runLimited('rm', ['-f', file], jobLimitMs);
     await take(job.name, 'MiB/s', options.sizeBytes / 2 ** 30, async () =>
-      fioThroughput(await runLimited('fio', fioCommand(job, file, options.sizeBytes), jobLimitMs), job),
+      throughputOf(await runLimited('fio', fioCommand(job, file, options.sizeBytes), jobLimitMs), job),
     );
   }
   await contender.stop();
@@ -111,8 +111,5 @@ async function observe(
 
 async function processorSeconds(pid: number | undefined): Promise<number | undefined> {
   if (pid === undefined) return undefined;
-  // proc(5): the name, in parentheses, may hold anything; utime and stime are the 12th and 13th fields after it.
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  return parseProcessorSeconds(await readFile(`/proc/${pid}/stat`, 'latin1'));
 }

@@ -1,6 +1,6 @@
 /** The command line of `scripts/bench-kernel`, checked. What each option does is told in that script's head. Pure. */
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { OptionError, parseValues, wholeNumber } from '../benchmark/option-values.js';
 
 export interface BenchmarkOptions {
   readonly rounds: number;
@@ -18,9 +18,6 @@ export interface BenchmarkOptions {
 export const contenderNames = ['tmpfs', 'passthrough', 'fuse-native', 'other', 'osirisfs'] as const;
 export type ContenderName = (typeof contenderNames)[number];
 
-/** A mistake on the command line; its message is one line. */
-export class OptionError extends Error {}
-
 const maxSizeMib = 8192;
 
 /** Relative paths are relative to `directory`. */
@@ -30,9 +27,9 @@ export function parseOptions(argv: readonly string[], directory: string): Benchm
   const without = otherBuild === undefined ? ['other'] : [];
   const known = contenderNames.filter((name) => !without.includes(name));
   return {
-    rounds: whole('--rounds', values.rounds ?? '3', 1, 100),
-    files: whole('--files', values.files ?? '5000', 10, 100_000),
-    sizeBytes: whole('--size', values.size ?? '1024', 16, maxSizeMib) * 1024 * 1024,
+    rounds: wholeNumber('--rounds', values.rounds ?? '3', 1, 100),
+    files: wholeNumber('--files', values.files ?? '5000', 10, 100_000),
+    sizeBytes: wholeNumber('--size', values.size ?? '1024', 16, maxSizeMib) * 1024 * 1024,
     jobs: split(values.jobs ?? '', ';'),
     contenders:
       values.programs === undefined
@@ -46,7 +43,7 @@ export function parseOptions(argv: readonly string[], directory: string): Benchm
 
 function parse(argv: readonly string[]) {
   const text = { type: 'string' } as const;
-  const options = {
+  return parseValues(argv, {
     rounds: text,
     files: text,
     size: text,
@@ -55,19 +52,7 @@ function parse(argv: readonly string[]) {
     compare: text,
     profile: text,
     output: text,
-  };
-  try {
-    return parseArgs({ args: [...argv], options }).values;
-  } catch (error) {
-    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new OptionError(line, { cause: error });
-  }
-}
-
-function whole(option: string, text: string, least: number, most: number): number {
-  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= least && value <= most) return value;
-  throw new OptionError(`${option} takes a whole number from ${least} to ${most}, not ${text || 'nothing'}`);
+  });
 }
 
 function contender(name: string, known: readonly ContenderName[]): ContenderName {

@@ -1,4 +1,5 @@
 /** Medians, ratios and the table. Pure. */
+import { median } from '../benchmark/statistics.js';
 import type { ContenderName } from './options.js';
 
 export type Unit = 'operations/s' | 'MiB/s';
@@ -51,14 +52,6 @@ export function makeTable(
   });
   const lines = [header, header.map(() => '---'), ...rows];
   return lines.map((cells) => `| ${cells.join(' | ')} |\n`).join('');
-}
-
-/** The middle value, or the mean of the two in the middle. */
-export function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)];
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
-  return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
 }
 
 function ratio(ours: number | undefined, theirs: number | undefined): number | undefined {

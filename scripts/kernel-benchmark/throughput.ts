@@ -1,4 +1,5 @@
 /** The jobs that move the bytes of one big file, by fio: its arguments, and what it reports. Pure. */
+import { fioThroughput } from '../benchmark/fio-report.js';
 
 export interface ThroughputJob {
   readonly name: string;
@@ -50,20 +51,10 @@ export function fioCommand(job: ThroughputJob, file: string, sizeBytes: number):
 }
 
 /** MiB/s from what fio prints. Throws if it reports an error, or that nothing was moved. */
-export function fioThroughput(report: string, { name, direction }: ThroughputJob): number {
-  // fio may print warnings before the report.
-  const begin = report.indexOf('{');
-  const parsed: unknown = begin < 0 ? undefined : JSON.parse(report.slice(begin));
-  const job =
-    isObject(parsed) && Array.isArray(parsed['jobs']) ? (parsed['jobs'] as unknown[])[0] : undefined;
-  const side = isObject(job) && job['error'] === 0 ? job[direction] : undefined;
-  const bytesPerSecond = isObject(side) ? side['bw_bytes'] : undefined;
-  if (typeof bytesPerSecond !== 'number' || bytesPerSecond === 0) {
-    throw new Error(`${name}: fio reports ${report.slice(0, 300)}`);
+export function throughputOf(report: string, { name, direction }: ThroughputJob): number {
+  try {
+    return fioThroughput(report, direction);
+  } catch (error) {
+    throw new Error(`${name}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-  return bytesPerSecond / 2 ** 20;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

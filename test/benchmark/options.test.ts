@@ -1,6 +1,7 @@
 import test from 'ava';
 import { jobNames } from '../../scripts/benchmark/jobs.js';
-import { OptionError, parseOptions } from '../../scripts/benchmark/options.js';
+import { OptionError } from '../../scripts/benchmark/option-values.js';
+import { parseOptions } from '../../scripts/benchmark/options.js';
 
 test('without options everything is measured three times at the quick scale, with and without delay of the gateway', (t) => {
   const options = parseOptions([]);
