@@ -107,10 +107,10 @@ const metadataPrefix = 'x-amz-meta-';
 
 /** Undefined if the SDK has to send it. */
 function prepare(command: unknown, endpoint: URL): Prepared | undefined {
-  const method = isCommand(command) ? methods.get(command.constructor) : undefined;
-  if (method === undefined || !isCommand(command)) return undefined;
+  if (!isCommand(command)) return undefined;
+  const method = methods.get(command.constructor);
   const signal = command.input[abortSignalField];
-  if (!(signal instanceof AbortSignal)) return undefined;
+  if (method === undefined || !(signal instanceof AbortSignal)) return undefined;
   const { Bucket, Key, Body, UploadId, PartNumber, Metadata, ...fields } = command.input;
   if (typeof Bucket !== 'string' || typeof Key !== 'string' || Key === '') return undefined;
   if (method === 'PUT' ? fields['ContentLength'] === undefined || !isBody(Body) : Body !== undefined) {

@@ -12,6 +12,7 @@ import { typeDirectory, typeRegular } from './modes.js';
 import type { NodeFinder } from './node-finder.js';
 import type { DirectoryNode, Node } from './nodes.js';
 import type { Found } from './resolver.js';
+import { entriesAhead } from './sibling-attributes.js';
 
 interface DirectoryHandle {
   readonly directory: DirectoryNode;
@@ -22,11 +23,6 @@ interface DirectoryHandle {
 
 /** "." and ".." come before the entries, whose offsets are their positions plus this. */
 const dotEntries = 2;
-/**
- * How many entries’ attributes are fetched ahead of the walk, and so at the same time. A request costs 1 to 3 ms of processor: more
- * at once make a listing no faster, unless the server is 100 ms away, and hold up whoever else wants something.
- */
-const entriesAhead = 32;
 
 export class DirectoryReader {
   readonly #context: VfsContext;

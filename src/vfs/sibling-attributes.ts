@@ -2,6 +2,7 @@
  * Fetches attributes of a directory's next files beforehand for programs that look its files up one after the other, as
  * `cat *`, `cp -r` and `tar` do: each would otherwise wait for one HEAD per file before it can open it.
  */
+
 /** What is walked: a DirectoryListing. */
 interface Positions {
   readonly length: number;
@@ -16,8 +17,12 @@ export interface SiblingAttributesOptions<Listing extends Positions> {
 const minRun = 2;
 /** Programs skip what they do not want, such as subdirectories. */
 const maxGap = 4;
-/** At the same time: as many as a listing with attributes fetches, for the same reasons. */
-const maxAhead = 32;
+/**
+ * How many entries’ attributes are fetched ahead, here and of a listing with attributes, and so at the same time. A request costs
+ * about a millisecond of processor: more at once make a listing no faster, unless the server is 100 ms away, and hold up whoever
+ * else wants something.
+ */
+export const entriesAhead = 32;
 
 interface Run {
   /** The last look-up's. */
@@ -48,7 +53,7 @@ export class SiblingAttributes<Listing extends Positions> {
     run.length += 1;
     if (run.length < minRun) return;
     // Twice as many as were looked up: a program that stops early has caused few requests in vain.
-    const end = Math.min(position + 1 + Math.min(2 * run.length, maxAhead), listing.length);
+    const end = Math.min(position + 1 + Math.min(2 * run.length, entriesAhead), listing.length);
     for (let next = Math.max(run.fetchedUntil, position + 1); next < end; next += 1) {
       void this.#fetch(listing, next);
     }
