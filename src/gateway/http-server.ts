@@ -129,6 +129,28 @@ async function answer(
   }
 }
 
+/** Of a body: far below what a socket takes before it says that it is full (16 KiB). */
+const lastPieceBytes = 4096;
+
+/**
+ * Ends with a short piece. A client may send its next request as soon as it has all of a reply; while the socket is full, Node
+ * pauses the parser on that, and takes what TLS still gives it for bad HTTP (HPE_PAUSED): the connection is reset.
+ */
+function streamOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Readable {
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    let last: Uint8Array | undefined;
+    for await (const piece of body) {
+      if (last !== undefined) yield last;
+      last = piece;
+    }
+    if (last === undefined) return;
+    const split = Math.max(0, last.length - lastPieceBytes);
+    if (split > 0) yield last.subarray(0, split);
+    yield last.subarray(split);
+  }
+  return Readable.from(pieces(), { objectMode: false, highWaterMark: 256 * 1024 });
+}
+
 function send(koa: Koa.Context, reply: Reply, log: Log): void {
   const { status, headers, body, done } = reply;
   if (done !== undefined) {
@@ -137,10 +159,13 @@ function send(koa: Koa.Context, reply: Reply, log: Log): void {
       .then(done)
       .catch((error: unknown) => log.error({ err: error }, 'a file could not be given back'));
   }
-  if (typeof body === 'string') koa.body = body;
-  else if (body !== undefined)
-    koa.body = Readable.from(body, { objectMode: false, highWaterMark: 256 * 1024 });
-  else koa.body = null;
+  if (typeof body === 'string') {
+    const bytes = Buffer.from(body);
+    koa.body = streamOf([bytes]);
+    koa.length = bytes.length;
+  } else {
+    koa.body = body === undefined ? null : streamOf(body);
+  }
   koa.status = status; // after the body: without one Koa makes it 204
   // After the body, which sets some of its own. Through Node, since Koa knows no bytes of headers but ASCII.
   for (const [name, value] of Object.entries(headers)) koa.res.setHeader(name, value);

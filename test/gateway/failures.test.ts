@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { appendFile, open, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import {
   CompleteMultipartUploadCommand,
@@ -16,6 +17,7 @@ import {
 } from '@aws-sdk/client-s3';
 import test, { type ExecutionContext } from 'ava';
 import { startGateway } from '../../src/gateway/gateway.js';
+import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { start, waitUntil } from '../mount/child.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
@@ -299,6 +301,24 @@ test.serial(
     );
   },
 );
+
+test.serial('a request may follow a long reply at once on the same connection', async (t) => {
+  const { env } = await startGatewayProcess(t, path.join(await makeDirectory(t), 'gateway'));
+  Object.assign(process.env, env);
+  const { client, endpoint } = await connectToGateway();
+  await client.send(new CreateBucketCommand({ Bucket }));
+  const options = { client, endpoint, bucket: Bucket, customerKey: newCustomerKey(), log: silentLog };
+  const store = new S3ObjectStore({ ...options, plaintext: 'read' }); // which tries nothing again
+  const signal = AbortSignal.timeout(60_000);
+  const bytes = randomBytes(500_000);
+  const body = { length: bytes.length, pieces: () => Readable.from([bytes], { objectMode: true }) };
+  await store.put('file', [bytes], { metadata: {} }, {}, signal);
+  for (let round = 0; round < 150; round += 1) {
+    t.is((await store.get('file', {}, signal)).bytes.length, bytes.length);
+    const put = store.put('file', body, { metadata: {} }, { ifNoneMatch: '*' }, signal);
+    await t.throwsAsync(put, { code: 'PreconditionFailed' });
+  }
+});
 
 test.serial('a client that stands still is let go, with its connection', async (t) => {
   const gateway = await runGateway(t, 'rgw', { limits: { idleTimeoutMs: 200 } });
