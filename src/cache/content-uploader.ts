@@ -179,9 +179,10 @@ export class ContentUploader {
     const firstPartBytes = this.#streamPartBytes(reservedParts + 1);
     if (start + firstPartBytes > stagedEnd || start > reservedParts * maxPartSize) return undefined;
     content.setFilling(true);
+    const target = this.#target();
     return new StreamedUpload({
       services: this.#services,
-      target: this.#target(),
+      target: { ...target, headers: target.unfinishedHeaders ?? target.headers },
       start,
       reservedParts,
       partBytes: (partNumber) => this.#streamPartBytes(partNumber),
@@ -286,7 +287,10 @@ export class ContentUploader {
       return undefined;
     }
     const version = this.#settle(stream.key, etag, stream.headers);
-    if (!isElsewhere && isSameHeaders(stream.headers, target.headers)) return version;
+    const isAsWanted = [target.headers, target.unfinishedHeaders].some(
+      (headers) => headers !== undefined && isSameHeaders(stream.headers, headers),
+    );
+    if (!isElsewhere && isAsWanted) return version;
     this.#isMisplaced = true;
     return this.#place(version, target, signals);
   }

@@ -19,6 +19,8 @@ import type { PlannedPart } from './upload-plan.js';
 export interface UploadTarget {
   readonly key: string;
   readonly headers: ObjectHeaders;
+  /** With which an upload may be begun before the content is whole, and stay. Without it they are `headers`. */
+  readonly unfinishedHeaders?: ObjectHeaders | undefined;
   readonly condition: WriteCondition;
   /**
    * An upload that was begun for another key, and has parts that are nowhere else, may be completed there on this condition, and

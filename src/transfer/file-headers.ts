@@ -13,6 +13,7 @@ export function headersOfStats(stats: BigIntStats, type: FileType): ObjectHeader
     atimeNs: stats.atimeNs,
     mtimeNs: stats.mtimeNs,
     ctimeNs: stats.ctimeNs,
+    hasTimesOfWrite: false,
     extended: new Map(),
     otherMetadata: {},
     contentType: undefined,

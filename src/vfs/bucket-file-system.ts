@@ -517,7 +517,7 @@ export class BucketFileSystem implements FileSystem {
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
       ...(atime === undefined ? {} : { atimeNs: timeOf(atime) }),
-      ...(mtime === undefined ? {} : { mtimeNs: timeOf(mtime) }),
+      ...(mtime === undefined ? {} : { mtimeNs: timeOf(mtime), hasTimesOfWrite: false }),
     };
     if (killSetId && mode === undefined) {
       const kept = node.attributes.permissions & ~(setUserIdBit | setGroupIdBit);
@@ -542,6 +542,7 @@ function rootAttributes(defaults: AttributeDefaults, timeNs: bigint): StoredAttr
     atimeNs: timeNs,
     mtimeNs: timeNs,
     ctimeNs: timeNs,
+    hasTimesOfWrite: false,
     extended: new Map(),
     otherMetadata: {},
     contentType: undefined,

@@ -396,7 +396,7 @@ export class FileOperations {
       permissions &= ~setUserIdBit;
       if (permissions & groupExecuteBit) permissions &= ~setGroupIdBit;
     }
-    node.attributes = { ...node.attributes, permissions, mtimeNs: now, ctimeNs: now };
+    node.attributes = { ...node.attributes, permissions, mtimeNs: now, ctimeNs: now, hasTimesOfWrite: true };
     if (!node.content?.isDirty) this.#context.writeBack.scheduleAttributes(node);
   }
 

@@ -228,6 +228,7 @@ export class NamespaceOperations {
       atimeNs: now,
       mtimeNs: now,
       ctimeNs: now,
+      hasTimesOfWrite: true,
       extended: new Map(),
       otherMetadata: {},
       contentType: undefined,

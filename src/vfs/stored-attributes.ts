@@ -22,6 +22,8 @@ export interface StoredAttributes {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  /** mtime and ctime are when this mount wrote the content, and nobody has set the mtime since. */
+  readonly hasTimesOfWrite: boolean;
   readonly extended: ReadonlyMap<string, Uint8Array>;
   /** Metadata of other programs: kept as it is. */
   readonly otherMetadata: Metadata;
@@ -52,7 +54,7 @@ export function attributesOfObject(
   const mode = decodeInteger(metadata['mode']);
   const storedType = mode === undefined ? undefined : mode & typeMask;
   const type = isDirectory ? typeDirectory : storedType === typeSymlink ? typeSymlink : typeRegular;
-  const mtimeNs = decodeTime(metadata['mtime']) ?? BigInt(Math.trunc(info.lastModifiedMs)) * 1_000_000n;
+  const mtimeNs = decodeTime(metadata['mtime']) ?? timeOfStoring(info.lastModifiedMs);
   return {
     type,
     permissions:
@@ -66,6 +68,7 @@ export function attributesOfObject(
     mtimeNs,
     ctimeNs: decodeTime(metadata['ctime']) ?? mtimeNs,
     atimeNs: decodeTime(metadata['atime']) ?? mtimeNs,
+    hasTimesOfWrite: false,
     extended: decodeExtendedAttributes(metadata[extendedAttributesName]),
     otherMetadata: Object.fromEntries(Object.entries(metadata).filter(([name]) => !ownNames.has(name))),
     contentType: info.contentType,
@@ -88,6 +91,26 @@ export function headersOfAttributes(attributes: StoredAttributes): ObjectHeaders
   }
   const contentType = attributes.type === typeDirectory ? directoryContentType : attributes.contentType;
   return contentType === undefined ? { metadata } : { metadata, contentType };
+}
+
+/**
+ * The headers of an upload that begins before the last write; undefined if it needs those of `headersOfAttributes`. An object
+ * without times shows when it was stored, here and in other programs. The right ones would cost a copy of all of it afterwards.
+ */
+export function headersOfUnfinished(attributes: StoredAttributes): ObjectHeaders | undefined {
+  if (!attributes.hasTimesOfWrite) return undefined;
+  const { metadata, ...others } = headersOfAttributes(attributes);
+  return {
+    ...others,
+    metadata: Object.fromEntries(
+      Object.entries(metadata).filter(([name]) => name !== 'mtime' && name !== 'ctime'),
+    ),
+  };
+}
+
+/** In whole seconds, as HEAD tells it: listings tell more. */
+function timeOfStoring(lastModifiedMs: number): bigint {
+  return BigInt(Math.floor(lastModifiedMs / 1000)) * nanosecondsPerSecond;
 }
 
 /** Bytes of user metadata as servers count them: names and values. */

@@ -21,6 +21,7 @@ import { supersede } from './supersede.js';
 import {
   attributesOfObject,
   headersOfAttributes,
+  headersOfUnfinished,
   type AttributeDefaults,
   type StoredAttributes,
 } from './stored-attributes.js';
@@ -86,9 +87,12 @@ export class WriteBack {
   targetOf(node: FileNode): UploadTarget {
     node.sentAttributes = node.attributes;
     const headers = headersOfAttributes(node.attributes);
-    if (node.detour) return { ...node.detour, headers, condition: { ifNoneMatch: '*' } };
+    const unfinishedHeaders = headersOfUnfinished(node.attributes);
+    if (node.detour) {
+      return { ...node.detour, headers, unfinishedHeaders, condition: { ifNoneMatch: '*' } };
+    }
     const condition = node.info ? { ifMatch: node.info.etag } : ({ ifNoneMatch: '*' } as const);
-    return { key: node.key, headers, condition };
+    return { key: node.key, headers, unfinishedHeaders, condition };
   }
 
   /** Resolves when the bucket has everything of this node. Rejects with an FsError; what is not stored is kept. */
@@ -250,8 +254,32 @@ export class WriteBack {
       if (!isLost(error)) throw error;
       version = await this.#settleLostRace(node, content, error, signal);
     }
-    this.recordStored(node, version, headersOfAttributes(node.sentAttributes ?? node.attributes));
+    // Most are recorded in the moment in which they are stored, with the headers that they have.
+    if (node.info?.etag !== version.etag || node.info.key !== version.key) {
+      this.recordStored(node, version, headersOfAttributes(node.sentAttributes ?? node.attributes));
+    }
     node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
+    await this.#learnTimes(node, signal);
+  }
+
+  /** What was stored without times shows when that was, which the server knows. Never rejects. */
+  async #learnTimes(node: FileNode, signal: AbortSignal): Promise<void> {
+    const { store, infos, defaults, log } = this.#options;
+    if (node.info === undefined || node.info.metadata['mtime'] !== undefined) return;
+    if (node.hasUnstoredAttributes) return;
+    try {
+      const info = await store.head(node.key, signal);
+      if (info.etag !== node.info.etag || node.attributes !== node.sentAttributes) return;
+      infos.set(info);
+      node.info = info;
+      node.attributes = attributesOfObject(info, false, defaults);
+      node.sentAttributes = node.attributes;
+    } catch (error) {
+      log.debug(
+        { key: node.key, error },
+        'the times of a stored file are not known yet; the next look will tell',
+      );
+    }
   }
 
   async #settleLostRace(

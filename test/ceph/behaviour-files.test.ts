@@ -221,6 +221,34 @@ print(oct(status.st_mode), status.st_mtime_ns)`);
 
   driverTest(
     driver,
+    'a large file shows the second in which it was stored, unless a program sets a time',
+    async (t) => {
+      const f = await folder(driver);
+      const shown = await f.py(`
+import time
+began = time.time()
+for name in 'written', 'set':
+    with open(name, 'wb') as file:
+        for i in range(40): file.write(os.urandom(1 << 20))
+        if name == 'set': file.flush(); os.utime(file.fileno(), ns=(987654321123456789, 987654321123456789))
+times = [os.stat(name).st_mtime_ns for name in ('written', 'set')]
+print(int(began) <= times[0] / 10**9 <= time.time() + 1, times[0] // 10**9, times[0] % 10**9, times[1])`);
+      const stored = await withBoto3(
+        `
+about = lambda name: s3.head_object(Bucket=bucket, Key=given['prefix'] + name, **key)
+written = about('written')
+answer = [written['Metadata'].get('mtime'), int(written['LastModified'].timestamp()), about('set')['Metadata']['mtime']]`,
+        { bucket: f.bucket, keyFile: f.keyFile, prefix: f.prefix },
+      );
+      const [time, seconds, setTime] = stored as [unknown, number, string];
+      t.is(time, null);
+      t.is(setTime, driver.keptTime);
+      t.is(shown, `True ${seconds} 0 ${driver.keptTime.replace('.', '')}\n`);
+    },
+  );
+
+  driverTest(
+    driver,
     'symbolic links are kept; hard links, devices, pipes and sockets are refused',
     async (t) => {
       const f = await folder(driver);

@@ -124,6 +124,39 @@ test('attributes set before the first close cost one request in all', async (t) 
   });
 });
 
+test('a large new file costs no copy, and shows the time at which it was stored', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  const content = Buffer.alloc(20 * 1024 * 1024, 'large');
+  const file = await client.create('f', { exclusive: true });
+  for (let at = 0; at < content.length; at += 1024 * 1024)
+    await file.write(at, content.subarray(at, at + 1024 * 1024));
+  await file.close();
+  t.is(fixture.store.requestCount('copy'), 0);
+  t.true(fixture.store.requestCount('uploadPart') > 1);
+  t.deepEqual(fixture.store.contentOf('f')?.equals(content), true);
+  const { info } = fixture.store.objects.get('f')!;
+  t.is(info.metadata['mtime'], undefined);
+  t.is(info.metadata['mode'], String(0o100644));
+  const { mtimeNs, ctimeNs } = await client.stat('f');
+  t.is(mtimeNs, BigInt(Math.floor(info.lastModifiedMs / 1000)) * 1_000_000_000n);
+  t.is(ctimeNs, mtimeNs);
+  t.is((await fixture.mount().client.stat('f')).mtimeNs, mtimeNs);
+});
+
+test('a time that was set while a large file was written is kept to the nanosecond', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  const file = await client.create('f', { exclusive: true });
+  const mebibyte = Buffer.alloc(1024 * 1024, 'm');
+  for (let at = 0; at < 20; at += 1) await file.write(at * mebibyte.length, mebibyte);
+  await client.setAttributes('f', { mtime: 1_000_000_001n });
+  await file.close();
+  t.is((await client.stat('f')).mtimeNs, 1_000_000_001n);
+  t.is(fixture.store.objects.get('f')?.info.metadata['mtime'], '1.000000001');
+  t.is(fixture.store.requestCount('copy'), 1);
+});
+
 test('several changes of the attributes of a stored file cost one copy and move no data', async (t) => {
   const fixture = new Fixture(t);
   const { client, fs } = fixture.mount({ attributeDelayMs: 1_000_000 });

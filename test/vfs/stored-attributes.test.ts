@@ -88,6 +88,7 @@ test('attributes survive writing and reading, with the metadata of other program
       ['user.ü', Buffer.from([0, 1, 255])],
       ['user.empty', Buffer.alloc(0)],
     ]),
+    hasTimesOfWrite: false,
     otherMetadata: { project: 'osiris' },
     contentType: 'text/plain',
   };
