@@ -2,11 +2,12 @@
  * Staged bytes that do not fit into memory, on disk: one file without a name, encrypted under a random key that only this
  * process has. Which bytes go there, and when, is the staging area's decision.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createDecipheriv, randomBytes } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
+import { encryptInThread } from './cipher-thread.js';
 import { SlotAllocator, type Slot } from './slot-allocator.js';
 
 export interface SpillFileOptions {
@@ -49,6 +50,9 @@ export class SpillFile {
   readonly #now: () => number;
   readonly #createFile: (directory: string) => Promise<FileHandle>;
   readonly #key = randomBytes(32);
+  readonly #maxSlotBytes: number;
+  /** For ciphertext on its way to the disk; as many as there were writes at once. */
+  readonly #buffers: Uint8Array[] = [];
   #lastNonce = 0n;
   #file: Promise<FileHandle> | undefined;
   /** The disk had no room: until a slot that was written is released, or until then, as others may have made room. */
@@ -63,6 +67,7 @@ export class SpillFile {
 
   constructor({ directory, limitBytes, unitBytes, maxSlotBytes, log, ...options }: SpillFileOptions) {
     this.#directory = directory;
+    this.#maxSlotBytes = maxSlotBytes;
     this.#allocator = new SlotAllocator(unitBytes, maxSlotBytes, limitBytes);
     this.#log = log;
     this.#now = options.now ?? (() => performance.now());
@@ -82,14 +87,18 @@ export class SpillFile {
   }
 
   /**
-   * Encrypts `bytes` before it returns, so that they may change from then on. Resolves with false if the disk did not
-   * take them; the slot is the caller's to release in any case.
+   * Takes `bytes` as they are when it is called. Resolves with false if the disk did not take them; the slot is the caller's to
+   * release in any case.
    */
   async write(slot: SpillSlot, bytes: Uint8Array): Promise<boolean> {
     this.#lastNonce += 1n;
     slot.nonce = this.#lastNonce;
-    const encrypted = createCipheriv('aes-256-ctr', this.#key, counterBlock(slot.nonce, 0)).update(bytes);
+    const counter = counterBlock(slot.nonce, 0);
+    const buffer = this.#buffers.pop() ?? new Uint8Array(new SharedArrayBuffer(this.#maxSlotBytes));
+    const encrypted = buffer.subarray(0, bytes.length);
+    encrypted.set(bytes);
     try {
+      await encryptInThread(this.#key, counter, encrypted);
       await this.#shortened;
       const file = await this.#open();
       for (let written = 0; written < encrypted.length;) {
@@ -113,6 +122,8 @@ export class SpillFile {
         this.#log.error({ err: error, directory: this.#directory }, 'staged data cannot be spilled to disk');
       }
       return false;
+    } finally {
+      this.#buffers.push(buffer);
     }
   }
 

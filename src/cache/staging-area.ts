@@ -40,8 +40,8 @@ interface Waiting {
 const windowSteps = 64;
 /** Encrypted copies that exist at once: each as large as a chunk. */
 const maxConcurrentSpills = 4;
-/** Free buffers that are kept to be used again, which spares the garbage collector. */
-const maxSpareBuffers = 32;
+/** Free buffers that are kept while nothing is staged. */
+const maxIdleBuffers = 8;
 
 export class StagingArea {
   readonly chunkBytes: number;
@@ -53,6 +53,7 @@ export class StagingArea {
   /** Buffers of chunks, and what was granted for one that is about to get a buffer. At most the limit. */
   #usedBytes = 0;
   #peakBytes = 0;
+  /** Of chunks, to be used again, which spares the garbage collector. With what is used at most the limit. */
   readonly #spare: Buffer[] = [];
   readonly #waiting: Waiting[] = [];
   /** Grants that have not become a buffer yet. */
@@ -231,6 +232,7 @@ export class StagingArea {
 
   #allocate(length: number): Buffer {
     const spare = length === this.chunkBytes ? this.#spare.pop() : undefined;
+    this.#trimSpare();
     return spare ?? Buffer.allocUnsafeSlow(length);
   }
 
@@ -238,11 +240,18 @@ export class StagingArea {
     const { buffer } = chunk;
     if (!buffer) return;
     chunk.buffer = undefined;
-    if (buffer.length === this.chunkBytes && !chunk.isLeaked && this.#spare.length < maxSpareBuffers) {
-      this.#spare.push(buffer);
-    }
-    chunk.isLeaked = false;
     this.#release(buffer.length);
+    if (buffer.length === this.chunkBytes && !chunk.isLeaked) this.#spare.push(buffer);
+    chunk.isLeaked = false;
+    this.#trimSpare();
+  }
+
+  #trimSpare(): void {
+    const room = Math.floor((this.#limitBytes - this.#usedBytes) / this.chunkBytes);
+    this.#spare.length = Math.min(
+      this.#spare.length,
+      this.#usedBytes === 0 ? maxIdleBuffers : Math.max(0, room),
+    );
   }
 
   async #acquire(bytes: number, signal: AbortSignal): Promise<void> {
