@@ -151,7 +151,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     placeholder: 'SIZE',
     group: 'Limits',
     help: 'memory for data on its way to the bucket',
-    ...preset('128MiB', sizeFrom(16 * mebibyte)),
+    ...preset('64MiB', sizeFrom(16 * mebibyte)),
   },
   spillDirectory: {
     option: 'spill-dir',

@@ -17,7 +17,7 @@ import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
 import type { ObjectReader } from './object-reader.js';
 import type { PartMover } from './part-mover.js';
-import { requestBody } from './request-body.js';
+import { bodyWithoutMd5, requestBody } from './request-body.js';
 import { sendPart } from './send-part.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
@@ -32,6 +32,8 @@ export interface MultipartUploaderOptions {
   readonly partMover: PartMover;
   readonly customerKey: CustomerKey;
   readonly encryption: NewObjectFields;
+  /** Whether parts that are sent have a Content-MD5. */
+  readonly hashesParts: boolean;
 }
 
 export class MultipartUploader {
@@ -41,6 +43,7 @@ export class MultipartUploader {
   readonly #partMover: PartMover;
   readonly #customerKey: CustomerKey;
   readonly #encryption: NewObjectFields;
+  readonly #hashesParts: boolean;
 
   constructor(options: MultipartUploaderOptions) {
     this.#bucket = options.bucket;
@@ -49,6 +52,7 @@ export class MultipartUploader {
     this.#partMover = options.partMover;
     this.#customerKey = options.customerKey;
     this.#encryption = options.encryption;
+    this.#hashesParts = options.hashesParts;
   }
 
   async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
@@ -78,7 +82,13 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key, uploadId, partNumber };
-    return await sendPart(this.#bucket, this.#customerKey, call, requestBody(body), signal);
+    return await sendPart(
+      this.#bucket,
+      this.#customerKey,
+      call,
+      this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body),
+      signal,
+    );
   }
 
   async uploadPartCopy(

@@ -14,15 +14,16 @@ export interface RequestBody {
 
 /** A body that can be sent once; a second attempt needs a new one. The pieces must not change until it was sent. */
 export function requestBody(pieces: readonly Uint8Array[]): RequestBody {
+  return { ...bodyWithoutMd5(pieces), ContentMD5: md5Of(pieces).toString('base64') };
+}
+
+/** The same for those that TLS alone protects: MD5 of 1 GiB takes 2.3 s of CPU here, encrypting it 0.5 s. */
+export function bodyWithoutMd5(pieces: readonly Uint8Array[]): Omit<RequestBody, 'ContentMD5'> {
   const buffers = pieces
     .filter((piece) => piece.length > 0)
     .map((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.length));
   const length = buffers.reduce((sum, piece) => sum + piece.length, 0);
-  return {
-    Body: bodyOf(buffers, length),
-    ContentLength: length,
-    ContentMD5: md5Of(pieces).toString('base64'),
-  };
+  return { Body: bodyOf(buffers, length), ContentLength: length };
 }
 
 export function md5Of(pieces: readonly Uint8Array[]): Buffer {

@@ -98,6 +98,8 @@ export class S3ObjectStore implements ObjectStore {
       partMover,
       customerKey,
       encryption,
+      // AWS wants a hash where objects are locked. Elsewhere TLS sees to it that a part arrives as it is here.
+      hashesParts: options.endpoint?.protocol !== 'https:',
     });
     this.#copier = new ObjectCopier({ bucket, conditions, store, customerKey, encryption, log });
     this.#hasSeveralKeys = otherCustomerKeys.length > 0;
