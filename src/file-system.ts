@@ -17,6 +17,8 @@ export interface Call {
   readonly gid: number;
   readonly pid: number;
   readonly signal: AbortSignal;
+  /** Has `action` run when the kernel has taken the answer, and nobody looks at its bytes any more. Absent where that is not known. */
+  afterAnswer?(action: () => void): void;
 }
 
 /** Times are nanoseconds since 1970-01-01T00:00Z; they may be negative. */

@@ -52,6 +52,8 @@ export interface GetRequest {
   readonly ifMatch?: string;
   /** The store may give the bytes in pieces of this many, see `GetReply`. */
   readonly pieceBytes?: number;
+  /** Where it may take the memory of a piece from; `pieceBytes` must be given. */
+  readonly takePiece?: (length: number) => Uint8Array;
 }
 
 export interface GetReply {

@@ -3,7 +3,7 @@
  * that is on its way waits for the same fetch. Which blocks to fetch is left to `object-reader.ts`.
  */
 import { StoreError } from '../errors.js';
-import type { ObjectStore } from '../object-store.js';
+import type { GetRequest, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockCache } from './block-cache.js';
 import { BlockFetch, type FetchOwner } from './block-fetch.js';
@@ -25,6 +25,7 @@ export class BlockFetcher {
   readonly #blockBytes: number;
   readonly #memory: ReadMemory;
   readonly #queue: FetchQueue<BlockFetch>;
+  readonly #pieces: Pick<GetRequest, 'pieceBytes' | 'takePiece'>;
   /** The fetches under way, by block number: each under all of its blocks. No inner map is empty. */
   readonly #underWay = new VersionMap<Map<number, BlockFetch>>();
 
@@ -34,6 +35,11 @@ export class BlockFetcher {
     this.#blockBytes = blockBytes;
     this.#memory = memory;
     this.#queue = memory.queue;
+    const { buffers } = memory.blocks;
+    this.#pieces = {
+      pieceBytes: blockBytes,
+      takePiece: (length) => (length === blockBytes ? buffers.take(length) : Buffer.allocUnsafeSlow(length)),
+    };
   }
 
   /** The fetch that will bring this block. */
@@ -152,7 +158,7 @@ export class BlockFetcher {
     const range = bytesOfBlocks(blocks, version.size, this.#blockBytes);
     const isWhole = range.length === version.size;
     try {
-      const request = { ifMatch: version.etag, ...(!isWhole && { range }), pieceBytes: this.#blockBytes };
+      const request = { ifMatch: version.etag, ...(!isWhole && { range }), ...this.#pieces };
       const reply = await this.#store.get(version.key, request, controller.signal);
       const pieces = reply.pieces ?? splitBlocks(reply.bytes, this.#blockBytes);
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
@@ -164,6 +170,8 @@ export class BlockFetcher {
         );
       }
       this.#forget(fetch);
+      // Those who wait look at them later; the cache may have to let go of them before.
+      for (const piece of pieces) this.#memory.blocks.buffers.lend(piece, fetch.waiterCount);
       if (fetch.isToBeCached && !controller.signal.aborted) {
         for (const [position, piece] of pieces.entries()) {
           this.#cache.put(version, blocks.first + position, piece);

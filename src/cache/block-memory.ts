@@ -3,6 +3,7 @@
  * block belongs is known to the caches that share this memory, see `block-cache.ts`.
  */
 import { LRUCache } from 'lru-cache';
+import { BlockBuffers } from './block-buffers.js';
 
 /**
  * What a block costs beside its bytes: the buffer's own, map entries, the place in the LRU. Measured on Node 20 with blocks
@@ -18,6 +19,7 @@ export interface RememberedBlock {
 
 export class BlockMemory {
   readonly maxBytes: number;
+  readonly buffers = new BlockBuffers();
   readonly #blocks: LRUCache<RememberedBlock, Uint8Array>;
 
   /** With fewer bytes than a block needs, nothing is ever kept. */
@@ -26,7 +28,8 @@ export class BlockMemory {
     this.#blocks = new LRUCache<RememberedBlock, Uint8Array>({
       maxSize: Math.max(1, maxBytes),
       sizeCalculation: costOf,
-      dispose: (_bytes, block, reason) => {
+      dispose: (bytes, block, reason) => {
+        this.buffers.uncached(bytes);
         if (reason !== 'set') block.forget();
       },
     });
@@ -57,6 +60,7 @@ export class BlockMemory {
   }
 
   set(block: RememberedBlock, bytes: Uint8Array): void {
+    this.buffers.cached(bytes);
     this.#blocks.set(block, bytes);
   }
 

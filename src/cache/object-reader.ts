@@ -66,7 +66,7 @@ export class ObjectReader {
 
   /**
    * The bytes from `offset`, at most `length`, cut at the version's size. The pieces are views into the cache: do not write
-   * to them. Without a stream nothing is fetched ahead. Rejects with a StoreError, among them `PreconditionFailed` if the
+   * to them, and say `done` when nobody looks at them any more, if that can be known. Without a stream nothing is fetched ahead. Rejects with a StoreError, among them `PreconditionFailed` if the
    * object is no longer this version, `NotFound` if it is gone, and `Aborted`.
    */
   async read(
@@ -90,10 +90,18 @@ export class ObjectReader {
     const arrived = new Map(cached);
     for (const fetch of fetches) {
       for (const [position, bytes] of (await fetch.arrival).entries()) {
-        arrived.set(fetch.blocks.first + position, bytes);
+        const block = fetch.blocks.first + position;
+        // They were lent to this read, as to everybody who waited.
+        if (block >= wanted.first && block < wanted.end) arrived.set(block, bytes);
+        else this.#memory.blocks.buffers.done(bytes);
       }
     }
     return cutPieces(arrived, wanted, range, this.#blockBytes);
+  }
+
+  /** What `read` gave, perhaps with others' bytes in between, is not looked at any more. To be said at most once. */
+  done(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) this.#memory.blocks.buffers.done(piece);
   }
 
   /**
@@ -148,8 +156,10 @@ export class ObjectReader {
     for (let block = wanted.first; block < wanted.end; block += 1) {
       const bytes = this.#cache.get(version, block);
       const fetch = bytes ? undefined : this.#fetcher.find(version, block);
-      if (bytes) cached.push([block, bytes]);
-      else if (fetch) fetches.add(fetch);
+      if (bytes) {
+        this.#memory.blocks.buffers.lend(bytes);
+        cached.push([block, bytes]);
+      } else if (fetch) fetches.add(fetch);
       else missing.push(block);
     }
     if (missing.length > 0) {

@@ -175,6 +175,7 @@ export class Dispatcher {
 
   #settle(invocation: Invocation, lentBuffer: Buffer | undefined): void {
     this.#inFlight.delete(invocation.unique);
+    invocation.answered();
     if (this.#inFlight.size === 0) this.#drained?.resolve(undefined);
     this.#onAnswered(lentBuffer);
   }

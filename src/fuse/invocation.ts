@@ -11,6 +11,7 @@ export class Invocation implements Call {
   readonly gid: number;
   readonly pid: number;
   #isAborted = false;
+  #afterAnswer: (() => void) | undefined;
   /** Made when somebody asks for the signal: most requests are answered without. */
   #controller: AbortController | undefined;
 
@@ -28,6 +29,18 @@ export class Invocation implements Call {
       if (this.#isAborted) this.#controller.abort(this.#reason());
     }
     return this.#controller.signal;
+  }
+
+  /** One action at most. */
+  afterAnswer(action: () => void): void {
+    this.#afterAnswer = action;
+  }
+
+  /** The kernel has the answer, or will never get it. */
+  answered(): void {
+    const action = this.#afterAnswer;
+    this.#afterAnswer = undefined;
+    action?.();
   }
 
   get isAborted(): boolean {

@@ -17,6 +17,7 @@ import { abortSignalField } from './abortable-client.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { DirectReply, DirectRequest } from './direct-connection.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
+import type { PieceMemory } from './received-body.js';
 import { emptySha256, RequestSigner } from './signature-v4.js';
 
 export interface DirectClientOptions {
@@ -33,7 +34,7 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
   const destroySdk = client.destroy.bind(client);
   let clockOffsetMs = 0;
 
-  async function send({ method, path, query, headers, body, pieceBytes, signal }: Prepared) {
+  async function send({ method, path, query, headers, body, pieces, signal }: Prepared) {
     const timeMs = Date.now() + clockOffsetMs;
     const unsigned = {
       method,
@@ -47,7 +48,7 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
       path: query === '' ? path : `${path}?${query}`,
       headers: signer.sign(unsigned, await client.config.credentials(), timeMs),
       body,
-      pieceBytes,
+      pieces,
     };
     const reply = await pool.send(request, signal);
     if (reply.status >= 200 && reply.status < 300) return outputOf(reply);
@@ -69,8 +70,8 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
   };
 }
 
-/** The field of a GetObjectCommand's input with the `pieceBytes` of what it receives. The SDK looks at named fields only. */
-export const pieceBytesField = Symbol('pieceBytes');
+/** The field of a GetObjectCommand's input with the `PieceMemory` for what it receives. The SDK looks at named fields only. */
+export const piecesField = Symbol('pieces');
 
 interface Prepared {
   readonly method: DirectRequest['method'];
@@ -78,7 +79,7 @@ interface Prepared {
   readonly query: string;
   readonly headers: Record<string, string>;
   readonly body: Buffer | Readable | undefined;
-  readonly pieceBytes: number | undefined;
+  readonly pieces: PieceMemory | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -128,7 +129,6 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
   for (const [name, value] of Object.entries((Metadata ?? {}) as Record<string, string>)) {
     headers[`${metadataPrefix}${name.toLowerCase()}`] = value;
   }
-  const pieceBytes = command.input[pieceBytesField];
   return {
     method,
     path: `${endpoint.pathname.replace(/\/$/, '')}/${encode(Bucket)}/${Key.split('/').map(encode).join('/')}`,
@@ -136,7 +136,7 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
       UploadId === undefined ? '' : `partNumber=${Number(PartNumber)}&uploadId=${encode(UploadId as string)}`,
     headers,
     body: isBody(Body) ? Body : undefined,
-    pieceBytes: typeof pieceBytes === 'number' ? pieceBytes : undefined,
+    pieces: command.input[piecesField] as PieceMemory | undefined,
     signal,
   };
 }

@@ -7,7 +7,7 @@ import net from 'node:net';
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { HTTPParser } from 'http-parser-js';
-import { ReceivedBody } from './received-body.js';
+import { type PieceMemory, ReceivedBody } from './received-body.js';
 
 export interface DirectRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT';
@@ -17,7 +17,7 @@ export interface DirectRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer | Readable | undefined;
   /** See `ReceivedBody`. */
-  readonly pieceBytes: number | undefined;
+  readonly pieces: PieceMemory | undefined;
 }
 
 export interface DirectReply {
@@ -186,9 +186,9 @@ export class DirectConnection {
       const value = headers[at + 1] ?? '';
       byName[name] = name in byName ? `${byName[name]}, ${value}` : value;
     }
-    const { method, pieceBytes } = exchange.request;
+    const { method, pieces } = exchange.request;
     const length = method === 'HEAD' ? 0 : lengthOf(byName);
-    exchange.reply = { status, headers: byName, body: new ReceivedBody(length, pieceBytes) };
+    exchange.reply = { status, headers: byName, body: new ReceivedBody(length, pieces) };
     return method === 'HEAD' ? 1 : 0;
   }
 

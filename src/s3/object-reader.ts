@@ -15,13 +15,13 @@ import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { GetReply, GetRequest, ListPage, ListRequest, ObjectInfo } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { pieceBytesField } from './direct-client.js';
+import { piecesField } from './direct-client.js';
 import { encryptionFields } from './encryption-fields.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
-import { ReceivedBody } from './received-body.js';
+import { allocate, type PieceMemory, ReceivedBody } from './received-body.js';
 import { readExactly } from './reply-body.js';
 
 /** What to do with objects that are stored without SSE-C. */
@@ -122,7 +122,7 @@ export class ObjectReader {
 
   async #sendGet(
     key: string,
-    { range, ifMatch, pieceBytes }: GetRequest,
+    { range, ifMatch, pieceBytes, takePiece = allocate }: GetRequest,
     customerKey: Guess,
     signal: AbortSignal,
   ): Promise<GetReply> {
@@ -134,7 +134,7 @@ export class ObjectReader {
           ...fieldsOf(customerKey),
           ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
           ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
-          [pieceBytesField]: pieceBytes,
+          [piecesField]: pieceBytes && ({ bytes: pieceBytes, take: takePiece } satisfies PieceMemory),
         } as GetObjectCommandInput),
       );
       try {

@@ -83,7 +83,9 @@ export class FileOperations {
   async read(handleId: HandleId, offset: number, length: number, call: Call): Promise<readonly Uint8Array[]> {
     const handle = this.#handle(handleId);
     this.#checkGeneration(handle);
-    return await this.#readContent(handle.node, handle.stream, offset, length, call.signal);
+    const pieces = await this.#readContent(handle.node, handle.stream, offset, length, call.signal);
+    call.afterAnswer?.(() => this.#context.reader.done(pieces));
+    return pieces;
   }
 
   async write(handleId: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {

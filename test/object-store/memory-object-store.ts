@@ -149,7 +149,15 @@ export class MemoryObjectStore implements ObjectStore {
     const reply = Buffer.from(bytes.subarray(offset, offset + length));
     this.bytesReceived += reply.length;
     await this.#end('get', key, signal);
-    return { info, bytes: reply };
+    const { pieceBytes, takePiece } = request;
+    if (pieceBytes === undefined || takePiece === undefined) return { info, bytes: reply };
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < reply.length; at += pieceBytes) {
+      const piece = takePiece(Math.min(pieceBytes, reply.length - at));
+      piece.set(reply.subarray(at, at + piece.length));
+      pieces.push(piece);
+    }
+    return { info, bytes: Buffer.alloc(0), pieces };
   }
 
   async put(

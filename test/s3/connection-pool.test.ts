@@ -13,7 +13,7 @@ const get: DirectRequest = {
   path: '/',
   headers: { host: 'localhost' },
   body: undefined,
-  pieceBytes: undefined,
+  pieces: undefined,
 };
 
 function makePool(t: ExecutionContext, endpoint: URL, httpsAgent = new https.Agent()): ConnectionPool {
@@ -90,7 +90,9 @@ test('a reply comes in pieces of memory of their own, if asked for', async (t) =
     setImmediate(() => response.end(content.subarray(333)));
   });
   const pool = makePool(t, endpoint);
-  const { pieces } = (await pool.send({ ...get, pieceBytes: 300 }, never)).body;
+  const { pieces } = (
+    await pool.send({ ...get, pieces: { bytes: 300, take: (length) => Buffer.alloc(length) } }, never)
+  ).body;
   t.deepEqual(
     pieces.map(({ length }) => length),
     [300, 300, 300, 100],

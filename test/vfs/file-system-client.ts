@@ -43,7 +43,11 @@ export class OpenFile {
 
   async read(offset: number, length: number): Promise<Buffer> {
     const { fs, call } = this.#client;
-    return Buffer.concat(await fs.read(this.inode, this.handle, offset, length, call));
+    const actions: (() => void)[] = [];
+    const reading: Call = { ...call, afterAnswer: (action) => actions.push(action) };
+    const bytes = Buffer.concat(await fs.read(this.inode, this.handle, offset, length, reading));
+    for (const action of actions) action();
+    return bytes;
   }
 
   async write(offset: number, data: Uint8Array | string): Promise<void> {
