@@ -95,6 +95,8 @@ export interface CreateReply {
 
 export interface OpenDirectoryReply {
   readonly handle: HandleId;
+  /** The entries are still those that the kernel may have kept when it last read all of them. */
+  readonly keepCache?: boolean;
 }
 
 export interface DirectoryEntry {

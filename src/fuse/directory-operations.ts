@@ -6,8 +6,8 @@ import { decodeRead } from './requests.js';
 import { readUint64 } from './wire.js';
 
 export const openDirectory: Operation = async ({ fileSystem }, { inode }, call) => {
-  const { handle } = await fileSystem.openDirectory(inode, call);
-  return { head: encodeOpenDirectory(handle), undo: () => fileSystem.releaseDirectory(inode, handle) };
+  const reply = await fileSystem.openDirectory(inode, call);
+  return { head: encodeOpenDirectory(reply), undo: () => fileSystem.releaseDirectory(inode, reply.handle) };
 };
 
 /** `fuse_read_in`. */

@@ -7,7 +7,7 @@ import type {
   AttributesReply,
   Entry,
   FileSystemStatistics,
-  HandleId,
+  OpenDirectoryReply,
   OpenReply,
 } from '../file-system.js';
 import * as protocol from './protocol.js';
@@ -96,9 +96,14 @@ export function encodeOpen(open: OpenReply): Buffer {
   return head;
 }
 
-/** `fuse_open_out` of a directory. */
-export function encodeOpenDirectory(handle: HandleId): Buffer {
-  return encodeOpen({ handle, keepCache: false, directIo: false });
+/** `fuse_open_out` of a directory. The kernel keeps its entries; without `keepCache` it first drops those that it has. */
+export function encodeOpenDirectory({ handle, keepCache = false }: OpenDirectoryReply): Buffer {
+  const { head } = encodeEmpty();
+  const reply = Buffer.concat([head, Buffer.alloc(16)]);
+  const flags = protocol.openReplyFlags;
+  writeUint64(reply, handle, head.length);
+  reply.writeUInt32LE(flags.cacheDirectory | (keepCache ? flags.keepCache : 0), head.length + 8);
+  return reply;
 }
 
 function writeOpen(buffer: Buffer, open: OpenReply, offset: number): void {

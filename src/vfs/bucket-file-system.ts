@@ -429,7 +429,7 @@ export class BucketFileSystem implements FileSystem {
 
   openDirectory(inode: InodeId): Promise<OpenDirectoryReply> {
     return asFsError('opendir', async () =>
-      Promise.resolve({ handle: this.#directories.open(this.#context.inodes.directory(inode)) }),
+      Promise.resolve(this.#directories.open(this.#context.inodes.directory(inode))),
     );
   }
 

@@ -25,6 +25,10 @@ export class DirectoryListing {
   readonly startedAtMs: number;
   /** The object `prefix` itself, if there is one. */
   marker: ListedObject | undefined;
+  /** Counts what this mount did since the listing began. */
+  revision = 0;
+  /** At which revision somebody last read all of it, if anybody did. */
+  readRevision: number | undefined;
   readonly #options: DirectoryListingOptions;
   /** Undefined where an entry was removed. Positions are what readers hold. */
   readonly #entries: (ListedEntry | undefined)[] = [];
@@ -80,12 +84,14 @@ export class DirectoryListing {
 
   /** Records what this mount did: `name` now is this. */
   set(entry: ListedEntry): void {
+    this.revision += 1;
     this.#ownChanges.add(entry.name);
     this.#put(entry);
   }
 
   /** Records what this mount did: `name` is gone. */
   remove(name: string): void {
+    this.revision += 1;
     this.#ownChanges.add(name);
     const position = this.#positions.get(name);
     if (position === undefined) return;

@@ -3,7 +3,7 @@
  * the kernel asks for them, fetching what is missing in parallel and ahead of the walk.
  */
 import { FsError } from '../errors.js';
-import type { Call, DirectoryEntry, Entry, HandleId } from '../file-system.js';
+import type { Call, DirectoryEntry, Entry, HandleId, OpenDirectoryReply } from '../file-system.js';
 import type { VfsContext } from './context.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
@@ -17,6 +17,8 @@ import { entriesAhead } from './sibling-attributes.js';
 interface DirectoryHandle {
   readonly directory: DirectoryNode;
   listing: DirectoryListing | undefined;
+  /** Of the listing, when its first entry was read. Undefined before. */
+  revision: number | undefined;
   /** Attributes on their way, by position. */
   readonly ahead: Map<number, Promise<Found | undefined>>;
 }
@@ -35,11 +37,12 @@ export class DirectoryReader {
     this.#finder = finder;
   }
 
-  open(directory: DirectoryNode): HandleId {
+  open(directory: DirectoryNode): OpenDirectoryReply {
     const id = this.#nextHandle++;
     directory.pins += 1;
-    this.#handles.set(id, { directory, listing: undefined, ahead: new Map() });
-    return id;
+    this.#handles.set(id, { directory, listing: undefined, revision: undefined, ahead: new Map() });
+    const listing = this.#context.resolver.recentListing(directory);
+    return { handle: id, keepCache: listing !== undefined && listing.revision === listing.readRevision };
   }
 
   release(id: HandleId): void {
@@ -93,6 +96,7 @@ export class DirectoryReader {
     const { directory } = handle;
     if (offset === 0) {
       handle.listing = directory.isRemoved ? undefined : this.#context.resolver.listingOf(directory);
+      handle.revision = handle.listing?.revision;
       handle.ahead.clear();
       if (!(await take(dotEntry('.', directory, 1), undefined))) return;
     }
@@ -104,7 +108,11 @@ export class DirectoryReader {
     for (let position = Math.max(0, offset - dotEntries); ; position += 1) {
       while (position >= listing.length && !listing.isComplete)
         await this.#loadMore(listing, directory, call.signal);
-      if (position >= listing.length) return;
+      if (position >= listing.length) {
+        // Whoever reads on from the middle may have begun before a change.
+        if (handle.revision === listing.revision) listing.readRevision = listing.revision;
+        return;
+      }
       const entry = listing.at(position);
       if (!entry) continue;
       if (!(await take(this.#entryAt(directory, entry, position), position))) return;

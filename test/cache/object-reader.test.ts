@@ -68,7 +68,7 @@ test('memory is used again when nobody looks at it any more, and never before', 
   await Promise.all(
     Array.from({ length: 12 }, async (_, reading) => {
       const stream = reader.createStream();
-      for (let round = 0, next = 0; round < 150; round += 1) {
+      for (let round = 0, next = 0; round < 70; round += 1) {
         const offset = reading % 3 === 0 ? random(version.size) : next % version.size;
         const length = 1 + random(6 * blockBytes);
         next = offset + length;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import test from 'ava';
 import { answerObject, completed, copiedPart, operationOf, rejects } from './fake-replies.js';
 import { type Answer, answerXml, makeFakeStore, never, refuse } from './fake-server.js';
@@ -32,4 +33,27 @@ test('a failed completion of an upload that is gone is NoSuchUpload', async (t) 
     else refuse(response, 500, 'InternalError');
   });
   await rejects(t, 'NoSuchUpload', store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], {}, never));
+});
+
+test('parts have a Content-MD5 where TLS does not protect them, and on AWS; other content has it everywhere', async (t) => {
+  const body = [Buffer.from('part of '), Buffer.from('an object')];
+  const md5 = createHash('md5').update(Buffer.concat(body)).digest('base64');
+  const servers: [URL | undefined, string | undefined][] = [
+    [new URL('https://rgw.example'), undefined],
+    [new URL('http://127.0.0.1:1'), md5],
+    [undefined, md5],
+  ];
+  for (const [endpoint, expected] of servers) {
+    const { store, received } = await makeFakeStore(
+      t,
+      (request, response) => answerObject(request, response, Buffer.alloc(0)),
+      { endpoint },
+    );
+    await store.uploadPart('k', 'u', 1, body, never);
+    await store.put('k', body, { metadata: {} }, {}, never);
+    t.deepEqual(
+      received.map(({ headers }) => headers['content-md5']),
+      [expected, md5],
+    );
+  }
 });

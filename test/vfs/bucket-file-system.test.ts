@@ -124,6 +124,32 @@ test('attributes set before the first close cost one request in all', async (t) 
   });
 });
 
+test('the kernel may keep the entries of a directory until this mount changes it or they get old', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.makeDirectory('d');
+  for (const name of ['a', 'b', 'c']) await client.writeFile(`d/${name}`, name);
+  await client.withInode('d', async (directory) => {
+    const mayKeep = async () => {
+      const { handle, keepCache } = await client.fs.openDirectory(directory, client.call);
+      client.fs.releaseDirectory(directory, handle);
+      return keepCache;
+    };
+    t.false(await mayKeep());
+    await client.list('d', 1);
+    t.true(await mayKeep());
+    await client.writeFile('d/new', 'x');
+    t.false(await mayKeep());
+    await client.list('d');
+    t.true(await mayKeep());
+    await client.unlink('d/new');
+    t.false(await mayKeep());
+    await client.list('d');
+    fixture.clock.advance(metadataTtlMs);
+    t.false(await mayKeep());
+  });
+});
+
 test('a large new file costs no copy, and shows the time at which it was stored', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
