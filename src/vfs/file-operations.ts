@@ -35,17 +35,25 @@ export class FileOperations {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
-    await this.#checkVersion(node, flags, call.signal);
-    while (node.isLeaving) await this.#afterOwnStore(node, call.signal);
-    if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced`);
-    // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
-    if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
-    if (node.isUnreadable) {
-      throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
+    const endOpening = beginOpening(node);
+    let reply: OpenReply;
+    try {
+      await this.#checkVersion(node, flags, call.signal);
+      if (node.isLeaving) endOpening(); // it began to leave meanwhile, and is not to wait for who waits for it
+      while (node.isLeaving) await this.#afterOwnStore(node, call.signal);
+      if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced`);
+      // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
+      if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
+      if (node.isUnreadable) {
+        throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
+      }
+      this.contentOf(node);
+      reply = this.openHandle(node, flags);
+    } finally {
+      endOpening();
     }
-    const content = this.contentOf(node);
-    const reply = this.openHandle(node, flags);
     if (flags.truncate) {
+      const content = this.contentOf(node);
       try {
         if (content.size > 0) await content.truncate(0, call.signal);
       } catch (error) {
@@ -238,8 +246,12 @@ export class FileOperations {
     return node.content;
   }
 
-  /** Runs `remove`, which takes the object away, and keeps the content for the handles that are open. */
+  /**
+   * Runs `remove`, which takes the object away, and keeps the content for the handles that are open. Opens under way are let
+   * through before: the kernel looks a name up again on ESTALE, but only once, and files may be replaced in quick succession.
+   */
   async detachFor<T>(node: FileNode, signal: AbortSignal, remove: () => Promise<T>): Promise<T> {
+    if (node.openings.size > 0) await waitInterruptibly(Promise.all(node.openings), signal);
     node.isLeaving = true;
     try {
       if (node.handles.size > 0 && node.content) await node.content.detach(signal);
@@ -446,4 +458,15 @@ const copyStepBytes = 4 * 1024 * 1024;
 /** The compiler takes a lock that was free before a wait for free afterwards. */
 function isBusy(node: FileNode): boolean {
   return node.lock.isBusy;
+}
+
+/** Returns what ends it, which may be called again. */
+function beginOpening(node: FileNode): () => void {
+  let resolve: () => void = () => undefined;
+  const opening = new Promise<void>((resolved) => (resolve = resolved));
+  node.openings.add(opening);
+  return () => {
+    node.openings.delete(opening);
+    resolve();
+  };
 }

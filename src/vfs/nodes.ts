@@ -80,6 +80,8 @@ export class FileNode extends BaseNode {
    * opens it now waits for the lock, since nothing more would be fetched.
    */
   isLeaving = false;
+  /** The opens that are asking the bucket for the version: whoever takes the object away lets them finish first. */
+  readonly openings = new Set<Promise<void>>();
   /** The attributes that went along with the last upload. */
   sentAttributes: StoredAttributes | undefined;
   /** A symlink's target, of the version `etag`. */

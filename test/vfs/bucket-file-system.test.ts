@@ -150,6 +150,34 @@ test('the kernel may keep the entries of a directory until this mount changes it
   });
 });
 
+test('a rename over a file lets an open of it finish that has begun, and keeps its content', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.writeFile('f', 'old');
+  await client.writeFile('g', 'new');
+  let letGo: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => {
+    fixture.store.beforeRequest = async (method, key) => {
+      if (key !== 'f' || (method !== 'head' && method !== 'get')) return;
+      fixture.store.beforeRequest = () => undefined;
+      resolve();
+      await new Promise<void>((go) => (letGo = go));
+    };
+  });
+  const opening = client.open('f');
+  await asked;
+  const renaming = client.rename('g', 'f');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.is(fixture.store.contentOf('f')?.toString(), 'old');
+  letGo();
+  const file = await opening;
+  await renaming;
+  t.is((await file.read(0, 10)).toString(), 'old');
+  await file.close();
+  t.is((await client.readFile('f')).toString(), 'new');
+  t.deepEqual(await client.list(''), ['f']);
+});
+
 test('a large new file costs no copy, and shows the time at which it was stored', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
