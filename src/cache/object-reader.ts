@@ -66,8 +66,9 @@ export class ObjectReader {
 
   /**
    * The bytes from `offset`, at most `length`, cut at the version's size. The pieces are views into the cache: do not write
-   * to them, and say `done` when nobody looks at them any more, if that can be known. Without a stream nothing is fetched ahead. Rejects with a StoreError, among them `PreconditionFailed` if the
-   * object is no longer this version, `NotFound` if it is gone, and `Aborted`.
+   * to them, and say `done` when nobody looks at them any more, if that can be known. Without a stream nothing is fetched
+   * ahead. Rejects with a StoreError, among them `PreconditionFailed` if the object is no longer this version, `NotFound` if
+   * it is gone, and `Aborted`.
    */
   async read(
     version: ObjectVersion,

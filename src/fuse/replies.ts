@@ -7,6 +7,7 @@ import type {
   AttributesReply,
   Entry,
   FileSystemStatistics,
+  HandleId,
   OpenDirectoryReply,
   OpenReply,
 } from '../file-system.js';
@@ -85,34 +86,33 @@ export function encodeEntry(entry: Entry): Buffer {
 export function encodeCreated(entry: Entry, open: OpenReply): Buffer {
   const head = Buffer.allocUnsafe(bodyStart + protocol.entrySize + 16);
   writeEntry(head, entry, bodyStart);
-  writeOpen(head, open, bodyStart + protocol.entrySize);
+  writeOpen(head, open.handle, openFlagsOf(open), bodyStart + protocol.entrySize);
   return head;
 }
 
 /** `fuse_open_out`. */
 export function encodeOpen(open: OpenReply): Buffer {
   const head = Buffer.allocUnsafe(bodyStart + 16);
-  writeOpen(head, open, bodyStart);
+  writeOpen(head, open.handle, openFlagsOf(open), bodyStart);
   return head;
 }
 
 /** `fuse_open_out` of a directory. The kernel keeps its entries; without `keepCache` it first drops those that it has. */
 export function encodeOpenDirectory({ handle, keepCache = false }: OpenDirectoryReply): Buffer {
-  const { head } = encodeEmpty();
-  const reply = Buffer.concat([head, Buffer.alloc(16)]);
+  const head = Buffer.allocUnsafe(bodyStart + 16);
   const flags = protocol.openReplyFlags;
-  writeUint64(reply, handle, head.length);
-  reply.writeUInt32LE(flags.cacheDirectory | (keepCache ? flags.keepCache : 0), head.length + 8);
-  return reply;
+  writeOpen(head, handle, flags.cacheDirectory | (keepCache ? flags.keepCache : 0), bodyStart);
+  return head;
 }
 
-function writeOpen(buffer: Buffer, open: OpenReply, offset: number): void {
+function openFlagsOf({ directIo, keepCache }: OpenReply): number {
   const flags = protocol.openReplyFlags;
-  writeUint64(buffer, open.handle, offset);
-  buffer.writeUInt32LE(
-    (open.directIo ? flags.directIo : 0) | (open.keepCache ? flags.keepCache : 0),
-    offset + 8,
-  );
+  return (directIo ? flags.directIo : 0) | (keepCache ? flags.keepCache : 0);
+}
+
+function writeOpen(buffer: Buffer, handle: HandleId, flags: number, offset: number): void {
+  writeUint64(buffer, handle, offset);
+  buffer.writeUInt32LE(flags, offset + 8);
   buffer.writeUInt32LE(0, offset + 12);
 }
 

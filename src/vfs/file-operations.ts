@@ -35,23 +35,7 @@ export class FileOperations {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
-    const endOpening = beginOpening(node);
-    let reply: OpenReply;
-    try {
-      await this.#checkVersion(node, flags, call.signal);
-      if (node.isLeaving) endOpening(); // it began to leave meanwhile, and is not to wait for who waits for it
-      while (node.isLeaving) await this.#afterOwnStore(node, call.signal);
-      if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced`);
-      // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
-      if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
-      if (node.isUnreadable) {
-        throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
-      }
-      this.contentOf(node);
-      reply = this.openHandle(node, flags);
-    } finally {
-      endOpening();
-    }
+    const reply = await this.#openVersion(node, flags, call.signal);
     if (flags.truncate) {
       const content = this.contentOf(node);
       try {
@@ -266,6 +250,25 @@ export class FileOperations {
     if (!content || node.handles.size > 0) return;
     if (content.isDirty && !node.isRemoved) return;
     await this.#context.writeBack.closeContent(node, content);
+  }
+
+  async #openVersion(node: FileNode, flags: OpenFlags, signal: AbortSignal): Promise<OpenReply> {
+    const endOpening = beginOpening(node);
+    try {
+      await this.#checkVersion(node, flags, signal);
+      if (node.isLeaving) endOpening(); // it began to leave meanwhile, and is not to wait for who waits for it
+      while (node.isLeaving) await this.#afterOwnStore(node, signal);
+      if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced`);
+      // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
+      if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
+      if (node.isUnreadable) {
+        throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
+      }
+      this.contentOf(node); // before the handle: it stands for the version that was asked for
+      return this.openHandle(node, flags);
+    } finally {
+      endOpening();
+    }
   }
 
   async #checkVersion(node: FileNode, flags: OpenFlags | undefined, signal: AbortSignal): Promise<void> {

@@ -94,18 +94,14 @@ export function headersOfAttributes(attributes: StoredAttributes): ObjectHeaders
 }
 
 /**
- * The headers of an upload that begins before the last write; undefined if it needs those of `headersOfAttributes`. An object
- * without times shows when it was stored, here and in other programs. The right ones would cost a copy of all of it afterwards.
+ * Those of an upload that begins before the last write, if the times are those of writes: an object without them shows when it
+ * was stored, here and in other programs. The right ones would cost a copy of all of it afterwards.
  */
-export function headersOfUnfinished(attributes: StoredAttributes): ObjectHeaders | undefined {
-  if (!attributes.hasTimesOfWrite) return undefined;
-  const { metadata, ...others } = headersOfAttributes(attributes);
-  return {
-    ...others,
-    metadata: Object.fromEntries(
-      Object.entries(metadata).filter(([name]) => name !== 'mtime' && name !== 'ctime'),
-    ),
-  };
+export function withoutTimesOfWrite(headers: ObjectHeaders): ObjectHeaders {
+  const metadata = { ...headers.metadata };
+  delete metadata['mtime'];
+  delete metadata['ctime'];
+  return { ...headers, metadata };
 }
 
 /** In whole seconds, as HEAD tells it: listings tell more. */

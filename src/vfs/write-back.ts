@@ -21,8 +21,8 @@ import { supersede } from './supersede.js';
 import {
   attributesOfObject,
   headersOfAttributes,
-  headersOfUnfinished,
   type AttributeDefaults,
+  withoutTimesOfWrite,
   type StoredAttributes,
 } from './stored-attributes.js';
 
@@ -87,7 +87,7 @@ export class WriteBack {
   targetOf(node: FileNode): UploadTarget {
     node.sentAttributes = node.attributes;
     const headers = headersOfAttributes(node.attributes);
-    const unfinishedHeaders = headersOfUnfinished(node.attributes);
+    const unfinishedHeaders = node.attributes.hasTimesOfWrite ? withoutTimesOfWrite(headers) : undefined;
     if (node.detour) {
       return { ...node.detour, headers, unfinishedHeaders, condition: { ifNoneMatch: '*' } };
     }
