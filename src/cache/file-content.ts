@@ -21,8 +21,8 @@ export interface Body {
 /** Views of this stand for all zeros. Never written to. */
 const zeros = Buffer.alloc(1024 * 1024);
 
-/** How much `detach` reads at once; the reader fetches ahead of it. */
-const detachBytes = 1024 * 1024;
+/** How much `stageStored` reads at once; the reader fetches ahead of it. */
+const stagedAtOnceBytes = 1024 * 1024;
 
 export class FileContent {
   readonly #reader: VersionReader;
@@ -129,17 +129,26 @@ export class FileContent {
     this.#free(offset, offset + length);
   }
 
-  /** Stages everything that is in objects. If it rejects, a part of it may be staged; the content is the same. */
-  async detach(signal: AbortSignal): Promise<void> {
+  /**
+   * Stages what is in the objects that `isWanted` says. `onStaged` hears where each piece ends. If it rejects, a part of it may be
+   * staged; the content is the same.
+   */
+  async stageStored(
+    isWanted: (version: ObjectVersion) => boolean,
+    signal: AbortSignal,
+    onStaged: (end: number) => void = () => undefined,
+  ): Promise<void> {
     const stream = this.#reader.createStream();
     try {
       for (const { offset, length, source } of this.#extents.slice(0, this.size)) {
-        if (!isStored(source)) continue;
-        for (let done = 0; done < length; done += detachBytes) {
+        if (!isStored(source) || !isWanted(source)) continue;
+        for (let done = 0; done < length; done += stagedAtOnceBytes) {
           let at = offset + done;
-          for (const piece of await this.read(at, Math.min(detachBytes, length - done), stream, signal)) {
+          const step = Math.min(stagedAtOnceBytes, length - done);
+          for (const piece of await this.read(at, step, stream, signal)) {
             await this.write(at, piece, signal);
             at += piece.length;
+            onStaged(at);
           }
         }
       }

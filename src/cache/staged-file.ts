@@ -39,6 +39,8 @@ export interface StagedFileOptions {
    * no commit tells, because its wait was interrupted, or because the file was published early. Must not throw.
    */
   readonly onStored?: (version: ObjectVersion, headers: ObjectHeaders) => void;
+  /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
+  readonly beforeReplacing?: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
   readonly log: Log;
   /** How much a new file must have before it is sent while it is being written. Default 32 MiB, less if memory is small. */
   readonly streamingThresholdBytes?: number;
@@ -50,14 +52,15 @@ export interface StagedFileOptions {
   readonly copyPartBytes?: number;
 }
 
+/** Bytes of an object from `offset` on. */
 export interface StoredRange {
   readonly version: ObjectVersion;
   readonly offset: number;
-  readonly length: number;
 }
 
 export class StagedFile {
   readonly #target: () => UploadTarget;
+  readonly #beforeReplacing: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
   readonly #log: Log;
   readonly #maxSize: number;
   readonly #content: FileContent;
@@ -67,11 +70,14 @@ export class StagedFile {
   /** Aborted by `discard`. */
   readonly #controller = new AbortController();
   #hasPublishedEarly = false;
+  /** Something was copied into it from another object, whether it still is to come from there or not. */
+  #hasCopies = false;
 
   constructor(options: StagedFileOptions) {
     const { area, reader, store, uploads, base, target, log } = options;
     const { minPartSize, maxPartSize, maxParts, maxObjectSize } = store.limits;
     this.#target = target;
+    this.#beforeReplacing = options.beforeReplacing ?? (() => Promise.resolve());
     this.#log = log;
     this.#maxSize = maxObjectSize;
     this.#content = new FileContent(area, reader, base);
@@ -183,34 +189,65 @@ export class StagedFile {
 
   /**
    * Puts a range of a stored object at `offset`, without moving it: it is copied on the server at the commit, and read
-   * from the source until then. If the source is replaced before, reading and committing reject with `PreconditionFailed`.
+   * from the source until then. `findSource` is asked at the moment in which nothing else can come between; false: it had
+   * nothing, and nothing was changed. If the source is replaced before the commit, reading and committing reject with
+   * `PreconditionFailed`; whoever is to replace it calls `stage` before.
    */
   async insertCopy(
     offset: number,
-    source: ObjectVersion,
-    sourceOffset: number,
     length: number,
+    findSource: () => StoredRange | undefined,
     signal: AbortSignal,
-  ): Promise<void> {
-    if (sourceOffset < 0 || sourceOffset + length > source.size) {
-      throw new RangeError(`[${sourceOffset}, ${sourceOffset + length}) is outside ${source.key}`);
-    }
+  ): Promise<boolean> {
     this.#checkSize(offset + length);
-    await this.#changeRange('copy range', offset, length, signal, () => {
-      this.#content.replace(offset, length, source, sourceOffset);
-      return Promise.resolve();
+    let isFound = false;
+    await this.#change(
+      'copy range',
+      signal,
+      () => this.#uploader.needsCommitToChange(offset, length),
+      () => {
+        const source = findSource();
+        if (source) {
+          isFound = true;
+          this.#hasCopies = true;
+          this.#uploader.touch(offset, length);
+          this.#content.replace(offset, length, source.version, source.offset);
+        }
+        return Promise.resolve();
+      },
+    );
+    return isFound;
+  }
+
+  /**
+   * Where [offset, offset + length) is in the object, if all of it is there and nothing of the file waits to be stored: a
+   * commit would replace the object.
+   */
+  storedRange(offset: number, length: number): StoredRange | undefined {
+    const { base } = this;
+    if (!base || this.isDirty || offset + length > base.size) return undefined;
+    return { version: base, offset };
+  }
+
+  /** Stages what comes from this version, which is about to go, so that nothing of it is lost. */
+  async stage(version: ObjectVersion, signal: AbortSignal): Promise<void> {
+    const isWanted = (source: ObjectVersion) => isSameVersion(source, version);
+    const ranges = () =>
+      this.#content.extents.slice(0, this.size).filter(({ source }) => isStored(source) && isWanted(source));
+    const needsCommit = () =>
+      ranges().some(({ offset, length }) => this.#uploader.needsCommitToChange(offset, length));
+    await this.#change('stage', signal, needsCommit, async (linked) => {
+      for (const { offset, length } of ranges()) this.#uploader.touch(offset, length);
+      await this.#content.stageStored(isWanted, linked, (end) => {
+        this.#uploader.advance(end, end);
+      });
     });
   }
 
-  /** The object ranges that make up [offset, offset + length), if all of it is in objects. */
-  storedRange(offset: number, length: number): StoredRange[] | undefined {
-    if (offset + length > this.size) return undefined;
-    const ranges: StoredRange[] = [];
-    for (const extent of this.#content.extents.slice(offset, length)) {
-      if (!isStored(extent.source)) return undefined;
-      ranges.push({ version: extent.source, offset: extent.sourceOffset, length: extent.length });
-    }
-    return ranges;
+  /** Whether bytes are to be copied from this version of another object at the commit. */
+  hasCopiedFrom(version: ObjectVersion): boolean {
+    if (!this.#hasCopies || (this.base && isSameVersion(this.base, version))) return false;
+    return this.storedVersions().some((other) => isSameVersion(other, version));
   }
 
   /** Every object version that bytes are to be copied from at the commit, or are read from until then. */
@@ -276,12 +313,22 @@ export class StagedFile {
    * finds what came of it. `PreconditionFailed`: somebody else changed the object, or one that parts are copied from.
    */
   async commit(signal: AbortSignal): Promise<ObjectVersion> {
-    const work = this.#lock.run(signal, 'commit', () =>
-      withLinkedController([signal, this.#controller.signal], (controller) =>
-        this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
-      ),
-    );
-    return abortable(work, signal, 'commit');
+    return abortable(this.#commit(signal), signal, 'commit');
+  }
+
+  async #commit(signal: AbortSignal): Promise<ObjectVersion> {
+    for (;;) {
+      // Without the lock: others, who may be waiting for this file in the same way, take their own.
+      const announced = this.isDirty ? this.base : undefined;
+      if (announced) await this.#beforeReplacing(announced, signal);
+      const version = await this.#lock.run(signal, 'commit', async () => {
+        if (this.isDirty && this.base && this.base !== announced) return undefined;
+        return withLinkedController([signal, this.#controller.signal], (controller) =>
+          this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
+        );
+      });
+      if (version) return version;
+    }
   }
 
   /** Stages everything that is in objects, so that they may vanish. From then on nothing is in the bucket. */
@@ -289,7 +336,7 @@ export class StagedFile {
     const needsCommit = () => this.#content.extents.has('sent', 0, this.size);
     await this.#change('detach', signal, needsCommit, async (linked) => {
       this.#uploader.stopStreaming();
-      await this.#content.detach(linked);
+      await this.#content.stageStored(() => true, linked);
       this.#uploader.forgetBase();
     });
   }

@@ -11,6 +11,7 @@ import { isStoreError } from './fs-errors.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import { filesBelow, lockFiles, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { headersOfAttributes } from './stored-attributes.js';
+import { supersede } from './supersede.js';
 import type { CopiedObject } from './write-back.js';
 
 /** Objects copied at the same time. */
@@ -143,8 +144,9 @@ export class DirectoryRenamer {
   }
 
   /**
-   * Copies every object below, and returns what the live nodes need to know and all keys to delete. `present`: what an
-   * earlier try has left. A copy, or what became of it, is younger than its source, unless that was changed afterwards.
+   * Copies every object below, and returns all keys to delete and what the live nodes need to know, as do files that are to
+   * have bytes of these objects. `present`: what an earlier try has left. A copy, or what became of it, is younger than its
+   * source, unless that was changed afterwards.
    */
   async #copyAll(
     source: DirectoryNode,
@@ -152,10 +154,11 @@ export class DirectoryRenamer {
     newPrefix: string,
     present: ReadonlyMap<string, number> | undefined,
     signal: AbortSignal,
-  ): Promise<{ copied: Map<string, CopiedObject>; keys: string[] }> {
-    const { store } = this.#context;
+  ): Promise<{ copied: CopiedObject[]; keys: string[] }> {
+    const { store, contents } = this.#context;
     const liveKeys = new Set([...filesBelow(source)].map((file) => file.key));
-    const copied = new Map<string, CopiedObject>();
+    for (const content of contents) for (const { key } of content.storedVersions()) liveKeys.add(key);
+    const copied: CopiedObject[] = [];
     const keys: string[] = [];
     const targets: string[] = [];
     const failed = new AbortController();
@@ -179,7 +182,7 @@ export class DirectoryRenamer {
           const result = await this.#copyObject(object, targetKey, either);
           keys.push(object.key);
           targets.push(targetKey);
-          if (liveKeys.has(object.key)) copied.set(object.key, result);
+          if (liveKeys.has(object.key)) copied.push(result);
         });
       } while (continuationToken !== undefined);
     } catch (error) {
@@ -206,7 +209,7 @@ export class DirectoryRenamer {
       ...(info.contentType === undefined ? {} : { contentType: info.contentType }),
     };
     const { etag } = await rewriter.copy(info, targetKey, headers, {}, signal);
-    return { sourceKey: object.key, targetKey, etag, size: info.size, headers };
+    return { from: info, to: { key: targetKey, etag, size: info.size }, headers };
   }
 
   /** After a failure the source is whole; copies made so far would only be in the way of the next try. */
@@ -221,12 +224,16 @@ export class DirectoryRenamer {
     }
   }
 
-  #moveBelow(directory: DirectoryNode, copied: ReadonlyMap<string, CopiedObject>): void {
-    const bySource = new Map([...copied.values()].map((copy) => [copy.targetKey, copy]));
+  #moveBelow(directory: DirectoryNode, copied: readonly CopiedObject[]): void {
+    const { writeBack } = this.#context;
+    const byTarget = new Map(copied.map((copy) => [copy.to.key, copy]));
     this.#dropListings(directory);
+    for (const { from, to } of copied) writeBack.relabel(from, to);
     for (const file of filesBelow(directory)) {
-      const copy = bySource.get(file.key);
-      if (copy) this.#context.writeBack.recordMoved(file, copy);
+      const copy = byTarget.get(file.key);
+      if (!copy) continue;
+      if (file.info?.etag === copy.from.etag) writeBack.recordMoved(file, copy);
+      else if (!file.content?.isDirty) supersede(file, this.#context); // changed by another client before it was copied
     }
   }
 

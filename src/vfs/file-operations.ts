@@ -186,37 +186,27 @@ export class FileOperations {
     if (count === 0) return 0;
     this.#checkSize(target.node, targetOffset + count);
     target.hasWritten = true;
-    const stored = source.node === target.node ? undefined : from.storedRange(sourceOffset, count);
-    if (!stored) {
-      const step = Math.min(count, copyStepBytes);
-      const pieces = await this.#readContent(source.node, source.stream, sourceOffset, step, call.signal);
-      const bytes = Buffer.concat(pieces);
-      await this.#change(target.node, call, () =>
-        this.contentOf(target.node).write(targetOffset, bytes, call.signal),
+    const findStored = () => from.storedRange(sourceOffset, count);
+    if (source.node !== target.node && findStored()) {
+      const isInserted = await this.#change(target.node, call, () =>
+        this.contentOf(target.node).insertCopy(targetOffset, count, findStored, call.signal),
       );
-      return bytes.length;
+      if (isInserted) return count;
     }
-    await this.#change(target.node, call, async () => {
-      let at = targetOffset;
-      for (const piece of stored) {
-        await this.contentOf(target.node).insertCopy(
-          at,
-          piece.version,
-          piece.offset,
-          piece.length,
-          call.signal,
-        );
-        at += piece.length;
-      }
-    });
-    return count;
+    const step = Math.min(count, copyStepBytes);
+    const pieces = await this.#readContent(source.node, source.stream, sourceOffset, step, call.signal);
+    const bytes = Buffer.concat(pieces);
+    await this.#change(target.node, call, () =>
+      this.contentOf(target.node).write(targetOffset, bytes, call.signal),
+    );
+    return bytes.length;
   }
 
   /** The file's content, opened if need be. The caller has made sure that `node.info` is current. */
   contentOf(node: FileNode): StagedFile {
     if (node.content) return node.content;
     const { area, reader, store, uploads, writeBack, contents, log } = this.#context;
-    node.content = new StagedFile({
+    const content: StagedFile = new StagedFile({
       area,
       reader,
       store,
@@ -224,21 +214,25 @@ export class FileOperations {
       base: node.info && { key: node.info.key, etag: node.info.etag, size: node.info.size },
       target: () => writeBack.targetOf(node),
       onStored: (version, headers) => writeBack.contentStored(node, version, headers),
+      beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
       log,
     });
-    contents.add(node.content);
-    return node.content;
+    node.content = content;
+    contents.add(content);
+    return content;
   }
 
   /**
-   * Runs `remove`, which takes the object away, and keeps the content for the handles that are open. Opens under way are let
-   * through before: the kernel looks a name up again on ESTALE, but only once, and files may be replaced in quick succession.
+   * Runs `remove`, which takes the object away, and keeps the content for the handles that are open, and for files that are to
+   * have copies of it. Opens under way are let through before: the kernel looks a name up again on ESTALE, but only once, and
+   * files may be replaced in quick succession.
    */
   async detachFor<T>(node: FileNode, signal: AbortSignal, remove: () => Promise<T>): Promise<T> {
     if (node.openings.size > 0) await waitInterruptibly(Promise.all(node.openings), signal);
     node.isLeaving = true;
     try {
       if (node.handles.size > 0 && node.content) await node.content.detach(signal);
+      if (node.info) await this.#context.writeBack.stageCopiesOf(node.info, node.content, signal);
       return await remove();
     } finally {
       node.isLeaving = false;
@@ -393,9 +387,10 @@ export class FileOperations {
     return new FsError('ESTALE', `reading ${node.key}: replaced by another client`, { cause });
   }
 
-  async #change(node: FileNode, call: Call, action: () => Promise<void>): Promise<void> {
+  async #change<T>(node: FileNode, call: Call, action: () => Promise<T>): Promise<T> {
+    let result: T;
     try {
-      await action();
+      result = await action();
     } catch (error) {
       if (isStoreError(error, 'NotFound', 'PreconditionFailed')) {
         throw new FsError('ESTALE', `changing ${node.key}: replaced by another client`, { cause: error });
@@ -403,6 +398,7 @@ export class FileOperations {
       throw toFsError(error, `changing ${node.key}`);
     }
     this.#touch(node, call);
+    return result;
   }
 
   /** A change of content sets mtime and ctime, and takes set-id bits from a file that somebody else than root wrote. */

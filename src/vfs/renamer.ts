@@ -110,8 +110,7 @@ export class Renamer {
     inodes.move(source, newParent, newName);
     source.attributes = attributes;
     writeBack.cancel(source);
-    const { size } = info;
-    writeBack.recordMoved(source, { sourceKey: oldKey, targetKey: newKey, etag, size, headers });
+    writeBack.recordMoved(source, { from: info, to: { key: newKey, etag, size: info.size }, headers });
     infos.delete(oldKey);
     await forgotten;
     await store.delete(oldKey, signal);

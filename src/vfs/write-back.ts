@@ -48,10 +48,8 @@ const drainParallelism = 8;
 
 /** What a rename has put under another key. */
 export interface CopiedObject {
-  readonly sourceKey: string;
-  readonly targetKey: string;
-  readonly etag: string;
-  readonly size: number;
+  readonly from: ObjectVersion;
+  readonly to: ObjectVersion;
   readonly headers: ObjectHeaders;
 }
 
@@ -214,13 +212,30 @@ export class WriteBack {
     for (const content of this.#options.contents) content.relabel(from, to);
   }
 
+  /**
+   * Stages what other files are to have copied from this version, which is about to go. `own`: the content that the version
+   * is of. What another client has taken away already is left to the commits that miss it.
+   */
+  async stageCopiesOf(
+    version: ObjectVersion,
+    own: StagedFile | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const content of [...this.#options.contents]) {
+      if (content === own || !content.hasCopiedFrom(version)) continue;
+      try {
+        await content.stage(version, signal);
+      } catch (error) {
+        if (!isLost(error)) throw error;
+      }
+    }
+  }
+
   /** The node has its new name; its object now is the copy. */
-  recordMoved(node: FileNode, copy: CopiedObject): void {
-    const from = { key: copy.sourceKey, etag: node.info?.etag ?? '', size: copy.size };
-    const to = { key: copy.targetKey, etag: copy.etag, size: copy.size };
+  recordMoved(node: FileNode, { from, to, headers }: CopiedObject): void {
     this.relabel(from, to);
     if (node.linkTarget?.etag === from.etag) node.linkTarget = { ...node.linkTarget, etag: to.etag };
-    this.recordStored(node, to, copy.headers);
+    this.recordStored(node, to, headers);
   }
 
   /** Records that the object of this file now is `version`, stored here with `headers`. */

@@ -28,6 +28,7 @@ type Step =
   | { readonly kind: 'headers'; readonly mode: number }
   | { readonly kind: 'commit' }
   | { readonly kind: 'interrupt'; readonly length: number; readonly fill: number; readonly turns: number }
+  | { readonly kind: 'stage' }
   | { readonly kind: 'detach' }
   | { readonly kind: 'fail'; readonly method: StoreMethod; readonly times: number };
 
@@ -58,6 +59,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     fill,
     turns: fc.integer({ min: 0, max: 12 }),
   }),
+  fc.record({ kind: fc.constant('stage' as const) }),
   fc.record({ kind: fc.constant('detach' as const) }),
   fc.record({
     kind: fc.constant('fail' as const),
@@ -164,7 +166,8 @@ class Run {
         return;
       case 'copy': {
         const length = Math.min(step.length, otherSize - step.from);
-        if (await this.mayFail(file.insertCopy(step.offset, this.other, step.from, length, signal))) {
+        const source = { version: this.other, offset: step.from };
+        if (await this.mayFail(file.insertCopy(step.offset, length, () => source, signal))) {
           this.overlay(step.offset, this.otherBytes.subarray(step.from, step.from + length));
         }
         return;
@@ -183,6 +186,11 @@ class Run {
           pattern(Math.min(step.length, maxSize - this.model.length), step.fill),
           step.turns,
         );
+      case 'stage':
+        if (!(await this.mayFail(file.stage(this.other, signal)))) return;
+        if (file.hasCopiedFrom(this.other)) throw new Error('bytes are still to come from the other object');
+        await this.mayFail(this.compare(0, maxSize));
+        return;
       case 'detach':
         if (!(await this.mayFail(file.detach(signal)))) return;
         store.objects.delete(key);

@@ -94,7 +94,7 @@ export const operations: fc.Arbitrary<Operation> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('zero' as const), handle: index, offset, length }) },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('copy' as const),
       handle: index,
