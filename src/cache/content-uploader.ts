@@ -41,6 +41,10 @@ export class ContentUploader {
   #isMarked = false;
   /** The content is in the bucket, but not yet under the key and with the headers that it should have. */
   #isMisplaced = false;
+  /** The server has lost, or somebody has aborted, an upload that had bytes which are nowhere else. */
+  #isUploadGone = false;
+  /** What was sent has been asked for, or changed, once. */
+  #keepsSent = false;
   /** While it is there, parts before its frontier are, or are about to be, in the bucket. */
   #stream: StreamedUpload | undefined;
   /** Aborts of uploads that go on by themselves. They never reject. */
@@ -71,6 +75,21 @@ export class ContentUploader {
   /** Why streaming does not get on, if it does not. */
   get failure(): unknown {
     return this.#stream?.failure;
+  }
+
+  /** Whether what is sent already of the chunk at `offset` will hardly be needed here. */
+  isExpendable(offset: number): boolean {
+    return !this.#keepsSent && this.#stream?.isExpendable(offset) === true;
+  }
+
+  /** What is sent from now on will be needed here. */
+  keepSent(): void {
+    this.#keepsSent = true;
+  }
+
+  /** Whether bytes that are only in an upload are lost with it. */
+  get isUploadGone(): boolean {
+    return this.#isUploadGone && this.#hasSent();
   }
 
   /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
@@ -105,7 +124,9 @@ export class ContentUploader {
 
   /** [offset, offset + length) is about to change. From now on no chunk of the parts that have it is given up. */
   touch(offset: number, length: number): void {
-    this.#stream?.touch(offset, length);
+    if (!this.#stream) return;
+    if (this.#stream.spanOf(offset, length).length > 0) this.#keepsSent = true;
+    this.#stream.touch(offset, length);
   }
 
   /** The file is about to end at `size`. */
@@ -142,6 +163,7 @@ export class ContentUploader {
     this.#base = undefined;
     this.#isMarked = false;
     this.#isMisplaced = false;
+    this.#isUploadGone = false;
   }
 
   /** Resolves when no abort is under way any more. */
@@ -278,6 +300,7 @@ export class ContentUploader {
       ({ etag } = await stream.complete(around.head, around.tail, condition, signals));
     } catch (error) {
       const isGone = error instanceof StoreError && error.code === 'NoSuchUpload';
+      this.#isUploadGone = isGone;
       if (!(isGone || isAccessDenied(error)) || this.#hasSent()) throw error;
       const reason = isGone
         ? 'the upload is gone; the file is uploaded anew'

@@ -29,15 +29,21 @@ export class FileContent {
   readonly #staged: StagedBytes;
   #extents: ExtentMap;
   #relocations = 0;
+  /** Whether what is sent already of the chunk at `offset` need not be kept here. */
+  isExpendable: (offset: number) => boolean = () => false;
 
   constructor(area: StagingArea, reader: VersionReader, base: ObjectVersion | undefined) {
     this.#reader = reader;
     this.#extents = new ExtentMap(base);
-    this.#staged = new StagedBytes(area, (offset, length) => {
-      for (const extent of this.#extents.slice(offset, length)) {
-        if (extent.source === 'staged') this.#extents.replace(extent.offset, extent.length, 'sent');
-      }
-    });
+    this.#staged = new StagedBytes(
+      area,
+      (offset, length) => {
+        for (const extent of this.#extents.slice(offset, length)) {
+          if (extent.source === 'staged') this.#extents.replace(extent.offset, extent.length, 'sent');
+        }
+      },
+      (offset) => this.isExpendable(offset),
+    );
   }
 
   get size(): number {

@@ -15,14 +15,23 @@ export interface LentBytes {
 export class StagedBytes implements ChunkOwner {
   readonly #area: StagingArea;
   readonly #onDiscard: (offset: number, length: number) => void;
+  readonly #isExpendable: (offset: number) => boolean;
   readonly #chunks = new Map<number, StagedChunk>();
   /** Of new chunks. */
   newStanding: Standing = 'dirty';
 
-  /** `onDiscard` hears of ranges that are only in the upload from now on. */
-  constructor(area: StagingArea, onDiscard: (offset: number, length: number) => void) {
+  /**
+   * `onDiscard` hears of ranges that are only in the upload from now on, of which those come first that `isExpendable` says
+   * of their chunk.
+   */
+  constructor(
+    area: StagingArea,
+    onDiscard: (offset: number, length: number) => void,
+    isExpendable: (offset: number) => boolean,
+  ) {
     this.#area = area;
     this.#onDiscard = onDiscard;
+    this.#isExpendable = isExpendable;
   }
 
   /** Where the chunk that has `offset` ends. */
@@ -97,6 +106,10 @@ export class StagedBytes implements ChunkOwner {
   discard(chunk: StagedChunk): void {
     this.#chunks.delete(chunk.index);
     this.#onDiscard(chunk.offset, chunk.length);
+  }
+
+  isExpendable(chunk: StagedChunk): boolean {
+    return this.#isExpendable(chunk.offset);
   }
 
   #pieces<Piece>(

@@ -14,6 +14,8 @@ export type Standing = 'dirty' | 'filling' | 'queued' | 'sent';
 export interface ChunkOwner {
   /** The area gives up a chunk whose standing is `sent`: from now on its bytes are only in the upload. */
   discard(chunk: StagedChunk): void;
+  /** Whether a chunk whose standing is `sent` will hardly be asked for again, and is not worth a place on disk. */
+  isExpendable(chunk: StagedChunk): boolean;
 }
 
 export class StagedChunk {

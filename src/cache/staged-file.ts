@@ -41,6 +41,8 @@ export interface StagedFileOptions {
   readonly onStored?: (version: ObjectVersion, headers: ObjectHeaders) => void;
   /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
   readonly beforeReplacing?: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
+  /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
+  readonly isWriteOnly?: () => boolean;
   readonly log: Log;
   /** How much a new file must have before it is sent while it is being written. Default 32 MiB, less if memory is small. */
   readonly streamingThresholdBytes?: number;
@@ -102,6 +104,8 @@ export class StagedFile {
       chunkBytes: area.chunkBytes,
       maxStreamPartBytes: area.maxPartBytes,
     });
+    const isWriteOnly = options.isWriteOnly ?? (() => false);
+    this.#content.isExpendable = (offset) => this.#uploader.isExpendable(offset) && isWriteOnly();
   }
 
   get size(): number {
@@ -259,7 +263,10 @@ export class StagedFile {
     return found;
   }
 
-  /** Makes the ranges that are in such versions zero, because these are gone. Returns the ranges. */
+  /**
+   * Makes the ranges that are in such versions, or in an upload that the server does not have any more, zero, because these
+   * are gone. Returns the ranges.
+   */
   async giveUp(
     isGone: (version: ObjectVersion) => boolean,
     signal: AbortSignal,
@@ -270,8 +277,10 @@ export class StagedFile {
       signal,
       () => false,
       () => {
+        const { isUploadGone } = this.#uploader;
         for (const { offset, length, source } of this.#content.extents.slice(0, this.size)) {
-          if (!isStored(source) || !isGone(source)) continue;
+          const isLost = isStored(source) ? isGone(source) : source === 'sent' && isUploadGone;
+          if (!isLost) continue;
           this.#uploader.touch(offset, length);
           this.#content.replace(offset, length, 'zero', 0);
           ranges.push({ offset, length });
@@ -280,6 +289,11 @@ export class StagedFile {
       },
     );
     return ranges;
+  }
+
+  /** Whether bytes that are only in an upload are lost with it: nothing can be committed before they are given up. */
+  get isUploadGone(): boolean {
+    return this.#uploader.isUploadGone;
   }
 
   /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
@@ -394,6 +408,7 @@ export class StagedFile {
   }
 
   async #publishEarly(signal: AbortSignal): Promise<void> {
+    this.#uploader.keepSent();
     if (!this.#hasPublishedEarly) {
       this.#hasPublishedEarly = true;
       const { key } = this.#target();

@@ -38,6 +38,9 @@ export interface StreamedUploadOptions {
   readonly partBytes: (partNumber: number) => number;
 }
 
+/** No server's rule that aborts old uploads counts in less than days. */
+const trustedMs = 3_600_000;
+
 export class StreamedUpload {
   readonly #upload: MultipartUpload;
   readonly #services: UploadServices;
@@ -54,6 +57,7 @@ export class StreamedUpload {
   /** Of a part in the background. While it is there only one part at a time is tried, to see whether it works again. */
   #failure: unknown;
   #nextTryAt = 0;
+  readonly #begunAtMs = performance.now();
 
   constructor({ services, target, start, reservedParts, partBytes }: StreamedUploadOptions) {
     this.#services = services;
@@ -105,6 +109,16 @@ export class StreamedUpload {
     const last = kept.at(-1);
     const needsTail = size > (last ? last.offset + last.length : this.start);
     return this.#upload.lastSentNumber > this.reservedParts + kept.length + (needsTail ? 1 : 0);
+  }
+
+  /**
+   * Whether the bytes at `offset`, once they are sent, will hardly be needed here: the file is written from its beginning to
+   * its end. Programs that put a length or an index into a header at last do so in the first part.
+   */
+  isExpendable(offset: number): boolean {
+    const [first] = this.#parts;
+    const isHeader = first === undefined || offset < first.offset + first.length;
+    return !isHeader && performance.now() - this.#begunAtMs < trustedMs;
   }
 
   /** Sends the parts that are full by now: everything from the frontier to `stagedEnd` is staged. */

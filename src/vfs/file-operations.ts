@@ -214,6 +214,7 @@ export class FileOperations {
       base: node.info && { key: node.info.key, etag: node.info.etag, size: node.info.size },
       target: () => writeBack.targetOf(node),
       onStored: (version, headers) => writeBack.contentStored(node, version, headers),
+      isWriteOnly: () => node.handles.size > 0 && [...node.handles].every(({ canRead }) => !canRead),
       beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
       log,
     });

@@ -1,6 +1,6 @@
 /**
  * What becomes of a changed file whose object somebody else changed or removed since it was opened here, or whose bytes
- * were to be copied from an object that is gone: the version stored first stays, ours is kept beside it, whoever
+ * were to be copied from an object, or are in an upload, that is gone: the version stored first stays, ours is kept beside it, whoever
  * stores ours hears of it.
  */
 import { hostname } from 'node:os';
@@ -28,6 +28,21 @@ export type Settlement =
 /** How many of the ranges that could be kept a log line names. */
 const loggedRanges = 50;
 const cleanupTimeoutMs = 60_000;
+
+const reasonsOf = {
+  uploadGone: {
+    long: 'somebody aborted the upload of this file, or the server has lost it,',
+    short: 'its upload was aborted from outside',
+  },
+  removed: {
+    long: 'another client removed this object after it was opened here',
+    short: 'changed by another client',
+  },
+  changed: {
+    long: 'another client changed this object, or one that was copied from, after it was opened here; its version stays',
+    short: 'changed by another client',
+  },
+} as const;
 
 export class LostRace {
   readonly #options: LostRaceOptions;
@@ -65,23 +80,21 @@ export class LostRace {
     const { log } = this.#options;
     const time = new Date(this.#nowMs()).toISOString();
     const ownKey = `${node.key}.conflict-${hostname()}-${time}`;
+    const { isUploadGone } = content;
     const missingBytes = await this.#giveUpLost(content, ownKey, signal);
-    if (theirs !== undefined && content.sentTo === node.key) {
+    if (theirs !== undefined && !isUploadGone && content.sentTo === node.key) {
       await this.#commitThrough(node, content, theirs, ownKey, signal);
     } else {
       await this.#commitBeside(node, content, ownKey, signal);
     }
-    const what =
-      theirs === undefined
-        ? 'another client removed this object after it was opened here'
-        : 'another client changed this object, or one that was copied from, after it was opened here; its version stays';
-    const rest = missingBytes > 0 ? `; of ours ${missingBytes} bytes are gone with theirs and are zeros` : '';
+    const rest = missingBytes > 0 ? `; ${missingBytes} bytes of it are gone and are zeros` : '';
+    const reasons = isUploadGone ? reasonsOf.uploadGone : theirs ? reasonsOf.changed : reasonsOf.removed;
     log.error(
       { key: node.key, keptAs: ownKey, missingBytes },
-      `${what} and ours is kept under another key${rest}`,
+      `${reasons.long} and ours is kept under another key${rest}`,
     );
-    const message = `storing ${node.key}: changed by another client; ours is kept as ${ownKey}${rest}`;
-    return { isStored: false, error: new FsError('ESTALE', message, { cause: lost }) };
+    const message = `storing ${node.key}: ${reasons.short}; ours is kept as ${ownKey}${rest}`;
+    return { isStored: false, error: new FsError(isUploadGone ? 'EIO' : 'ESTALE', message, { cause: lost }) };
   }
 
   /** What was to come from objects that are gone cannot be had any more. Returns how many bytes that concerns. */
@@ -91,14 +104,14 @@ export class LostRace {
       const now = await this.#headOf(version.key, signal);
       if (now?.etag !== version.etag) lost.push(version);
     }
-    if (lost.length === 0) return 0;
+    if (lost.length === 0 && !content.isUploadGone) return 0;
     const missing = await content.giveUp(
       (version) => lost.some((other) => isSameVersion(version, other)),
       signal,
     );
     this.#options.log.error(
       { keptAs: ownKey, missing: missing.slice(0, loggedRanges), ranges: missing.length },
-      'these ranges were to be copied from objects that are gone from the bucket',
+      'these ranges were in objects or an upload that are gone from the bucket',
     );
     return missing.reduce((sum, { length }) => sum + length, 0);
   }
@@ -177,7 +190,10 @@ export class LostRace {
   }
 }
 
-/** Whether a commit failed because the object, or one that parts are copied from, is not what it was. */
+/**
+ * Whether a commit failed because the object, or one that parts are copied from, is not what it was, or because the upload
+ * is gone that had a part of the bytes.
+ */
 export function isLost(error: unknown): error is Error {
-  return isStoreError(error, 'PreconditionFailed', 'NotFound');
+  return isStoreError(error, 'PreconditionFailed', 'NotFound', 'NoSuchUpload');
 }

@@ -22,7 +22,11 @@ function makeArea(t: ExecutionContext, memoryChunks: number, spillBytes: number)
 
 function makeBytes(area: StagingArea) {
   const discarded: [number, number][] = [];
-  const bytes = new StagedBytes(area, (offset, length) => discarded.push([offset, length]));
+  const bytes = new StagedBytes(
+    area,
+    (offset, length) => discarded.push([offset, length]),
+    () => false,
+  );
   const write = (offset: number, content: Uint8Array, signal = never) =>
     bytes.write(offset, content, signal, () => undefined);
   const read = async (offset: number, length: number) =>

@@ -230,6 +230,46 @@ test('a change of what was given up is made to the published object', async (t) 
   }
 });
 
+test('what only a writer has open is not kept once it is sent, but for its first part', async (t) => {
+  const store = makeStore();
+  let isWriteOnly = true;
+  const { file, area } = makeFile(t, store, undefined, { memoryChunks: 8, isWriteOnly: () => isWriteOnly });
+  const expected = pattern(40 * partBytes);
+  for (let offset = 0; offset < expected.length / 2; offset += 50) {
+    await file.write(offset, expected.subarray(offset, Math.min(offset + 50, expected.length / 2)), never);
+  }
+  const discarded = area.statistics().discardedChunks;
+  t.true(discarded > 0);
+  t.true(area.statistics().spilledBytes <= partBytes, 'no more than the first part');
+  await file.write(3, Buffer.of(0), never);
+  expected[3] = 0;
+  t.is(store.contentOf('file'), undefined, 'a header is changed without a publication');
+  isWriteOnly = false;
+  await file.write(expected.length / 2, expected.subarray(expected.length / 2), never);
+  t.true(area.statistics().spilledBytes > partBytes, 'from then on it is kept on disk');
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), expected);
+});
+
+test('a writer who has gone back once is not published early a second time', async (t) => {
+  const store = makeStore();
+  const messages: string[] = [];
+  const log = { ...silentLog, info: (_: object, message: string) => messages.push(message) };
+  const { file } = makeFile(t, store, undefined, { memoryChunks: 8, isWriteOnly: () => true, log });
+  const expected = pattern(60 * partBytes);
+  for (let part = 0; part < 60; part++) {
+    const offset = part * partBytes;
+    await file.write(offset, expected.subarray(offset, offset + partBytes), never);
+    if (part < 30 || part % 10 > 0) continue;
+    store.resetCounters();
+    await file.write(offset - 20 * partBytes, Buffer.of(part), never);
+    expected[offset - 20 * partBytes] = part;
+    t.is(store.requestCount('completeUpload'), part === 30 ? 1 : 0, `part ${part}`);
+  }
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), expected);
+});
+
 test('a failed completion keeps the parts that are only on the server', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined, { memoryChunks: 8, spillBytes: 0 });

@@ -1,6 +1,7 @@
 // What becomes of our version of a file when another client was faster.
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
+import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { writeFlags } from './file-system-client.js';
 import { Fixture } from './file-system-fixture.js';
 
@@ -147,4 +148,26 @@ test('copy_file_range from a file that is replaced before the copy is stored giv
   await source.close();
   t.false((await client.list('')).includes('f'));
   t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('an upload that is aborted from outside is told, and what is left is kept beside', async (t) => {
+  const fixture = new Fixture(t, new MemoryObjectStore());
+  const { client, fs, lines } = fixture.mount();
+  const pieces = Array.from({ length: 24 }, () => randomBytes(mebibyte));
+  const file = await client.create('f', { read: false });
+  for (const [i, piece] of pieces.entries()) await file.write(i * mebibyte, piece);
+  t.is(fixture.store.uploads.size, 1);
+  fixture.store.uploads.clear();
+  await t.throwsAsync(file.close(), {
+    message: /its upload was aborted from outside; ours is kept as f\.conflict/u,
+  });
+  const kept = [...fixture.store.objects.keys()];
+  t.is(kept.length, 1);
+  const content = fixture.store.contentOf(kept[0]!);
+  t.is(content?.length, 24 * mebibyte);
+  t.true(content?.subarray(23 * mebibyte).equals(pieces[23] as Buffer));
+  t.true(lines.some(({ fields }) => 'missingBytes' in fields && Number(fields.missingBytes) > 0));
+  t.deepEqual(fs.pendingKeys(), []);
+  await client.writeFile('f', 'again');
+  t.is(fixture.store.contentOf('f')?.toString(), 'again');
 });
