@@ -144,7 +144,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     placeholder: 'SIZE',
     group: 'Limits',
     help: 'memory for data that was read',
-    ...preset('128MiB', sizeFrom(mebibyte)),
+    ...preset('96MiB', sizeFrom(mebibyte)),
   },
   writeBufferBytes: {
     option: 'write-buffer-size',

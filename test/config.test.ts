@@ -37,8 +37,8 @@ test('a switch that is turned off by an option stays off whatever the file says'
 
 test('defaults are those that help shows', (t) => {
   const config = resolve({});
-  t.is(config.cacheBytes, 128 * 2 ** 20);
-  t.is(settings.cacheBytes.defaultText, '128MiB');
+  t.is(config.cacheBytes, 96 * 2 ** 20);
+  t.is(settings.cacheBytes.defaultText, '96MiB');
   t.is(config.metadataTtlMs, 30_000);
   t.is(config.umask, 0o022);
   t.is(config.plaintext, 'read');

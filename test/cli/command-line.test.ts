@@ -54,7 +54,7 @@ commandTest('help shows every option with its unit, default and examples', async
     '--key-file',
     '--cache-size',
     'SIZE: ',
-    '[default: 128MiB]',
+    '[default: 96MiB]',
     'DURATION: ',
     '[default: 30s]',
     'OCTAL: ',
