@@ -1,7 +1,7 @@
 /**
  * What becomes of a changed file whose object somebody else changed or removed since it was opened here, or whose bytes
- * were to be copied from an object, or are in an upload, that is gone: the version stored first stays, ours is kept beside it, whoever
- * stores ours hears of it.
+ * were to be copied from an object, or are in an upload, that is gone: the version stored first stays, ours is kept beside
+ * it, whoever stores ours hears of it.
  */
 import { hostname } from 'node:os';
 import { isSameVersion } from '../cache/version-map.js';
