@@ -124,9 +124,7 @@ export class ContentUploader {
 
   /** [offset, offset + length) is about to change. From now on no chunk of the parts that have it is given up. */
   touch(offset: number, length: number): void {
-    if (!this.#stream) return;
-    if (this.#stream.spanOf(offset, length).length > 0) this.#keepsSent = true;
-    this.#stream.touch(offset, length);
+    if (this.#stream?.touch(offset, length)) this.#keepsSent = true;
   }
 
   /** The file is about to end at `size`. */

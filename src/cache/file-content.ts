@@ -29,10 +29,14 @@ export class FileContent {
   readonly #staged: StagedBytes;
   #extents: ExtentMap;
   #relocations = 0;
-  /** Whether what is sent already of the chunk at `offset` need not be kept here. */
-  isExpendable: (offset: number) => boolean = () => false;
 
-  constructor(area: StagingArea, reader: VersionReader, base: ObjectVersion | undefined) {
+  /** `isExpendable`: whether what is sent already of the chunk at `offset` need not be kept here. */
+  constructor(
+    area: StagingArea,
+    reader: VersionReader,
+    base: ObjectVersion | undefined,
+    isExpendable: (offset: number) => boolean,
+  ) {
     this.#reader = reader;
     this.#extents = new ExtentMap(base);
     this.#staged = new StagedBytes(
@@ -42,7 +46,7 @@ export class FileContent {
           if (extent.source === 'staged') this.#extents.replace(extent.offset, extent.length, 'sent');
         }
       },
-      (offset) => this.isExpendable(offset),
+      isExpendable,
     );
   }
 
@@ -136,8 +140,8 @@ export class FileContent {
   }
 
   /**
-   * Stages what is in the objects that `isWanted` says. `onStaged` hears where each piece ends. If it rejects, a part of it may be
-   * staged; the content is the same.
+   * Stages what is in the objects that `isWanted` says. `onStaged` hears where each piece ends. If it rejects, a part of it
+   * may be staged; the content is the same.
    */
   async stageStored(
     isWanted: (version: ObjectVersion) => boolean,

@@ -82,7 +82,9 @@ export class StagedFile {
     this.#beforeReplacing = options.beforeReplacing ?? (() => Promise.resolve());
     this.#log = log;
     this.#maxSize = maxObjectSize;
-    this.#content = new FileContent(area, reader, base);
+    const isWriteOnly = options.isWriteOnly ?? (() => false);
+    const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && isWriteOnly();
+    this.#content = new FileContent(area, reader, base, isExpendable);
     this.#uploader = new ContentUploader({
       services: { store, limiter: uploads, content: this.#content, log },
       reader,
@@ -104,8 +106,6 @@ export class StagedFile {
       chunkBytes: area.chunkBytes,
       maxStreamPartBytes: area.maxPartBytes,
     });
-    const isWriteOnly = options.isWriteOnly ?? (() => false);
-    this.#content.isExpendable = (offset) => this.#uploader.isExpendable(offset) && isWriteOnly();
   }
 
   get size(): number {
@@ -212,10 +212,14 @@ export class StagedFile {
       () => {
         const source = findSource();
         if (source) {
+          const { version } = source;
+          if (source.offset < 0 || source.offset + length > version.size) {
+            throw new RangeError(`[${source.offset}, ${source.offset + length}) is outside ${version.key}`);
+          }
           isFound = true;
           this.#hasCopies = true;
           this.#uploader.touch(offset, length);
-          this.#content.replace(offset, length, source.version, source.offset);
+          this.#content.replace(offset, length, version, source.offset);
         }
         return Promise.resolve();
       },

@@ -334,9 +334,12 @@ export class StagingArea {
   #makeRoom(isNeeded: boolean): boolean {
     const [sent] = this.#sent;
     if (sent) {
-      const slot = sent.owner.isExpendable(sent) ? 'none' : this.#spillFile.reserve(sent.length);
-      if (slot === 'none') this.#discard(sent);
-      else if (slot) this.#spill(sent, slot);
+      if (sent.owner.isExpendable(sent)) {
+        this.#discard(sent);
+        return true;
+      }
+      const slot = this.#spillFile.reserve(sent.length);
+      if (slot) this.#spill(sent, slot);
       else if (isNeeded) this.#discard(sent);
       else return false;
       return true;

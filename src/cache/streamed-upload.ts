@@ -155,9 +155,11 @@ export class StreamedUpload {
       : { offset, length: 0 };
   }
 
-  /** [offset, offset + length) is about to change. */
-  touch(offset: number, length: number): void {
-    for (const part of this.#overlapping(offset, length)) this.#giveUp(part, 'stale');
+  /** [offset, offset + length) is about to change. Whether a part has a byte of it. */
+  touch(offset: number, length: number): boolean {
+    const touched = this.#overlapping(offset, length);
+    for (const part of touched) this.#giveUp(part, 'stale');
+    return touched.length > 0;
   }
 
   /** The file ends at `size`, before the frontier: the parts that reach further are none any more. */

@@ -228,13 +228,17 @@ export class DirectoryRenamer {
     const { writeBack } = this.#context;
     const byTarget = new Map(copied.map((copy) => [copy.to.key, copy]));
     this.#dropListings(directory);
-    for (const { from, to } of copied) writeBack.relabel(from, to);
     for (const file of filesBelow(directory)) {
       const copy = byTarget.get(file.key);
       if (!copy) continue;
-      if (file.info?.etag === copy.from.etag) writeBack.recordMoved(file, copy);
-      else if (!file.content?.isDirty) supersede(file, this.#context); // changed by another client before it was copied
+      if (file.info?.etag === copy.from.etag) {
+        writeBack.recordMoved(file, copy);
+        byTarget.delete(copy.to.key);
+      } else if (!file.content?.isDirty) {
+        supersede(file, this.#context); // changed by another client before it was copied
+      }
     }
+    for (const { from, to } of byTarget.values()) writeBack.relabel(from, to);
   }
 
   #dropListings(directory: DirectoryNode): void {

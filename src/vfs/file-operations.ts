@@ -259,7 +259,6 @@ export class FileOperations {
       if (node.isUnreadable) {
         throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
       }
-      this.contentOf(node); // before the handle: it stands for the version that was asked for
       return this.openHandle(node, flags);
     } finally {
       endOpening();

@@ -82,7 +82,7 @@ export class LostRace {
     const ownKey = `${node.key}.conflict-${hostname()}-${time}`;
     const { isUploadGone } = content;
     const missingBytes = await this.#giveUpLost(content, ownKey, signal);
-    if (theirs !== undefined && !isUploadGone && content.sentTo === node.key) {
+    if (theirs !== undefined && content.sentTo === node.key) {
       await this.#commitThrough(node, content, theirs, ownKey, signal);
     } else {
       await this.#commitBeside(node, content, ownKey, signal);
