@@ -4,7 +4,7 @@
  * of small files is thousands of them. Only commands of `BucketClient`, which have an `abortSignalField`: their outputs have the
  * fields that this folder reads, and bodies of another kind. Those with other fields, and all others, go through the SDK.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
   GetObjectCommand,
@@ -18,7 +18,7 @@ import { ConnectionPool } from './connection-pool.js';
 import type { DirectReply, DirectRequest } from './direct-connection.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
 import type { PieceMemory } from './received-body.js';
-import { emptySha256, RequestSigner } from './signature-v4.js';
+import { emptySha256, type HeaderField, RequestSigner } from './signature-v4.js';
 
 export interface DirectClientOptions {
   readonly endpoint: URL;
@@ -40,7 +40,7 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
       method,
       path,
       query,
-      headers: { host: endpoint.host, ...headers },
+      headers,
       bodySha256: hashOf(body, endpoint),
     };
     const request: DirectRequest = {
@@ -53,7 +53,7 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
     const reply = await pool.send(request, signal);
     if (reply.status >= 200 && reply.status < 300) return outputOf(reply);
     const refusal = refusalOf(reply);
-    const serverTimeMs = Date.parse(reply.headers['date'] ?? '');
+    const serverTimeMs = Date.parse(reply.headers.get('date') ?? '');
     if (refusal.name === 'RequestTimeTooSkewed' && !Number.isNaN(serverTimeMs)) {
       clockOffsetMs = serverTimeMs - Date.now();
     }
@@ -77,7 +77,7 @@ interface Prepared {
   readonly method: DirectRequest['method'];
   readonly path: string;
   readonly query: string;
-  readonly headers: Record<string, string>;
+  readonly headers: readonly HeaderField[];
   readonly body: Buffer | Readable | undefined;
   readonly pieces: PieceMemory | undefined;
   readonly signal: AbortSignal;
@@ -91,47 +91,63 @@ const methods = new Map<unknown, DirectRequest['method']>([
 ]);
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its like. */
-const headerOfField: Readonly<Record<string, string>> = {
-  ContentLength: 'content-length',
-  ContentMD5: 'content-md5',
-  ContentType: 'content-type',
-  IfMatch: 'if-match',
-  IfNoneMatch: 'if-none-match',
-  Range: 'range',
-  ServerSideEncryption: 'x-amz-server-side-encryption',
-  SSECustomerAlgorithm: 'x-amz-server-side-encryption-customer-algorithm',
-  SSECustomerKey: 'x-amz-server-side-encryption-customer-key',
-  SSECustomerKeyMD5: 'x-amz-server-side-encryption-customer-key-md5',
-};
+const headerOfField: ReadonlyMap<string, string> = new Map([
+  ['ContentLength', 'content-length'],
+  ['ContentMD5', 'content-md5'],
+  ['ContentType', 'content-type'],
+  ['IfMatch', 'if-match'],
+  ['IfNoneMatch', 'if-none-match'],
+  ['Range', 'range'],
+  ['ServerSideEncryption', 'x-amz-server-side-encryption'],
+  ['SSECustomerAlgorithm', 'x-amz-server-side-encryption-customer-algorithm'],
+  ['SSECustomerKey', 'x-amz-server-side-encryption-customer-key'],
+  ['SSECustomerKeyMD5', 'x-amz-server-side-encryption-customer-key-md5'],
+]);
+
+/** Fields that are no header by themselves. */
+const otherFields: ReadonlySet<string> = new Set([
+  'Bucket',
+  'Key',
+  'Body',
+  'UploadId',
+  'PartNumber',
+  'Metadata',
+]);
 
 const metadataPrefix = 'x-amz-meta-';
 
 /** Undefined if the SDK has to send it. */
 function prepare(command: unknown, endpoint: URL): Prepared | undefined {
   if (!isCommand(command)) return undefined;
+  const { input } = command;
   const method = methods.get(command.constructor);
-  const signal = command.input[abortSignalField];
+  const signal = input[abortSignalField];
   if (method === undefined || !(signal instanceof AbortSignal)) return undefined;
-  const { Bucket, Key, Body, UploadId, PartNumber, Metadata, ...fields } = command.input;
+  const { Bucket, Key, Body, UploadId, PartNumber, Metadata } = input;
   if (typeof Bucket !== 'string' || typeof Key !== 'string' || Key === '') return undefined;
-  if (method === 'PUT' ? fields['ContentLength'] === undefined || !isBody(Body) : Body !== undefined) {
+  if (method === 'PUT' ? input['ContentLength'] === undefined || !isBody(Body) : Body !== undefined) {
     return undefined;
   }
-  // What the SDK says of a body that nobody says anything of.
-  const headers: Record<string, string> =
-    method === 'PUT' ? { 'content-type': 'application/octet-stream' } : {};
-  for (const [field, value] of Object.entries(fields)) {
-    const header = headerOfField[field];
-    if (value === undefined) continue;
+  const headers: HeaderField[] = [['host', endpoint.host]];
+  for (const field in input) {
+    const value = input[field];
+    if (value === undefined || otherFields.has(field)) continue;
+    const header = headerOfField.get(field);
     if (header === undefined) return undefined;
-    headers[header] = `${value as string | number}`;
+    headers.push([header, `${value as string | number}`]);
   }
-  for (const [name, value] of Object.entries((Metadata ?? {}) as Record<string, string>)) {
-    headers[`${metadataPrefix}${name.toLowerCase()}`] = value;
+  // What the SDK says of a body that nobody says anything of.
+  if (method === 'PUT' && input['ContentType'] === undefined) {
+    headers.push(['content-type', 'application/octet-stream']);
+  }
+  if (Metadata !== undefined) {
+    for (const [name, value] of Object.entries(Metadata as Record<string, string>)) {
+      headers.push([`${metadataPrefix}${name.toLowerCase()}`, value]);
+    }
   }
   return {
     method,
-    path: `${endpoint.pathname.replace(/\/$/, '')}/${encode(Bucket)}/${Key.split('/').map(encode).join('/')}`,
+    path: `${endpoint.pathname.replace(/\/$/, '')}/${encode(Bucket)}/${encodePath(Key)}`,
     query:
       UploadId === undefined ? '' : `partNumber=${Number(PartNumber)}&uploadId=${encode(UploadId as string)}`,
     headers,
@@ -161,29 +177,36 @@ function encode(text: string): string {
   );
 }
 
+/** Most keys are sent as they are. */
+const needsNoEncoding = /^[\w.~/-]*$/;
+
+function encodePath(key: string): string {
+  return needsNoEncoding.test(key) ? key : key.split('/').map(encode).join('/');
+}
+
 /** Bodies are protected by Content-MD5 and TLS; without TLS, the hash has to be signed. */
 function hashOf(body: Buffer | Readable | undefined, { protocol }: URL): string {
   if (body === undefined) return emptySha256;
   if (protocol === 'https:' || !Buffer.isBuffer(body)) return 'UNSIGNED-PAYLOAD';
-  return createHash('sha256').update(body).digest('hex');
+  return hash('sha256', body);
 }
 
 /** The fields of the SDK's outputs that this project reads; a body is all there, as a `ReceivedBody`. */
 function outputOf({ status, headers, body }: DirectReply) {
   const metadata: Record<string, string> = {};
-  for (const name in headers) {
-    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = headers[name] ?? '';
+  for (const [name, value] of headers) {
+    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = value;
   }
-  const length = headers['content-length'];
-  const lastModified = headers['last-modified'];
+  const length = headers.get('content-length');
+  const lastModified = headers.get('last-modified');
   return {
-    $metadata: { httpStatusCode: status, requestId: headers['x-amz-request-id'] },
-    ETag: headers['etag'],
+    $metadata: { httpStatusCode: status, requestId: headers.get('x-amz-request-id') },
+    ETag: headers.get('etag'),
     LastModified: lastModified === undefined ? undefined : new Date(lastModified),
     ContentLength: length === undefined ? undefined : Number(length),
-    ContentRange: headers['content-range'],
-    ContentType: headers['content-type'],
-    SSECustomerAlgorithm: headers['x-amz-server-side-encryption-customer-algorithm'],
+    ContentRange: headers.get('content-range'),
+    ContentType: headers.get('content-type'),
+    SSECustomerAlgorithm: headers.get('x-amz-server-side-encryption-customer-algorithm'),
     Metadata: metadata,
     Body: body,
   };
@@ -192,6 +215,6 @@ function outputOf({ status, headers, body }: DirectReply) {
 /** As the SDK throws it: named after the `Code` of the XML, which has no markup in it. Replies to HEAD have none. */
 function refusalOf({ status, headers, body }: DirectReply): Error {
   const [, code = 'Unknown'] = /<Code>([^<]*)<\/Code>/.exec(body.toString()) ?? [];
-  const $metadata = { httpStatusCode: status, requestId: headers['x-amz-request-id'] };
+  const $metadata = { httpStatusCode: status, requestId: headers.get('x-amz-request-id') };
   return Object.assign(new Error(code), { name: code, $metadata });
 }

@@ -8,13 +8,14 @@ import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { HTTPParser } from 'http-parser-js';
 import { type PieceMemory, ReceivedBody } from './received-body.js';
+import type { HeaderField } from './signature-v4.js';
 
 export interface DirectRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT';
   /** With the query. */
   readonly path: string;
   /** `content-length` among them if there is a body. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: readonly HeaderField[];
   readonly body: Buffer | Readable | undefined;
   /** See `ReceivedBody`. */
   readonly pieces: PieceMemory | undefined;
@@ -23,7 +24,7 @@ export interface DirectRequest {
 export interface DirectReply {
   readonly status: number;
   /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: ReadonlyMap<string, string>;
   readonly body: ReceivedBody;
 }
 
@@ -145,7 +146,8 @@ export class DirectConnection {
       this.#socket.uncork();
     } else {
       this.#socket.write(head, 'latin1');
-      this.#pipe(body, Number(exchange.request.headers['content-length']), onSent);
+      const [, length] = exchange.request.headers.find(([name]) => name === 'content-length') ?? [];
+      this.#pipe(body, Number(length), onSent);
     }
   }
 
@@ -180,11 +182,12 @@ export class DirectConnection {
     const exchange = this.#exchange;
     if (!exchange || status < 200) return 0;
     this.#keepsAlive = keepsAlive;
-    const byName: Record<string, string> = {};
+    const byName = new Map<string, string>();
     for (let at = 0; at < headers.length; at += 2) {
       const name = (headers[at] ?? '').toLowerCase();
       const value = headers[at + 1] ?? '';
-      byName[name] = name in byName ? `${byName[name]}, ${value}` : value;
+      const former = byName.get(name);
+      byName.set(name, former === undefined ? value : `${former}, ${value}`);
     }
     const { method, pieces } = exchange.request;
     const length = method === 'HEAD' ? 0 : lengthOf(byName);
@@ -222,9 +225,9 @@ export class DirectConnection {
 }
 
 /** Of a reply's body; undefined if it says so as it goes. */
-function lengthOf(headers: Readonly<Record<string, string>>): number | undefined {
-  if (headers['transfer-encoding'] !== undefined) return undefined;
-  const length = Number(headers['content-length'] ?? Number.NaN);
+function lengthOf(headers: DirectReply['headers']): number | undefined {
+  if (headers.has('transfer-encoding')) return undefined;
+  const length = Number(headers.get('content-length') ?? Number.NaN);
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
@@ -233,8 +236,7 @@ const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
 
 function headOf({ method, path, headers }: DirectRequest): string {
   let head = `${method} ${path} HTTP/1.1\r\n`;
-  for (const name in headers) {
-    const value = headers[name] ?? '';
+  for (const [name, value] of headers) {
     if (forbidden.test(value))
       throw errorOf('ERR_INVALID_CHAR', `${name} has a character that no header can have`);
     head += `${name}: ${value}\r\n`;

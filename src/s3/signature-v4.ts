@@ -2,7 +2,7 @@
  * AWS Signature Version 4 in headers: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  * Only what `direct-client.ts` sends: one service, and a hash of the body that the caller knows.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -10,14 +10,17 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
+/** Name in lower case, value. Arrays of them cost less than objects with names that differ from request to request. */
+export type HeaderField = readonly [name: string, value: string];
+
 export interface UnsignedRequest {
   readonly method: string;
   /** As it is sent, each byte that has to be percent-encoded. */
   readonly path: string;
   /** As it is sent, sorted by name; '' for none. */
   readonly query: string;
-  /** Names in lower case, `host` among them. All are signed. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Each name once, `host` among them. All are signed. */
+  readonly headers: readonly HeaderField[];
   /** Hex, or UNSIGNED-PAYLOAD. */
   readonly bodySha256: string;
 }
@@ -30,40 +33,53 @@ export class RequestSigner {
   readonly #region: string;
   /** The signing key of a day and a secret: four HMACs that do not change. */
   #keyOf: { readonly day: string; readonly secret: string; readonly key: Buffer } | undefined;
+  /** `timeOf` of the last second that something was signed in. */
+  #time: { readonly second: number; readonly dateTime: string } | undefined;
 
   constructor(region: string) {
     this.#region = region;
   }
 
   /** The headers of the request with those that sign it. */
-  sign(request: UnsignedRequest, credentials: Credentials, timeMs: number): Record<string, string> {
-    const dateTime = `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
+  sign(request: UnsignedRequest, credentials: Credentials, timeMs: number): HeaderField[] {
+    const dateTime = this.#dateTimeOf(timeMs);
     const day = dateTime.slice(0, 8);
     const scope = `${day}/${this.#region}/s3/aws4_request`;
-    const headers: Record<string, string> = {
+    const headers: HeaderField[] = [
       ...request.headers,
-      'x-amz-date': dateTime,
-      'x-amz-content-sha256': request.bodySha256,
-    };
-    if (credentials.sessionToken !== undefined) headers['x-amz-security-token'] = credentials.sessionToken;
-    const names = Object.keys(headers).sort();
-    const signedHeaders = names.join(';');
-    const canonical = [
-      request.method,
-      request.path,
-      request.query,
-      ...names.map((name) => `${name}:${canonicalValue(headers[name] ?? '')}`),
-      '',
-      signedHeaders,
-      request.bodySha256,
-    ].join('\n');
-    const text = [algorithm, dateTime, scope, createHash('sha256').update(canonical).digest('hex')].join(
-      '\n',
-    );
+      ['x-amz-date', dateTime],
+      ['x-amz-content-sha256', request.bodySha256],
+    ];
+    if (credentials.sessionToken !== undefined) {
+      headers.push(['x-amz-security-token', credentials.sessionToken]);
+    }
+    headers.sort(([one], [other]) => (one < other ? -1 : 1));
+    let signedHeaders = '';
+    let canonicalHeaders = '';
+    for (const [name, value] of headers) {
+      signedHeaders += signedHeaders === '' ? name : `;${name}`;
+      canonicalHeaders += `${name}:${canonicalValue(value)}\n`;
+    }
+    const { method, path, query, bodySha256 } = request;
+    const canonical = `${method}\n${path}\n${query}\n${canonicalHeaders}\n${signedHeaders}\n${bodySha256}`;
+    const text = `${algorithm}\n${dateTime}\n${scope}\n${hash('sha256', canonical)}`;
     const signature = hmac(this.#signingKey(day, credentials.secretAccessKey), text).toString('hex');
-    headers['authorization'] =
-      `${algorithm} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signedHeaders}, Signature=${signature}`;
+    const credential = `${credentials.accessKeyId}/${scope}`;
+    headers.push([
+      'authorization',
+      `${algorithm} Credential=${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`,
+    ]);
     return headers;
+  }
+
+  /** YYYYMMDDTHHMMSSZ. */
+  #dateTimeOf(timeMs: number): string {
+    const second = Math.floor(timeMs / 1000);
+    if (this.#time?.second !== second) {
+      const dateTime = `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
+      this.#time = { second, dateTime };
+    }
+    return this.#time.dateTime;
   }
 
   #signingKey(day: string, secret: string): Buffer {
@@ -83,5 +99,5 @@ function hmac(key: Buffer, text: string): Buffer {
 }
 
 function canonicalValue(value: string): string {
-  return value.trim().replaceAll(/ {2,}/g, ' ');
+  return value.includes(' ') ? value.trim().replaceAll(/ {2,}/g, ' ') : value.trim();
 }
