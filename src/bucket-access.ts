@@ -1,5 +1,4 @@
 /** How commands and mounts reach a bucket: the settings for it, and the connection that comes of them. */
-import { setMaxListeners } from 'node:events';
 import type { AccessConfig } from './config.js';
 import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
@@ -54,7 +53,6 @@ export async function openBucket(
   log: Log,
   signal: AbortSignal,
 ): Promise<OpenBucket> {
-  setMaxListeners(0, signal);
   const connection = await connectAs(config, log);
   const { client, endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;

@@ -1,5 +1,4 @@
 /** What there is once in a mount, however many buckets it shows: the connection, the limits, the memory, the counters. */
-import { setMaxListeners } from 'node:events';
 import { connectAs } from './bucket-access.js';
 import { ObjectInfoCache } from './cache/object-info-cache.js';
 import { ReadMemory } from './cache/read-memory.js';
@@ -37,8 +36,6 @@ export interface MountResources {
 
 /** Rejects with a StoreError whose message is meant for the user. Sends nothing. */
 export async function openResources(config: MountConfig, log: Log): Promise<MountResources> {
-  // One signal may be listened to by as many requests as are in flight, which is no leak.
-  setMaxListeners(0);
   const connection = await connectAs(config, log);
   return {
     connection,

@@ -1,7 +1,6 @@
 /**
  * Waiting that a caller's AbortSignal can end: what the lock, the staging area and the upload limiter have in common.
  */
-import { setMaxListeners } from 'node:events';
 import { StoreError } from '../errors.js';
 
 /** A promise that somebody else settles, unless the signal is aborted first. */
@@ -17,7 +16,6 @@ export interface Waiter {
  */
 export function createWaiter(signal: AbortSignal, what: string, onAbort: () => void): Waiter {
   throwIfAborted(signal, what);
-  allowManyWaiters(signal);
   let grant: () => void = () => undefined;
   let refuse: (error: Error) => void = () => undefined;
   const promise = new Promise<void>((resolve, reject) => {
@@ -36,11 +34,6 @@ export function createWaiter(signal: AbortSignal, what: string, onAbort: () => v
     };
   });
   return { promise, grant, refuse };
-}
-
-/** Many may wait under one signal, which is no leak: Node would warn from eleven on. */
-export function allowManyWaiters(signal: AbortSignal): void {
-  setMaxListeners(0, signal);
 }
 
 export function throwIfAborted(signal: AbortSignal, what: string): void {
@@ -64,13 +57,11 @@ export async function withLinkedController<T>(
   work: (controller: AbortController) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  allowManyWaiters(controller.signal);
   const abort = () => {
     controller.abort();
   };
   for (const signal of signals) {
     if (signal.aborted) abort();
-    allowManyWaiters(signal);
     signal.addEventListener('abort', abort, { once: true });
   }
   try {

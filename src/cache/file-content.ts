@@ -4,7 +4,6 @@
  */
 import { StoreError } from '../errors.js';
 import type { ObjectVersion } from '../object-version.js';
-import { allowManyWaiters } from './abortable-wait.js';
 import { ExtentMap, isStored, type Extent } from './extent-map.js';
 import type { ReadStream } from './object-reader.js';
 import { StagedBytes, type LentBytes } from './staged-bytes.js';
@@ -70,7 +69,6 @@ export class FileContent {
     stream: ReadStream | undefined,
     signal: AbortSignal,
   ): Promise<Uint8Array[]> {
-    allowManyWaiters(signal);
     const reads = this.#extents
       .slice(offset, length)
       .map((extent) =>

@@ -1,4 +1,5 @@
 /** The command line: which commands there are, and what becomes of their outcome. */
+import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import type { MountDependencies } from '../mount.js';
 import { findUnknownOption, type ParsedArguments } from './command-line.js';
@@ -30,6 +31,9 @@ export async function runToTheEnd(args: readonly string[], dependencies?: MountD
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
 export async function run(typed: readonly string[], dependencies?: MountDependencies): Promise<number> {
+  // One signal may be listened to by as many requests as are in flight, which is no leak. For all signals, because telling Node so
+  // of each costs more than making it.
+  setMaxListeners(0);
   let exitCode = 0;
   const conclude = (code: number): void => {
     exitCode = code;

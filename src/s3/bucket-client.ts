@@ -2,7 +2,6 @@
  * The SDK client with what every request to the bucket shares: a limit on requests under way, the caller's signal,
  * errors as `StoreError`. What is asked for is left to the callers.
  */
-import { setMaxListeners } from 'node:events';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -58,7 +57,6 @@ export class BucketClient {
     signal: AbortSignal,
     send: (client: S3Client, base: InputBase) => Promise<T>,
   ): Promise<T> {
-    setMaxListeners(0, signal); // one signal may serve many requests at once
     try {
       return await this.#slots.run(
         () => send(this.#client, { Bucket: this.bucket, [abortSignalField]: signal }),
