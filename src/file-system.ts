@@ -102,7 +102,7 @@ export interface OpenDirectoryReply {
 export interface DirectoryEntry {
   readonly name: string;
   readonly ino: bigint;
-  /** The type bits of st_mode. */
+  /** The type bits of st_mode; 0 if it takes a look-up to know them. */
   readonly type: number;
   /** Where a later call continues to get what follows this entry. Greater than 0. */
   readonly nextOffset: number;

@@ -1,6 +1,6 @@
 /**
  * readdir and readdirplus: walks a listing from a position, and gives the attributes of each entry along with it where
- * the kernel asks for them, fetching what is missing in parallel and ahead of the walk.
+ * somebody wants them, fetching what is missing in parallel and ahead of the walk.
  */
 import { FsError } from '../errors.js';
 import type { Call, DirectoryEntry, Entry, HandleId, OpenDirectoryReply } from '../file-system.js';
@@ -8,7 +8,7 @@ import type { VfsContext } from './context.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
 import { inodeNumberOf } from './inode-numbers.js';
-import { typeDirectory, typeRegular } from './modes.js';
+import { typeDirectory, typeRegular, typeUnknown } from './modes.js';
 import type { NodeFinder } from './node-finder.js';
 import type { DirectoryNode, Node } from './nodes.js';
 import type { Found } from './resolver.js';
@@ -23,6 +23,8 @@ interface DirectoryHandle {
   readonly ahead: Map<number, Promise<Found | undefined>>;
 }
 
+/** PATH_MAX: a larger object is no symbolic link. */
+const maxLinkBytes = 4096;
 /** "." and ".." come before the entries, whose offsets are their positions plus this. */
 const dotEntries = 2;
 
@@ -63,7 +65,11 @@ export class DirectoryReader {
     await this.#walk(id, offset, call, (entry) => Promise.resolve(add(entry)));
   }
 
-  /** Names, types and attributes. */
+  /**
+   * Names, types and attributes. The kernel begins every directory like this; further on it does so only if entries were
+   * looked up meanwhile. So at the beginning a file's attributes are given if they are known, and not asked for: `find`, a shell's
+   * `*` and `ls` need none, and whoever looks the files up has the next ones fetched ahead (SiblingAttributes).
+   */
   async readPlus(
     id: HandleId,
     offset: number,
@@ -71,9 +77,11 @@ export class DirectoryReader {
     call: Call,
   ): Promise<void> {
     const handle = this.#handle(id);
+    const isWanted = ({ kind }: ListedEntry) => offset > 0 || kind === 'directory';
     await this.#walk(id, offset, call, async (entry, position) => {
       if (position === undefined) return add(entry, undefined);
-      this.#fetchAhead(handle, position, call.signal);
+      this.#fetchAhead(handle, position, isWanted, call.signal);
+      if (!this.#isKnown(handle, position, isWanted)) return add(entry, undefined);
       const node = await this.#nodeAt(handle, position, call.signal);
       if (!node || node.isRemoved || node.name !== entry.name) return add(entry, undefined);
       const full = this.#finder.entryOf(node);
@@ -127,30 +135,45 @@ export class DirectoryReader {
     }
   }
 
-  /** The live node's type is known for sure; a symlink looks like a file in a listing. */
   #entryAt(directory: DirectoryNode, entry: ListedEntry, position: number): DirectoryEntry {
     const live = directory.children.get(entry.name);
     const key = `${directory.prefix}${entry.name}${entry.kind === 'directory' ? '/' : ''}`;
-    const listedType = entry.kind === 'directory' ? typeDirectory : typeRegular;
     return {
       name: entry.name,
       ino: inodeNumberOf(key),
-      type: live?.attributes.type ?? listedType,
+      type: live?.attributes.type ?? typeOf(entry),
       nextOffset: position + 1 + dotEntries,
     };
   }
 
   /** Starts what is missing of the next entries; nothing is made of the answers until the walk gets there. */
-  #fetchAhead(handle: DirectoryHandle, position: number, signal: AbortSignal): void {
+  #fetchAhead(
+    handle: DirectoryHandle,
+    position: number,
+    isWanted: (entry: ListedEntry) => boolean,
+    signal: AbortSignal,
+  ): void {
     const { listing, directory, ahead } = handle;
     if (!listing) return;
     for (let next = position; next < Math.min(position + entriesAhead, listing.length); next += 1) {
       const entry = listing.at(next);
-      if (!entry || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
+      if (!entry || !isWanted(entry) || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
       const fetching = this.#context.resolver.describeEntry(directory, entry, listing, signal);
       fetching.catch(() => undefined); // whoever needs it asks again
       ahead.set(next, fetching);
     }
+  }
+
+  /** Whether it is wanted, or can be told without a request. */
+  #isKnown(
+    { listing, directory }: DirectoryHandle,
+    position: number,
+    isWanted: (entry: ListedEntry) => boolean,
+  ): boolean {
+    const entry = listing?.at(position);
+    if (!entry) return false;
+    if (isWanted(entry) || this.#currentNode(directory, entry.name)) return true;
+    return entry.kind === 'file' && this.#context.resolver.isKnown(entry.object);
   }
 
   async #nodeAt(handle: DirectoryHandle, position: number, signal: AbortSignal): Promise<Node | undefined> {
@@ -187,6 +210,13 @@ export class DirectoryReader {
     if (!handle) throw new FsError('EBADF', `directory handle ${id} is not open`);
     return handle;
   }
+}
+
+/** A listing does not tell symbolic links from files. Programs look up what they need to know and are not told. */
+function typeOf(entry: ListedEntry): number {
+  if (entry.kind === 'directory') return typeDirectory;
+  const { size } = entry.object;
+  return size > 0 && size <= maxLinkBytes ? typeUnknown : typeRegular;
 }
 
 function dotEntry(name: string, directory: DirectoryNode, nextOffset: number): DirectoryEntry {

@@ -4,6 +4,8 @@ export const typeSocket = 0o140000;
 export const typeSymlink = 0o120000;
 export const typeRegular = 0o100000;
 export const typeDirectory = 0o040000;
+/** In a directory entry: DT_UNKNOWN. */
+export const typeUnknown = 0;
 export const permissionMask = 0o7777;
 export const setUserIdBit = 0o4000;
 export const setGroupIdBit = 0o2000;

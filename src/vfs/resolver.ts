@@ -103,6 +103,11 @@ export class Resolver {
     return await this.#probe(directory, name, wasFile, signal);
   }
 
+  /** Whether `describe` needs no request. */
+  isKnown(listed: ListedObject): boolean {
+    return this.#options.infos.get(listed) !== undefined;
+  }
+
   /** What is known, or HEAD tells, of an object that a listing shows. Undefined if it has gone since. */
   async describe(listed: ListedObject, signal: AbortSignal): Promise<DescribedObject | undefined> {
     const known = this.#options.infos.get(listed);

@@ -115,6 +115,31 @@ cephTest(`ls -l of ${count} entries again costs listings only, and no more memor
   t.log(`${JSON.stringify(byOperation)}; ${inMebibytes(before, first)}, ${inMebibytes(first, last)}`);
 });
 
+cephTest("a shell's * asks for names only, and find -type l finds links among small files", async (t) => {
+  const bucket = await makeBucket(scope);
+  const keyFile = await makeKeyFile(scope);
+  await withBoto3(
+    `
+link = {'mode': str(0o120777)}
+for number in range(300): s3.put_object(Bucket=bucket, Key='large/%d' % number, Body=b'x' * 5000, **key)
+for number in range(20): s3.put_object(Bucket=bucket, Key='small/%d' % number, Body=b'x', **key)
+s3.put_object(Bucket=bucket, Key='small/link', Body=b'0', Metadata=link, **key)
+`,
+    { bucket, keyFile },
+    limit,
+  );
+  const mount = await mountBucket(t, { bucket, keyFile, logLevel: 'info' });
+  const output = await bash(
+    `cd "$1" && set -- large/* && echo $# && find . -type f | wc -l && find . -type l`,
+    [mount.directory],
+    limit,
+  );
+  t.deepEqual(output.trim().split('\n'), ['300', '320', './small/link']);
+  await mount.unmount();
+  const { head = 0 } = (await countersOf(mount)).byOperation;
+  t.true(head < 100, `${head} HEADs`);
+});
+
 // In a quick run, many-objects.test.ts does this.
 if (isFullSize) {
   cephTest(`rm -r removes a directory of ${count} entries`, async (t) => {

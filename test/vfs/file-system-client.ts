@@ -235,25 +235,29 @@ export class FileSystemClient {
     );
   }
 
-  /** `ls -l`: name → attributes. */
+  /** `ls -l`: name → attributes. What comes without them is looked up. */
   async listPlus(path: string, batch = 100): Promise<Map<string, Attributes>> {
     const found = new Map<string, Attributes>();
-    await this.#readAll(path, batch, (inode, handle, offset, add) =>
-      this.fs.readDirectoryPlus(
-        inode,
-        handle,
-        offset,
-        (entry, full) => {
-          if (!add(entry)) return false;
-          if (full) {
-            found.set(entry.name, full.attributes);
-            this.#forgetOne(full);
-          }
-          return true;
-        },
-        this.call,
-      ),
-    );
+    const toLookUp: string[] = [];
+    await this.withInode(path, async () => {
+      await this.#readAll(path, batch, (inode, handle, offset, add) =>
+        this.fs.readDirectoryPlus(
+          inode,
+          handle,
+          offset,
+          (entry, full) => {
+            if (!add(entry)) return false;
+            if (full) {
+              found.set(entry.name, full.attributes);
+              this.#forgetOne(full);
+            } else if (entry.name !== '.' && entry.name !== '..') toLookUp.push(entry.name);
+            return true;
+          },
+          this.call,
+        ),
+      );
+      for (const name of toLookUp) found.set(name, await this.stat(path === '' ? name : `${path}/${name}`));
+    });
     return found;
   }
 
