@@ -33,24 +33,44 @@ export class ReceivedBody {
     return this.#length;
   }
 
-  /** Copies. Of an announced body there is no more than announced. */
-  add(source: Buffer, offset: number, length: number): void {
-    const end = offset + length;
-    if (this.#announced === undefined) {
-      if (this.#length < maxUnannouncedBytes) this.pieces.push(Buffer.from(source.subarray(offset, end)));
-      this.#length += length;
-      return;
-    }
+  /** Whether there is all that was announced. */
+  get isWhole(): boolean {
+    return this.#length === this.#announced;
+  }
+
+  /** Where the next bytes of an announced body belong, as far as they are in one piece; undefined once it is whole. */
+  room(): Uint8Array | undefined {
+    if (this.#announced === undefined || this.#length >= this.#announced) return undefined;
     const { bytes } = this.#memory;
-    for (let at = offset; at < end && this.#length < this.#announced;) {
-      const filled = this.#length % bytes;
-      if (filled === 0) this.pieces.push(this.#memory.take(Math.min(bytes, this.#announced - this.#length)));
-      const piece = this.pieces.at(-1);
-      if (!piece) return;
-      const copied = source.copy(piece, filled, at, end);
-      at += copied;
-      this.#length += copied;
+    const filled = this.#length % bytes;
+    if (this.#length === this.pieces.length * bytes) {
+      this.pieces.push(this.#memory.take(Math.min(bytes, this.#announced - this.#length)));
     }
+    const piece = this.pieces.at(-1);
+    // Not a Buffer: one view is made for each TLS record, and this is the cheapest.
+    return piece && new Uint8Array(piece.buffer, piece.byteOffset + filled, piece.length - filled);
+  }
+
+  /** So many bytes have been put into `room`. */
+  advance(length: number): void {
+    this.#length += length;
+  }
+
+  /** Copies. Returns how many bytes it has taken: of an announced body no more than announced. */
+  add(source: Uint8Array): number {
+    if (this.#announced === undefined) {
+      if (this.#length < maxUnannouncedBytes) this.pieces.push(Buffer.from(source));
+      this.#length += source.length;
+      return source.length;
+    }
+    let taken = 0;
+    for (let room = this.room(); room && taken < source.length; room = this.room()) {
+      const part = source.subarray(taken, taken + room.length);
+      room.set(part);
+      this.advance(part.length);
+      taken += part.length;
+    }
+    return taken;
   }
 
   toString(): string {

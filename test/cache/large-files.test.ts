@@ -1,4 +1,5 @@
 /** What large files cost: memory, and bytes that are moved. The objects have no bytes here. */
+import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import test, { type ExecutionContext } from 'ava';
 import { StagedFile } from '../../src/cache/staged-file.js';
@@ -10,6 +11,7 @@ import { silentLog } from './silent-log.js';
 import { StoreReader } from './store-reader.js';
 
 const never = new AbortController().signal;
+setMaxListeners(0, never); // one for all calls of all tests
 const mebibyte = 1024 * 1024;
 const gibibyte = 1024 * mebibyte;
 

@@ -1,4 +1,5 @@
 /** A staged file over a store in memory, with limits that make small files behave as large ones. */
+import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import type { ExecutionContext } from 'ava';
 import { StagedFile, type StagedFileOptions } from '../../src/cache/staged-file.js';
@@ -11,6 +12,7 @@ import { silentLog } from './silent-log.js';
 import { StoreReader } from './store-reader.js';
 
 export const never = new AbortController().signal;
+setMaxListeners(0, never); // one for all calls of all tests
 export const chunkBytes = 64;
 /** Of streamed parts. */
 export const partBytes = 128;

@@ -1,4 +1,5 @@
 /** What every object store and every wrapper of one must do, whatever is behind it. */
+import { setMaxListeners } from 'node:events';
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ExecutionContext, TestFn } from 'ava';
@@ -14,6 +15,7 @@ export interface SuiteStore {
 const noHeaders = { metadata: {} };
 const anyState: WriteCondition = {};
 const never = new AbortController().signal;
+setMaxListeners(0, never); // one for all calls of all tests
 
 /** Defines the tests, each titled `title: …`. `makeStore` is called once by each. */
 export function objectStoreSuite(

@@ -46,7 +46,11 @@ async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
   await once(server, 'listening');
   t.teardown(() => server.close());
   const { port } = server.address() as net.AddressInfo;
-  return { endpoint: new URL(`http://127.0.0.1:${port}`), connections: () => connections };
+  return {
+    endpoint: new URL(`http://127.0.0.1:${port}`),
+    connections: () => connections,
+    asked: () => asked,
+  };
 }
 
 /** Of the error that it rejects with; '' if it does not. */
@@ -157,16 +161,57 @@ test('what is no HTTP, or ends too early, is an error of that kind', async (t) =
   t.regex(await codeOf(pool.send(get, never)), /^HPE_/);
 });
 
+test('a reply with more than it announces is taken, and its connection not used again', async (t) => {
+  const { endpoint, connections } = await startRawServer(t, [`${ok}${ok}`, ok]);
+  const pool = makePool(t, endpoint);
+  t.is((await pool.send(get, never)).body.toString(), 'ok');
+  t.is((await pool.send(get, never)).body.toString(), 'ok');
+  t.is(connections(), 2);
+});
+
+test('a body in many pieces is whole, however it arrives', async (t) => {
+  const bytes = Buffer.from(Array.from({ length: 1000 }, (_, at) => at % 251));
+  const cuts = [
+    [0, 10],
+    [10, 500],
+    [500, 1000],
+  ] as const;
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', () => {
+      socket.write('HTTP/1.1 206 Partial Content\r\nContent-Length: 1000\r\n\r\n');
+      for (const [start, end] of cuts) {
+        setTimeout(() => socket.write(bytes.subarray(start, end)), start / 10);
+      }
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as net.AddressInfo;
+  const pool = makePool(t, new URL(`http://127.0.0.1:${port}`));
+  const pieces = { bytes: 64, take: (length: number) => new Uint8Array(length) };
+  for (let reuse = 0; reuse < 2; reuse += 1) {
+    const { body } = await pool.send({ ...get, pieces }, never);
+    t.is(body.pieces.length, 16);
+    t.is(body.pieces.at(-1)?.length, 1000 % 64);
+    t.deepEqual(Buffer.concat(body.pieces), bytes);
+  }
+});
+
 test('an aborted request closes its connection; later ones have another', async (t) => {
-  const { endpoint, connections } = await startRawServer(t, [
+  const { endpoint, connections, asked } = await startRawServer(t, [
     'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal',
     ok,
   ]);
   const pool = makePool(t, endpoint);
   const controller = new AbortController();
   const sending = pool.send(get, controller.signal);
-  setTimeout(() => controller.abort(), 20);
+  const abortOnceAsked = setInterval(() => {
+    if (asked() > 0) controller.abort();
+  }, 10);
   await t.throwsAsync(sending, { name: 'AbortError' });
+  clearInterval(abortOnceAsked);
   await t.throwsAsync(pool.send(get, controller.signal), { any: true });
   await pool.send(get, never);
   t.is(connections(), 2);

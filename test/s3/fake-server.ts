@@ -1,6 +1,6 @@
 /** A server that answers as a test says, over TLS with a certificate of its own authority, or over plain http. */
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
@@ -41,6 +41,7 @@ export const silentLog: Log = {
 
 export const testKey = new CustomerKey(Buffer.alloc(32, 'test key'));
 export const never = new AbortController().signal;
+setMaxListeners(0, never); // one for all calls of all tests
 
 export interface TestCertificate {
   /** The authority's certificate, and the path of a file with it. */
