@@ -1,5 +1,6 @@
 /** What a job of the bench is: steps in bash, each run in the mount's directory. */
-import type { Measured } from './measurements.js';
+import type { Measured, Sample } from './measurements.js';
+import type { Work } from './work.js';
 
 export interface Job {
   /** For --jobs. */
@@ -7,8 +8,15 @@ export interface Job {
   readonly steps: readonly Step[];
   /** A step that fails is the end of the job, as the later ones need what it makes. */
   readonly isChain?: boolean;
-  /** Rows that curl has a figure for: the same bytes in parallel requests, without a file system. */
-  readonly raw?: { readonly put: readonly string[]; readonly get: readonly string[] };
+  /** Rows that curl has a figure for; see raw-transfers. */
+  readonly raw?: readonly RawMeasures[];
+}
+
+/** What the server can do: the same in parallel requests, without a file system. Rejects with `StepFailure`. */
+export interface RawMeasures {
+  /** Of the rows that it is a figure for. */
+  readonly ids: readonly string[];
+  readonly measure: (work: Work) => Promise<Sample>;
 }
 
 export interface Step {

@@ -11,7 +11,6 @@ import type {
   SettingResults,
 } from './measurements.js';
 import { ProgramMount } from './program-mount.js';
-import { getRaw, putRaw, rawBytes } from './raw-transfers.js';
 import type { Outcomes } from './ratios.js';
 import { runStep } from './run-step.js';
 import { formatNumber } from './statistics.js';
@@ -77,12 +76,10 @@ async function runJob(job: Job, mount: ProgramMount, recorder: Recorder, work: W
 }
 
 async function runRaw({ raw }: Job, recorder: Recorder, work: Work): Promise<void> {
-  if (raw === undefined) return;
-  const bytes = await rawBytes(work);
-  for (const [ids, move] of [[raw.put, putRaw] as const, [raw.get, getRaw] as const]) {
+  for (const { ids, measure } of raw ?? []) {
     try {
-      const value = await move(work, bytes);
-      for (const id of ids) recorder.add(id, 'curl', { value, contentBytes: bytes });
+      const sample = await measure(work);
+      for (const id of ids) recorder.add(id, 'curl', sample);
     } catch (error) {
       if (!(error instanceof StepFailure)) throw error;
       for (const id of ids) recorder.fail(id, 'curl', error.message);

@@ -16,7 +16,7 @@ test('what curl measures are rows that there are', (t) => {
   const { measured } = emptyResults({ setting, jobs });
   const ids = new Set(measured.map(({ id }) => id));
   for (const { raw } of jobs) {
-    for (const id of [...(raw?.put ?? []), ...(raw?.get ?? [])]) t.true(ids.has(id), id);
+    for (const id of (raw ?? []).flatMap((measures) => measures.ids)) t.true(ids.has(id), id);
   }
 });
 

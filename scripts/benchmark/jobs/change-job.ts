@@ -1,5 +1,6 @@
 /** Small changes of a big object that the program has stored itself. */
 import { seconds, type Job, type Step, type Stored } from '../job.js';
+import { copyRaw } from '../raw-transfers.js';
 import type { Sizes } from '../sizes.js';
 import { formatSize } from '../statistics.js';
 
@@ -9,6 +10,7 @@ export function changeJob({ bigBytes }: Sizes): Job {
   const changed: Stored = { kind: 'changed', path: 'changed' };
   return {
     name: 'changes',
+    raw: [{ ids: ['append', 'patch', 'chmod', 'rename'], measure: copyRaw }],
     steps: [
       {
         from: 'cold',

@@ -1,11 +1,17 @@
 /** What directories of many files cost. The files have been put by osirisfs, with the attributes that s3fs keeps. */
 import { seconds, type Job, type Step } from '../job.js';
 import type { Target } from '../measurements.js';
+import { headRaw } from '../raw-transfers.js';
 import type { Sizes } from '../sizes.js';
 
 export function listingJob({ fewEntries, manyEntries }: Sizes): Job {
   return {
     name: 'listing',
+    // A listing tells neither owner nor mode.
+    raw: [
+      { ids: ['ls-few'], measure: (work) => headRaw(work, 'few', fewEntries) },
+      { ids: ['ls-many'], measure: (work) => headRaw(work, 'many', manyEntries) },
+    ],
     steps: [
       ...listSteps('few', fewEntries, [], []),
       ...listSteps('many', manyEntries, [{ against: 'peer', factor: 5 }], [{ against: 'peer', factor: 2 }]),

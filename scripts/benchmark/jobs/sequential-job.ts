@@ -1,6 +1,7 @@
 /** Big files in, until they are stored, and out: one at a time and four at once. */
 import { throughput, type Job, type Step } from '../job.js';
 import type { Target } from '../measurements.js';
+import { getRaw, putRaw } from '../raw-transfers.js';
 import type { Sizes } from '../sizes.js';
 import { formatSize } from '../statistics.js';
 
@@ -25,7 +26,10 @@ export function sequentialJob({ bigBytes, quarterBytes }: Sizes): Job {
   return {
     name: 'sequential',
     steps: [...kinds.flatMap(writeSteps), ...kinds.flatMap(readSteps)],
-    raw: { put: ['write-1', 'write-4'], get: ['read-1', 'read-4'] },
+    raw: [
+      { ids: ['write-1', 'write-4'], measure: putRaw },
+      { ids: ['read-1', 'read-4'], measure: getRaw },
+    ],
   };
 }
 

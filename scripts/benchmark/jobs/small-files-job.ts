@@ -1,5 +1,6 @@
 /** Many files of 16 KiB: in, out, found, removed. */
 import { seconds, type Job } from '../job.js';
+import { getSmallRaw, putSmallRaw } from '../raw-transfers.js';
 import { smallFileBytes, type Sizes } from '../sizes.js';
 
 export function smallFilesJob({ smallFiles }: Sizes): Job {
@@ -8,6 +9,10 @@ export function smallFilesJob({ smallFiles }: Sizes): Job {
   return {
     name: 'small-files',
     isChain: true,
+    raw: [
+      { ids: ['small-in'], measure: putSmallRaw },
+      { ids: ['small-cat'], measure: getSmallRaw },
+    ],
     steps: [
       {
         from: 'cold',
