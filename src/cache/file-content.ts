@@ -125,6 +125,13 @@ export class FileContent {
     }
   }
 
+  /** Stages a copy of `bytes` at once if there is room for them already; false if not. */
+  tryWrite(offset: number, bytes: Uint8Array): boolean {
+    if (!this.#staged.tryWrite(offset, bytes)) return false;
+    this.#extents.replace(offset, bytes.length, 'staged');
+    return true;
+  }
+
   resize(size: number): void {
     const previous = this.size;
     this.#extents.resize(size);

@@ -5,6 +5,10 @@ export class SerialLock {
   #isHeld = false;
   readonly #waiters: Waiter[] = [];
 
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   /** Runs `work` when all earlier callers are done. Rejects with `Aborted` if the signal ends the wait. */
   async run<T>(signal: AbortSignal, what: string, work: () => Promise<T>): Promise<T> {
     throwIfAborted(signal, what);

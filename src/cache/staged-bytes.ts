@@ -57,6 +57,15 @@ export class StagedBytes implements ChunkOwner {
     this.#area.unpin(chunk, true);
   }
 
+  /** The same for bytes that the window of a chunk in memory covers, at once; false for others. */
+  tryWrite(offset: number, bytes: Uint8Array): boolean {
+    const chunk = this.#chunks.get(Math.floor(offset / this.#area.chunkBytes));
+    if (!chunk?.buffer || offset < chunk.offset || offset + bytes.length > chunk.end) return false;
+    chunk.write(offset, bytes);
+    this.#area.noteChange(chunk);
+    return true;
+  }
+
   /** Copies [offset, offset + length). What is on disk is being read when this returns. */
   copy(offset: number, length: number): Promise<Uint8Array>[] {
     return this.#pieces(offset, length, (chunk, from, to) =>

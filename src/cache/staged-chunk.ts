@@ -30,6 +30,8 @@ export class StagedChunk {
   buffer: Buffer | undefined;
   slot: SpillSlot | undefined;
   standing: Standing;
+  /** The staging area's: those that it may do the same with. This is one of them. */
+  place: Set<StagedChunk> | undefined;
   /** While it is positive the buffer stays. */
   pins = 0;
   /** Counts what was written, so that a spill that was overtaken by a write is noticed. */
@@ -49,7 +51,7 @@ export class StagedChunk {
     return this.offset + this.length;
   }
 
-  /** Copies into the buffer. The window must cover it, and the chunk must be pinned. */
+  /** Copies into the buffer, which must be there. The window must cover it. */
   write(offset: number, bytes: Uint8Array): void {
     if (!this.buffer || offset < this.offset || offset + bytes.length > this.end) {
       throw new RangeError(`[${offset}, ${offset + bytes.length}) is outside the chunk's window`);

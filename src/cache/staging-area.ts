@@ -145,6 +145,11 @@ export class StagingArea {
     this.#pump();
   }
 
+  /** Something was written into the chunk's buffer. */
+  noteChange(chunk: StagedChunk): void {
+    this.#file(chunk);
+  }
+
   /** The buffer stays until `unpin`; undefined if the chunk is not in memory. */
   pin(chunk: StagedChunk): Buffer | undefined {
     if (!chunk.buffer) return undefined;
@@ -272,14 +277,17 @@ export class StagingArea {
 
   /** Puts the chunk where its state belongs. */
   #file(chunk: StagedChunk): void {
-    for (const set of [...this.#inMemory(), this.#spilledSent]) set.delete(chunk);
+    chunk.place?.delete(chunk);
+    chunk.place = this.#placeFor(chunk);
+    chunk.place?.add(chunk); // as the last
+  }
+
+  #placeFor(chunk: StagedChunk): Set<StagedChunk> | undefined {
     if (chunk.buffer) {
       const isBusy = chunk.standing !== 'queued' && (chunk.pins > 0 || chunk.isSpilling);
-      if (isBusy) this.#busy.add(chunk);
-      else this.#setOf(chunk.standing).add(chunk);
-    } else if (chunk.slot && chunk.standing === 'sent' && chunk.pins === 0) {
-      this.#spilledSent.add(chunk);
+      return isBusy ? this.#busy : this.#setOf(chunk.standing);
     }
+    return chunk.slot && chunk.standing === 'sent' && chunk.pins === 0 ? this.#spilledSent : undefined;
   }
 
   #setOf(standing: Standing): Set<StagedChunk> {

@@ -33,7 +33,7 @@ export class RequestSigner {
   readonly #region: string;
   /** The signing key of a day and a secret: four HMACs that do not change. */
   #keyOf: { readonly day: string; readonly secret: string; readonly key: Buffer } | undefined;
-  /** `timeOf` of the last second that something was signed in. */
+  /** `#dateTimeOf` of the last second that something was signed in. */
   #time: { readonly second: number; readonly dateTime: string } | undefined;
 
   constructor(region: string) {

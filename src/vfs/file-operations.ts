@@ -85,6 +85,12 @@ export class FileOperations {
     const { node } = handle;
     this.#checkGeneration(handle);
     this.#checkSize(node, offset + data.length);
+    const content = this.contentOf(node);
+    if (content.isDirty && content.tryWrite(offset, data)) {
+      handle.hasWritten = true;
+      this.#touch(node, call);
+      return;
+    }
     await this.#keepRest(handle, call.signal);
     handle.hasWritten = true;
     await this.#change(node, call, () => this.contentOf(node).write(offset, data, call.signal));

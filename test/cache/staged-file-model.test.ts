@@ -254,7 +254,9 @@ class Run {
   }
 
   async write(at: number, bytes: Buffer, signal = this.signal): Promise<void> {
-    if (await this.mayFail(this.file.write(at, bytes, signal))) {
+    // As the file system does.
+    const isWritten = this.file.isDirty && !signal.aborted && this.file.tryWrite(at, bytes);
+    if (isWritten || (await this.mayFail(this.file.write(at, bytes, signal)))) {
       this.overlay(at, bytes);
       return;
     }

@@ -6,7 +6,17 @@ import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import type { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { silentLog } from './silent-log.js';
-import { contentOf, eventually, makeFile, makeGate, makeStore, never, pattern } from './staging.js';
+import {
+  chunkBytes,
+  contentOf,
+  eventually,
+  makeFile,
+  makeGate,
+  makeStore,
+  never,
+  partBytes,
+  pattern,
+} from './staging.js';
 
 function putBase(store: MemoryObjectStore, content: Buffer): ObjectVersion {
   return { key: 'file', etag: store.putForeign('file', content), size: content.length };
@@ -177,6 +187,30 @@ test('an interrupt during the last request ends only the wait: the next commit f
   await file.commit(never);
   t.is(store.requestCount('put'), 1);
   t.false(file.isDirty);
+});
+
+test('what there is room for is written at once, and sent as far as a part is full', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  const data = pattern(4 * partBytes);
+  t.false(file.tryWrite(0, data.subarray(0, 10)), 'no memory is held for it yet');
+  for (let at = 0; at < data.length; at += 10) {
+    const bytes = data.subarray(at, at + 10);
+    const isInOneChunk = at % chunkBytes <= chunkBytes - bytes.length;
+    const isWritten = file.tryWrite(at, bytes);
+    if (!isInOneChunk || at % chunkBytes === 0) t.false(isWritten, String(at));
+    if (isInOneChunk && at % chunkBytes > bytes.length && at > 2 * chunkBytes) t.true(isWritten, String(at));
+    if (!isWritten) await file.write(at, bytes, never);
+  }
+  t.true(file.tryWrite(data.length - 20, Buffer.from('changed')));
+  data.write('changed', data.length - 20);
+  t.false(file.tryWrite(0, Buffer.alloc(0)), 'of nothing');
+  t.deepEqual(await contentOf(file), data);
+  const committing = file.commit(never);
+  t.false(file.tryWrite(data.length - 20, Buffer.from('again')), 'while it is being stored');
+  await committing;
+  t.deepEqual(store.contentOf('file'), data);
+  t.true(store.requestCount('uploadPart') > 1);
 });
 
 test('reading goes on while a commit is under way; writing waits for it', async (t) => {
