@@ -51,24 +51,24 @@ export async function putRaw(work: Work): Promise<Sample> {
   const object = { Bucket: bucket.name, Key: 'curl/big', ...bucket.encryption };
   const folder = path.join(work.source, 'parts');
   const files = (await readdir(folder)).sort();
-  const begunMs = performance.now();
-  const { UploadId } = await bucket.client.send(new CreateMultipartUploadCommand(object));
-  if (UploadId === undefined) throw new Error('the server gives no upload id');
-  const transfers = await Promise.all(
-    files.map(async (file, index) => {
-      const command = new UploadPartCommand({ ...object, UploadId, PartNumber: index + 1 });
-      const url = await getSignedUrl(bucket.client, command, { expiresIn: signedForSeconds });
-      return `url = "${url}"\nupload-file = "${path.join(folder, file)}"\noutput = "/dev/null"`;
-    }),
-  );
-  await runCurl(work, transfers);
-  const upload = { Bucket: bucket.name, Key: object.Key, UploadId };
-  const { Parts: parts = [] } = await bucket.client.send(new ListPartsCommand(upload));
-  if (parts.length !== files.length)
-    throw new StepFailure(`fails: ${parts.length} of ${files.length} parts are stored`);
-  const MultipartUpload = { Parts: parts.map(({ ETag, PartNumber }) => ({ ETag, PartNumber })) };
-  await bucket.client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload }));
-  const elapsed = (performance.now() - begunMs) / 1000;
+  const elapsed = await timed(async () => {
+    const { UploadId } = await bucket.client.send(new CreateMultipartUploadCommand(object));
+    if (UploadId === undefined) throw new Error('the server gives no upload id');
+    const transfers = await Promise.all(
+      files.map(async (file, index) => {
+        const command = new UploadPartCommand({ ...object, UploadId, PartNumber: index + 1 });
+        const url = await getSignedUrl(bucket.client, command, { expiresIn: signedForSeconds });
+        return `url = "${url}"\nupload-file = "${path.join(folder, file)}"\noutput = "/dev/null"`;
+      }),
+    );
+    await runCurl(work, transfers);
+    const upload = { Bucket: bucket.name, Key: object.Key, UploadId };
+    const { Parts: parts = [] } = await bucket.client.send(new ListPartsCommand(upload));
+    if (parts.length !== files.length)
+      throw new StepFailure(`fails: ${parts.length} of ${files.length} parts are stored`);
+    const MultipartUpload = { Parts: parts.map(({ ETag, PartNumber }) => ({ ETag, PartNumber })) };
+    await bucket.client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload }));
+  });
   await checkStored(work, object.Key, bytes);
   return throughputOf(bytes, elapsed);
 }

@@ -60,7 +60,7 @@ export class StagedBytes implements ChunkOwner {
   /** The same for bytes that the window of a chunk in memory covers, at once; false for others. */
   tryWrite(offset: number, bytes: Uint8Array): boolean {
     const chunk = this.#chunks.get(Math.floor(offset / this.#area.chunkBytes));
-    if (!chunk?.buffer || offset < chunk.offset || offset + bytes.length > chunk.end) return false;
+    if (!chunk?.covers(offset, offset + bytes.length)) return false;
     chunk.write(offset, bytes);
     this.#area.noteChange(chunk);
     return true;

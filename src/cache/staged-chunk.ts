@@ -51,9 +51,14 @@ export class StagedChunk {
     return this.offset + this.length;
   }
 
-  /** Copies into the buffer, which must be there. The window must cover it. */
+  /** Whether [offset, end) is in memory, with room for it. */
+  covers(offset: number, end: number): boolean {
+    return this.buffer !== undefined && offset >= this.offset && end <= this.end;
+  }
+
+  /** Copies into the buffer, which must cover it. */
   write(offset: number, bytes: Uint8Array): void {
-    if (!this.buffer || offset < this.offset || offset + bytes.length > this.end) {
+    if (!this.buffer || !this.covers(offset, offset + bytes.length)) {
       throw new RangeError(`[${offset}, ${offset + bytes.length}) is outside the chunk's window`);
     }
     this.buffer.set(bytes, offset - this.offset);

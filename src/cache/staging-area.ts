@@ -125,7 +125,7 @@ export class StagingArea {
    * at a time for one chunk. Waits while memory is short; rejects with ENOSPC if neither the disk nor an upload can make room.
    */
   async hold(chunk: StagedChunk, offset: number, end: number, signal: AbortSignal): Promise<void> {
-    if (!chunk.buffer || offset < chunk.offset || end > chunk.end) {
+    if (!chunk.covers(offset, end)) {
       const window = this.#growWindow(chunk, offset, end);
       await this.#acquire(window.length, signal);
       chunk.pins += 1;

@@ -127,7 +127,7 @@ export class Resolver {
   /** For whoever looks it up soon. Never rejects: that look-up asks again, and has the error. */
   async #describeAhead(listing: DirectoryListing, position: number): Promise<void> {
     const entry = listing.at(position);
-    if (entry?.kind !== 'file' || this.#options.infos.get(entry.object)) return;
+    if (entry?.kind !== 'file' || this.isKnown(entry.object)) return;
     const version = versionOf(entry.object);
     if (this.#ahead.has(version)) return;
     const fetching = this.describe(entry.object, AbortSignal.timeout(aheadTimeoutMs)).then(
@@ -210,7 +210,7 @@ export class Resolver {
   ): Promise<Found | undefined> {
     const now = this.#options.clock.monotonicMs();
     if (entry.kind === 'file') {
-      const isKnown = this.#options.infos.get(entry.object) !== undefined;
+      const isKnown = this.isKnown(entry.object);
       const described = await this.describe(entry.object, signal);
       // What HEAD tells is as recent as its request, what is only confirmed as recent as the listing.
       const validatedAtMs = isKnown ? listing.listedAtMs(entry.name) : now;

@@ -28,6 +28,15 @@ function makePool(t: ExecutionContext, endpoint: URL, httpsAgent = new https.Age
   return pool;
 }
 
+/** Resolves with where the server listens, until the test ends. */
+async function listen(t: ExecutionContext, server: net.Server): Promise<URL> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as net.AddressInfo;
+  return new URL(`http://127.0.0.1:${port}`);
+}
+
 /** A server that answers each request on a connection with the next of these texts; '' closes the connection. */
 async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
   let connections = 0;
@@ -42,12 +51,8 @@ async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
       else socket.write(answer, 'latin1');
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const { port } = server.address() as net.AddressInfo;
   return {
-    endpoint: new URL(`http://127.0.0.1:${port}`),
+    endpoint: await listen(t, server),
     connections: () => connections,
     asked: () => asked,
   };
@@ -153,11 +158,7 @@ test('what is no HTTP, or ends too early, is an error of that kind', async (t) =
   const server = net.createServer((socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf'));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const { port } = server.address() as net.AddressInfo;
-  const pool = makePool(t, new URL(`http://127.0.0.1:${port}`));
+  const pool = makePool(t, await listen(t, server));
   t.regex(await codeOf(pool.send(get, never)), /^HPE_/);
 });
 
@@ -185,11 +186,7 @@ test('a body in many pieces is whole, however it arrives', async (t) => {
       }
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const { port } = server.address() as net.AddressInfo;
-  const pool = makePool(t, new URL(`http://127.0.0.1:${port}`));
+  const pool = makePool(t, await listen(t, server));
   const pieces = { bytes: 64, take: (length: number) => new Uint8Array(length) };
   for (let reuse = 0; reuse < 2; reuse += 1) {
     const { body } = await pool.send({ ...get, pieces }, never);
