@@ -32,21 +32,19 @@ export function blocksWithin({ offset, length }: ByteRange, size: number, blockB
   };
 }
 
-/** The longest runs of blocks within `range` that `isWanted`, each of at most `maxBlocks`, in ascending order. */
-export function runsOf(
+/** The longest runs of blocks within `range` that `isWanted`, each of at most `maxBlocks`, in ascending order, found one by one. */
+export function* runsOf(
   range: BlockRange,
   isWanted: (block: number) => boolean,
   maxBlocks: number,
-): BlockRange[] {
-  const runs: BlockRange[] = [];
+): Generator<BlockRange> {
   let first: number | undefined;
   for (let block = range.first; block <= range.end; block += 1) {
     const continues = block < range.end && isWanted(block);
     if (first !== undefined && (!continues || block - first === maxBlocks)) {
-      runs.push({ first, end: block });
+      yield { first, end: block };
       first = undefined;
     }
     if (continues) first ??= block;
   }
-  return runs;
 }

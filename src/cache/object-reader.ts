@@ -13,6 +13,7 @@ import { type BlockRange, blocksCovering, blocksWithin, bytesOfBlocks, runsOf } 
 import { maxFetchBytes, planReadAhead, type ReadAheadRequest } from './read-ahead.js';
 import type { ReadMemory } from './read-memory.js';
 import { ReadStream } from './read-stream.js';
+import { RestFetch } from './rest-fetch.js';
 import { isSameVersion } from './version-map.js';
 
 export type { ReadStream } from './read-stream.js';
@@ -86,8 +87,12 @@ export class ObjectReader {
     this.#memory.countLookups({ hits: wanted.end - wanted.first - missCount, misses: missCount });
     // Waiting begins before anything is fetched ahead: what is waited for goes first, and is not aborted with the rest.
     const arrival = fetches.size === 0 ? undefined : this.#fetcher.wait(version, fetches, signal);
-    if (stream) this.#readAhead(stream, version, { ...range, isMiss: missCount > 0 });
+    const isMiss = missCount > 0;
+    const isJump = stream !== undefined && this.#readAhead(stream, version, { ...range, isMiss });
+    const beganMs = isJump && isMiss ? this.#memory.now() : 0;
     await arrival;
+    if (isJump && isMiss) this.#restOf(stream, version)?.noteMiss(wanted.end, this.#memory.now() - beganMs);
+    else if (isJump) stream.rest?.noteHit();
     const arrived = new Map(cached);
     for (const fetch of fetches) {
       for (const [position, bytes] of (await fetch.arrival).entries()) {
@@ -173,13 +178,14 @@ export class ObjectReader {
     return { cached, fetches, missCount: missing.length };
   }
 
-  #readAhead(stream: ReadStream, version: ObjectVersion, request: ReadAheadRequest): void {
-    if (stream.isClosed) return;
+  /** Whether the reader has jumped, and not to where it may well go on. */
+  #readAhead(stream: ReadStream, version: ObjectVersion, request: ReadAheadRequest): boolean {
+    if (stream.isClosed) return false;
     if (!stream.version || !isSameVersion(stream.version, version)) {
       this.#endStream(stream);
       stream.version = version;
     }
-    if (stream.isHalted) return;
+    if (stream.isHalted) return false;
     const plan = planReadAhead(stream.state, request, {
       size: version.size,
       blockBytes: this.#blockBytes,
@@ -197,11 +203,31 @@ export class ObjectReader {
         const fetch = this.#fetcher.find(version, block);
         if (fetch) this.#fetcher.own(fetch, stream);
       }
-      for (const run of this.#missingRuns(version, blocks)) {
-        const fetch = this.#fetcher.fetchAhead(version, run, stream);
-        fetch.arrival.catch((error: unknown) => this.#onFetchAheadFailed(stream, fetch, error));
-      }
+      for (const run of this.#missingRuns(version, blocks)) this.#fetchAhead(stream, version, run);
     }
+    return plan.isNewRun && plan.windowBytes === 0;
+  }
+
+  #fetchAhead(stream: ReadStream, version: ObjectVersion, blocks: BlockRange): BlockFetch {
+    const fetch = this.#fetcher.fetchAhead(version, blocks, stream);
+    fetch.arrival.catch((error: unknown) => this.#onFetchAheadFailed(stream, fetch, error));
+    return fetch;
+  }
+
+  /** Undefined if the reader has gone on to another version, or ended, while it waited. */
+  #restOf(stream: ReadStream, version: ObjectVersion): RestFetch | undefined {
+    if (!stream.version || !isSameVersion(stream.version, version)) return undefined;
+    stream.rest ??= new RestFetch({
+      minFetchBytes: this.#blockBytes,
+      maxFetchBytes,
+      blockBytes: this.#blockBytes,
+      version,
+      isMissing: (block) => this.#isMissing(version, block),
+      hasRoom: () => !stream.isHalted && this.#memory.claimRoom(stream, version),
+      fetchAhead: (blocks) => this.#fetchAhead(stream, version, blocks),
+      now: this.#memory.now,
+    });
+    return stream.rest;
   }
 
   /** The read that comes to these blocks will fetch them again, and report the error if there still is one. */
@@ -218,15 +244,21 @@ export class ObjectReader {
   #endStream(stream: ReadStream): void {
     this.#fetcher.disown(stream, 'all');
     this.#memory.noteNotSequential(stream);
+    this.#memory.giveUpRoom(stream);
+    stream.rest?.stop();
+    stream.rest = undefined;
     stream.version = undefined;
     stream.state = undefined;
     stream.isHalted = false;
   }
 
-  #missingRuns(version: ObjectVersion, range: BlockRange): BlockRange[] {
-    const isMissing = (block: number) =>
-      !this.#cache.has(version, block) && this.#fetcher.find(version, block) === undefined;
-    return runsOf(range, isMissing, Math.max(1, Math.floor(maxFetchBytes / this.#blockBytes)));
+  #missingRuns(version: ObjectVersion, range: BlockRange): Iterable<BlockRange> {
+    const maxCount = Math.max(1, Math.floor(maxFetchBytes / this.#blockBytes));
+    return runsOf(range, (block) => this.#isMissing(version, block), maxCount);
+  }
+
+  #isMissing(version: ObjectVersion, block: number): boolean {
+    return !this.#cache.has(version, block) && this.#fetcher.find(version, block) === undefined;
   }
 
   #allBlocks(version: ObjectVersion): BlockRange {

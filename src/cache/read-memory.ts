@@ -1,11 +1,13 @@
 /**
  * What the object readers of one mount share, so that its limits hold for all of them together: the memory of blocks, the
- * places of fetches, and the claims of sequential readers to what is fetched ahead.
+ * places of fetches, and the claims of readers to what is fetched ahead.
  */
 import type { BlockFetch } from './block-fetch.js';
 import { BlockMemory } from './block-memory.js';
 import { FetchQueue } from './fetch-queue.js';
+import type { ObjectVersion } from '../object-version.js';
 import type { ReadStream } from './read-stream.js';
+import { isSameVersion } from './version-map.js';
 
 export interface ReadMemoryOptions {
   /** What blocks may take in memory; fetches under way come on top, each of at most 4 MiB. */
@@ -33,9 +35,11 @@ const streamIdleMs = 5_000;
 export class ReadMemory {
   readonly blocks: BlockMemory;
   readonly queue: FetchQueue<BlockFetch>;
-  readonly #now: () => number;
+  readonly now: () => number;
   /** The sequential readers and when each was last heard of, the longest silent first. */
   readonly #sequentialStreams = new Map<ReadStream, number>();
+  /** The readers for which all of an object is fetched, and when each was last heard of. */
+  readonly #rooms = new Map<ReadStream, { readonly version: ObjectVersion; lastReadMs: number }>();
   #hits = 0;
   #misses = 0;
   #bytesFetched = 0;
@@ -44,7 +48,7 @@ export class ReadMemory {
     const maxRunning = maxConcurrentFetches ?? defaultMaxConcurrentFetches;
     this.blocks = new BlockMemory(cacheBytes);
     this.queue = new FetchQueue({ maxRunning, maxRunningAhead: Math.max(1, Math.floor(maxRunning / 2)) });
-    this.#now = now ?? (() => performance.now());
+    this.now = now ?? (() => performance.now());
   }
 
   countLookups({ hits, misses }: { readonly hits: number; readonly misses: number }): void {
@@ -70,7 +74,7 @@ export class ReadMemory {
   /** This reader is sequential and was heard of now. */
   noteSequential(stream: ReadStream): void {
     this.#sequentialStreams.delete(stream); // so that it becomes the last
-    this.#sequentialStreams.set(stream, this.#now());
+    this.#sequentialStreams.set(stream, this.now());
   }
 
   /** Its claim ends. */
@@ -80,12 +84,36 @@ export class ReadMemory {
 
   /** How far ahead of this reader may be fetched: half of the memory is for that, shared by all sequential readers. */
   windowBytesFor(stream: ReadStream): number {
-    const silentSince = this.#now() - streamIdleMs;
+    const silentSince = this.now() - streamIdleMs;
     for (const [other, lastReadMs] of this.#sequentialStreams) {
       if (lastReadMs >= silentSince) break;
       this.#sequentialStreams.delete(other);
     }
     const count = this.#sequentialStreams.size + (this.#sequentialStreams.has(stream) ? 0 : 1);
     return Math.floor(this.blocks.maxBytes / 2 / count);
+  }
+
+  /**
+   * Whether this reader may have all of an object fetched: three quarters of the memory are for that, shared by all readers who
+   * do. Its claim lasts as long as it asks, and reads of the same version need no room of their own.
+   */
+  claimRoom(stream: ReadStream, version: ObjectVersion): boolean {
+    const nowMs = this.now();
+    let claimedBytes = version.size;
+    const counted: ObjectVersion[] = [version];
+    for (const [other, room] of this.#rooms) {
+      if (room.lastReadMs < nowMs - streamIdleMs) this.#rooms.delete(other);
+      else if (!counted.some((each) => isSameVersion(each, room.version))) {
+        counted.push(room.version);
+        claimedBytes += room.version.size;
+      }
+    }
+    if (claimedBytes > this.blocks.maxBytes * 0.75) return false;
+    this.#rooms.set(stream, { version, lastReadMs: nowMs });
+    return true;
+  }
+
+  giveUpRoom(stream: ReadStream): void {
+    this.#rooms.delete(stream);
   }
 }

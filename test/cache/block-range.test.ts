@@ -32,7 +32,7 @@ test('runs hold exactly the wanted blocks, in order, and none is longer than all
       fc.integer({ min: 1, max: 8 }),
       (isWanted, max) => {
         const range = { first: 3, end: 3 + isWanted.length };
-        const runs = runsOf(range, (block) => isWanted[block - 3] === true, max);
+        const runs = [...runsOf(range, (block) => isWanted[block - 3] === true, max)];
         const found = runs.flatMap((run) => blocksOf(run));
         const expected = blocksOf(range).filter((block) => isWanted[block - 3] === true);
         t.deepEqual(found, expected);

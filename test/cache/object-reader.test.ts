@@ -135,8 +135,8 @@ test('requests that arrive a little out of order are still read ahead, and fetch
   t.true(given.store.gets.length <= 30, `${given.store.gets.length} requests`);
 });
 
-test('300 random reads of 4 KiB fetch one block each', async (t) => {
-  const given = setup(64 * mebibyte);
+test('300 random reads of 4 KiB of what does not fit into the cache fetch one block each', async (t) => {
+  const given = setup(64 * mebibyte, { cacheBytes: 80 * mebibyte });
   const stream = given.reader.createStream();
   let seed = 1;
   for (let count = 0; count < 300; count += 1) {
@@ -161,13 +161,86 @@ test('the first MiB of a large object does not cost more than 4 MiB', async (t) 
 });
 
 test('a reader that goes backwards gets nothing ahead', async (t) => {
-  const given = setup(16 * mebibyte);
+  const given = setup(16 * mebibyte, { cacheBytes: 16 * mebibyte });
   const stream = given.reader.createStream();
   for (let offset = 15 * mebibyte; offset >= 8 * mebibyte; offset -= 128 * kibibyte) {
     await readBytes(given, offset, 128 * kibibyte, stream);
   }
   await settled(given);
   t.is(given.store.bytesReceived, 7 * mebibyte + 128 * kibibyte);
+});
+
+/** Reads 4 KiB of every seventh MiB, again and again, from the fourth on. */
+async function jump(given: Setup, stream: ReadStream, count: number): Promise<void> {
+  for (let at = 3, done = 0; done < count; at = (at + 7) % (given.version.size / mebibyte), done += 1) {
+    const bytes = await readBytes(given, at * mebibyte + 4096, 4096, stream);
+    if (!bytes.equals(given.content.subarray(at * mebibyte + 4096).subarray(0, 4096)))
+      throw new Error(`at ${at}`);
+  }
+}
+
+/** Time that stands still: fetching the rest costs nothing. */
+const noTime = { now: () => 0 };
+
+test('a reader that jumps about in what fits into three quarters of the cache soon has all of it, each block once', async (t) => {
+  const given = setup(60 * mebibyte, { cacheBytes: 80 * mebibyte, ...noTime });
+  const stream = given.reader.createStream();
+  await jump(given, stream, 7);
+  await settled(given);
+  t.is(given.store.bytesReceived, 7 * 128 * kibibyte);
+  await jump(given, stream, 8);
+  await settled(given);
+  t.true(given.reader.holds(given.version));
+  t.is(given.store.bytesReceived, given.version.size);
+  t.true(given.store.gets.length < 60, `${given.store.gets.length} requests`);
+});
+
+test('who jumps in two objects gets all of the second only when there is room for both', async (t) => {
+  let nowMs = 0;
+  const memory = new ReadMemory({ cacheBytes: 80 * mebibyte, now: () => nowMs });
+  const [one, two] = [setup(40 * mebibyte, { memory }), setup(40 * mebibyte, { memory })];
+  two.store.putForeign('other', two.content);
+  const other = { ...two, version: { ...two.version, key: 'other' } };
+  const [first, second] = [one.reader.createStream(), two.reader.createStream()];
+  await jump(one, first, 12);
+  await settled(one);
+  t.true(one.reader.holds(one.version));
+  await jump(other, second, 12);
+  await settled(other);
+  t.true(two.store.bytesReceived <= 12 * 128 * kibibyte, `${two.store.bytesReceived} bytes`);
+  nowMs = 60_000; // the first reader has fallen silent
+  two.reader.drop('other');
+  await jump(other, second, 12);
+  await settled(other);
+  t.true(two.reader.holds(other.version));
+});
+
+test('closing a stream ends the fetching of the rest', async (t) => {
+  const given = setup(60 * mebibyte, noTime);
+  const stream = given.reader.createStream();
+  await jump(given, stream, 8);
+  t.is(given.memory.statistics().fetchesInFlight, 1);
+  given.reader.closeStream(stream);
+  await settled(given);
+  t.deepEqual(given.store.abortedKeys, ['object']);
+  t.is(given.store.gets.length, 9);
+});
+
+test('fetching the rest stops when it fails, and goes on with the next jump', async (t) => {
+  const given = setup(60 * mebibyte, noTime);
+  const stream = given.reader.createStream();
+  let failures = 0;
+  given.store.beforeRequest = () => {
+    const { range } = given.store.gets.at(-1) ?? {};
+    if (range?.length === 512 * kibibyte && failures++ === 0) throw new StoreError('Timeout', 'get: slow');
+  };
+  await jump(given, stream, 8);
+  await settled(given);
+  t.is(failures, 1);
+  t.is(given.store.gets.length, 9);
+  await jump(given, stream, 9);
+  await settled(given);
+  t.true(given.reader.holds(given.version));
 });
 
 test('two readers of one object at once fetch it once', async (t) => {

@@ -1,0 +1,62 @@
+/**
+ * Decides how much of the rest of an object is fetched in the background for a reader that jumps about in it: nothing before it
+ * has jumped often, and later for no longer, in sum, than its jumps would have taken without. So what turns out to be useless
+ * costs no more time than the reads themselves, and whoever goes on jumping soon finds everything here. Pure: its times come
+ * from the caller.
+ */
+
+const kibibyte = 1024;
+
+/** Many programs look at a header, an index and a few places, and are done. */
+const minJumps = 8;
+
+const startBytes = 512 * kibibyte;
+
+/** A read that needs a block of a fetch under way waits for all of it, which should not take much longer than a request of its own. */
+const longFetchMs = 100;
+
+export interface RestBudgetOptions {
+  /** Of one fetch. */
+  readonly minFetchBytes: number;
+  readonly maxFetchBytes: number;
+}
+
+export class RestBudget {
+  readonly #options: RestBudgetOptions;
+  #misses = 0;
+  /** What all jumps would have waited. */
+  #waitedMs = 0;
+  #missedMs = 0;
+  #spentMs = 0;
+  #fetchBytes: number;
+
+  constructor(options: RestBudgetOptions) {
+    this.#options = options;
+    this.#fetchBytes = Math.min(Math.max(startBytes, options.minFetchBytes), options.maxFetchBytes);
+  }
+
+  /** The most bytes that the next fetch may have; 0 if there is to be none now. */
+  get allowedBytes(): number {
+    return this.#misses < minJumps || this.#spentMs > this.#waitedMs ? 0 : this.#fetchBytes;
+  }
+
+  /** The reader jumped to where nothing was, and waited so long. */
+  noteMiss(waitedMs: number): void {
+    this.#misses += 1;
+    this.#missedMs += waitedMs;
+    this.#waitedMs += waitedMs;
+  }
+
+  /** The reader jumped to what was here, or on its way; it would have waited as long as it does for others. */
+  noteHit(): void {
+    if (this.#misses > 0) this.#waitedMs += this.#missedMs / this.#misses;
+  }
+
+  /** A fetch of `allowedBytes` took so long. */
+  noteFetch(tookMs: number): void {
+    this.#spentMs += tookMs;
+    const { minFetchBytes, maxFetchBytes } = this.#options;
+    if (tookMs > longFetchMs) this.#fetchBytes = Math.max(this.#fetchBytes / 2, minFetchBytes);
+    else if (tookMs < longFetchMs / 4) this.#fetchBytes = Math.min(this.#fetchBytes * 2, maxFetchBytes);
+  }
+}
