@@ -12,11 +12,15 @@ const minJumps = 8;
 
 const startBytes = 512 * kibibyte;
 
-/** A read that needs a block of a fetch under way waits for all of it, which should not take much longer than a request of its own. */
-const longFetchMs = 100;
+/**
+ * A read that needs a block of a fetch under way waits for all of it. So it must not take much longer than a request of its own, unless
+ * nobody notices; the more there is to a fetch, the fewer times the link's delay is waited for.
+ */
+const unnoticedMs = 100;
+const longFactor = 3;
 
 export interface RestBudgetOptions {
-  /** Of one fetch. */
+  /** Of what is fetched together. */
   readonly minFetchBytes: number;
   readonly maxFetchBytes: number;
 }
@@ -35,7 +39,7 @@ export class RestBudget {
     this.#fetchBytes = Math.min(Math.max(startBytes, options.minFetchBytes), options.maxFetchBytes);
   }
 
-  /** The most bytes that the next fetch may have; 0 if there is to be none now. */
+  /** The most bytes that may be fetched next; 0 if there is to be none now. */
   get allowedBytes(): number {
     return this.#misses < minJumps || this.#spentMs > this.#waitedMs ? 0 : this.#fetchBytes;
   }
@@ -49,14 +53,19 @@ export class RestBudget {
 
   /** The reader jumped to what was here, or on its way; it would have waited as long as it does for others. */
   noteHit(): void {
-    if (this.#misses > 0) this.#waitedMs += this.#missedMs / this.#misses;
+    this.#waitedMs += this.#meanMissMs;
   }
 
-  /** A fetch of `allowedBytes` took so long. */
+  get #meanMissMs(): number {
+    return this.#misses === 0 ? 0 : this.#missedMs / this.#misses;
+  }
+
+  /** What was fetched together, of `allowedBytes`, took so long. */
   noteFetch(tookMs: number): void {
     this.#spentMs += tookMs;
     const { minFetchBytes, maxFetchBytes } = this.#options;
-    if (tookMs > longFetchMs) this.#fetchBytes = Math.max(this.#fetchBytes / 2, minFetchBytes);
-    else if (tookMs < longFetchMs / 4) this.#fetchBytes = Math.min(this.#fetchBytes * 2, maxFetchBytes);
+    const longMs = Math.max(unnoticedMs, longFactor * this.#meanMissMs);
+    if (tookMs > longMs) this.#fetchBytes = Math.max(this.#fetchBytes / 2, minFetchBytes);
+    else if (tookMs < (2 / 3) * longMs) this.#fetchBytes = Math.min(this.#fetchBytes * 2, maxFetchBytes);
   }
 }

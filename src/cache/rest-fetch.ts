@@ -7,6 +7,9 @@ import type { BlockFetch } from './block-fetch.js';
 import { type BlockRange, runsOf } from './block-range.js';
 import { RestBudget, type RestBudgetOptions } from './rest-budget.js';
 
+/** What was read before cuts the rest into pieces: so many are fetched at once. */
+const maxRuns = 4;
+
 export interface RestFetchOptions extends RestBudgetOptions {
   readonly blockBytes: number;
   readonly version: ObjectVersion;
@@ -55,30 +58,35 @@ export class RestFetch {
     this.#isUnderWay = true;
     let hasFailed = false;
     for (let next = from; !hasFailed && !this.#isStopped && this.#budget.allowedBytes > 0 && hasRoom();) {
-      const blocks = this.#missingBlocks(next, Math.floor(this.#budget.allowedBytes / blockBytes));
-      if (!blocks) break;
+      const runs = this.#missingRuns(next, Math.floor(this.#budget.allowedBytes / blockBytes));
+      const last = runs.at(-1);
+      if (!last) break;
       const beganMs = now();
-      hasFailed = await fetchAhead(blocks).arrival.then(
-        () => false,
-        () => true,
-      );
+      const outcomes = await Promise.allSettled(runs.map((run) => fetchAhead(run).arrival));
+      hasFailed = outcomes.some(({ status }) => status === 'rejected');
       this.#budget.noteFetch(now() - beganMs);
-      this.#next = next = blocks.end;
+      this.#next = next = last.end;
     }
     this.#isUnderWay = false;
   }
 
-  /** From `from` on, then from the object's beginning. */
-  #missingBlocks(from: number, maxCount: number): BlockRange | undefined {
+  /** Of at most so many blocks, from `from` on, then from the object's beginning. */
+  #missingRuns(from: number, maxCount: number): BlockRange[] {
     const { version, blockBytes, isMissing } = this.#options;
     const end = Math.ceil(version.size / blockBytes);
+    const found: BlockRange[] = [];
+    let left = maxCount;
     for (const range of [
       { first: from, end },
       { first: 0, end: Math.min(from, end) },
     ]) {
-      const [run] = runsOf(range, isMissing, maxCount);
-      if (run) return run;
+      for (const run of runsOf(range, isMissing, maxCount)) {
+        const part = { first: run.first, end: Math.min(run.end, run.first + left) };
+        found.push(part);
+        left -= part.end - part.first;
+        if (left === 0 || found.length === maxRuns) return found;
+      }
     }
-    return undefined;
+    return found;
   }
 }

@@ -4,10 +4,10 @@ import { RestBudget } from '../../src/cache/rest-budget.js';
 const kibibyte = 1024;
 const bounds = { minFetchBytes: 128 * kibibyte, maxFetchBytes: 4096 * kibibyte };
 
-/** Of a reader that has jumped often enough, and waited 10 ms each time. */
-function budgetAfter(misses: number): RestBudget {
+/** Of a reader that has jumped so often, and waited so long each time. */
+function budgetAfter(misses: number, waitedMs = 10): RestBudget {
   const budget = new RestBudget(bounds);
-  for (let count = 0; count < misses; count += 1) budget.noteMiss(10);
+  for (let count = 0; count < misses; count += 1) budget.noteMiss(waitedMs);
   return budget;
 }
 
@@ -40,14 +40,22 @@ test('a jump to what is here counts as much as the others waited in the mean', (
   t.is(fresh.allowedBytes, 0);
 });
 
+/** What is allowed in KiB, each time that a fetch took so long. */
+function sizesAfter(budget: RestBudget, tookMs: readonly number[]): number[] {
+  return tookMs.map((ms) => {
+    budget.noteFetch(ms);
+    return budget.allowedBytes / kibibyte;
+  });
+}
+
 test('fetches grow while they are short, and shrink when they are long, within their bounds', (t) => {
   const budget = budgetAfter(1000);
-  const sizes = (tookMs: number, count: number) =>
-    Array.from({ length: count }, () => {
-      budget.noteFetch(tookMs);
-      return budget.allowedBytes / kibibyte;
-    });
-  t.deepEqual(sizes(20, 5), [1024, 2048, 4096, 4096, 4096]);
-  t.deepEqual(sizes(60, 2), [4096, 4096]);
-  t.deepEqual(sizes(200, 6), [2048, 1024, 512, 256, 128, 128]);
+  t.deepEqual(sizesAfter(budget, [20, 20, 20, 20, 60]), [1024, 2048, 4096, 4096, 4096]);
+  t.deepEqual(sizesAfter(budget, [80, 80]), [4096, 4096]);
+  t.deepEqual(sizesAfter(budget, [120, 200, 200, 200, 200, 200]), [2048, 1024, 512, 256, 128, 128]);
+});
+
+test('what is long depends on how long requests take by themselves', (t) => {
+  const budget = budgetAfter(1000, 100);
+  t.deepEqual(sizesAfter(budget, [190, 250, 290, 310]), [1024, 1024, 1024, 512]);
 });
