@@ -114,21 +114,20 @@ export class FileContent {
     signal: AbortSignal,
     onStaged: (end: number) => void = () => undefined,
   ): Promise<void> {
-    for (let done = 0; done < bytes.length;) {
-      const at = offset + done;
-      const piece = bytes.subarray(done, done + this.#staged.endOfChunk(at) - at);
+    for (const { at, piece } of this.#byChunk(offset, bytes)) {
       await this.#staged.write(at, piece, signal, () => {
         this.#extents.replace(at, piece.length, 'staged');
       });
-      done += piece.length;
-      onStaged(offset + done);
+      onStaged(at + piece.length);
     }
   }
 
-  /** Stages a copy of `bytes` at once if there is room for them already; false if not. */
+  /** Stages a copy of `bytes` at once if there is room for them; false if not, and a first part of them may be there then. */
   tryWrite(offset: number, bytes: Uint8Array): boolean {
-    if (!this.#staged.tryWrite(offset, bytes)) return false;
-    this.#extents.replace(offset, bytes.length, 'staged');
+    for (const { at, piece } of this.#byChunk(offset, bytes)) {
+      if (!this.#staged.tryWrite(at, piece)) return false;
+      this.#extents.replace(at, piece.length, 'staged');
+    }
     return true;
   }
 
@@ -200,6 +199,18 @@ export class FileContent {
   /** For tests. */
   checkInvariants(): void {
     this.#extents.checkInvariants();
+  }
+
+  *#byChunk(
+    offset: number,
+    bytes: Uint8Array,
+  ): Generator<{ readonly at: number; readonly piece: Uint8Array }> {
+    for (let done = 0; done < bytes.length;) {
+      const at = offset + done;
+      const piece = bytes.subarray(done, done + this.#staged.endOfChunk(at) - at);
+      yield { at, piece };
+      done += piece.length;
+    }
   }
 
   #free(offset: number, end: number): void {

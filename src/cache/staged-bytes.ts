@@ -44,23 +44,19 @@ export class StagedBytes implements ChunkOwner {
    * it rejects, nothing was written. One write at a time, and only where no chunk's standing is `sent`.
    */
   async write(offset: number, bytes: Uint8Array, signal: AbortSignal, onWritten: () => void): Promise<void> {
-    const index = Math.floor(offset / this.#area.chunkBytes);
-    const known = this.#chunks.get(index);
-    const chunk = known ?? new StagedChunk(this, index, this.newStanding);
-    // Whoever goes on from one chunk to the next will fill it: the buffer need not grow bit by bit.
-    const isFilling = !known && offset === index * this.#area.chunkBytes && this.#chunks.has(index - 1);
-    const end = isFilling ? this.endOfChunk(offset) : offset + bytes.length;
+    const { chunk, end } = this.#chunkFor(offset, bytes.length);
     await this.#area.hold(chunk, offset, end, signal);
-    this.#chunks.set(index, chunk);
+    this.#chunks.set(chunk.index, chunk);
     chunk.write(offset, bytes);
     onWritten();
     this.#area.unpin(chunk, true);
   }
 
-  /** The same for bytes that the window of a chunk in memory covers, at once; false for others. */
+  /** The same at once, without waiting for memory; false if there is none. */
   tryWrite(offset: number, bytes: Uint8Array): boolean {
-    const chunk = this.#chunks.get(Math.floor(offset / this.#area.chunkBytes));
-    if (!chunk?.covers(offset, offset + bytes.length)) return false;
+    const { chunk, end } = this.#chunkFor(offset, bytes.length);
+    if (!this.#area.tryHold(chunk, offset, end)) return false;
+    this.#chunks.set(chunk.index, chunk);
     chunk.write(offset, bytes);
     this.#area.noteChange(chunk);
     return true;
@@ -119,6 +115,18 @@ export class StagedBytes implements ChunkOwner {
 
   isExpendable(chunk: StagedChunk): boolean {
     return this.#isExpendable(chunk.offset);
+  }
+
+  /** The chunk for a write, perhaps a new one, and up to where it is to have memory. */
+  #chunkFor(offset: number, length: number): { readonly chunk: StagedChunk; readonly end: number } {
+    const index = Math.floor(offset / this.#area.chunkBytes);
+    const known = this.#chunks.get(index);
+    // Whoever goes on from one chunk to the next will fill it: the buffer need not grow bit by bit.
+    const isFilling = !known && offset === index * this.#area.chunkBytes && this.#chunks.has(index - 1);
+    return {
+      chunk: known ?? new StagedChunk(this, index, this.newStanding),
+      end: isFilling ? this.endOfChunk(offset) : offset + length,
+    };
   }
 
   #pieces<Piece>(

@@ -173,8 +173,8 @@ export class StagedFile {
   }
 
   /**
-   * As `write`, at once, if there is room for the data already and nothing to wait for; false if not. Most small writes go this
-   * way: programs write 4 to 128 KiB at a time, and waiting costs more than copying them.
+   * As `write`, at once, if there is memory for the data and nothing to wait for; false if not, and a first part may be written
+   * then. Most writes go this way: waiting costs more than copying them.
    */
   tryWrite(offset: number, data: Uint8Array): boolean {
     const end = offset + data.length;

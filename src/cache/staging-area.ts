@@ -36,6 +36,12 @@ interface Waiting {
   readonly waiter: Waiter;
 }
 
+/** Of a chunk, as in `StagedChunk`. */
+interface Window {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Windows grow in these steps: 4 KiB with the default chunk, so that a small file takes little. */
 const windowSteps = 64;
 /** Encrypted copies that exist at once: each as large as a chunk. */
@@ -145,9 +151,24 @@ export class StagingArea {
     this.#pump();
   }
 
+  /**
+   * The same without waiting, and without a pin: false, and nothing has changed, if that is not possible. The caller writes into
+   * the chunk and says `noteChange` in the same turn.
+   */
+  tryHold(chunk: StagedChunk, offset: number, end: number): boolean {
+    if (chunk.covers(offset, end)) return true;
+    if (chunk.slot || this.#isStopped || this.#waiting.length > 0) return false;
+    const window = this.#growWindow(chunk, offset, end);
+    if (!this.#hasRoomFor(window.length)) return false;
+    this.#take(window.length);
+    this.#give(chunk, window, this.#allocate(window.length), chunk.buffer);
+    return true;
+  }
+
   /** Something was written into the chunk's buffer. */
   noteChange(chunk: StagedChunk): void {
     this.#file(chunk);
+    this.#pump();
   }
 
   /** The buffer stays until `unpin`; undefined if the chunk is not in memory. */
@@ -205,7 +226,7 @@ export class StagingArea {
     }
   }
 
-  #growWindow(chunk: StagedChunk, offset: number, end: number): { offset: number; length: number } {
+  #growWindow(chunk: StagedChunk, offset: number, end: number): Window {
     const place = { start: chunk.index * this.chunkBytes, end: (chunk.index + 1) * this.chunkBytes };
     let start = offset;
     let until = end;
@@ -220,14 +241,18 @@ export class StagingArea {
   }
 
   /** Gives a pinned chunk a buffer for the granted window, with what it has already. */
-  async #fill(chunk: StagedChunk, window: { offset: number; length: number }): Promise<void> {
+  async #fill(chunk: StagedChunk, window: Window): Promise<void> {
     const buffer = this.#allocate(window.length);
     const { slot } = chunk;
     const spilled = slot && (await this.#spillFile.read(slot, 0, chunk.length));
-    const present = spilled ?? chunk.buffer;
-    if (present) buffer.set(present, chunk.offset - window.offset);
+    this.#give(chunk, window, buffer, spilled ?? chunk.buffer);
     if (slot) this.#spillFile.release(slot);
     chunk.slot = undefined;
+  }
+
+  /** Copies what is present, the bytes of the former window, into the buffer of the new one. */
+  #give(chunk: StagedChunk, window: Window, buffer: Buffer, present: Buffer | undefined): void {
+    if (present) buffer.set(present, chunk.offset - window.offset);
     this.#dropBuffer(chunk);
     chunk.buffer = buffer;
     chunk.offset = window.offset;
@@ -269,6 +294,15 @@ export class StagingArea {
     this.#waiting.push({ bytes, waiter });
     this.#pump();
     await waiter.promise;
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    return this.#usedBytes + bytes <= this.#limitBytes;
+  }
+
+  #take(bytes: number): void {
+    this.#usedBytes += bytes;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
   }
 
   #release(bytes: number): void {
@@ -316,11 +350,10 @@ export class StagingArea {
   #pump(): void {
     for (;;) {
       const next = this.#waiting[0];
-      if (next && this.#usedBytes + next.bytes <= this.#limitBytes) {
+      if (next && this.#hasRoomFor(next.bytes)) {
         this.#waiting.shift();
-        this.#usedBytes += next.bytes;
+        this.#take(next.bytes);
         this.#grants += 1;
-        this.#peakBytes = Math.max(this.#peakBytes, this.#usedBytes);
         next.waiter.grant();
         continue;
       }

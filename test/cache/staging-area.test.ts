@@ -52,6 +52,40 @@ test('what does not fit into memory is spilled, and comes back', async (t) => {
     t.deepEqual(await read(index * chunkBytes, chunkBytes), chunk(index));
 });
 
+test('what there is memory for is written without waiting, and nothing beyond', async (t) => {
+  const area = makeArea(t, 4, 100_000);
+  const { bytes, write, read } = makeBytes(area);
+  const content = Buffer.alloc(4 * chunkBytes);
+  for (let at = 0; at < content.length; at += 16) {
+    content.fill(at, at, at + 16);
+    t.true(bytes.tryWrite(at, content.subarray(at, at + 16)), String(at));
+    area.checkInvariants();
+  }
+  t.false(bytes.tryWrite(content.length, Buffer.alloc(16)), 'the memory is full');
+  t.true(bytes.tryWrite(20, Buffer.from('here')), 'there is memory for it already');
+  content.write('here', 20);
+  t.deepEqual(await read(0, content.length), content);
+  await write(content.length, chunk(1));
+  const isSpilled = area.statistics().spilledBytes > 0;
+  t.true(isSpilled);
+  t.false(bytes.tryWrite(chunkBytes, Buffer.from('away')), 'the longest unchanged is on disk');
+  t.deepEqual(await read(0, content.length), content);
+  area.checkInvariants();
+});
+
+test('nobody overtakes those who wait for memory', async (t) => {
+  const area = makeArea(t, 4, 0);
+  const { bytes, write } = makeBytes(area);
+  for (let index = 0; index < 3; index++) await write(index * chunkBytes, chunk(index));
+  t.true(bytes.tryWrite(3 * chunkBytes, chunk(3).subarray(0, 8)));
+  bytes.setStanding(0, chunkBytes, 'queued');
+  const waiting = write(4 * chunkBytes, chunk(4));
+  t.false(bytes.tryWrite(5 * chunkBytes, Buffer.alloc(8)));
+  bytes.setStanding(0, chunkBytes, 'sent');
+  await waiting;
+  area.checkInvariants();
+});
+
 test('a spilled chunk that is written to keeps the rest of its bytes', async (t) => {
   const area = makeArea(t, 4, 100_000);
   const { write, read } = makeBytes(area);
