@@ -11,7 +11,7 @@ import { type PieceMemory, ReceivedBody } from './received-body.js';
 import type { HeaderField } from './signature-v4.js';
 
 export interface DirectRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT';
+  readonly method: 'DELETE' | 'GET' | 'HEAD' | 'PUT';
   /** With the query. */
   readonly path: string;
   /** `content-length` among them if there is a body. */

@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import https from 'node:https';
 import net from 'node:net';
 import { Readable } from 'node:stream';
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
 import test from 'ava';
 import { abortSignalField } from '../../src/s3/abortable-client.js';
 import { encryptionFields } from '../../src/s3/encryption-fields.js';
@@ -47,6 +53,7 @@ test('what is sent directly is what the SDK would send, but for its own headers'
         Body: Buffer.from('part'),
         ContentLength: 4,
       }),
+    () => new DeleteObjectCommand(place),
   ];
   const client = makeClient(t, endpoint);
   const send = client.send.bind(client) as (command: object, options?: object) => Promise<unknown>;
@@ -69,7 +76,7 @@ test('what is sent directly is what the SDK would send, but for its own headers'
     t.is(received[at]?.headers['amz-sdk-request'], undefined, 'sent directly');
     t.not(received[at + 1]?.headers['amz-sdk-request'], undefined, 'sent by the SDK');
   }
-  t.is(received.length, 8);
+  t.is(received.length, 10);
 });
 
 test('commands with fields that are not known, and those of others, go through the SDK', async (t) => {
@@ -81,6 +88,22 @@ test('commands with fields that are not known, and those of others, go through t
   t.is(received[0]?.headers['x-amz-expected-bucket-owner'], '1');
   await makeClient(t, endpoint).send(new HeadObjectCommand({ Bucket: 'bucket', Key: 'key' }));
   t.is(received.filter(({ headers }) => headers['amz-sdk-request'] !== undefined).length, 2);
+});
+
+test('a reply without content, and without a length, is whole, and another request follows on its connection', async (t) => {
+  const { endpoint, received } = await startFakeServer(t, (_, response) => {
+    response.writeHead(204);
+    response.end();
+  });
+  const client = makeClient(t, endpoint);
+  for (let count = 0; count < 3; count += 1) {
+    const { $metadata } = await client.send(new DeleteObjectCommand(place));
+    t.is($metadata.httpStatusCode, 204);
+  }
+  t.deepEqual(
+    received.map(({ method }) => method),
+    ['DELETE', 'DELETE', 'DELETE'],
+  );
 });
 
 test('a refusal has the name, the status and the request id, as the SDK has them', async (t) => {
