@@ -1,4 +1,5 @@
 /** One GET of adjacent blocks of an object version: who wants it, and what came of it. */
+import type { ObjectInfo } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockRange } from './block-range.js';
 import type { QueuedFetch } from './fetch-queue.js';
@@ -16,6 +17,8 @@ export class BlockFetch implements QueuedFetch {
   readonly controller = new AbortController();
   /** Of the blocks, in their order. Rejects with the store's error, or `Aborted`; never an unhandled rejection. */
   readonly arrival: Promise<readonly Uint8Array[]>;
+  /** What the reply said of the object, once it has arrived. */
+  info: ObjectInfo | undefined;
   /** How many reads wait for it. */
   waiterCount = 0;
   readonly owners = new Set<FetchOwner>();

@@ -169,6 +169,7 @@ export class BlockFetcher {
           `get ${version.key}: ${length} bytes instead of ${range.length} at ${range.offset}`,
         );
       }
+      fetch.info = reply.info;
       this.#forget(fetch);
       // Those who wait look at them later; the cache may have to let go of them before.
       for (const piece of pieces) this.#memory.blocks.buffers.lend(piece, fetch.waiterCount);

@@ -4,10 +4,10 @@
  */
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
+import type { ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { BlockCache } from './block-cache.js';
-import type { BlockFetch } from './block-fetch.js';
+import type { BlockFetch, FetchOwner } from './block-fetch.js';
 import { BlockFetcher, copyOf } from './block-fetcher.js';
 import { type BlockRange, blocksCovering, blocksWithin, bytesOfBlocks, runsOf } from './block-range.js';
 import { maxFetchBytes, planReadAhead, type ReadAheadRequest } from './read-ahead.js';
@@ -42,6 +42,8 @@ export class ObjectReader {
   readonly #memory: ReadMemory;
   readonly #cache: BlockCache;
   readonly #fetcher: BlockFetcher;
+  /** Wants what `fetchWhole` fetches. */
+  readonly #openSoon: FetchOwner = { fetches: new Set() };
   #isStopped = false;
 
   constructor(options: ObjectReaderOptions) {
@@ -123,11 +125,27 @@ export class ObjectReader {
     }
   }
 
-  /** Whether reading this version would need no request now. */
+  /** Whether all of this version is here or on its way. */
   holds(version: ObjectVersion): boolean {
-    const { first, end } = blocksCovering({ offset: 0, length: version.size }, this.#blockBytes);
-    for (let block = first; block < end; block += 1) if (!this.#cache.has(version, block)) return false;
-    return true;
+    const [missing] = this.#missingRuns(version, this.#allBlocks(version));
+    return missing === undefined;
+  }
+
+  /**
+   * Fetches all of an object in one request for whoever opens it soon, and resolves with what the reply says of it. Undefined if
+   * a part of it is here or on its way, or if it would take more than an eighth of the cache. Rejects as `read` does.
+   */
+  fetchWhole(version: ObjectVersion): Promise<ObjectInfo> | undefined {
+    const { maxBytes } = this.#memory.blocks;
+    if (this.#isStopped || version.size > Math.min(maxFetchBytes, maxBytes / 8)) return undefined;
+    const all = this.#allBlocks(version);
+    const [missing] = this.#missingRuns(version, all);
+    if (missing?.first !== all.first || missing.end !== all.end) return undefined;
+    const fetch = this.#fetcher.fetchAhead(version, all, this.#openSoon);
+    return fetch.arrival.then(() => {
+      if (!fetch.info) throw new Error(`${version.key} has arrived without a reply`);
+      return fetch.info;
+    });
   }
 
   /** `to` has the bytes of `from` (a copy on the server, a rename, a chmod): moves the cached blocks over. */

@@ -109,7 +109,7 @@ export class BucketFileSystem implements FileSystem {
     const rootTimeNs = options.rootTimeNs ?? clock.nowNs();
     const inodes = new InodeTable(options.prefix, rootAttributes(defaults, rootTimeNs), clock.monotonicMs());
     const listed = options.listed ?? new ListedDirectories(defaultListedEntries);
-    const resolver = new Resolver({ store, infos, metadataTtlMs, listed, clock, log });
+    const resolver = new Resolver({ store, infos, reader, metadataTtlMs, listed, clock, log });
     const attributeDelayMs = options.attributeDelayMs ?? 500;
     const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
     const contents = new Set<StagedFile>();

@@ -12,7 +12,7 @@ import { typeDirectory, typeRegular, typeUnknown } from './modes.js';
 import type { NodeFinder } from './node-finder.js';
 import type { DirectoryNode, Node } from './nodes.js';
 import type { Found } from './resolver.js';
-import { entriesAhead } from './sibling-attributes.js';
+import { entriesAhead } from './siblings-ahead.js';
 
 interface DirectoryHandle {
   readonly directory: DirectoryNode;
@@ -68,7 +68,7 @@ export class DirectoryReader {
   /**
    * Names, types and attributes. The kernel begins every directory like this; further on it does so only if entries were
    * looked up meanwhile. So at the beginning a file's attributes are given if they are known, and not asked for: `find`, a shell's
-   * `*` and `ls` need none, and whoever looks the files up has the next ones fetched ahead (SiblingAttributes).
+   * `*` and `ls` need none, and whoever looks the files up has the next ones fetched ahead (SiblingsAhead).
    */
   async readPlus(
     id: HandleId,

@@ -35,6 +35,7 @@ export class FileOperations {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
+    if (isRead(flags) && node.parent) this.#context.resolver.noteOpen(node.parent, node.name);
     const reply = await this.#openVersion(node, flags, call.signal);
     if (flags.truncate) {
       const content = this.contentOf(node);
@@ -307,7 +308,7 @@ export class FileOperations {
     }
   }
 
-  /** What the bucket has now. Of a small file that is opened to be read the bytes come along, which saves a request. */
+  /** What the bucket has now. Of a small file that is opened to be read the bytes come along, unless they are here or on their way. */
   async #ask(
     key: string,
     known: ObjectInfo,
@@ -315,8 +316,13 @@ export class FileOperations {
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
     const { store, reader, resolver, infos } = this.#context;
-    const isRead = flags?.read === true && !flags.write;
-    if (!isRead || known.size === 0 || known.size > fetchedAtOpenBytes || reader.holds(known)) {
+    if (
+      !flags ||
+      !isRead(flags) ||
+      known.size === 0 ||
+      known.size > fetchedAtOpenBytes ||
+      reader.holds(known)
+    ) {
       return await resolver.head(key, signal);
     }
     try {
@@ -474,4 +480,8 @@ function beginOpening(node: FileNode): () => void {
     node.openings.delete(opening);
     resolve();
   };
+}
+
+function isRead({ read, write }: OpenFlags): boolean {
+  return read && !write;
 }

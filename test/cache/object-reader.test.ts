@@ -368,6 +368,42 @@ test('seeded bytes are read without a request; blocks that are not whole are not
   t.is(given.store.gets.length, 1);
 });
 
+test('what is fetched whole comes in one request, with what the reply says, and is not fetched again', async (t) => {
+  const given = setup(300 * kibibyte);
+  const fetching = given.reader.fetchWhole(given.version);
+  t.true(given.reader.holds(given.version), 'on its way');
+  t.is(given.reader.fetchWhole(given.version), undefined);
+  const reading = readBytes(given, 200 * kibibyte, 4096);
+  t.like(await fetching, { ...given.version, metadata: {} });
+  t.deepEqual(await reading, given.content.subarray(200 * kibibyte, 204 * kibibyte));
+  t.is(given.reader.fetchWhole(given.version), undefined);
+  t.is(given.store.gets.length, 1);
+  t.like(given.store.gets[0], { ifMatch: given.version.etag, range: undefined });
+});
+
+test('objects that are too large, that are empty, or of which there is a part, are not fetched whole', async (t) => {
+  const given = setup(3 * mebibyte, { cacheBytes: 8 * mebibyte });
+  t.is(given.reader.fetchWhole(given.version), undefined);
+  t.is(given.reader.fetchWhole({ ...given.version, size: 0 }), undefined);
+  const other = setup(mebibyte);
+  await readBytes(other, 512 * kibibyte, 4096);
+  t.is(other.reader.fetchWhole(other.version), undefined);
+  t.false(other.reader.holds(other.version));
+});
+
+test('fetching whole rejects if the object was replaced, its key dropped, or the reader stopped', async (t) => {
+  const given = setup(mebibyte);
+  given.store.putForeign('object', 'other');
+  await t.throwsAsync(given.reader.fetchWhole(given.version)!, hasCode('PreconditionFailed'));
+  for (const end of [() => given.reader.drop('object'), () => given.reader.stop()]) {
+    const fetching = given.reader.fetchWhole(given.version)!;
+    end();
+    await t.throwsAsync(fetching, hasCode('Aborted'));
+  }
+  t.is(given.reader.fetchWhole(given.version), undefined);
+  await settled(given);
+});
+
 test('relabelled blocks are read under their new version without a request', async (t) => {
   const given = setup(300 * kibibyte);
   await readBytes(given, 0, 4096);
