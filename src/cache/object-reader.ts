@@ -10,7 +10,13 @@ import { BlockCache } from './block-cache.js';
 import type { BlockFetch, FetchOwner } from './block-fetch.js';
 import { BlockFetcher, copyOf } from './block-fetcher.js';
 import { type BlockRange, blocksCovering, blocksWithin, bytesOfBlocks, runsOf } from './block-range.js';
-import { maxFetchBytes, planReadAhead, type ReadAheadRequest } from './read-ahead.js';
+import {
+  maxFetchBytes,
+  maxStartWindowBytes,
+  planReadAhead,
+  type ReadAheadRequest,
+  startWindowBytes,
+} from './read-ahead.js';
 import type { ReadMemory } from './read-memory.js';
 import { ReadStream } from './read-stream.js';
 import { RestFetch } from './rest-fetch.js';
@@ -42,6 +48,8 @@ export class ObjectReader {
   readonly #memory: ReadMemory;
   readonly #cache: BlockCache;
   readonly #fetcher: BlockFetcher;
+  /** What a reader gets ahead at its first read: more after others have read their files whole. */
+  #startWindowBytes = startWindowBytes;
   /** Wants what `fetchWhole` fetches. */
   readonly #openSoon: FetchOwner = { fetches: new Set() };
   #isStopped = false;
@@ -64,6 +72,7 @@ export class ObjectReader {
   /** Aborts what was fetched ahead for this reader and for nobody else. */
   closeStream(stream: ReadStream): void {
     stream.isClosed = true;
+    this.#learnFrom(stream);
     this.#endStream(stream);
   }
 
@@ -196,6 +205,13 @@ export class ObjectReader {
     return { cached, fetches, missCount: missing.length };
   }
 
+  /** Programs that read one large file whole mostly do so with the next. */
+  #learnFrom({ version, state }: ReadStream): void {
+    if (!version || version.size <= startWindowBytes || state?.runStart !== 0) return;
+    const isWhole = state.runEnd === version.size;
+    this.#startWindowBytes = isWhole ? Math.min(version.size, maxStartWindowBytes) : startWindowBytes;
+  }
+
   /** Whether the reader has jumped, and not to where it may well go on. */
   #readAhead(stream: ReadStream, version: ObjectVersion, request: ReadAheadRequest): boolean {
     if (stream.isClosed) return false;
@@ -207,6 +223,7 @@ export class ObjectReader {
     const plan = planReadAhead(stream.state, request, {
       size: version.size,
       blockBytes: this.#blockBytes,
+      startWindowBytes: this.#startWindowBytes,
       maxWindowBytes: Math.min(this.#maxReadAheadBytes, this.#memory.windowBytesFor(stream)),
     });
     stream.state = plan.state;

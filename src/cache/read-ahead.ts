@@ -14,7 +14,10 @@ export const maxFetchBytes = 4 * mebibyte;
 const minFetchBytes = 512 * kibibyte;
 
 /** What a reader that starts at offset 0 gets ahead at once: most of them go on. */
-const startWindowBytes = 512 * kibibyte;
+export const startWindowBytes = 512 * kibibyte;
+
+/** The same of readers after one that has read a large file whole: four requests of 2 MiB at once. */
+export const maxStartWindowBytes = 8 * mebibyte;
 
 /** The window is this many times what the run has consumed, so that at most three times as much is fetched as is read. */
 const windowFactor = 2;
@@ -47,6 +50,8 @@ export interface ReadAheadLimits {
   readonly size: number;
   readonly blockBytes: number;
   readonly maxWindowBytes: number;
+  /** What a reader that starts at offset 0 gets ahead at once. */
+  readonly startWindowBytes: number;
 }
 
 export interface ReadAheadPlan {
@@ -99,7 +104,10 @@ function continueRun(state: ReadAheadState, { offset, length }: ByteRange): Read
   return { ...state, runEnd, holeBytes, requestCount: state.requestCount + 1 };
 }
 
-function windowOf(run: ReadAheadState, { blockBytes, maxWindowBytes }: ReadAheadLimits): number {
+function windowOf(
+  run: ReadAheadState,
+  { blockBytes, maxWindowBytes, startWindowBytes }: ReadAheadLimits,
+): number {
   const isFromStart = run.runStart === 0;
   if (run.requestCount === 1 && !isFromStart) return 0;
   const consumedBytes = run.runEnd - run.runStart - run.holeBytes;

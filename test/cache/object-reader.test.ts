@@ -243,6 +243,31 @@ test('fetching the rest stops when it fails, and goes on with the next jump', as
   t.true(given.reader.holds(given.version));
 });
 
+test('after a file that was read whole the next has 8 MiB fetched ahead at once, after another 512 KiB', async (t) => {
+  const given = setup(16 * mebibyte);
+  const { reader, store } = given;
+  const aheadOfFirstRead = async (read: (stream: ReadStream) => Promise<void>) => {
+    reader.drop('object');
+    const stream = reader.createStream();
+    const before = store.bytesReceived;
+    await readBytes(given, 0, 128 * kibibyte, stream);
+    await settled(given);
+    const ahead = store.bytesReceived - before - 128 * kibibyte;
+    await read(stream);
+    reader.closeStream(stream);
+    return ahead / kibibyte;
+  };
+  const readOn = async (stream: ReadStream, end: number) => {
+    for (let offset = 128 * kibibyte; offset < end; offset += 128 * kibibyte) {
+      await readBytes(given, offset, 128 * kibibyte, stream);
+    }
+  };
+  t.is(await aheadOfFirstRead((stream) => readOn(stream, given.version.size)), 512);
+  t.is(await aheadOfFirstRead((stream) => readOn(stream, given.version.size)), 8192);
+  t.is(await aheadOfFirstRead((stream) => readOn(stream, 2 * mebibyte)), 8192);
+  t.is(await aheadOfFirstRead((stream) => readOn(stream, 2 * mebibyte)), 512);
+});
+
 test('two readers of one object at once fetch it once', async (t) => {
   const given = setup(16 * mebibyte);
   const readAll = async () => {

@@ -17,6 +17,7 @@ const limits: ReadAheadLimits = {
   size: 1024 * mebibyte,
   blockBytes: 128 * kibibyte,
   maxWindowBytes: 32 * mebibyte,
+  startWindowBytes: 512 * kibibyte,
 };
 
 function plansFor(requests: readonly ByteRange[], given = limits, isMiss = false): ReadAheadPlan[] {
