@@ -46,6 +46,9 @@ const lookupsWorthListing = 2;
 /** A directory of more pages is not listed only to look up names. */
 const maxPagesForLookup = 4;
 
+/** A look-up that has waited so long for what was asked for ahead asks itself: all of a file may take long on a slow link. */
+const patienceMs = 200;
+
 /** Of files that may be fetched whole before they are opened: as many come with one look at the directory as fit into 8 MiB. */
 const smallBytes = 1024 * 1024;
 
@@ -61,7 +64,7 @@ export class Resolver {
       return entry?.kind === 'file' && isSmall(entry.object) ? entry.object.size : 0;
     },
   });
-  /** The requests for attributes, or for all of a file, on their way for nobody yet, by version. Invariant: none that has settled. */
+  /** The requests for attributes, or for all of a file, on their way for nobody yet, by version: who needs the attributes waits for these, but not long. Invariant: none that has settled. */
   readonly #ahead = new Map<string, Promise<void>>();
   readonly #hiddenLogged = new Set<string>();
 
@@ -155,7 +158,7 @@ export class Resolver {
         this.#options.log.debug({ key: object.key, err: error }, 'fetching ahead failed'),
       )
       .finally(() => this.#ahead.delete(version));
-    this.#ahead.set(version, fetching);
+    this.#ahead.set(version, atMost(fetching, patienceMs));
   }
 
   /** Undefined if it is not worth it, or done already. */
@@ -306,6 +309,17 @@ export class Resolver {
   #isExpired(timeMs: number): boolean {
     return this.#options.clock.monotonicMs() - timeMs >= this.#options.metadataTtlMs;
   }
+}
+
+/** Resolves when `work` does, which never rejects, or after so long. */
+function atMost(work: Promise<void>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void work.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Small enough that its content may be fetched before anybody asks for it. Such a request takes three times as long as HEAD. */

@@ -28,7 +28,9 @@ const maxGap = 4;
  * else wants something.
  */
 export const entriesAhead = 32;
-/** Of the content of entries that nobody has opened yet. */
+/** Of the content of entries that nobody has opened yet: at most so many times what was opened, so that little is fetched in vain. */
+const contentFactor = 2;
+const minBytesAhead = 64 * 1024;
 const maxBytesAhead = 8 * 1024 * 1024;
 
 interface Run {
@@ -38,6 +40,7 @@ interface Run {
   /** How many of them were opened, and the position of the last. */
   openCount: number;
   openedAt: number | undefined;
+  openedBytes: number;
   wanted: Wanted;
   /** Everything before has been asked for. */
   fetchedUntil: number;
@@ -64,6 +67,7 @@ export class SiblingsAhead<Listing extends Positions> {
     if (!run || run.openedAt === position) return;
     run.openCount += 1;
     run.openedAt = position;
+    run.openedBytes += this.#options.bytesAt(listing, position);
     if (isNext) this.#fetchNext(listing, run);
   }
 
@@ -77,6 +81,7 @@ export class SiblingsAhead<Listing extends Positions> {
         length: 1,
         openCount: 0,
         openedAt: undefined,
+        openedBytes: 0,
         wanted: 'attributes',
         fetchedUntil: position + 1,
       });
@@ -97,7 +102,7 @@ export class SiblingsAhead<Listing extends Positions> {
     run.wanted = wanted;
     // Twice as many as were looked up: a program that stops early has caused few requests in vain.
     const end = Math.min(next + Math.min(2 * run.length, entriesAhead), listing.length);
-    let bytesLeft = maxBytesAhead;
+    let bytesLeft = Math.min(Math.max(contentFactor * run.openedBytes, minBytesAhead), maxBytesAhead);
     for (let position = next; position < end; position += 1) {
       if (wanted === 'content') bytesLeft -= this.#options.bytesAt(listing, position);
       if (bytesLeft < 0) return;

@@ -46,11 +46,12 @@ test('names here and there have nothing fetched', (t) => {
   t.deepEqual(fetchedBy([0, 10, 11], { length: 12 }), []);
 });
 
-test('files that are opened have the content of the next fetched, as much as 8 MiB at a time', (t) => {
+test('files that are opened have the content of the next fetched, twice what was opened and at most 8 MiB', (t) => {
   const isOpened = () => true;
   t.deepEqual(fetchedBy([0, 1], { isOpened }), contents(2, 6));
   t.deepEqual(fetchedBy(range(0, 40), { isOpened }), contents(2, 72));
   const bytes = 1024 * 1024;
+  t.deepEqual(fetchedBy([0, 1], { isOpened, bytes }), contents(2, 4));
   t.deepEqual(fetchedBy(range(0, 20), { isOpened, bytes }), contents(2, 28));
   t.deepEqual(fetchedBy(range(0, 4), { isOpened, bytes: 9 * bytes }), []);
 });
@@ -110,6 +111,24 @@ test('a file that another client stored after its content was fetched ahead is r
     fixture.store.putForeign('d/file-005', 'changed');
     t.is((await client.readFile('d/file-005')).toString(), 'changed');
     t.is((await client.readFile('d/file-006')).toString(), 'file-006');
+  });
+});
+
+test('a look-up does not wait long for the content of the file', async (t) => {
+  const fixture = new Fixture(t);
+  for (const name of names) fixture.store.putForeign(`d/${name}`, name);
+  let answer: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  fixture.store.beforeRequest = async (method, key) => {
+    if (method === 'get' && key === 'd/file-003') await held;
+  };
+  const { client } = fixture.mount();
+  await client.withInode('d', async () => {
+    await client.list('d');
+    for (const name of names.slice(0, 3)) await client.readFile(`d/${name}`);
+    t.is((await client.stat('d/file-003')).size, 'file-003'.length);
+    answer();
+    t.is((await client.readFile('d/file-003')).toString(), 'file-003');
   });
 });
 
