@@ -4,7 +4,7 @@
  */
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockFetch } from './block-fetch.js';
-import { type BlockRange, runsOf } from './block-range.js';
+import { type BlockRange, blocksCovering, runsOf } from './block-range.js';
 import { RestBudget, type RestBudgetOptions } from './rest-budget.js';
 
 /** What was read before cuts the rest into pieces: so many are fetched at once. */
@@ -73,7 +73,7 @@ export class RestFetch {
   /** Of at most so many blocks, from `from` on, then from the object's beginning. */
   #missingRuns(from: number, maxCount: number): BlockRange[] {
     const { version, blockBytes, isMissing } = this.#options;
-    const end = Math.ceil(version.size / blockBytes);
+    const { end } = blocksCovering({ offset: 0, length: version.size }, blockBytes);
     const found: BlockRange[] = [];
     let left = maxCount;
     for (const range of [

@@ -3,7 +3,7 @@
  * the one name where it is not. Remembers nothing of inodes; that is the business of the file system.
  */
 import type { ObjectInfoCache } from '../cache/object-info-cache.js';
-import type { ObjectReader } from '../cache/object-reader.js';
+import { type ObjectReader, wholeObjectBytes } from '../cache/object-reader.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { Clock } from './clock.js';
@@ -46,11 +46,8 @@ const lookupsWorthListing = 2;
 /** A directory of more pages is not listed only to look up names. */
 const maxPagesForLookup = 4;
 
-/** A look-up that has waited so long for what was asked for ahead asks itself: all of a file may take long on a slow link. */
+/** A look-up does not wait longer for all of a file that is fetched ahead, which may take long on a slow link: it asks itself. */
 const patienceMs = 200;
-
-/** Of files that may be fetched whole before they are opened: as many come with one look at the directory as fit into 8 MiB. */
-const smallBytes = 1024 * 1024;
 
 /** The store has limits of its own; this one only makes sure that nothing is fetched ahead for ever. */
 const aheadTimeoutMs = 60_000;
@@ -64,7 +61,10 @@ export class Resolver {
       return entry?.kind === 'file' && isSmall(entry.object) ? entry.object.size : 0;
     },
   });
-  /** The requests for attributes, or for all of a file, on their way for nobody yet, by version: who needs the attributes waits for these, but not long. Invariant: none that has settled. */
+  /**
+   * The requests for attributes, or for all of a file, on their way for nobody yet, by version: what a look-up waits for.
+   * Invariant: none whose request has settled.
+   */
   readonly #ahead = new Map<string, Promise<void>>();
   readonly #hiddenLogged = new Set<string>();
 
@@ -150,15 +150,15 @@ export class Resolver {
     const { object } = entry;
     const version = versionOf(object);
     if (this.#ahead.has(version)) return;
-    const request =
-      (wanted === 'content' ? this.#getAhead(object) : undefined) ?? this.#describeAhead(object);
+    const content = wanted === 'content' ? this.#getAhead(object) : undefined;
+    const request = content ?? this.#describeAhead(object);
     if (!request) return;
     const fetching = request
       .catch((error: unknown) =>
         this.#options.log.debug({ key: object.key, err: error }, 'fetching ahead failed'),
       )
       .finally(() => this.#ahead.delete(version));
-    this.#ahead.set(version, atMost(fetching, patienceMs));
+    this.#ahead.set(version, content ? atMost(fetching, patienceMs) : fetching);
   }
 
   /** Undefined if it is not worth it, or done already. */
@@ -324,7 +324,7 @@ function atMost(work: Promise<void>, ms: number): Promise<void> {
 
 /** Small enough that its content may be fetched before anybody asks for it. Such a request takes three times as long as HEAD. */
 function isSmall({ size }: ListedObject): boolean {
-  return size > 0 && size <= smallBytes;
+  return size > 0 && size <= wholeObjectBytes;
 }
 
 /** Whether the bucket has it, which `entryOfUnstored` says it has not. */
