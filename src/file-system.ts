@@ -193,6 +193,11 @@ export interface FileSystem {
   ): Promise<readonly Uint8Array[]>;
   /** Takes all of `data` or fails. `data` belongs to the driver again when the promise settles. */
   write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void>;
+  /**
+   * Does what `write` does, before it returns, or nothing and returns false: `write` is then to be called. Throws what `write`
+   * rejects with. Spares small writes, of which there are many, the waiting.
+   */
+  tryWrite?(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): boolean;
   /** close(2) of one descriptor: resolves when the object is complete in the bucket. */
   flush(inode: InodeId, handle: HandleId, call: Call): Promise<void>;
   synchronize(inode: InodeId, handle: HandleId, dataOnly: boolean, call: Call): Promise<void>;

@@ -279,6 +279,11 @@ export class AccountFileSystem implements FileSystem {
     );
   }
 
+  tryWrite(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): boolean {
+    const files = this.#places.get(placeOf(inode))?.fileSystem;
+    return files?.tryWrite(inodeWithin(inode), handle, offset, data, call) ?? false;
+  }
+
   async write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
     await this.#inBucket(inode, call, (files, within) => files.write(within, handle, offset, data, call));
   }

@@ -70,7 +70,11 @@ export class Dispatcher {
     const invocation = new Invocation(header);
     this.#inFlight.set(invocation.unique, invocation);
     try {
-      const reply = operation(this.#context, { inode: header.inode, body }, invocation);
+      const reply = operation(
+        this.#context,
+        { inode: header.inode, body, isBodyLasting: lentBuffer !== undefined },
+        invocation,
+      );
       if (reply instanceof Promise) {
         reply.then(
           (settled) => this.#succeed(invocation, settled, lentBuffer),

@@ -3,7 +3,7 @@ import { FsError } from '../errors.js';
 import type { Call, HandleId, InodeId } from '../file-system.js';
 import type { Operation, OperationContext } from './operation.js';
 import * as protocol from './protocol.js';
-import { encodeCount, encodeEmpty, encodeOffset, encodeOpen } from './replies.js';
+import { encodeCount, encodeEmpty, encodeOffset, encodeOpen, type Reply } from './replies.js';
 import * as requests from './requests.js';
 import { readUint64 } from './wire.js';
 
@@ -39,13 +39,32 @@ export const read: Operation = async ({ fileSystem }, { inode, body }, call) => 
   return { ...encodeEmpty(), pieces };
 };
 
-/** `fuse_write_in`, data: a view that stays valid until the promise settles. */
-export const write: Operation = async (context, { inode, body }, call) => {
-  const { handle, offset, data, killSetId } = requests.decodeWrite(body);
+/** `fuse_write_in`, data. */
+export const write: Operation = (context, { inode, body, isBodyLasting }, call) => {
+  const decoded = requests.decodeWrite(body);
+  const { handle, offset, data } = decoded;
+  // The kernel asks for it at each write of the unprivileged.
+  const killsSetId = decoded.killSetId && context.setIdInodes.has(inode);
+  const isDone = !killsSetId && context.fileSystem.tryWrite?.(inode, handle, offset, data, call);
+  if (isDone) return encodeCount(data.length);
+  return writeWaiting(
+    context,
+    inode,
+    isBodyLasting ? decoded : { ...decoded, data: Buffer.from(data) },
+    call,
+  );
+};
+
+async function writeWaiting(
+  context: OperationContext,
+  inode: InodeId,
+  { handle, offset, data, killSetId }: ReturnType<typeof requests.decodeWrite>,
+  call: Call,
+): Promise<Reply> {
   if (killSetId) await dropSetIdBits(context, inode, handle, call);
   await context.fileSystem.write(inode, handle, offset, data, call);
   return encodeCount(data.length);
-};
+}
 
 /** What FUSE_HANDLE_KILLPRIV_V2 obliges to; see `set-id-inodes.ts`. */
 async function dropSetIdBits(

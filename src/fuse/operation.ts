@@ -13,11 +13,10 @@ export interface OperationContext {
 
 export interface Request {
   readonly inode: InodeId;
-  /**
-   * What follows the request's header. Except in WRITE it is overwritten by the next request, so everything must be
-   * decoded before the first await.
-   */
+  /** What follows the request's header. Everything must be decoded before the first await, unless it is lasting. */
   readonly body: Buffer;
+  /** Whether `body` stays until the answer. Else the next request overwrites it. */
+  readonly isBodyLasting: boolean;
 }
 
 /** Rejects with an `FsError`; anything else is answered with EIO. */

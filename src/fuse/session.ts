@@ -31,7 +31,7 @@ const quietMs = 300;
 const maxLeavingMs = 5000;
 const pauseMs = 5;
 
-/** Writes of no more than this are copied, so that many small ones do not hold a buffer of 1 MiB each. */
+/** Writes of no more than this are copied if they have to wait, so that many small ones do not hold a buffer of 1 MiB each. */
 const maxCopiedWriteBytes = 64 << 10;
 
 /** What a session uses of a `Device`. */
@@ -157,9 +157,6 @@ export class Session {
         break;
       case opcodes.destroy:
         this.#dispatcher.refuse(header.unique, 0);
-        break;
-      case opcodes.write:
-        this.#dispatcher.serve(header, Buffer.from(body), undefined);
         break;
       default:
         this.#dispatcher.serve(header, body, undefined);

@@ -377,6 +377,10 @@ export class BucketFileSystem implements FileSystem {
     return await this.#files.read(handle, offset, length, call);
   }
 
+  tryWrite(_inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): boolean {
+    return this.#files.tryWrite(handle, offset, data, call);
+  }
+
   async write(
     _inode: InodeId,
     handle: HandleId,

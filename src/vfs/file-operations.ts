@@ -81,17 +81,23 @@ export class FileOperations {
     return pieces;
   }
 
-  async write(handleId: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
+  /** Whether nothing had to be waited for, and it is done. */
+  tryWrite(handleId: HandleId, offset: number, data: Uint8Array, call: Call): boolean {
     const handle = this.#writable(handleId);
     const { node } = handle;
     this.#checkGeneration(handle);
     this.#checkSize(node, offset + data.length);
     const content = this.contentOf(node);
-    if (content.isDirty && content.tryWrite(offset, data)) {
-      handle.hasWritten = true;
-      this.#touch(node, call);
-      return;
-    }
+    if (!content.isDirty || !content.tryWrite(offset, data)) return false;
+    handle.hasWritten = true;
+    this.#touch(node, call);
+    return true;
+  }
+
+  async write(handleId: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
+    if (this.tryWrite(handleId, offset, data, call)) return;
+    const handle = this.#writable(handleId);
+    const { node } = handle;
     await this.#keepRest(handle, call.signal);
     handle.hasWritten = true;
     await this.#change(node, call, () => this.contentOf(node).write(offset, data, call.signal));

@@ -15,7 +15,7 @@ import {
 } from './fake-channel.js';
 import { MemoryFileSystem } from './memory-file-system.js';
 
-const { EIO, EINTR, ENOENT } = constants.errno;
+const { EBADF, EIO, EINTR, ENOENT } = constants.errno;
 
 test('an operation that throws at once or rejects is EIO, and logged once for each kind', async (t) => {
   class Failing extends MemoryFileSystem {
@@ -157,6 +157,43 @@ test('a listing that fails in the middle takes back what it handed out', async (
   await settle();
   t.is(channel.answerTo(4)?.errno, EIO);
   t.deepEqual(fileSystem.forgotten, [[7, 1]]);
+});
+
+/** Writes of even inodes are done at once. */
+class Direct extends MemoryFileSystem {
+  readonly written: string[] = [];
+
+  tryWrite(inode: number, handle: number, offset: number, data: Uint8Array): boolean {
+    if (handle === 9) throw new FsError('EBADF', 'no such handle');
+    if (inode % 2 === 1) return false;
+    this.written.push(`at once ${inode} ${handle} ${offset} ${Buffer.from(data).toString()}`);
+    return true;
+  }
+
+  override write(inode: number, _handle: number, _offset: number, data: Uint8Array): Promise<void> {
+    return settle().then(() => void this.written.push(`later ${inode} ${Buffer.from(data).toString()}`));
+  }
+}
+
+test('a write that need not wait is answered before the next request is looked at, and any other has its data kept', async (t) => {
+  const fileSystem = new Direct();
+  const { channel } = await startSession(fileSystem);
+  const ofUnprivileged = writeRequest(4, 2, 3, Buffer.from('one'));
+  ofUnprivileged.writeUInt32LE(1 << 2, 40 + 20);
+  channel.deliver(ofUnprivileged);
+  t.is(channel.answerTo(4)?.body.readUInt32LE(0), 3);
+  channel.deliver(
+    writeRequest(6, 5, 1, Buffer.from('slow')),
+    writeRequest(8, 2, 1, Buffer.from('quick')),
+    writeRequest(10, 2, 9, Buffer.from('wrong')),
+  );
+  t.is(channel.answerTo(6), undefined);
+  t.is(channel.answerTo(8)?.errno, 0);
+  t.is(channel.answerTo(10)?.errno, EBADF);
+  await settle();
+  await settle();
+  t.is(channel.answerTo(6)?.body.readUInt32LE(0), 4);
+  t.deepEqual(fileSystem.written, ['at once 2 3 0 one', 'at once 2 1 0 quick', 'later 5 slow']);
 });
 
 test('set-id bits are dropped before a write of the unprivileged, and only where there are some', async (t) => {

@@ -50,9 +50,12 @@ export class OpenFile {
     return bytes;
   }
 
+  /** As the kernel driver does. */
   async write(offset: number, data: Uint8Array | string): Promise<void> {
     const { fs, call } = this.#client;
-    await fs.write(this.inode, this.handle, offset, Buffer.from(data), call);
+    const bytes = Buffer.from(data);
+    if (fs.tryWrite?.(this.inode, this.handle, offset, bytes, call)) return;
+    await fs.write(this.inode, this.handle, offset, bytes, call);
   }
 
   async truncate(size: number): Promise<void> {
