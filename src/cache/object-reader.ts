@@ -38,6 +38,11 @@ export interface ObjectReaderOptions {
 const defaultBlockBytes = 128 * 1024;
 const defaultMaxReadAheadBytes = 32 * 1024 * 1024;
 
+/** So many are on their way at once ahead of the only reader. */
+const fetchesOfOnlyReader = 4;
+/** Several readers have enough on their way together: fewer and larger requests cost the server and this process less. */
+const fetchesOfEachReader = 2;
+
 /** An object up to this size comes in one request when its start is read: 1 MiB takes 10 ms on Ceph, a request 2.5 ms. */
 export const wholeObjectBytes = 1024 * 1024;
 
@@ -220,11 +225,13 @@ export class ObjectReader {
       stream.version = version;
     }
     if (stream.isHalted) return false;
+    const window = this.#memory.windowFor(stream);
     const plan = planReadAhead(stream.state, request, {
       size: version.size,
       blockBytes: this.#blockBytes,
       startWindowBytes: this.#startWindowBytes,
-      maxWindowBytes: Math.min(this.#maxReadAheadBytes, this.#memory.windowBytesFor(stream)),
+      maxWindowBytes: Math.min(this.#maxReadAheadBytes, window.bytes),
+      fetchesPerWindow: window.readers === 1 ? fetchesOfOnlyReader : fetchesOfEachReader,
     });
     stream.state = plan.state;
     if (plan.isNewRun) {

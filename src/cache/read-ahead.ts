@@ -50,6 +50,8 @@ export interface ReadAheadLimits {
   readonly size: number;
   readonly blockBytes: number;
   readonly maxWindowBytes: number;
+  /** How many fetches a whole window is divided into, at least 1. */
+  readonly fetchesPerWindow: number;
   /** What a reader that starts at offset 0 gets ahead at once. */
   readonly startWindowBytes: number;
 }
@@ -79,7 +81,7 @@ export function planReadAhead(
   const fetches: ByteRange[] = [];
   if (windowBytes > 0) {
     const target = Math.min(run.runEnd + windowBytes, limits.size);
-    const fetchBytes = fetchBytesOf(windowBytes, limits.blockBytes);
+    const fetchBytes = fetchBytesOf(windowBytes, limits);
     const isLast = target === limits.size;
     while (plannedEnd + fetchBytes <= target || (isLast && plannedEnd < target)) {
       const length = Math.min(fetchBytes, limits.size - plannedEnd);
@@ -118,11 +120,12 @@ function windowOf(
 }
 
 /**
- * A quarter of the window, so that four are on their way at once, within bounds. The next is planned when there is room for
- * a whole one: the reader has used up what makes room for it, and three quarters are still ahead.
+ * A part of the window, within bounds. The next is planned when there is room for a whole one: the reader has used up what makes
+ * room for it, and the other parts are still ahead.
  */
-function fetchBytesOf(windowBytes: number, blockBytes: number): number {
-  const wanted = Math.min(Math.max(windowBytes / 4, Math.min(windowBytes, minFetchBytes)), maxFetchBytes);
+function fetchBytesOf(windowBytes: number, { blockBytes, fetchesPerWindow }: ReadAheadLimits): number {
+  const part = Math.max(windowBytes / fetchesPerWindow, Math.min(windowBytes, minFetchBytes));
+  const wanted = Math.min(part, maxFetchBytes);
   return Math.max(blockBytes, wanted - (wanted % blockBytes));
 }
 

@@ -82,15 +82,18 @@ export class ReadMemory {
     this.#sequentialStreams.delete(stream);
   }
 
-  /** How far ahead of this reader may be fetched: half of the memory is for that, shared by all sequential readers. */
-  windowBytesFor(stream: ReadStream): number {
+  /**
+   * How far ahead of this reader may be fetched: half of the memory is for that, shared by all sequential readers, of whom there are
+   * `readers`, this one included.
+   */
+  windowFor(stream: ReadStream): { readonly bytes: number; readonly readers: number } {
     const silentSince = this.now() - streamIdleMs;
     for (const [other, lastReadMs] of this.#sequentialStreams) {
       if (lastReadMs >= silentSince) break;
       this.#sequentialStreams.delete(other);
     }
-    const count = this.#sequentialStreams.size + (this.#sequentialStreams.has(stream) ? 0 : 1);
-    return Math.floor(this.blocks.maxBytes / 2 / count);
+    const readers = this.#sequentialStreams.size + (this.#sequentialStreams.has(stream) ? 0 : 1);
+    return { bytes: Math.floor(this.blocks.maxBytes / 2 / readers), readers };
   }
 
   /**

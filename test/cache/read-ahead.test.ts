@@ -17,6 +17,7 @@ const limits: ReadAheadLimits = {
   size: 1024 * mebibyte,
   blockBytes: 128 * kibibyte,
   maxWindowBytes: 32 * mebibyte,
+  fetchesPerWindow: 4,
   startWindowBytes: 512 * kibibyte,
 };
 
@@ -62,6 +63,19 @@ test('with the whole window, GETs have their largest size and several are ahead'
   t.true(late.every(({ length }) => length === maxFetchBytes));
   const last = plans.at(-1)!.state;
   t.true(last.plannedEnd - last.runEnd >= 28 * mebibyte);
+});
+
+test('a small window is fetched in as many parts as it is to be, and while one is used up the others are ahead', (t) => {
+  for (const fetchesPerWindow of [1, 2, 4]) {
+    const given = { ...limits, maxWindowBytes: 4 * mebibyte, fetchesPerWindow };
+    const plans = plansFor(sequence(0, 512), given);
+    const late = plans.slice(256).flatMap(({ fetches }) => fetches);
+    t.true(late.length > 0);
+    t.true(late.every(({ length }) => length === (4 * mebibyte) / fetchesPerWindow));
+    const ahead = plans.slice(256).map(({ state }) => state.plannedEnd - state.runEnd);
+    t.true(Math.min(...ahead) >= 4 * mebibyte * (1 - 1 / fetchesPerWindow));
+    t.true(Math.max(...ahead) <= 4 * mebibyte);
+  }
 });
 
 test('what is ahead of a sequential reader is planned once, without gaps', (t) => {
