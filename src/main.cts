@@ -3,6 +3,7 @@
  * The entry. CommonJS, because Node loads an ES module through libuv's thread pool, and the size of the pool is settled at
  * its first use: by the time an ES module could set it, it is too late.
  */
+import type * as Program from './cli/run.js' with { 'resolution-mode': 'import' };
 
 /**
  * Threads that read requests from /dev/fuse are blocked there, and dropping the kernel's caches may block others; what is
@@ -10,4 +11,9 @@
  */
 process.env['UV_THREADPOOL_SIZE'] ??= '24';
 
-void import('./cli/run.js').then(({ runToTheEnd }) => runToTheEnd(process.argv.slice(2)));
+/** `cli/run.js` and what it loads, as scripts/bundle.ts puts them together. */
+const program = './bundle/run.js';
+
+void (import(program) as Promise<typeof Program>).then(({ runToTheEnd }) =>
+  runToTheEnd(process.argv.slice(2)),
+);

@@ -5,6 +5,7 @@ import type { MountDependencies } from '../mount.js';
 import { findUnknownOption, type ParsedArguments } from './command-line.js';
 import {
   commands,
+  type Command,
   completionCommand,
   completionDescription,
   findCommand,
@@ -34,21 +35,41 @@ export async function run(typed: readonly string[], dependencies?: MountDependen
   // One signal may be listened to by as many requests as are in flight, which is no leak. For all signals, because telling Node so
   // of each costs more than making it.
   setMaxListeners(0);
-  let exitCode = 0;
-  const conclude = (code: number): void => {
-    exitCode = code;
-  };
   const args = separateFuseOptions(
     mountArgumentsOf(typed, (word) => findCommand(word) !== undefined) ?? typed,
   );
   try {
     requireKnownOptions(args);
-    await commandLine(args, await packageVersion(), conclude, dependencies).parseAsync();
-    return exitCode;
+    const chosen = await choose(commandLine(args, await packageVersion()));
+    return chosen ? await chosen.command.run(chosen.parsed, dependencies) : 0;
   } catch (error) {
     const explanation = explainError(error);
     complain(explanation.line);
     return explanation.exitCode;
+  }
+}
+
+/**
+ * What yargs found to be run. Thrown, because after a handler that returns yargs makes the whole help text, which nobody asked
+ * for and which takes up to 0.1 s.
+ */
+class Chosen extends Error {
+  constructor(
+    readonly command: Command,
+    readonly parsed: ParsedArguments,
+  ) {
+    super(`${nameOf(command)} is to be run`);
+  }
+}
+
+/** Undefined if yargs has done itself what was asked for, as a help text. */
+async function choose(parser: Argv): Promise<Chosen | undefined> {
+  try {
+    await parser.parseAsync();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Chosen) return error;
+    throw error;
   }
 }
 
@@ -71,12 +92,7 @@ function helpHint([command = '']: readonly string[]): string {
   return findCommand(command) !== undefined ? `see osirisfs ${command} --help` : 'see osirisfs --help';
 }
 
-function commandLine(
-  args: readonly string[],
-  version: string,
-  conclude: (exitCode: number) => void,
-  dependencies: MountDependencies | undefined,
-): Argv {
+function commandLine(args: readonly string[], version: string): Argv {
   const parser = yargs([...args])
     .scriptName('osirisfs')
     .usage(programDescription);
@@ -85,7 +101,9 @@ function commandLine(
       [command.usage, ...(command.aliases ?? [])],
       command.description,
       command.describe,
-      async (parsed: ParsedArguments) => conclude(await command.run(parsed, dependencies)),
+      (parsed: ParsedArguments) => {
+        throw new Chosen(command, parsed);
+      },
     );
   }
   return parser
