@@ -17,6 +17,7 @@ import {
 import { abortSignalField } from './abortable-client.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { DirectReply, DirectRequest } from './direct-connection.js';
+import { ownText } from './own-text.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
 import type { PieceMemory } from './received-body.js';
 import { emptySha256, type HeaderField, RequestSigner } from './signature-v4.js';
@@ -197,17 +198,18 @@ function hashOf(body: Buffer | Readable | undefined, { protocol }: URL): string 
 function outputOf({ status, headers, body }: DirectReply) {
   const metadata: Record<string, string> = {};
   for (const [name, value] of headers) {
-    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = value;
+    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = ownText(value);
   }
   const length = headers.get('content-length');
   const lastModified = headers.get('last-modified');
+  const contentType = headers.get('content-type');
   return {
     $metadata: { httpStatusCode: status, requestId: headers.get('x-amz-request-id') },
     ETag: headers.get('etag'),
     LastModified: lastModified === undefined ? undefined : new Date(lastModified),
     ContentLength: length === undefined ? undefined : Number(length),
     ContentRange: headers.get('content-range'),
-    ContentType: headers.get('content-type'),
+    ContentType: contentType === undefined ? undefined : ownText(contentType),
     SSECustomerAlgorithm: headers.get('x-amz-server-side-encryption-customer-algorithm'),
     Metadata: metadata,
     Body: body,

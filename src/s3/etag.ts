@@ -1,12 +1,13 @@
 /** What an ETag says: the quotes around it, and the MD5s that Ceph (not AWS with SSE-C) makes it from. */
 import { createHash } from 'node:crypto';
 import type { UploadedPart } from '../object-store.js';
+import { ownText } from './own-text.js';
 
 const md5Pattern = /^[0-9a-f]{32}$/;
 
 /** The ETag as the seam knows it: without quotes. */
 export function unquoteEtag(etag: string): string {
-  return etag.startsWith('"') && etag.endsWith('"') && etag.length >= 2 ? etag.slice(1, -1) : etag;
+  return ownText(etag.startsWith('"') && etag.endsWith('"') && etag.length >= 2 ? etag.slice(1, -1) : etag);
 }
 
 /** The ETag as If-Match wants it. */

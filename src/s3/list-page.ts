@@ -3,6 +3,7 @@ import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import type { ListedObject, ListPage } from '../object-store.js';
 import { unquoteEtag } from './etag.js';
+import { ownText } from './own-text.js';
 
 export function parseListPage(output: ListObjectsV2CommandOutput, prefix: string): ListPage {
   const corrupt = (what: string) => new StoreError('CorruptReply', `list ${prefix}: ${what}`);
@@ -14,7 +15,7 @@ export function parseListPage(output: ListObjectsV2CommandOutput, prefix: string
       throw corrupt('an entry lacks key, size, ETag or LastModified');
     }
     return {
-      key: decode(Key),
+      key: ownText(decode(Key)),
       size: Size,
       etag: unquoteEtag(ETag),
       // HEAD shows whole seconds, listings show more: cut it, so that both name the same version.

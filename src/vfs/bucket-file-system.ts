@@ -32,6 +32,7 @@ import { systemClock, type Clock } from './clock.js';
 import type { VfsContext } from './context.js';
 import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
+import { noExtendedAttributes } from './extended-attributes.js';
 import { FileOperations } from './file-operations.js';
 import { InodeTable } from './inode-table.js';
 import { ListedDirectories } from './listed-directories.js';
@@ -547,7 +548,7 @@ function rootAttributes(defaults: AttributeDefaults, timeNs: bigint): StoredAttr
     mtimeNs: timeNs,
     ctimeNs: timeNs,
     hasTimesOfWrite: false,
-    extended: new Map(),
+    extended: noExtendedAttributes,
     otherMetadata: {},
     contentType: undefined,
   };

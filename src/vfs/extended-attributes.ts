@@ -13,16 +13,19 @@ export function encodeExtendedAttributes(attributes: ReadonlyMap<string, Uint8Ar
   return encodeURIComponent(JSON.stringify(record));
 }
 
+/** Most have none. */
+export const noExtendedAttributes: ReadonlyMap<string, Uint8Array> = new Map();
+
 /** What cannot be understood was not written as s3fs writes it, and shows as no attributes. */
 export function decodeExtendedAttributes(text: string | undefined): ReadonlyMap<string, Uint8Array> {
-  if (text === undefined) return new Map();
+  if (text === undefined) return noExtendedAttributes;
   let record: unknown;
   try {
     record = JSON.parse(decodeURIComponent(text));
   } catch {
-    return new Map();
+    return noExtendedAttributes;
   }
-  if (typeof record !== 'object' || record === null) return new Map();
+  if (typeof record !== 'object' || record === null) return noExtendedAttributes;
   return new Map(
     Object.entries(record)
       .filter((pair): pair is [string, string] => typeof pair[1] === 'string')

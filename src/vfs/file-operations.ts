@@ -65,7 +65,7 @@ export class FileOperations {
     };
     const id = this.#nextHandle++;
     this.#handles.set(id, handle);
-    node.handles.add(handle);
+    node.addHandle(handle);
     const etag = content.base?.etag;
     // Pages of this very version are good, and so are those of a file that only this mount has.
     const keepCache = node.pageEtag === undefined ? false : node.pageEtag === etag;
@@ -120,7 +120,7 @@ export class FileOperations {
     const { reader, writeBack, inodes } = this.#context;
     const { node } = handle;
     this.#handles.delete(handleId);
-    node.handles.delete(handle);
+    node.removeHandle(handle);
     reader.closeStream(handle.stream);
     await this.dropContentIfUnused(node);
     // A writable mapping, or a flush that failed: nobody else will store it.
@@ -481,9 +481,9 @@ function isBusy(node: FileNode): boolean {
 function beginOpening(node: FileNode): () => void {
   let resolve: () => void = () => undefined;
   const opening = new Promise<void>((resolved) => (resolve = resolved));
-  node.openings.add(opening);
+  node.addOpening(opening);
   return () => {
-    node.openings.delete(opening);
+    node.removeOpening(opening);
     resolve();
   };
 }

@@ -1,8 +1,11 @@
 /** One at a time, in the order of arrival; waiting can be interrupted. */
 import { StoreError } from '../errors.js';
 
+/** One for all: most mutexes, of which each file has one, are never waited for. */
+const nobody: Promise<void> = Promise.resolve();
+
 export class Mutex {
-  #tail: Promise<void> = Promise.resolve();
+  #tail = nobody;
   #holders = 0;
 
   /** Whether somebody holds it or waits for it. */

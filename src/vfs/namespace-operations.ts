@@ -4,6 +4,7 @@
 import { FsError } from '../errors.js';
 import type { Call } from '../file-system.js';
 import type { VfsContext } from './context.js';
+import { noExtendedAttributes } from './extended-attributes.js';
 import { entryOfUnstored } from './resolver.js';
 import type { FileOperations } from './file-operations.js';
 import { isStoreError, toFsError } from './fs-errors.js';
@@ -229,7 +230,7 @@ export class NamespaceOperations {
       mtimeNs: now,
       ctimeNs: now,
       hasTimesOfWrite: true,
-      extended: new Map(),
+      extended: noExtendedAttributes,
       otherMetadata: {},
       contentType: undefined,
     };

@@ -54,6 +54,8 @@ abstract class BaseNode {
   abstract get key(): string;
 }
 
+const nothing: ReadonlySet<never> = new Set();
+
 /** A regular file or a symlink: one object. */
 export class FileNode extends BaseNode {
   readonly kind = 'file';
@@ -61,7 +63,6 @@ export class FileNode extends BaseNode {
   info: ObjectInfo | undefined;
   /** Present while the file is open or has changes to upload. */
   content: StagedFile | undefined;
-  readonly handles = new Set<FileHandle>();
   /** Counts the times somebody else replaced the object: a handle opened before sees ESTALE, never mixed bytes. */
   generation = 0;
   /** The ETag that the kernel's pages belong to. */
@@ -80,8 +81,6 @@ export class FileNode extends BaseNode {
    * opens it now waits for the lock, since nothing more would be fetched.
    */
   isLeaving = false;
-  /** The opens that are asking the bucket for the version: whoever takes the object away lets them finish first. */
-  readonly openings = new Set<Promise<void>>();
   /** The attributes that went along with the last upload. */
   sentAttributes: StoredAttributes | undefined;
   /** A symlink's target, of the version `etag`. */
@@ -94,6 +93,31 @@ export class FileNode extends BaseNode {
 
   get key(): string {
     return (this.parent?.prefix ?? '') + this.name;
+  }
+
+  get handles(): ReadonlySet<FileHandle> {
+    return this.#handles ?? nothing;
+  }
+
+  addHandle(handle: FileHandle): void {
+    this.#handles = withAdded(this.#handles, handle);
+  }
+
+  removeHandle(handle: FileHandle): void {
+    this.#handles = withRemoved(this.#handles, handle);
+  }
+
+  /** The opens that are asking the bucket for the version: whoever takes the object away lets them finish first. */
+  get openings(): ReadonlySet<Promise<void>> {
+    return this.#openings ?? nothing;
+  }
+
+  addOpening(opening: Promise<void>): void {
+    this.#openings = withAdded(this.#openings, opening);
+  }
+
+  removeOpening(opening: Promise<void>): void {
+    this.#openings = withRemoved(this.#openings, opening);
   }
 
   get size(): number {

@@ -9,7 +9,7 @@ const rounds = 10;
 /** In these, buffers grow to what they need, and code is compiled. */
 const warmUpRounds = 3;
 const filesPerRound = isFullSize ? 10_000 : 400;
-/** What a file may leave behind: an inode that is not forgotten takes at least four times that. */
+/** What a file may leave behind: an inode that is not forgotten takes at least three times that. */
 const bytesPerFile = 300;
 /** What the heap changes by from one collection to the next, whatever the number of files. */
 const heapNoiseBytes = 512 * 1024;
