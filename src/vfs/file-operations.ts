@@ -266,7 +266,7 @@ export class FileOperations {
       await this.#checkVersion(node, flags, signal);
       if (node.isLeaving) endOpening(); // it began to leave meanwhile, and is not to wait for who waits for it
       while (node.isLeaving) await this.#afterOwnStore(node, signal);
-      if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced`);
+      if (node.isOutdated) throw this.#outdated(node);
       // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
       if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
       if (node.isUnreadable) {
@@ -280,7 +280,7 @@ export class FileOperations {
 
   async #checkVersion(node: FileNode, flags: OpenFlags | undefined, signal: AbortSignal): Promise<void> {
     const { resolver, clock, defaults, kernel } = this.#context;
-    if (node.isOutdated) throw new FsError('ESTALE', `open ${node.key}: replaced or removed`);
+    if (node.isOutdated) throw this.#outdated(node);
     // A file that has changes of its own, or is being stored, is ahead of the bucket.
     if (node.isRemoved || node.info === undefined || node.content?.isDirty || node.lock.isBusy) return;
     const validatedAtMs = clock.monotonicMs();
@@ -290,10 +290,8 @@ export class FileOperations {
       if (node.info !== known || node.content?.isDirty || isBusy(node)) return; // changed here meanwhile
       const attributes = attributesOfObject(info, false, defaults);
       const isOther = isOtherVersion(node, info);
-      if (
-        attributes.type !== node.attributes.type ||
-        (isOther && isHeld(node) && !node.hasUnstoredAttributes)
-      ) {
+      const isOtherInode = isOther && (isHeld(node) || trustsSize(flags, known.size, info.size));
+      if (attributes.type !== node.attributes.type || (isOtherInode && !node.hasUnstoredAttributes)) {
         // What the kernel has of the earlier version stays with those who have that open.
         node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
         this.#finder.supersede(node);
@@ -400,6 +398,12 @@ export class FileOperations {
     }
   }
 
+  /** The kernel looks the name up again, but only once: it must not be told what a listing said a while ago. */
+  #outdated(node: FileNode): FsError {
+    node.parent?.askAtNextLookup(node.name);
+    return new FsError('ESTALE', `open ${node.key}: replaced or removed`);
+  }
+
   #staleOf(node: FileNode, cause: Error): FsError {
     node.validatedAtMs = -Infinity;
     return new FsError('ESTALE', `reading ${node.key}: replaced by another client`, { cause });
@@ -486,6 +490,16 @@ function beginOpening(node: FileNode): () => void {
     node.removeOpening(opening);
     resolve();
   };
+}
+
+/**
+ * Whether the kernel would go by the size it knows of a file that another client has changed. The answer to an open tells it
+ * none: it would append at the former end, and read on to it in several requests at once, of which it takes a short answer
+ * for the end only if no other comes before. Where there is more by now it asks before it reads beyond.
+ */
+function trustsSize(flags: OpenFlags | undefined, known: number, now: number): boolean {
+  if (!flags || flags.truncate) return false; // it sets the size
+  return now < known || (now > known && flags.append);
 }
 
 function isRead({ read, write }: OpenFlags): boolean {

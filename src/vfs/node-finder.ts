@@ -28,9 +28,13 @@ export class NodeFinder {
     if (directory.isRemoved) return undefined;
     if (directory.parent === undefined && name === reservedName) return undefined;
     const live = directory.children.get(name);
+    const mustAsk = directory.mustAskFor(name);
+    if (live && mustAsk) live.validatedAtMs = -Infinity;
     if (live && this.isCurrent(live)) return live;
     keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
-    const found = await resolver.find(directory, name, live?.kind === 'file', signal);
+    const found = mustAsk
+      ? await resolver.ask(directory, name, signal)
+      : await resolver.find(directory, name, live?.kind === 'file', signal);
     return this.integrate(directory, name, found);
   }
 

@@ -85,6 +85,9 @@ export class FileNode extends BaseNode {
   sentAttributes: StoredAttributes | undefined;
   /** A symlink's target, of the version `etag`. */
   linkTarget: { readonly etag: string; readonly target: string } | undefined;
+  /** Made when there is something in them: a set takes as much memory as the rest of the node. */
+  #handles: Set<FileHandle> | undefined;
+  #openings: Set<Promise<void>> | undefined;
 
   constructor(options: NodeOptions & { readonly info: ObjectInfo | undefined }) {
     super(options);
@@ -125,6 +128,16 @@ export class FileNode extends BaseNode {
   }
 }
 
+function withAdded<T>(set: Set<T> | undefined, item: T): Set<T> {
+  return (set ?? new Set<T>()).add(item);
+}
+
+/** Undefined when nothing is left. */
+function withRemoved<T>(set: Set<T> | undefined, item: T): Set<T> | undefined {
+  set?.delete(item);
+  return set?.size === 0 ? undefined : set;
+}
+
 export class DirectoryNode extends BaseNode {
   readonly kind = 'directory';
   /** The live nodes below, by name. */
@@ -139,11 +152,24 @@ export class DirectoryNode extends BaseNode {
   /** While everything below gets new keys: operations below wait for it. It never rejects. */
   moving: Promise<void> | undefined;
   readonly #rootPrefix: string;
+  #namesToAsk: Set<string> | undefined;
 
   /** `rootPrefix`: for the root, what the mount's keys begin with ('' or ending in '/'). */
   constructor(options: NodeOptions & { readonly rootPrefix?: string }) {
     super(options);
     this.#rootPrefix = options.rootPrefix ?? '';
+  }
+
+  /** The next look-up of this name must tell what the bucket has then, whatever a listing says. */
+  askAtNextLookup(name: string): void {
+    this.#namesToAsk = withAdded(this.#namesToAsk, name);
+  }
+
+  /** Whether this is that look-up. */
+  mustAskFor(name: string): boolean {
+    const mustAsk = this.#namesToAsk?.has(name) === true;
+    if (mustAsk) this.#namesToAsk = withRemoved(this.#namesToAsk, name);
+    return mustAsk;
   }
 
   /** What the keys of the entries begin with: '' or ending in '/'. */

@@ -115,6 +115,14 @@ export class Resolver {
     return await this.#probe(directory, name, wasFile, signal);
   }
 
+  /** As `find` of what was a file, whatever a listing says, which learns of it. */
+  async ask(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Found | undefined> {
+    const found = await this.#probe(directory, name, true, signal);
+    if (found?.kind === 'file') directory.listing?.set({ name, kind: 'file', object: found.info });
+    else this.dropListing(directory);
+    return found;
+  }
+
   /** Whether `describe` needs no request. */
   isKnown(listed: ListedObject): boolean {
     return this.#options.infos.get(listed) !== undefined;

@@ -1,7 +1,7 @@
 // Two mounts of one bucket, and a client that knows nothing of them: what each sees of the others' changes.
 import path from 'node:path';
-import { start, waitUntil } from '../mount/child.js';
-import { makeBucket, putByBoto3, python, withBoto3 } from '../mount/bucket.js';
+import { bash, runOk, start, waitUntil } from '../mount/child.js';
+import { getByBoto3, makeBucket, putByBoto3, python, withBoto3 } from '../mount/bucket.js';
 import { mountBucket } from '../mount/mounting.js';
 import { makeKeyFile } from '../mount/temporary.js';
 import { cephTest, isFullSize } from './ceph-test.js';
@@ -124,3 +124,48 @@ cephTest(
     else t.deepEqual([signal, stdout], ['SIGBUS', 'a\n']);
   },
 );
+
+for (const [what, before, after] of [
+  ['longer', 10_000, 2_000_000],
+  ['shorter', 2_000_000, 500_123],
+] as const) {
+  cephTest(
+    `a file that another client made ${what} after it was looked at is opened as it is now`,
+    async (t) => {
+      const bucket = await makeBucket(t);
+      const keyFile = await makeKeyFile(t);
+      const count = 10;
+      const put = (letter: string, size: number) =>
+        withBoto3(
+          `for number in range(given['count']):
+    s3.put_object(Bucket=bucket, Key=f'{number}', Body=given['letter'].encode() * given['size'], **key)`,
+          { bucket, keyFile, count, letter, size },
+        );
+      await put('a', before);
+      const mount = await mountBucket(t, { bucket, keyFile });
+      const cwd = mount.directory;
+      t.is(await bash('cd "$1"; stat -c %s *', [cwd]), `${before}\n`.repeat(count));
+      await put('b', after);
+      const answer = JSON.parse(await runOk(python, ['-c', readAndAppend], { cwd })) as unknown;
+      t.deepEqual(answer, [[after, ['b']]]);
+      t.true((await getByBoto3(bucket, keyFile, '0')) === `${'b'.repeat(after)}end`);
+    },
+  );
+}
+
+/** Appends to one file without looking at it before, and reads the others in small pieces: the kernel reads far ahead of those. */
+const readAndAppend = `
+import json, os
+file = os.open('0', os.O_WRONLY | os.O_APPEND)
+os.write(file, b'end')
+os.close(file)
+found = []
+for name in os.listdir('.'):
+    if name == '0': continue
+    file = os.open(name, os.O_RDONLY)
+    data = b''
+    while piece := os.read(file, 5000): data += piece
+    content = [len(data), sorted(set(data.decode()))]
+    if content not in found: found.append(content)
+print(json.dumps(found))
+`;

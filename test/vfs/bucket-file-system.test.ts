@@ -337,6 +337,50 @@ test('before an open of a version that the kernel does not know resolves, the ke
   });
 });
 
+for (const [what, flags, before, after, isOtherInode] of [
+  ['read, longer by now', readFlags, 'short', 'longer', false],
+  ['read, shorter by now', readFlags, 'longer', 'short', true],
+  ['appended to, longer by now', { ...writeFlags, append: true }, 'short', 'longer', true],
+  ['appended to, shorter by now', { ...writeFlags, append: true }, 'longer', 'short', true],
+  ['written anew, shorter by now', { ...writeFlags, truncate: true }, 'longer', 'short', false],
+  ['written, of the same size', writeFlags, 'same 1', 'same 2', false],
+] as const) {
+  test(`a file that nobody has open, to be ${what}, is ${isOtherInode ? 'another inode' : 'opened'}`, async (t) => {
+    const fixture = new Fixture(t);
+    const { fs, client } = fixture.mount();
+    fixture.store.putForeign('f', before);
+    await client.withInode('f', async (inode) => {
+      fixture.store.putForeign('f', after);
+      const opening = fs.open(inode, flags, client.call);
+      if (isOtherInode) await t.throwsAsync(opening, { code: 'ESTALE' } as never);
+      else await fs.release(inode, (await opening).handle);
+    });
+    // The system call goes on as Linux does, with the name looked up anew.
+    const file = await client.open('f', flags);
+    t.is((await file.stat()).size, flags.truncate ? 0 : after.length);
+    await file.close();
+  });
+}
+
+test('a name that was opened as a replaced file is asked for at its next look-up, whatever a listing says', async (t) => {
+  const fixture = new Fixture(t);
+  const { fs, client } = fixture.mount();
+  fixture.store.putForeign('f', 'the first');
+  await client.list('');
+  const held = await client.open('f');
+  fixture.store.putForeign('f', 'the second');
+  await (await client.open('f')).close(); // the listing learns of it
+  fixture.store.putForeign('f', '3rd');
+  await t.throwsAsync(fs.open(held.inode, readFlags, client.call), { code: 'ESTALE' } as never);
+  const found = await client.fs.lookup(rootInode, 'f', client.call);
+  t.is(found.attributes.size, 3);
+  fixture.store.resetCounters();
+  await client.stat('f');
+  t.is(fixture.store.requestCount('head', 'list'), 0, 'only once');
+  client.fs.forget(found.inode, 1);
+  await held.close();
+});
+
 test('a read goes on with the copy that a rename of the open file has just made', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
