@@ -22,8 +22,11 @@ import { errnoOf, TransferError } from './transfer-error.js';
 
 /** Set-id bits are not taken from a bucket. */
 const restoredPermissions = 0o777;
-/** utimes takes seconds in floating point. */
-const timeToleranceNs = 1_000n;
+/**
+ * By how much a time may differ that was set here. Node takes it as seconds in floating point, which are wrong by up to 0.5 µs before
+ * the year 2100, and cuts it to whole microseconds.
+ */
+const timeToleranceNs = 2_000n;
 
 export class LocalTree {
   readonly #root: string;
@@ -63,7 +66,7 @@ export class LocalTree {
     }
   }
 
-  /** Lets `fill` write a new file, and gives it its name, attributes and a place on the disk when that is done. */
+  /** Lets `fill` write a new file, which it may also read, and gives it its name, attributes and a place on the disk when that is done. */
   async writeFile(
     relative: string,
     attributes: StoredAttributes,
@@ -72,7 +75,7 @@ export class LocalTree {
     const target = this.#fileOf(relative);
     await this.#makeParent(relative);
     const temporary = temporaryName(target);
-    const file = await open(temporary, 'wx', 0o600);
+    const file = await open(temporary, 'wx+', 0o600);
     try {
       try {
         await fill(file);

@@ -110,6 +110,20 @@ test.serial('one file goes by the name that it is given, or into a directory', a
   t.is(await readFile(path.join(local, 'dir/a'), 'utf8'), 'A');
 });
 
+for (const flavor of flavorNames) {
+  test.serial(
+    `what was stored by one PUT, and is fetched in several ranges, is compared with its ETag (${flavor})`,
+    async (t) => {
+      const { place, key, local, bucket, osirisfs } = await makePlace(t, flavor);
+      const content = randomBytes(33 * mebibyte);
+      await place.put(key, 'large', content);
+      const get = await osirisfs('get', `${bucket}/large`, path.join(local, 'copy'));
+      t.is(get.code, 0, get.stderr);
+      t.true((await readFile(path.join(local, 'copy'))).equals(content));
+    },
+  );
+}
+
 test.serial('a put that is interrupted goes on with the parts that the server has', async (t) => {
   const { place, key, local, bucket, osirisfs, start: begin } = await makePlace(t);
   const file = path.join(local, 'large');
