@@ -3,6 +3,7 @@
  */
 import { FsError } from '../errors.js';
 import type { Call } from '../file-system.js';
+import type { GetReply } from '../object-store.js';
 import type { VfsContext } from './context.js';
 import { noExtendedAttributes } from './extended-attributes.js';
 import { entryOfUnstored } from './resolver.js';
@@ -74,13 +75,27 @@ export class NamespaceOperations {
     if (node.attributes.type !== typeSymlink) throw new FsError('EINVAL', `${node.key}: not a symbolic link`);
     const { info } = node;
     if (info && node.linkTarget?.etag === info.etag) return node.linkTarget.target;
-    const reply = await this.#context.store.get(node.key, {}, call.signal);
+    const reply = await this.#getLink(node, call.signal);
     const target = Buffer.from(reply.bytes).toString();
     if (target === '' || target.includes('\0')) {
       throw new FsError('EIO', `${node.key}: a symbolic link without a target`);
     }
     node.linkTarget = { etag: reply.info.etag, target };
+    // The kernel keeps the target as the inode's first page, and is not told of another one.
+    node.pageEtag = reply.info.etag;
     return target;
+  }
+
+  async #getLink(node: FileNode, signal: AbortSignal): Promise<GetReply> {
+    try {
+      const condition = node.info && { ifMatch: node.info.etag };
+      return await this.#context.store.get(node.key, { ...condition }, signal);
+    } catch (error) {
+      if (!isStoreError(error, 'PreconditionFailed', 'NotFound')) throw error;
+      // The kernel looks the name up again, but only once: the listing must not answer.
+      node.parent?.askAtNextLookup(node.name);
+      throw new FsError('ESTALE', `readlink ${node.key}: replaced or removed`, { cause: error });
+    }
   }
 
   async makeDirectory(parent: DirectoryNode, name: string, mode: number, call: Call): Promise<DirectoryNode> {

@@ -46,6 +46,22 @@ time.sleep(300)`,
     t.is(await runOk('cat', [path.join(mount.directory, 'file')]), 'new and longer', 'this mount sees it');
   });
 
+  driverTest(driver, 'a symbolic link that another mount replaced leads to its new target', async (t) => {
+    const bucket = await makeBucket(t);
+    const keyFile = await makeKeyFile(t);
+    const options = ['--metadata-ttl', '1s'];
+    const one = await mountBy(driver, t, { bucket, keyFile, options });
+    const two = await mountBy(driver, t, { bucket, keyFile, options });
+    await bash('cd "$1"; echo 1 >v1; echo 2 >version-two; ln -s v1 current', [one.directory]);
+    const look = () => bash('cd "$1"; readlink current; cat current', [two.directory]);
+    t.is(await look(), 'v1\n1\n');
+    await bash('cd "$1"; ln -sfn version-two current', [one.directory]);
+    await waitUntil('the link leads to the new target', 20_000, async () => {
+      return (await look()) === 'version-two\n2\n';
+    });
+    t.pass();
+  });
+
   driverTest(
     driver,
     'what others add, change and delete shows within the metadata time-to-live',

@@ -632,6 +632,41 @@ test('symlinks are objects with the target as content, as s3fs makes them', asyn
   t.is((await other.stat('link')).mode, 0o120777);
 });
 
+/** As another client makes it. */
+function putForeignLink({ store }: Fixture, key: string, target: string): void {
+  store.putForeign(key, target, { metadata: { mode: String(0o120777) } });
+}
+
+test('a symlink that another client replaced after it was read is another inode, whose target the kernel asks for', async (t) => {
+  const fixture = new Fixture(t);
+  const { fs, client } = fixture.mount();
+  putForeignLink(fixture, 'link', 'v1');
+  await client.withInode('link', async (first) => {
+    t.is(await fs.readLink(first, client.call), 'v1');
+    putForeignLink(fixture, 'link', 'version 2');
+    fixture.clock.advance(metadataTtlMs);
+    await t.throwsAsync(fs.getAttributes(first, undefined, client.call), { code: 'ESTALE' } as never);
+    await client.withInode('link', async (second) => {
+      t.not(second, first);
+      t.is(await fs.readLink(second, client.call), 'version 2');
+    });
+  });
+});
+
+test('a symlink that another client replaces before it is read has no target of another version', async (t) => {
+  const fixture = new Fixture(t);
+  const { fs, client } = fixture.mount();
+  putForeignLink(fixture, 'link', 'v1');
+  await client.withInode('link', async (inode) => {
+    fixture.store.putForeign('link', 'the content of a file');
+    await t.throwsAsync(fs.readLink(inode, client.call), { code: 'ESTALE' } as never);
+    await client.withInode('link', async (now) => {
+      t.not(now, inode);
+      t.is((await fs.getAttributes(now, undefined, client.call)).attributes.mode & 0o170000, 0o100000);
+    });
+  });
+});
+
 test('the beginning of a directory is read without a request for each file', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
