@@ -49,6 +49,7 @@ import { attributesOf, NodeFinder } from './node-finder.js';
 import type { Node } from './nodes.js';
 import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
+import { Reopenings } from './reopenings.js';
 import { Resolver } from './resolver.js';
 import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
 import { unlimitedSpace } from './unlimited-space.js';
@@ -68,6 +69,8 @@ export interface BucketFileSystemOptions {
   readonly isReadOnly: boolean;
   /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
   readonly attributeDelayMs?: number;
+  /** For how long a rename waits at most for an open that the kernel tries again. Default 1,000. */
+  readonly reopeningLimitMs?: number;
   /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
   readonly rewriteBytes?: number;
   /** What the root shows for its times; default now. */
@@ -139,6 +142,7 @@ export class BucketFileSystem implements FileSystem {
       writeBack,
       defaults,
       metadataTtlMs,
+      reopenings: new Reopenings(options.reopeningLimitMs),
       isReadOnly,
       clock,
       log,

@@ -10,6 +10,7 @@ import type { ObjectStore } from '../object-store.js';
 import type { Clock } from './clock.js';
 import type { InodeTable } from './inode-table.js';
 import type { ObjectRewriter } from './object-rewriter.js';
+import type { Reopenings } from './reopenings.js';
 import type { Resolver } from './resolver.js';
 import type { AttributeDefaults } from './stored-attributes.js';
 import type { WriteBack } from './write-back.js';
@@ -28,6 +29,7 @@ export interface VfsContext {
   readonly writeBack: WriteBack;
   readonly defaults: AttributeDefaults;
   readonly metadataTtlMs: number;
+  readonly reopenings: Reopenings;
   readonly isReadOnly: boolean;
   readonly clock: Clock;
   readonly log: Log;

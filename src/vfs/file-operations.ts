@@ -238,10 +238,11 @@ export class FileOperations {
 
   /**
    * Runs `remove`, which takes the object away, and keeps the content for the handles that are open, and for files that are to
-   * have copies of it. Opens under way are let through before: the kernel looks a name up again on ESTALE, but only once, and
-   * files may be replaced in quick succession.
+   * have copies of it. Opens under way, and those that are to come again, are let through before.
    */
   async detachFor<T>(node: FileNode, signal: AbortSignal, remove: () => Promise<T>): Promise<T> {
+    const reopening = this.#context.reopenings.arrivalOf(node.key);
+    if (reopening) await waitInterruptibly(reopening, signal);
     if (node.openings.size > 0) await waitInterruptibly(Promise.all(node.openings), signal);
     node.isLeaving = true;
     try {
@@ -262,13 +263,17 @@ export class FileOperations {
 
   async #openVersion(node: FileNode, flags: OpenFlags, signal: AbortSignal): Promise<OpenReply> {
     const endOpening = beginOpening(node);
+    this.#context.reopenings.arrive(node.key);
     try {
       await this.#checkVersion(node, flags, signal);
       if (node.isLeaving) endOpening(); // it began to leave meanwhile, and is not to wait for who waits for it
       while (node.isLeaving) await this.#afterOwnStore(node, signal);
       if (node.isOutdated) throw this.#outdated(node);
       // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
-      if (node.isRemoved && !node.content) throw new FsError('ESTALE', `open ${node.key}: removed`);
+      if (node.isRemoved && !node.content) {
+        this.#context.reopenings.expect(node.key);
+        throw new FsError('ESTALE', `open ${node.key}: removed`);
+      }
       if (node.isUnreadable) {
         throw new FsError('EACCES', `open ${node.key}: encrypted under another customer key, or not allowed`);
       }

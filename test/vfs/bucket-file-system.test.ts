@@ -381,6 +381,31 @@ test('a name that was opened as a replaced file is asked for at its next look-up
   await held.close();
 });
 
+test('an open that a rename has ended is let through before the next rename of the same name', async (t) => {
+  const fixture = new Fixture(t);
+  const { fs, client } = fixture.mount({ reopeningLimitMs: 300_000 });
+  for (const name of ['f', 'second', 'third']) await client.writeFile(name, name);
+  await client.withInode('f', async (inode) => {
+    let opening: Promise<unknown> | undefined;
+    fixture.store.beforeRequest = (method) => {
+      // While the file is being replaced; the kernel then tries again, once.
+      if (method === 'copy')
+        opening ??= t.throwsAsync(fs.open(inode, readFlags, client.call), { code: 'ESTALE' } as never);
+    };
+    await client.rename('second', 'f');
+    await opening;
+  });
+  const renaming = client.rename('third', 'f');
+  for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  const { inode } = await fs.lookup(rootInode, 'f', client.call);
+  const { handle } = await fs.open(inode, readFlags, client.call);
+  await renaming;
+  t.is(Buffer.concat(await fs.read(inode, handle, 0, 10, client.call)).toString(), 'second');
+  await fs.release(inode, handle);
+  fs.forget(inode, 1);
+  t.is((await client.readFile('f')).toString(), 'third');
+});
+
 test('a read goes on with the copy that a rename of the open file has just made', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
