@@ -23,6 +23,7 @@ export const storeErrorCodes = [
   'ServerError', // other 5xx
   'Unreachable', // no connection: refused, reset, name not resolved, network down
   'CertificateRejected', // the TLS certificate is not trusted
+  'ServerRefused', // we refuse to send anything there: another server than the configured one, or plain http
   'Timeout', // the server did not answer in time
   'ClockSkewed', // RequestTimeTooSkewed: this machine's clock is wrong
   'Aborted', // the caller's signal was aborted

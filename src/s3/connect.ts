@@ -9,6 +9,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
+import { type AllowedServers, lookUpLoopback } from './allowed-server.js';
 import { type AwsSettings, readAwsSettings } from './aws-settings.js';
 import { loadCertificateAuthorities } from './certificate-authorities.js';
 import { parseEndpoint } from './endpoint.js';
@@ -69,8 +70,12 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
     options.caBundle ?? settings.caBundle,
     process.env['NODE_EXTRA_CA_CERTS'],
   );
-  const credentials = options.credentials ?? (await findCredentials(options, settings));
-  const requestHandler = makeHandler(options, authorities);
+  const { allowPlainHttp } = options;
+  const handlerFor = (allowed: AllowedServers) => makeHandler(options, authorities, allowed);
+  const credentials =
+    options.credentials ??
+    (await findCredentials(options, settings, handlerFor({ kind: 'credentials', allowPlainHttp })));
+  const requestHandler = handlerFor(endpoint ? { kind: 'endpoint', endpoint } : { kind: 'aws' });
   const client = makeS3Client({ endpoint, region, credentials, requestHandler });
   return {
     client,
@@ -80,9 +85,14 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
   };
 }
 
-async function findCredentials({ profile, log }: ConnectOptions, settings: AwsSettings) {
+async function findCredentials(
+  { profile, log }: ConnectOptions,
+  settings: AwsSettings,
+  requestHandler: PatientHttpHandler,
+) {
   const provider = fromNodeProviderChain({
     ...(profile !== undefined && { profile }),
+    clientConfig: { requestHandler }, // of the clients of STS and of single sign-on
     timeout: metadataServiceTimeoutMs,
     maxRetries: 0,
     logger: {
@@ -110,14 +120,18 @@ async function findCredentials({ profile, log }: ConnectOptions, settings: AwsSe
 function makeHandler(
   options: ConnectOptions,
   authorities: readonly string[] | undefined,
+  allowedServers: AllowedServers,
 ): PatientHttpHandler {
   const { setQuickAck, log } = options;
   const shared = { keepAlive: true, maxSockets: options.maxSockets, timeout: idleSocketTimeoutMs };
   // Made once: parsing some 150 root certificates for each connection would take longer than its handshake.
-  const secureContext = createSecureContext(authorities === undefined ? {} : { ca: [...authorities] });
+  const secureContext = createSecureContext({
+    ...(authorities !== undefined && { ca: [...authorities] }),
+  });
   const secure = { ...shared, secureContext };
   return new PatientHttpHandler({
-    httpAgent: new http.Agent(shared),
+    allowedServers,
+    httpAgent: new http.Agent({ ...shared, lookup: lookUpLoopback }),
     httpsAgent: setQuickAck
       ? new QuickAckAgent({
           ...secure,

@@ -1,6 +1,7 @@
 /** Connections to one server, kept open between requests. How many requests there are at once is left to the callers. */
 import net from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { type AllowedServers, lookUpLoopback, requireAllowedServer } from './allowed-server.js';
 import {
   type ConnectionOptions,
   DirectConnection,
@@ -14,13 +15,18 @@ import { QuickAckAgent } from './quick-ack-agent.js';
 export const idleSocketTimeoutMs = 30_000;
 
 export class ConnectionPool {
+  readonly #endpoint: URL;
+  readonly #allowedServers: AllowedServers;
   readonly #options: ConnectionOptions;
   readonly #open = new Set<DirectConnection>();
   /** The most recently used last, and used first: the others may close. */
   readonly #idle: DirectConnection[] = [];
 
   /** The agents say what TLS needs to know. */
-  constructor(endpoint: URL, { httpsAgent, connectTimeoutMs, idleTimeoutMs }: PatientHttpHandlerOptions) {
+  constructor(endpoint: URL, options: PatientHttpHandlerOptions) {
+    const { allowedServers, httpsAgent, connectTimeoutMs, idleTimeoutMs } = options;
+    this.#endpoint = endpoint;
+    this.#allowedServers = allowedServers;
     const isSecure = endpoint.protocol === 'https:';
     const host = endpoint.hostname.replace(/^\[(.*)\]$/, '$1');
     const { ca, secureContext } = httpsAgent.options;
@@ -29,6 +35,7 @@ export class ConnectionPool {
       isSecure,
       connect: {
         ...secure,
+        ...(!isSecure && { lookup: lookUpLoopback }),
         host,
         ...(net.isIP(host) === 0 && { servername: host }),
         port: Number(endpoint.port || (isSecure ? 443 : 80)),
@@ -42,6 +49,7 @@ export class ConnectionPool {
     };
   }
 
+  /** As `DirectConnection.send`, and with a StoreError of code `ServerRefused` if requests may not go to the endpoint. */
   async send(request: DirectRequest, signal: AbortSignal): Promise<DirectReply> {
     signal.throwIfAborted();
     const connection = this.#takeIdle() ?? this.#connect();
@@ -66,6 +74,11 @@ export class ConnectionPool {
   }
 
   #connect(): DirectConnection {
+    const { protocol, hostname, port } = this.#endpoint;
+    requireAllowedServer(
+      { protocol, hostname, port: port === '' ? undefined : Number(port) },
+      this.#allowedServers,
+    );
     const connection = new DirectConnection(this.#options, () => {
       this.#open.delete(connection);
       const at = this.#idle.indexOf(connection);

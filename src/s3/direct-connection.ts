@@ -77,7 +77,8 @@ export class DirectConnection {
       },
     };
     const { isSecure, connect, connectTimeoutMs, idleTimeoutMs } = options;
-    const place = { host: connect.host ?? '', port: connect.port ?? 0, onread, noDelay: true };
+    const { host = '', port = 0, lookup } = connect;
+    const place = { host, port, onread, noDelay: true, ...(lookup && { lookup }) };
     this.#socket = isSecure
       ? // The types lack `onread`, which https://nodejs.org/api/tls.html#tlsconnectoptions-callback takes from net.
         tls.connect({ ...connect, ...place } as tls.ConnectionOptions)

@@ -172,6 +172,7 @@ export const explanations: Readonly<Record<StoreErrorCode, string>> = {
   ServerError: 'the server failed',
   Unreachable: 'the server cannot be reached',
   CertificateRejected: "the server's certificate is not trusted",
+  ServerRefused: 'nothing is sent to another server than the configured one',
   Timeout: 'the server did not answer in time',
   ClockSkewed: "this machine's clock differs too much from the server's",
   Aborted: 'aborted',

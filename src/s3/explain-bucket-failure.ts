@@ -31,6 +31,8 @@ function explain(error: StoreError, subject: BucketSubject): string {
         : explainWrongKey(keyRing, bucket);
     case 'CertificateRejected':
       return explainCertificate(errnoOf(error), server);
+    case 'ServerRefused':
+      return error.message;
     case 'Unreachable':
       return explainConnection(errnoOf(error), endpoint, server);
     case 'Timeout':

@@ -5,11 +5,14 @@
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { type AllowedServers, requireAllowedServer } from './allowed-server.js';
 
 type HandleParameters = Parameters<NodeHttpHandler['handle']>;
 type HttpRequest = HandleParameters[0];
 
 export interface PatientHttpHandlerOptions {
+  /** A request to another one is refused. */
+  readonly allowedServers: AllowedServers;
   readonly httpAgent: HttpAgent;
   readonly httpsAgent: HttpsAgent;
   /** To open a TCP connection. */
@@ -35,9 +38,11 @@ export class PatientHttpHandler {
     this.#patient = new NodeHttpHandler({ ...shared, socketTimeout: workTimeoutMs });
   }
 
-  handle(...[request, options]: HandleParameters): ReturnType<NodeHttpHandler['handle']> {
+  /** Rejects with a StoreError of code `ServerRefused`, before there is a connection, if the request may not go where it would. */
+  async handle(...[request, options]: HandleParameters): ReturnType<NodeHttpHandler['handle']> {
+    requireAllowedServer(request, this.options.allowedServers);
     const handler = makesServerWork(request) ? this.#patient : this.#ordinary;
-    return handler.handle(request, options);
+    return await handler.handle(request, options);
   }
 
   destroy(): void {

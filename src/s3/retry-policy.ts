@@ -45,6 +45,7 @@ const transientCodes: Readonly<Record<StoreErrorCode, boolean>> = {
   QuotaExceeded: false,
   EntityTooLarge: false,
   CertificateRejected: false,
+  ServerRefused: false,
   ClockSkewed: false,
   Aborted: false,
 };

@@ -20,6 +20,8 @@ export function makeS3Client({ endpoint, region, credentials, requestHandler }: 
   const client = new S3Client({
     region,
     credentials,
+    // It was looked for where the user said. The SDK would look on, in another profile, and takes plain http as well.
+    ignoreConfiguredEndpointUrls: true,
     ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : { followRegionRedirects: true }),
     requestHandler,
     maxAttempts: 1, // RetryingObjectStore is the one place that retries

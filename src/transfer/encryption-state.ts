@@ -37,6 +37,7 @@ export function concernsAll(error: unknown): boolean {
     case 'EncryptionBlocked':
     case 'NoSuchBucket':
     case 'QuotaExceeded':
+    case 'ServerRefused':
     case 'Unreachable':
     case 'Timeout':
       return true;

@@ -20,6 +20,7 @@ const codes: Record<StoreErrorCode, FsErrorCode> = {
   ServerError: 'EIO',
   Unreachable: 'EIO',
   CertificateRejected: 'EIO',
+  ServerRefused: 'EIO',
   Timeout: 'ETIMEDOUT',
   ClockSkewed: 'EACCES',
   Aborted: 'EINTR',

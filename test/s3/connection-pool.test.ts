@@ -18,6 +18,7 @@ const get: DirectRequest = {
 
 function makePool(t: ExecutionContext, endpoint: URL, httpsAgent = new https.Agent()): ConnectionPool {
   const pool = new ConnectionPool(endpoint, {
+    allowedServers: { kind: 'endpoint', endpoint },
     httpAgent: new http.Agent(),
     httpsAgent,
     connectTimeoutMs: 5_000,

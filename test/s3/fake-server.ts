@@ -144,6 +144,7 @@ export function makeClient(
       ...(options.sessionToken !== undefined && { sessionToken: options.sessionToken }),
     },
     requestHandler: new PatientHttpHandler({
+      allowedServers: { kind: 'endpoint', endpoint },
       httpAgent: new http.Agent({ keepAlive: true }),
       httpsAgent: options.httpsAgent ?? new https.Agent({ keepAlive: true }),
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
