@@ -17,6 +17,7 @@ import { explainError } from './explain-error.js';
 import { mountArgumentsOf } from './mount-helper.js';
 import { packageVersion } from './package-version.js';
 import { complain } from './terminal.js';
+import { disarmEnvironment } from './unsafe-environment.js';
 import { UsageError } from './usage-error.js';
 
 /** yargs takes two forms, of one and of several, which its types do not know. */
@@ -35,6 +36,7 @@ export async function run(typed: readonly string[], dependencies?: MountDependen
   // One signal may be listened to by as many requests as are in flight, which is no leak. For all signals, because telling Node so
   // of each costs more than making it.
   setMaxListeners(0);
+  disarmEnvironment(process.env, complain);
   const args = separateFuseOptions(
     mountArgumentsOf(typed, (word) => findCommand(word) !== undefined) ?? typed,
   );

@@ -1,8 +1,14 @@
-/** Which certificate authorities the server's certificate may come from. */
+/** What is demanded of the server's TLS: which authorities its certificate may come from, and that it is checked. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { StoreError } from '../errors.js';
+
+/**
+ * For every TLS connection. Given, as otherwise Node's defaults count, which NODE_TLS_REJECT_UNAUTHORIZED and NODE_OPTIONS
+ * (`--tls-min-v1.0`) change. A `secureContext` has its own `minVersion`, so this is for the making of one as well.
+ */
+export const checkedTls = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
 
 const pemCertificate = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]*-----END (?:TRUSTED )?CERTIFICATE-----/g;
 

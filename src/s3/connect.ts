@@ -11,7 +11,7 @@ import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import { type AllowedServers, lookUpLoopback } from './allowed-server.js';
 import { type AwsSettings, readAwsSettings } from './aws-settings.js';
-import { loadCertificateAuthorities } from './certificate-authorities.js';
+import { checkedTls, loadCertificateAuthorities } from './certificate-authorities.js';
 import { parseEndpoint } from './endpoint.js';
 import { idleSocketTimeoutMs } from './connection-pool.js';
 import { PatientHttpHandler } from './patient-http-handler.js';
@@ -126,9 +126,10 @@ function makeHandler(
   const shared = { keepAlive: true, maxSockets: options.maxSockets, timeout: idleSocketTimeoutMs };
   // Made once: parsing some 150 root certificates for each connection would take longer than its handshake.
   const secureContext = createSecureContext({
+    ...checkedTls,
     ...(authorities !== undefined && { ca: [...authorities] }),
   });
-  const secure = { ...shared, secureContext };
+  const secure = { ...shared, ...checkedTls, secureContext };
   return new PatientHttpHandler({
     allowedServers,
     httpAgent: new http.Agent({ ...shared, lookup: lookUpLoopback }),

@@ -2,6 +2,7 @@
 import net from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type AllowedServers, lookUpLoopback, requireAllowedServer } from './allowed-server.js';
+import { checkedTls } from './certificate-authorities.js';
 import {
   type ConnectionOptions,
   DirectConnection,
@@ -35,6 +36,7 @@ export class ConnectionPool {
       isSecure,
       connect: {
         ...secure,
+        ...checkedTls,
         ...(!isSecure && { lookup: lookUpLoopback }),
         host,
         ...(net.isIP(host) === 0 && { servername: host }),
