@@ -6,6 +6,12 @@
 import type * as Program from './cli/run.js' with { 'resolution-mode': 'import' };
 
 /**
+ * Without a listener Node opens its inspector at this signal, on a port that every user of this machine may connect to, and run code
+ * here. Before anything else, and for the life of the process.
+ */
+process.on('SIGUSR1', () => undefined);
+
+/**
  * Threads that read requests from /dev/fuse are blocked there, and dropping the kernel's caches may block others; what is
  * left is for files, DNS and hashing. Read by libuv (threadpool.c).
  */

@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { lstat, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { safeEnvironment } from './fuse/command.js';
 import { mountType, unmount } from './fuse/fusermount.js';
 import { findMount, type Mount } from './fuse/mount-table.js';
 import type { Log } from './log.js';
@@ -90,7 +91,8 @@ async function probe(mountpoint: string): Promise<string> {
     'try { require("fs").statfsSync(process.argv[1]) } catch (e) { process.stdout.write(e.code) }';
   return await new Promise((resolve) => {
     const args = ['-e', script, mountpoint];
-    execFile(process.execPath, args, { timeout: probeTimeoutMs, killSignal: 'SIGKILL' }, (error, stdout) => {
+    const limits = { timeout: probeTimeoutMs, killSignal: 'SIGKILL', env: safeEnvironment() } as const;
+    execFile(process.execPath, args, limits, (error, stdout) => {
       resolve(error === null ? stdout || 'alive' : 'timeout');
     });
   });

@@ -34,7 +34,7 @@ export interface BackgroundOptions {
 }
 
 /**
- * Starts this same program again, detached, and resolves when its mount works. Resolves with the exit code of the command and
+ * Starts this same program again, with the same flags of Node, detached, and resolves when its mount works. Resolves with the exit code of the command and
  * a line for the user; an interrupt ends the serving process too.
  */
 export async function startInBackground(options: BackgroundOptions): Promise<Explanation> {
@@ -42,7 +42,7 @@ export async function startInBackground(options: BackgroundOptions): Promise<Exp
   const [, script] = process.argv;
   if (script === undefined)
     throw new CommandError('cannot start the serving process: the program has no file name');
-  const child = spawn(process.execPath, [script, ...process.argv.slice(2)], {
+  const child = spawn(process.execPath, [...process.execArgv, script, ...process.argv.slice(2)], {
     detached: true,
     stdio: ['ignore', logDescriptor, logDescriptor, 'ipc'],
     env: { ...process.env, OSIRISFS_BACKGROUND: '1' },

@@ -36,7 +36,6 @@ export async function startDemoGateway(
   const child = fork(program, [directory], {
     detached: true,
     stdio: ['ignore', logDescriptor, logDescriptor, 'ipc'],
-    execArgv: [],
   });
   closeSync(logDescriptor);
   const ended = new Promise<string>((resolve) => {

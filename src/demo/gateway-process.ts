@@ -5,20 +5,24 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lockFile, startGateway } from '../gateway/gateway.js';
-import { startLogging } from '../logging.js';
-import { limitCoreDumps } from '../native/limit-core-dumps.js';
-import { tryLockFile } from '../native/lock-file.js';
 import { stopGraceMs, type FromGateway } from './gateway-messages.js';
+
+/**
+ * The demo needs its gateway until everything is stored: signals to all of a terminal's or a session's processes are the demo's
+ * affair. And at SIGUSR1 Node would open its inspector to every user of this machine. Loading the gateway takes a while, so what is
+ * large is imported after this.
+ */
+for (const signal of ['SIGUSR1', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+const gone = new Promise<void>((resolve) => process.once('disconnect', resolve));
+const { lockFile, startGateway } = await import('../gateway/gateway.js');
+const { startLogging } = await import('../logging.js');
+const { limitCoreDumps } = await import('../native/limit-core-dumps.js');
+const { tryLockFile } = await import('../native/lock-file.js');
 
 /** The gateway of a demo that was killed needs a moment to end. */
 const lockPatienceMs = 2 * stopGraceMs;
 const lockRetryMs = 100;
 
-/** The demo needs its gateway until everything is stored: signals to all of a terminal's or a session's processes are the demo's affair. */
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-
-const gone = new Promise<void>((resolve) => process.once('disconnect', resolve));
 const { log } = startLogging({ level: 'warn' });
 await serve(process.argv[2] ?? '').catch(async (error: unknown) => {
   log.error({ error }, 'the gateway could not be started');
