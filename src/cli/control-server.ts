@@ -1,13 +1,14 @@
 /** The serving process's end of the control socket. What unmounting means is left to `shutdown.ts`. */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { MountError } from '../fuse/driver.js';
+import { guarded } from '../guarded.js';
 import type { Log } from '../log.js';
 import type { MountStatus } from '../mount-statistics.js';
 import {
   formatLine,
   heartbeatMs,
+  maxLineBytes,
   maxWaitingPaths,
   parseRequest,
   type ControlReply,
@@ -66,24 +67,36 @@ export async function startControlServer(
 
 function answer(socket: Socket, controlled: Controlled, log: Log): void {
   const timer = setTimeout(() => socket.destroy(), requestTimeoutMs);
-  const lines = createInterface({ input: socket });
-  lines.once('line', (line) => {
+  socket.once('close', () => clearTimeout(timer));
+  const fail = (error: unknown): void => {
+    log.error({ error }, 'a request at the control socket failed');
+    socket.destroy();
+  };
+  let received = '';
+  const onData = guarded((text: string) => {
+    received += text;
+    const end = received.indexOf('\n');
+    if (end < 0 && received.length <= maxLineBytes) return undefined;
     clearTimeout(timer);
-    const request = parseRequest(line);
-    if (request?.command === 'status') socket.end(formatLine({ status: controlled.status() }));
-    else if (request) void unmount(socket, request.lazy, controlled, log);
+    socket.off('data', onData).resume(); // whatever else comes is not read
+    const request = end < 0 ? undefined : parseRequest(received.slice(0, end));
+    if (request?.command === 'umount') return unmount(socket, request.lazy, controlled, log);
+    if (request) socket.end(formatLine({ status: controlled.status() }));
     else socket.end(formatLine({ error: 'the request is not understood', busy: false }));
-  });
-  lines.on('close', () => clearTimeout(timer));
+    return undefined;
+  }, fail);
+  socket.setEncoding('utf8').on('data', onData);
 }
 
 async function unmount(socket: Socket, lazy: boolean, controlled: Controlled, log: Log): Promise<void> {
   log.info({ lazy }, 'asked to unmount');
   const send = (reply: ControlReply): boolean => socket.writable && socket.write(formatLine(reply));
-  const heartbeat = setInterval(() => {
+  const beat = (): void => {
     const pending = controlled.pendingPaths();
     send({ waiting: pending.slice(0, maxWaitingPaths), count: pending.length });
-  }, heartbeatMs);
+  };
+  const missed = (error: unknown): void => log.error({ error }, 'what is pending cannot be told');
+  const heartbeat = setInterval(guarded(beat, missed), heartbeatMs);
   try {
     await controlled.unmount({ lazy });
     send({ done: true });

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import Koa from 'koa';
+import { guarded } from '../guarded.js';
 import type { Log } from '../log.js';
 import { errorReply, logError, toS3Error } from './error-reply.js';
 import type { Reply } from './reply.js';
@@ -80,11 +81,19 @@ export async function listen(options: HttpServerOptions): Promise<Listening> {
       : createHttpsServer({ ...settings, cert: tls.certificate, key: tls.privateKey, minVersion: 'TLSv1.2' });
   server.maxConnections = limits.maxConnections;
   server.timeout = limits.idleTimeoutMs;
-  server.on('request', (request, response) => void handle(request, response));
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    waiting.add(request);
-    void handle(request, response);
-  });
+  // Koa answers what its middleware throws; this is for what goes wrong with that answer, and before.
+  const lose = (error: unknown, _request: IncomingMessage, response: ServerResponse): void => {
+    log.error({ err: error }, 'a request could not be answered');
+    response.destroy();
+  };
+  server.on('request', guarded(handle, lose));
+  server.on(
+    'checkContinue',
+    guarded((request: IncomingMessage, response: ServerResponse) => {
+      waiting.add(request);
+      return handle(request, response);
+    }, lose),
+  );
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, host, () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { askServingProcess } from '../../src/cli/control-client.js';
-import { maxWaitingPaths, parseReply, parseRequest } from '../../src/cli/control-protocol.js';
+import { maxLineBytes, maxWaitingPaths, parseReply, parseRequest } from '../../src/cli/control-protocol.js';
 import { startControlServer, type Controlled } from '../../src/cli/control-server.js';
 import { CommandError } from '../../src/cli/command-error.js';
 import { MountError } from '../../src/fuse/driver.js';
@@ -176,4 +176,69 @@ test('lines of other forms are neither request nor reply', (t) => {
   for (const line of ['', '{}', '{"done":false}', '{"error":"x"}', '{"waiting":[]}', '[]']) {
     t.is(parseReply(line), undefined, line);
   }
+});
+
+test('garbage at the socket ends its own connection only', async (t) => {
+  const socketPath = await serve(t, {});
+  const refusal = '{"error":"the request is not understood","busy":false}\n';
+  for (const [what, bytes, answer] of [
+    ['bytes that are no text', Buffer.from([0, 255, 254, 128, 10]), refusal],
+    ['JSON of another kind', Buffer.from('[[[[{}]]]]\n'), refusal],
+    ['deep JSON', Buffer.from(`${'['.repeat(30_000)}\n`), refusal],
+    ['a line without an end', Buffer.alloc(maxLineBytes + 1, 'x'), refusal],
+    ['no line', Buffer.from('{"command"'), ''],
+    ['nothing', Buffer.alloc(0), ''],
+  ] as const) {
+    const socket = createConnection(socketPath).on('error', ignore);
+    let received = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (received += text));
+    socket.end(bytes);
+    await once(socket, 'close');
+    t.is(received, answer, what);
+    t.deepEqual(await askServingProcess(socketPath, { command: 'status' }), { status }, what);
+  }
+});
+
+test('a request in pieces is one request', async (t) => {
+  const socketPath = await serve(t, {});
+  const socket = createConnection(socketPath).on('error', ignore);
+  for (const piece of ['{"comm', 'and":"sta', 'tus"}\nmore', ' and more\n']) {
+    await new Promise((resolve) => socket.write(piece, resolve));
+  }
+  const [data] = (await once(socket, 'data')) as [Buffer];
+  t.deepEqual(parseReply(data.toString()), { status });
+});
+
+test('a client that goes without its answer is no error of the mount', async (t) => {
+  let finish: () => void = ignore;
+  let tell: () => void = ignore;
+  const asked = new Promise<void>((resolve) => (tell = resolve));
+  const socketPath = await serve(t, {
+    unmount: () => {
+      tell();
+      return new Promise((resolve) => (finish = resolve));
+    },
+    pendingPaths: () => ['a'],
+  });
+  // Unread data at its end make the kernel reset the connection: the server's next read fails.
+  const rude = createConnection(socketPath).on('error', ignore);
+  rude.write('{"command":"umount","lazy":false}\n');
+  await asked;
+  rude.once('readable', () => rude.destroy()); // a heartbeat
+  await once(rude, 'close');
+  finish();
+  t.deepEqual(await askServingProcess(socketPath, { command: 'status' }), { status });
+});
+
+test('a failure inside an answer ends its own connection only', async (t) => {
+  let isBroken = true;
+  const socketPath = await serve(t, {
+    status: () => {
+      if (isBroken) throw new Error('a bug');
+      return status;
+    },
+  });
+  await t.throwsAsync(askServingProcess(socketPath, { command: 'status' }), { instanceOf: CommandError });
+  isBroken = false;
+  t.deepEqual(await askServingProcess(socketPath, { command: 'status' }), { status });
 });

@@ -21,6 +21,7 @@ import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { start, waitUntil } from '../mount/child.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
+import { hostileRequests, sendRaw } from '../status/hostile-requests.js';
 import {
   connectToGateway,
   filesBelow,
@@ -335,4 +336,14 @@ test.serial('a client that stands still is let go, with its connection', async (
   socket.write('PUT /bucket/key HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n');
   await waitUntil('the connection is closed', 15_000, () => isClosed);
   t.true(isClosed);
+});
+
+test.serial('requests that are none, or odd ones, are refused and hurt nobody else', async (t) => {
+  const { httpEndpoint } = await runGateway(t, 'rgw');
+  const client = await makeClient();
+  await client.send(new PutObjectCommand({ Bucket, Key: 'kept', Body: 'kept', ...key }));
+  for (const [what, text] of Object.entries(hostileRequests)) {
+    t.regex(await sendRaw(Number(new URL(httpEndpoint!).port), text), /^(HTTP\/1\.1 [45]\d\d |$)/, what);
+    t.is((await read(client, 'kept')).toString(), 'kept', what);
+  }
 });
