@@ -164,7 +164,10 @@ export interface ObjectStore {
     signal: AbortSignal,
   ): Promise<UploadedPart>;
 
-  /** Copies a range of another object: on the server, or through the client if it is under another customer key. */
+  /**
+   * Copies a range of another object: on the server, or through the client if it is under another customer key or has a key
+   * that servers misread.
+   */
   uploadPartCopy(
     key: string,
     uploadId: string,

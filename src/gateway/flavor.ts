@@ -30,6 +30,8 @@ export interface Flavor {
   readonly namesEtagOfCompletion: boolean;
   /** The replies to copies have ETags with quotes, and say how a copied part is encrypted; otherwise neither. */
   readonly describesCopies: boolean;
+  /** The key of the source of a copied part is decoded a second time, and may name a version before that; otherwise once. */
+  readonly decodesPartSourcesTwice: boolean;
   /** Aborting an upload that does not exist is NoSuchUpload; otherwise no error. */
   readonly refusesUnknownAborts: boolean;
   /** Making one's own bucket again changes nothing; otherwise BucketAlreadyOwnedByYou. */
@@ -65,6 +67,7 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     acceptsSignatureV2: true,
     namesEtagOfCompletion: false,
     describesCopies: false,
+    decodesPartSourcesTwice: true,
     refusesUnknownAborts: false,
     recreatesBuckets: true,
     showsPoliciesCustomerKeys: false,
@@ -89,6 +92,7 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     acceptsSignatureV2: false,
     namesEtagOfCompletion: true,
     describesCopies: true,
+    decodesPartSourcesTwice: false,
     refusesUnknownAborts: true,
     recreatesBuckets: false,
     showsPoliciesCustomerKeys: true,

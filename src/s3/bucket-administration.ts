@@ -17,6 +17,7 @@ import {
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
 import { BucketClient, type BucketClientOptions } from './bucket-client.js';
+import { copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, newObjectFields, type NewObjectFields } from './encryption-fields.js';
 import { serverCodeOf } from './error-codes.js';
 
@@ -136,7 +137,7 @@ export class BucketAdministration {
             new CopyObjectCommand({
               ...base,
               Key: key,
-              CopySource: `${this.bucket}/${source}`,
+              CopySource: copySourceHeader(this.bucket, source),
               ...fieldsOf(customerKey, encryption),
               ...copySourceEncryptionFields(customerKey),
             }),

@@ -10,7 +10,7 @@ import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
 import type { CopySource, ObjectHeaders, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { copySourceHeader } from './copy-source-header.js';
+import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, encryptionFields, type NewObjectFields } from './encryption-fields.js';
 import { explanations, type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
@@ -28,7 +28,7 @@ export interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
   readonly reader: ObjectReader;
   readonly conditions: WriteConditions;
-  /** For sources under other customer keys. */
+  /** For sources that the server cannot copy: under other customer keys, or with keys that it misreads. */
   readonly partMover: PartMover;
   readonly customerKey: CustomerKey;
   readonly encryption: NewObjectFields;
@@ -98,7 +98,8 @@ export class MultipartUploader {
     source: CopySource,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    if (this.#isForeign(this.#reader.guessKey(source.key)?.fingerprint)) {
+    const isForeign = this.#isForeign(this.#reader.guessKey(source.key)?.fingerprint);
+    if (isForeign || !canNameCopySource(source.key)) {
       return await this.#partMover.move(key, uploadId, partNumber, source, signal);
     }
     let part: UploadedPart;

@@ -17,7 +17,7 @@ import type {
 } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
-import { copySourceHeader } from './copy-source-header.js';
+import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, type NewObjectFields } from './encryption-fields.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import type { WriteConditions } from './write-conditions.js';
@@ -96,8 +96,9 @@ export class ObjectCopier {
     // Ceph 16 decrypts the source of a part with the key of the target.
     const isForeign =
       source.keyFingerprint !== undefined && source.keyFingerprint !== this.#customerKey.fingerprint;
+    const isForServer = !isForeign && canNameCopySource(source.key);
     // Ceph stores what CopyObject makes of an unencrypted object unencrypted, whatever the request asks for.
-    if (!isForeign && this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
+    if (isForServer && this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
       const reply = await this.#copyObject(source, targetKey, headers, condition, signal);
       if (reply !== undefined) return reply;
     }
@@ -105,7 +106,7 @@ export class ObjectCopier {
       const { bytes } = await this.#store.get(source.key, { ifMatch: source.etag }, signal);
       return this.#store.put(targetKey, [bytes], headers, condition, signal);
     }
-    if (!isForeign && this.#canCopyParts) {
+    if (isForServer && this.#canCopyParts) {
       const reply = await this.#copyParts(source, targetKey, headers, condition, signal);
       if (reply !== undefined) return reply;
     }

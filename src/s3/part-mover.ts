@@ -1,18 +1,21 @@
 /**
- * Copies ranges through the client that the server cannot copy, because source and target are under different customer keys: read
- * with one key, sent with the other, a piece at a time.
+ * Copies ranges through the client that the server cannot copy, because source and target are under different customer keys, or
+ * because it would take the source's name for another: read with one key, sent with the other, a piece at a time.
  */
 import type { CustomerKey } from '../customer-key.js';
 import type { CopySource, UploadedPart } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import type { ObjectReader } from './object-reader.js';
+import { toStoreError } from './error-codes.js';
 import { requestBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
-import type { RequestSlots } from './request-slots.js';
+import { RequestSlots } from './request-slots.js';
 import { sendPart, type PartBody } from './send-part.js';
 
 /** Read at once. Also the most that is sent as one body with its MD5 instead of streamed. */
 const pieceBytes = 16 * 1024 * 1024;
+/** Of the parts of at most one piece: callers take copies for free, so nobody else limits the memory for them. */
+const partsAtOnce = 4;
 
 export interface PartMoverOptions {
   readonly bucket: BucketClient;
@@ -27,6 +30,7 @@ export class PartMover {
   readonly #reader: ObjectReader;
   readonly #customerKey: CustomerKey;
   readonly #streamSlots: RequestSlots | undefined;
+  readonly #smallParts = new RequestSlots(partsAtOnce);
 
   constructor({ bucket, reader, customerKey, streamSlots }: PartMoverOptions) {
     this.#bucket = bucket;
@@ -53,8 +57,14 @@ export class PartMover {
     const send = (makeBody: () => PartBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
       sendPart(this.#bucket, this.#customerKey, call, makeBody(), sendSignal);
     if (length <= pieceBytes) {
-      const bytes = await read(offset, length);
-      return await send(() => requestBody([bytes]), signal);
+      try {
+        return await this.#smallParts.run(async () => {
+          const bytes = await read(offset, length);
+          return await send(() => requestBody([bytes]), signal);
+        }, signal);
+      } catch (error) {
+        throw toStoreError(error, call, signal); // an abort in the queue
+      }
     }
     async function* pieces(): AsyncGenerator<Uint8Array> {
       for (let start = offset; start < offset + length; start += pieceBytes) {

@@ -1,8 +1,9 @@
 // README's table of operations: names, directories and what open files see of them; limits of the server.
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import test from 'ava';
 import { bash, run, runOk } from '../mount/child.js';
-import { makeBucket, python } from '../mount/bucket.js';
+import { makeBucket, python, withBoto3 } from '../mount/bucket.js';
 import { mountBucket } from '../mount/mounting.js';
 import { serverUnderTest } from '../mount/server.js';
 import { foldersOnOneMount } from '../mount/shared-folder.js';
@@ -70,6 +71,55 @@ file.close()
 print(open('target').read())`);
     t.is(answer, 'True False\nformer content\none two\n');
     t.is(await f.object('target'), 'one two');
+  },
+);
+
+cephTest(
+  'names that look percent-encoded keep their own content through chmod, appending and mv',
+  async (t) => {
+    const f = await folder();
+    // Below the least size that the server copies, above it, and above the least size of a part.
+    const sizes = [100_000, 1_000_000, 12_000_000];
+    const pairs = [
+      ['a%20b', 'a b'],
+      ['neighbour%41', 'neighbourA'],
+      ['95% CI.dat', '95'],
+      ['x?versionId=null', 'x'],
+      ['50%/25', '50%25'],
+    ];
+    await f.py(`
+import os
+for size in ${JSON.stringify(sizes)}:
+    for name, neighbour in ${JSON.stringify(pairs)}:
+        name, neighbour = '%d/%s' % (size, name), '%d/%s' % (size, neighbour)
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        for path, letter in ((name, b'o'), (neighbour, b'n')):
+            with open(path, 'wb') as file: file.write(letter * size)
+        os.chmod(name, 0o600)
+        file = os.open(name, os.O_RDONLY); os.fsync(file); os.close(file)
+        with open(name, 'ab') as file: file.write(b'appended')
+        os.rename(name, name + '.moved')
+    os.rename(str(size), 'moved%%20%d' % size)`);
+    const found = await withBoto3(
+      `
+answer = {}
+for item in listed(given['prefix']):
+    if not item['Key'].endswith('/'):
+        reply = s3.get_object(Bucket=bucket, Key=item['Key'], **key)
+        body = reply['Body'].read()
+        answer[item['Key'][len(given['prefix']):]] = [
+            hashlib.md5(body).hexdigest(), oct(int(reply['Metadata']['mode']) & 0o777)]`,
+      { bucket: f.bucket, keyFile: f.keyFile, prefix: f.prefix },
+    );
+    const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+    const expected: Record<string, unknown> = {};
+    for (const size of sizes) {
+      for (const [name = '', neighbour = ''] of pairs) {
+        expected[`moved%20${size}/${name}.moved`] = [md5(`${'o'.repeat(size)}appended`), '0o600'];
+        expected[`moved%20${size}/${neighbour}`] = [md5('n'.repeat(size)), '0o644'];
+      }
+    }
+    t.deepEqual(found, expected);
   },
 );
 

@@ -4,7 +4,7 @@ import { flavorNames } from '../../src/gateway/flavor.js';
 import { createBucket } from '../mount/bucket.js';
 import { makeKeyFile } from '../mount/temporary.js';
 import { runGateway } from './running-gateway.js';
-import { askServer, placementScript, serverRules } from './server-rules.js';
+import { abortingScript, askServer, placementScript, serverRules } from './server-rules.js';
 
 for (const rule of serverRules) {
   test.serial(rule.title, async (t) => {
@@ -25,4 +25,15 @@ test.serial('buckets are placed anywhere, and versions of objects are not to be 
   const place = { bucket: await createBucket({}), keyFile: await makeKeyFile(t), httpEndpoint };
   const answer = await askServer(placementScript, 'rgw', { ...place, placement: ':cou' });
   t.deepEqual(answer, [':cou', 'NotImplemented']);
+});
+
+test.serial('where RGW aborts, the request fails and the gateway goes on', async (t) => {
+  for (const flavor of flavorNames) {
+    const gateway = await runGateway(t, flavor);
+    const { httpEndpoint = '' } = gateway;
+    const place = { bucket: await createBucket({}), keyFile: await makeKeyFile(t), httpEndpoint };
+    const expected = flavor === 'rgw' ? 'InternalError' : 'OK';
+    t.deepEqual(await askServer(abortingScript, flavor, place), [expected, expected], flavor);
+    await gateway.stop(1_000);
+  }
 });

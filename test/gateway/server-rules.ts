@@ -126,6 +126,26 @@ answer += [content == big + b's' * 16]`,
     ],
   },
   {
+    title: 'the key of the source of a copied part is decoded twice by RGW, any other source once',
+    script: `
+names = ['a%20b', 'a b', 'cut%4', 'cut', 'x?versionId=null', 'x', 'x?versionId=other', 'lone%20', '%FF']
+for name in names:
+    put(name, name.encode())
+named = {hashlib.md5(name.encode()).hexdigest(): name for name in names}
+upload = s3.create_multipart_upload(Bucket=bucket, Key='target')['UploadId']
+def taken(operation, result, name, **more):
+    try:
+        reply = operation(Bucket=bucket, Key='target', CopySource={'Bucket': bucket, 'Key': name}, **more)
+    except ClientError as error:
+        return error.response['Error']['Code']
+    return named[reply[result]['ETag'].strip('"')]
+asked = [name for name in names if name not in ('a b', 'cut', 'x')]
+answer = [[taken(s3.upload_part_copy, 'CopyPartResult', name, UploadId=upload, PartNumber=1) for name in asked],
+          [taken(s3.copy_object, 'CopyObjectResult', name) for name in asked] == asked]`,
+    rgw: [['a b', 'cut', 'x', 'NoSuchKey', 'NoSuchKey', 'NoSuchKey'], true],
+    aws: [['a%20b', 'cut%4', 'x?versionId=null', 'x?versionId=other', 'lone%20', '%FF'], true],
+  },
+  {
     title: 'force-encryption policies do what they do on each server',
     script: `
 name = 's3:x-amz-server-side-encryption'
@@ -177,3 +197,11 @@ s3.create_bucket(Bucket=placed, CreateBucketConfiguration={'LocationConstraint':
 answer = [s3.get_bucket_location(Bucket=placed)['LocationConstraint'],
           code(s3.put_bucket_versioning, Bucket=placed, VersioningConfiguration={'Status': 'Enabled'})]
 s3.delete_bucket(Bucket=placed)`;
+
+/** Not to be asked of RGW, which aborts at either name. */
+export const abortingScript = `
+put('95% CI.dat')
+put('%')
+upload = s3.create_multipart_upload(Bucket=bucket, Key='target')['UploadId']
+answer = [code(s3.upload_part_copy, Bucket=bucket, Key='target', UploadId=upload, PartNumber=1,
+               CopySource={'Bucket': bucket, 'Key': name}) for name in ('95% CI.dat', '%')]`;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import test from 'ava';
 import { answerObject, completed, copiedPart, operationOf, rejects } from './fake-replies.js';
 import { type Answer, answerXml, makeFakeStore, never, refuse } from './fake-server.js';
@@ -56,4 +56,53 @@ test('parts have a Content-MD5 where TLS does not protect them, and on AWS; othe
       [expected, md5],
     );
   }
+});
+
+test('a part of a source whose key the server could misread passes through the client, a piece at a time', async (t) => {
+  const mebibyte = 1024 * 1024;
+  const content = randomBytes(41 * mebibyte);
+  const { store, received } = await makeFakeStore(t, (request, response) =>
+    answerObject(request, response, content),
+  );
+  const move = (key: string, offset: number, length: number) => {
+    received.length = 0;
+    return store.uploadPartCopy('k', 'u', 3, { key, ifMatch: 'etag', range: { offset, length } }, never);
+  };
+  for (const key of ['95% CI', 'x?versionId=null', '50%/x', 'a%20b']) {
+    const [offset, length] = key === 'a%20b' ? [5, 40 * mebibyte] : [7, 1000];
+    t.deepEqual(await move(key, offset, length), { partNumber: 3, etag: 'etag' });
+    t.true(received.every(({ headers }) => headers['x-amz-copy-source'] === undefined));
+    t.true(
+      received.find(({ method }) => method === 'PUT')?.body.equals(content.subarray(offset, offset + length)),
+    );
+  }
+  const reads = received.filter(({ method }) => method === 'GET').map(({ headers }) => headers);
+  t.deepEqual(
+    reads.map((headers) => [headers.range, headers['if-match']]),
+    [0, 16, 32].map((from) => [
+      `bytes=${5 + from * mebibyte}-${5 + Math.min(from + 16, 40) * mebibyte - 1}`,
+      '"etag"',
+    ]),
+  );
+});
+
+test('parts that pass through the client hold a bounded number of pieces, however many are asked for', async (t) => {
+  const held: (() => void)[] = [];
+  const content = Buffer.alloc(1000);
+  const { store, received } = await makeFakeStore(t, (request, response) => {
+    const answerIt = () => answerObject(request, response, content);
+    if (request.method === 'PUT') held.push(answerIt);
+    else answerIt();
+  });
+  const source = { key: 'a%20b', ifMatch: 'etag', range: { offset: 0, length: 1000 } };
+  const parts = Array.from({ length: 9 }, (_, index) =>
+    store.uploadPartCopy('k', 'u', index + 1, source, never),
+  );
+  for (let answered = 0; answered < parts.length; answered += 1) {
+    const atOnce = Math.min(4, parts.length - answered);
+    while (held.length < atOnce) await new Promise((resolve) => setImmediate(resolve));
+    t.is(received.filter(({ method }) => method === 'GET').length, answered + atOnce);
+    held.shift()?.();
+  }
+  t.is((await Promise.all(parts)).length, 9);
 });

@@ -182,3 +182,16 @@ test('where the server can do neither, the bytes pass through the client', async
   await store.copy(infoOf(size), 'target', headers, {}, never);
   t.false(operations.some((name) => name.startsWith('copy')));
 });
+
+test('an object whose key the server could misread is never named as a source', async (t) => {
+  for (const name of ['a%20b', '95% CI', 'x?versionId=null', '50%/x']) {
+    const { answer, operations } = copyServer(mebibyte, { copyObject: 'encrypted', copyParts: true });
+    const { store, received } = await makeFakeStore(t, answer);
+    const copied = await store.copy({ ...infoOf(mebibyte), key: name }, 'target', headers, {}, never);
+    t.deepEqual(copied, { etag: 'whole-1' });
+    t.is(operations.filter((operation) => operation.startsWith('part')).length, 1);
+    t.false(operations.some((operation) => operation.startsWith('copy')));
+    const reads = received.filter(({ method }) => method === 'GET');
+    t.deepEqual([...new Set(reads.map((request) => request.headers['if-match']))], ['"source"']);
+  }
+});

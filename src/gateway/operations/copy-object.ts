@@ -24,7 +24,7 @@ export async function copyObject(context: OperationContext): Promise<Reply> {
   const requestedKey = newObjectKeyOf(request, flavor);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'other'));
   const replacesHeaders = headerOf(request, 'x-amz-metadata-directive') === 'REPLACE';
-  const from = copySourceOf(context);
+  const from = copySourceOf(context, 'object');
   return withCopySource(from, async (source) => {
     const { protection: sourceProtection } = source.record;
     if (sourceProtection !== undefined && !flavor.copiesEncryptedObjects) {

@@ -48,7 +48,7 @@ export async function uploadPartCopy(context: OperationContext): Promise<Reply> 
   const upload = requireUpload(context, bucket);
   const customerKey = partKeyOf(request, flavor, upload);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
-  return withCopySource(copySourceOf(context), async (source) => {
+  return withCopySource(copySourceOf(context, 'part'), async (source) => {
     const givenKey = copySourceKeyOf(request);
     // RGW reads the source with the key of the target, whatever key the request gives for the source.
     const triedKey = flavor.copiesEncryptedObjects ? givenKey : customerKey;
