@@ -9,6 +9,7 @@ import { BucketClient } from './s3/bucket-client.js';
 import { checkListing } from './s3/check-bucket.js';
 import { connect, type S3Connection } from './s3/connect.js';
 import { PartLister } from './s3/part-lister.js';
+import { keepsVersions } from './s3/keeps-versions.js';
 import { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
@@ -57,6 +58,10 @@ export async function openBucket(
   const { client, endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
   try {
+    const [extraEncryptionHeader, hasVersions] = await Promise.all([
+      needsEncryptionHeader(connection, bucket, log, signal),
+      keepsVersions(connection, bucket, log, signal),
+    ]);
     const plain = new S3ObjectStore({
       client,
       endpoint,
@@ -66,7 +71,8 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: new RetryPolicy({ ...retry, log }),
-      extraEncryptionHeader: await needsEncryptionHeader(connection, bucket, log, signal),
+      extraEncryptionHeader,
+      keepsVersions: hasVersions,
       log,
     });
     await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);

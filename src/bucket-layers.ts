@@ -7,6 +7,7 @@ import type { MountResources } from './mount-resources.js';
 import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { checkBucket } from './s3/check-bucket.js';
 import { CountingObjectStore } from './s3/counting-object-store.js';
+import { keepsVersions } from './s3/keeps-versions.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
 import { BucketFileSystem } from './vfs/bucket-file-system.js';
@@ -41,6 +42,10 @@ export async function openBucketLayers(
 ): Promise<BucketLayers> {
   const { connection, retry, slots, counters, memory, area, uploads, listed, log } = resources;
   const { client, endpoint } = connection;
+  const [extraEncryptionHeader, hasVersions] = await Promise.all([
+    needsEncryptionHeader(connection, bucket, log, signal),
+    keepsVersions(connection, bucket, log, signal),
+  ]);
   const plain = new S3ObjectStore({
     client,
     endpoint,
@@ -50,7 +55,8 @@ export async function openBucketLayers(
     plaintext: config.plaintext,
     maxConcurrentRequests: slots,
     copyRetry: retry,
-    extraEncryptionHeader: await needsEncryptionHeader(connection, bucket, log, signal),
+    extraEncryptionHeader,
+    keepsVersions: hasVersions,
     log,
   });
   const found = await checkBucket({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);

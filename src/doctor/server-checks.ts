@@ -209,12 +209,14 @@ function checkClock(date: Date | undefined, now: Date): Finding {
   return Math.abs(seconds) >= warnSkewSeconds ? warning(`${text}: set the clock`) : ok(text);
 }
 
+interface Probes {
+  readonly administration: BucketAdministration;
+  readonly customerKey: CustomerKey;
+  readonly encryption: ProbeEncryption;
+}
+
 interface WriteTools {
-  readonly probes: () => {
-    readonly administration: BucketAdministration;
-    readonly customerKey: CustomerKey;
-    readonly encryption: ProbeEncryption;
-  };
+  readonly probes: () => Probes;
   /** Settles what `probes` has for `encryption`. */
   readonly chooseEncryption: (signal: AbortSignal) => Promise<ProbeEncryption>;
 }
@@ -225,14 +227,15 @@ function writeChecks(mayWrite: boolean, bucket: string, { probes, chooseEncrypti
     needs: readonly string[],
     can: string,
     cannot: string,
-    isPossible: (signal: AbortSignal) => Promise<boolean>,
+    isPossible: (signal: AbortSignal) => Promise<boolean | Finding>,
   ): Check => ({
     name,
     needs,
     run: async (signal) => {
       if (!mayWrite) return onlyWithWrite;
       try {
-        return (await isPossible(signal)) ? ok(can) : warning(cannot);
+        const found = await isPossible(signal);
+        return typeof found === 'object' ? found : found ? ok(can) : warning(cannot);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         // Under a policy that demands the header Ceph 16 denies multipart uploads and copies, whatever they bring.
@@ -273,11 +276,8 @@ function writeChecks(mayWrite: boolean, bucket: string, { probes, chooseEncrypti
       'If-Match',
       ['writing'],
       'a PUT is refused if the object was changed meanwhile',
-      'the server ignores If-Match on PUT: of two who write one file at once, the last wins',
-      (signal) => {
-        const { administration, customerKey, encryption } = probes();
-        return administration.honoursIfMatch(customerKey, encryption, signal);
-      },
+      'the server ignores conditions on PUT: of two who write one file at once, the last wins',
+      (signal) => judgesConditions(bucket, probes(), signal),
     ),
     attempt(
       'CopyObject',
@@ -291,6 +291,26 @@ function writeChecks(mayWrite: boolean, bucket: string, { probes, chooseEncrypti
       },
     ),
   ];
+}
+
+/** False: not at all. A finding: wrongly, as far as can be known. */
+async function judgesConditions(
+  bucket: string,
+  { administration, customerKey, encryption }: Probes,
+  signal: AbortSignal,
+): Promise<boolean | Finding> {
+  const judged = await administration.judgeConditions(customerKey, encryption, signal);
+  if (judged === 'ignored') return false;
+  const versioning = await administration.getVersioning(signal).catch((error: unknown) => {
+    if (error instanceof StoreError && error.code !== 'Aborted') return undefined; // not everybody may ask
+    throw error;
+  });
+  // While versioning is suspended only objects with former versions, or deleted ones, are judged wrongly.
+  if (judged === 'right' && versioning !== 'Suspended') return true;
+  const reason = versioning === undefined ? '' : `, as ${bucket} does (${versioning})`;
+  return warning(
+    `the server refuses conditions that hold, as Ceph does where a bucket keeps versions${reason}: the state of an object is asked for right before each write instead, and of two who write one file within the same milliseconds, the last wins`,
+  );
 }
 
 const onlyWithWrite = notChecked('that takes --write, which stores and deletes objects below .osirisfs/');

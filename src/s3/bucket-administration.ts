@@ -10,6 +10,7 @@ import {
   DeleteBucketPolicyCommand,
   DeleteObjectCommand,
   GetBucketPolicyCommand,
+  GetBucketVersioningCommand,
   ListMultipartUploadsCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
@@ -20,12 +21,22 @@ import { BucketClient, type BucketClientOptions } from './bucket-client.js';
 import { copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, newObjectFields, type NewObjectFields } from './encryption-fields.js';
 import { serverCodeOf } from './error-codes.js';
+import { quoteEtag, unquoteEtag } from './etag.js';
 
 /** Objects that try out the server are below it, and are deleted again. */
 export const probePrefix = '.osirisfs/';
 
 /** What a PUT brings: nothing, the customer key, or with it the header that policies on Ceph 16 demand. */
 export type ProbeEncryption = 'none' | 'customer key' | 'customer key and header';
+
+/** What a bucket that kept versions once does today. */
+export type Versioning = 'Enabled' | 'Suspended';
+
+/**
+ * What the server makes of the conditions of a PUT. `wrong`: it refuses some that hold; `ignored`: it lets some pass that do
+ * not.
+ */
+export type ConditionsJudged = 'right' | 'wrong' | 'ignored';
 
 export interface LeftUpload {
   readonly key: string;
@@ -67,6 +78,14 @@ export class BucketAdministration {
     });
   }
 
+  /** Undefined if the bucket never kept versions of its objects. */
+  async getVersioning(signal: AbortSignal): Promise<Versioning | undefined> {
+    const { Status } = await this.#bucket.request(this.#call('getBucketVersioning'), signal, (client, base) =>
+      client.send(new GetBucketVersioningCommand({ ...base })),
+    );
+    return Status;
+  }
+
   async listUploads(signal: AbortSignal): Promise<readonly LeftUpload[]> {
     const { Uploads = [] } = await this.#bucket.request(
       this.#call('listMultipartUploads'),
@@ -81,45 +100,50 @@ export class BucketAdministration {
     customerKey: CustomerKey,
     encryption: ProbeEncryption,
     signal: AbortSignal,
-    use: (key: string) => Promise<T>,
+    use: (key: string, etag: string) => Promise<T>,
   ): Promise<T> {
     const key = `${probePrefix}probe-${randomUUID()}`;
-    await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
+    const { ETag = '' } = await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
       client.send(
         new PutObjectCommand({ ...base, Key: key, Body: 'probe', ...fieldsOf(customerKey, encryption) }),
       ),
     );
     try {
-      return await use(key);
+      return await use(key, unquoteEtag(ETag));
     } finally {
       await this.#delete(key);
     }
   }
 
-  /** Whether an object can be replaced only if it is the one that is expected. */
-  async honoursIfMatch(
+  /** Whether an object can be replaced only if it is the one that is expected, and then can. */
+  async judgeConditions(
     customerKey: CustomerKey,
     encryption: ProbeEncryption,
     signal: AbortSignal,
-  ): Promise<boolean> {
-    return await this.withProbe(customerKey, encryption, signal, async (key) => {
-      try {
-        await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
-          client.send(
-            new PutObjectCommand({
-              ...base,
-              Key: key,
-              Body: 'other',
-              IfMatch: `"${'0'.repeat(32)}"`,
-              ...fieldsOf(customerKey, encryption),
-            }),
-          ),
-        );
-        return false;
-      } catch (error) {
-        if (error instanceof StoreError && error.code === 'PreconditionFailed') return true;
-        throw error;
-      }
+  ): Promise<ConditionsJudged> {
+    return await this.withProbe(customerKey, encryption, signal, async (key, etag) => {
+      const passes = async (condition: { readonly IfMatch: string } | { readonly IfNoneMatch: '*' }) => {
+        try {
+          await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
+            client.send(
+              new PutObjectCommand({
+                ...base,
+                Key: key,
+                Body: 'probe',
+                ...condition,
+                ...fieldsOf(customerKey, encryption),
+              }),
+            ),
+          );
+          return true;
+        } catch (error) {
+          if (error instanceof StoreError && error.code === 'PreconditionFailed') return false;
+          throw error;
+        }
+      };
+      if (await passes({ IfMatch: quoteEtag('0'.repeat(32)) })) return 'ignored';
+      if (!(await passes({ IfMatch: quoteEtag(etag) })) && !(await passes({ IfMatch: etag }))) return 'wrong';
+      return (await passes({ IfNoneMatch: '*' })) ? 'ignored' : 'right';
     });
   }
 

@@ -211,6 +211,7 @@ function outputOf({ status, headers, body }: DirectReply) {
     ContentRange: headers.get('content-range'),
     ContentType: contentType === undefined ? undefined : ownText(contentType),
     SSECustomerAlgorithm: headers.get('x-amz-server-side-encryption-customer-algorithm'),
+    VersionId: headers.get('x-amz-version-id'),
     Metadata: metadata,
     Body: body,
   };

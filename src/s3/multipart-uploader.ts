@@ -141,7 +141,7 @@ export class MultipartUploader {
     const call = { operation: 'completeUpload', key };
     await this.#conditions.check(call, condition, signal);
     const output = await this.#explainingLoss(call, uploadId, signal, () =>
-      this.#conditions.send(call, condition, signal, (fields) =>
+      this.#conditions.sendChecked(call, condition, signal, (fields) =>
         this.#bucket.request(call, signal, (client, base) =>
           client.send(
             new CompleteMultipartUploadCommand({
@@ -161,6 +161,7 @@ export class MultipartUploader {
         ),
       ),
     );
+    this.#conditions.noteVersion(output.VersionId);
     // Ceph 16 leaves the ETag empty.
     const etag = unquoteEtag(output.ETag ?? '') || multipartEtag(parts);
     return { etag: etag ?? (await this.#reader.head(key, signal)).etag };

@@ -125,7 +125,7 @@ export class ObjectCopier {
     await this.#conditions.check(call, condition, signal);
     let etag: string | undefined;
     try {
-      const output = await this.#conditions.send(call, condition, signal, (fields) =>
+      const output = await this.#conditions.sendChecked(call, condition, signal, (fields) =>
         this.#bucket.request(call, signal, (client, base) =>
           client.send(
             new CopyObjectCommand({
@@ -142,6 +142,7 @@ export class ObjectCopier {
           ),
         ),
       );
+      this.#conditions.noteVersion(output.VersionId);
       etag = output.CopyObjectResult?.ETag;
     } catch (error) {
       if (isAccessDenied(error)) return undefined; // a policy on encryption may let other requests pass

@@ -63,6 +63,7 @@ export class ObjectWriter {
         ? sendStreamed(body, this.#streamSlots, send, call, signal)
         : send(() => requestBody(body), signal),
     );
+    this.#conditions.noteVersion(output.VersionId);
     checkEncrypted(call, output.SSECustomerAlgorithm);
     return { etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
   }

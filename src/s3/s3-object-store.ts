@@ -52,6 +52,8 @@ export interface S3StoreOptions {
   readonly log: Log;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
   readonly extraEncryptionHeader?: boolean;
+  /** Whether the bucket is known to keep versions, where some servers judge conditions wrongly. Default false: not known. */
+  readonly keepsVersions?: boolean;
   /** Default 64; not more than the agent's sockets. Places, to share them with stores of other buckets. */
   readonly maxConcurrentRequests?: number | RequestSlots;
   /** For the single requests of a copy, so that one failed part of many does not fail the whole. Default: none. */
@@ -77,6 +79,7 @@ export class S3ObjectStore implements ObjectStore {
       plaintext,
       log,
       extraEncryptionHeader = false,
+      keepsVersions = false,
       copyRetry,
     } = options;
     const slots = RequestSlots.of(options.maxConcurrentRequests ?? defaultMaxConcurrentRequests);
@@ -85,7 +88,7 @@ export class S3ObjectStore implements ObjectStore {
     const bucket = new BucketClient({ client, bucket: options.bucket, maxConcurrentRequests: slots, log });
     const encryption = newObjectFields(customerKey, extraEncryptionHeader);
     const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, log });
-    const conditions = new WriteConditions(reader, isAws);
+    const conditions = new WriteConditions({ reader, isAws, keepsVersions, log });
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
     const streamSlots = slots.streams;
     const partMover = new PartMover({ bucket, reader, customerKey, streamSlots });

@@ -1,54 +1,116 @@
-/** How `WriteCondition`s are kept on servers that ignore them, or that know ETags in one form only. */
+/**
+ * How `WriteCondition`s are kept on servers that ignore them, that know ETags in one form only, or that judge them wrongly. The
+ * last is Ceph (16) where a bucket keeps versions of its objects: it holds a condition against the version that is about to be
+ * written, so every If-Match is refused and no If-None-Match; while versioning is suspended, against the version called null.
+ */
 import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
 import type { WriteCondition } from '../object-store.js';
 import { explanations, type FailedCall } from './error-codes.js';
 import type { ObjectReader } from './object-reader.js';
 import { type ConditionFields, conditionFields } from './write-fields.js';
 
+export interface WriteConditionsOptions {
+  readonly reader: ObjectReader;
+  /** AWS judges conditions rightly; how it wants ETags is only a first guess. */
+  readonly isAws: boolean;
+  /** Whether the bucket is known to keep versions, or to have kept them. */
+  readonly keepsVersions: boolean;
+  readonly log: Log;
+}
+
+/**
+ * How a condition is kept: by its header; by HEAD right before, and the header; by HEAD alone. It only ever goes from left to right,
+ * so writes that learn it at the same time need not know of each other.
+ */
+type Judge = 'server' | 'both' | 'client';
+
 export class WriteConditions {
   readonly #reader: ObjectReader;
+  readonly #isAws: boolean;
+  readonly #log: Log;
   #quotesIfMatch: boolean;
+  #judge: Judge = 'server';
 
-  /** `isAws` is only a first guess at how the server does things. */
-  constructor(reader: ObjectReader, isAws: boolean) {
+  constructor({ reader, isAws, keepsVersions, log }: WriteConditionsOptions) {
     this.#reader = reader;
+    this.#isAws = isAws;
+    this.#log = log;
     this.#quotesIfMatch = isAws;
+    if (keepsVersions) this.#doubt();
   }
 
   /** Asks for the condition by HEAD, for requests on which servers ignore it. */
   async check(call: FailedCall, condition: WriteCondition, signal: AbortSignal): Promise<void> {
-    if (condition.ifMatch === undefined && condition.ifNoneMatch === undefined) return;
-    const etag = await this.#currentEtag(call.key, signal);
-    const holds = condition.ifMatch === undefined ? etag === undefined : etag === condition.ifMatch;
-    if (!holds) {
-      throw new StoreError(
-        'PreconditionFailed',
-        `${call.operation} ${call.key}: ${explanations.PreconditionFailed}`,
-      );
-    }
+    if (isEmpty(condition) || (await this.#holds(call.key, condition, signal))) return;
+    throw new StoreError(
+      'PreconditionFailed',
+      `${call.operation} ${call.key}: ${explanations.PreconditionFailed}`,
+    );
   }
 
-  /**
-   * Sends a request with the fields of a condition. Servers differ in whether they know an ETag with or without quotes
-   * again: if one says that the condition does not hold, and HEAD says that it does, the other form is used from now on.
-   */
+  /** Sends a request with the fields of a condition, or asks for it before. */
   async send<T>(
     call: FailedCall,
     condition: WriteCondition,
     signal: AbortSignal,
     request: (fields: ConditionFields) => Promise<T>,
   ): Promise<T> {
-    const quotes = this.#quotesIfMatch;
-    try {
-      return await request(conditionFields(condition, quotes));
-    } catch (error) {
-      const isDoubtful =
-        error instanceof StoreError && error.code === 'PreconditionFailed' && condition.ifMatch !== undefined;
-      if (!isDoubtful || (await this.#currentEtag(call.key, signal)) !== condition.ifMatch) throw error;
-      const result = await request(conditionFields(condition, !quotes));
-      this.#quotesIfMatch = !quotes;
-      return result;
+    if (this.#judge !== 'server') await this.check(call, condition, signal);
+    return await this.sendChecked(call, condition, signal, request);
+  }
+
+  /**
+   * As `send`, right after `check`. Servers differ in whether they know an ETag with or without quotes: if one says that the
+   * condition does not hold, and HEAD says that it does, the other form is used from now on. If it refuses both, it cannot
+   * judge conditions.
+   */
+  async sendChecked<T>(
+    call: FailedCall,
+    condition: WriteCondition,
+    signal: AbortSignal,
+    request: (fields: ConditionFields) => Promise<T>,
+  ): Promise<T> {
+    if (isEmpty(condition)) return await request({});
+    const guess = this.#quotesIfMatch;
+    for (const quotes of [guess, !guess]) {
+      if (this.#judge === 'client') break;
+      try {
+        const result = await request(conditionFields(condition, quotes));
+        if (condition.ifMatch !== undefined) this.#quotesIfMatch = quotes;
+        return result;
+      } catch (error) {
+        const isRefusal = error instanceof StoreError && error.code === 'PreconditionFailed';
+        if (!isRefusal || !(await this.#holds(call.key, condition, signal))) throw error;
+      }
     }
+    this.#giveUpOnServer(call);
+    return await request({});
+  }
+
+  /** To be told what the reply to a write says: only a bucket that keeps versions names one. */
+  noteVersion(versionId: string | undefined): void {
+    if (versionId !== undefined) this.#doubt();
+  }
+
+  #doubt(): void {
+    if (this.#isAws || this.#judge !== 'server') return;
+    this.#judge = 'both';
+    this.#log.debug({}, 'the bucket keeps versions: asking for the state of an object before each write');
+  }
+
+  #giveUpOnServer({ key }: FailedCall): void {
+    if (this.#judge === 'client') return;
+    this.#judge = 'client';
+    this.#log.warn(
+      { key },
+      'the server refuses conditions that hold, as Ceph does where a bucket keeps versions: from now on osirisfs asks for the state of an object right before each write instead',
+    );
+  }
+
+  async #holds(key: string, { ifMatch, ifNoneMatch }: WriteCondition, signal: AbortSignal): Promise<boolean> {
+    const etag = await this.#currentEtag(key, signal);
+    return (ifMatch === undefined || etag === ifMatch) && (ifNoneMatch === undefined || etag === undefined);
   }
 
   async #currentEtag(key: string, signal: AbortSignal): Promise<string | undefined> {
@@ -59,4 +121,8 @@ export class WriteConditions {
       throw error;
     }
   }
+}
+
+function isEmpty({ ifMatch, ifNoneMatch }: WriteCondition): boolean {
+  return ifMatch === undefined && ifNoneMatch === undefined;
 }

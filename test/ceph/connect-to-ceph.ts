@@ -1,13 +1,18 @@
 /** What the tests of the object store against a real server share: whether it is there, and a bucket of their own in it. */
 import { randomBytes } from 'node:crypto';
-import { CreateBucketCommand, DeleteBucketCommand } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  ListObjectVersionsCommand,
+} from '@aws-sdk/client-s3';
 import test, { type TestFn } from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
 import type { Log } from '../../src/log.js';
 import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
 import { connect, type S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
-import { hasServer, requiresServer } from '../mount/server.js';
+import { hasServer, requiresServer, serverUnderTest } from '../mount/server.js';
 
 export const silentLog: Log = {
   trace: () => undefined,
@@ -71,8 +76,21 @@ export async function makeTestBucket(namePrefix: string): Promise<TestBucket> {
           signal,
         );
       }
+      if (serverUnderTest.versioning === 'OK') await deleteVersions(connection, bucket);
       await connection.client.send(new DeleteBucketCommand({ Bucket: bucket }));
       connection.close();
     },
   };
+}
+
+/** What deletion leaves in a bucket that keeps versions. */
+async function deleteVersions({ client }: S3Connection, bucket: string): Promise<void> {
+  for (;;) {
+    const page = await client.send(new ListObjectVersionsCommand({ Bucket: bucket }));
+    const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
+    if (found.length === 0) return;
+    for (const { Key, VersionId } of found) {
+      await client.send(new DeleteObjectCommand({ Bucket: bucket, Key, VersionId }));
+    }
+  }
 }

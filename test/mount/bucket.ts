@@ -68,6 +68,14 @@ export async function createBucket(env: Readonly<Record<string, string>>): Promi
   return bucket;
 }
 
+/** As its owner may, at any time. */
+export async function setVersioning(bucket: string, status: 'Enabled' | 'Suspended'): Promise<void> {
+  await withBoto3(
+    `s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={'Status': given['status']})`,
+    { bucket, status },
+  );
+}
+
 async function deleteBucket(bucket: string): Promise<void> {
   await withBoto3(
     `
@@ -78,6 +86,10 @@ keys = [{'Key': item['Key']} for item in listed()]
 batches = [{'Objects': keys[at:at + 500], 'Quiet': True} for at in range(0, len(keys), 500)]
 with ThreadPoolExecutor(4) as pool:
     list(pool.map(lambda batch: s3.delete_objects(Bucket=bucket, Delete=batch), batches))
+if s3.get_bucket_versioning(Bucket=bucket).get('Status'):
+    for page in s3.get_paginator('list_object_versions').paginate(Bucket=bucket):
+        for item in page.get('Versions', []) + page.get('DeleteMarkers', []):
+            s3.delete_object(Bucket=bucket, Key=item['Key'], VersionId=item['VersionId'])
 s3.delete_bucket(Bucket=bucket)
 `,
     { bucket },
