@@ -26,7 +26,7 @@ export const storeErrorCodes = [
   'ServerRefused', // we refuse to send anything there: another server than the configured one, or plain http
   'Timeout', // the server did not answer in time
   'ClockSkewed', // RequestTimeTooSkewed: this machine's clock is wrong
-  'Aborted', // the caller's signal was aborted
+  'Aborted', // the caller's signal was aborted, and not by a time limit: see `abortionOf`
   'CorruptReply', // the reply contradicts itself: wrong length, missing header
 ] as const;
 
@@ -43,12 +43,26 @@ export class StoreError extends Error {
   }
 }
 
+/**
+ * What a wait or a request rejects with whose signal has aborted: `Timeout` if that was a time limit (`AbortSignal.timeout`), which
+ * nobody has asked for, else `Aborted`. `what` names the wait.
+ */
+export function abortionOf(signal: AbortSignal, what: string): StoreError {
+  const reason: unknown = signal.reason;
+  return reason instanceof DOMException && reason.name === 'TimeoutError'
+    ? new StoreError('Timeout', `${what}: took too long`)
+    : new StoreError('Aborted', `${what}: interrupted`);
+}
+
 /** Of a multipart upload: perhaps by a policy that lets only whole objects pass, and then one PUT does what an upload may not. */
 export function isAccessDenied(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'AccessDenied';
 }
 
-/** The POSIX error names that file system operations may answer with. */
+/**
+ * The POSIX error names that file system operations may answer with. Not EAGAIN, EWOULDBLOCK, EINPROGRESS: of a file that blocks,
+ * programs and libraries take them for "nothing there now", and read a file as if it ended there.
+ */
 export const fsErrorCodes = [
   'EPERM',
   'ENOENT',
@@ -56,7 +70,6 @@ export const fsErrorCodes = [
   'EIO',
   'E2BIG',
   'EBADF',
-  'EAGAIN',
   'ENOMEM',
   'EACCES',
   'EBUSY',

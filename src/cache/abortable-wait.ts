@@ -1,7 +1,7 @@
 /**
  * Waiting that a caller's AbortSignal can end: what the lock, the staging area and the upload limiter have in common.
  */
-import { StoreError } from '../errors.js';
+import { abortionOf, StoreError } from '../errors.js';
 
 /** A promise that somebody else settles, unless the signal is aborted first. */
 export interface Waiter {
@@ -12,7 +12,7 @@ export interface Waiter {
 
 /**
  * `what` names the wait in the error. `onAbort` takes the waiter out of its queue; the promise then rejects with a
- * StoreError of code `Aborted`.
+ * `abortionOf` the signal.
  */
 export function createWaiter(signal: AbortSignal, what: string, onAbort: () => void): Waiter {
   throwIfAborted(signal, what);
@@ -21,7 +21,7 @@ export function createWaiter(signal: AbortSignal, what: string, onAbort: () => v
   const promise = new Promise<void>((resolve, reject) => {
     const abort = () => {
       onAbort();
-      reject(new StoreError('Aborted', `${what}: interrupted`));
+      reject(abortionOf(signal, what));
     };
     signal.addEventListener('abort', abort, { once: true });
     grant = () => {
@@ -37,7 +37,7 @@ export function createWaiter(signal: AbortSignal, what: string, onAbort: () => v
 }
 
 export function throwIfAborted(signal: AbortSignal, what: string): void {
-  if (signal.aborted) throw new StoreError('Aborted', `${what}: interrupted`);
+  if (signal.aborted) throw abortionOf(signal, what);
 }
 
 /** Settles as `promise` does, or rejects as soon as the signal is aborted; `promise` then goes on unobserved. */
@@ -57,17 +57,17 @@ export async function withLinkedController<T>(
   work: (controller: AbortController) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const abort = () => {
-    controller.abort();
-  };
-  for (const signal of signals) {
+  const aborts = signals.map((signal) => {
+    // With its reason: a time limit is told from an interruption by that.
+    const abort = () => controller.abort(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
-  }
+    return () => signal.removeEventListener('abort', abort);
+  });
   try {
     return await work(controller);
   } finally {
-    for (const signal of signals) signal.removeEventListener('abort', abort);
+    for (const letGo of aborts) letGo();
   }
 }
 

@@ -2,7 +2,7 @@
  * Fetches runs of blocks from the store into the block cache, each block at most once at a time: whoever needs a block
  * that is on its way waits for the same fetch. Which blocks to fetch is left to `object-reader.ts`.
  */
-import { StoreError } from '../errors.js';
+import { abortionOf, StoreError } from '../errors.js';
 import type { GetRequest, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockCache } from './block-cache.js';
@@ -69,7 +69,7 @@ export class BlockFetcher {
     let onAbort: () => void = () => undefined;
     try {
       await new Promise<void>((resolve, reject) => {
-        onAbort = () => reject(new StoreError('Aborted', `read ${version.key}: aborted`));
+        onAbort = () => reject(abortionOf(signal, `read ${version.key}`));
         signal.addEventListener('abort', onAbort, { once: true });
         Promise.all([...fetches].map((fetch) => fetch.arrival)).then(() => resolve(), reject);
       });

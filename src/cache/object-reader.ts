@@ -2,7 +2,7 @@
  * Reads ranges of object versions: from the block cache, or from the store into it, ahead of sequential readers. Here the
  * pieces meet; the decisions are in `read-ahead.ts`, the waiting in `block-fetcher.ts`, the keeping in `block-cache.ts`.
  */
-import { StoreError } from '../errors.js';
+import { abortionOf, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
@@ -94,7 +94,8 @@ export class ObjectReader {
     stream: ReadStream | undefined,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    if (signal.aborted || this.#isStopped) throw new StoreError('Aborted', `read ${version.key}: aborted`);
+    if (signal.aborted) throw abortionOf(signal, `read ${version.key}`);
+    if (this.#isStopped) throw new StoreError('Aborted', `read ${version.key}: aborted`);
     const end = Math.min(offset + length, version.size);
     if (end <= offset) return [];
     const range = { offset, length: end - offset };

@@ -163,7 +163,9 @@ export class Dispatcher {
   }
 
   #classify(invocation: Invocation, error: unknown): number {
-    if (error instanceof FsError) return errnoOf(error.code);
+    // Programs ask again at EINTR, or take it for a signal of their own: only who was interrupted may hear of one.
+    const isInterruption = error instanceof FsError && error.code === 'EINTR';
+    if (error instanceof FsError && !isInterruption) return errnoOf(error.code);
     if (invocation.isAborted) return errnoOf('EINTR');
     this.#failures.report(opcodeName(invocation.opcode), error, 'an operation failed for no reason known');
     return errnoOf('EIO');

@@ -12,7 +12,6 @@ const errnoByCode: Readonly<Record<FsErrorCode, number>> = {
   EIO: errno.EIO,
   E2BIG: errno.E2BIG,
   EBADF: errno.EBADF,
-  EAGAIN: errno.EAGAIN,
   ENOMEM: errno.ENOMEM,
   EACCES: errno.EACCES,
   EBUSY: errno.EBUSY,

@@ -94,7 +94,8 @@ export class FuseNativeBridge {
   }
 
   #errnoFor(name: AskedOperationName, error: unknown): number {
-    if (error instanceof FsError) return errnoOf(error.code);
+    // libfuse does not tell of interrupts, so nobody may hear of one.
+    if (error instanceof FsError && error.code !== 'EINTR') return errnoOf(error.code);
     this.#failures.report(name, error, 'an operation failed for no reason known');
     return errnoOf('EIO');
   }

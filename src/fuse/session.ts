@@ -2,6 +2,7 @@
  * Serves one mount: receives requests in order, answers INIT, FORGET and INTERRUPT, and gives everything else to the
  * dispatcher. How the device came to be is left to `fusermount.ts`, what an operation does to the others.
  */
+import { constants } from 'node:os';
 import type { FileSystem } from '../file-system.js';
 import type { Log } from '../log.js';
 import { makeDeferred } from './deferred.js';
@@ -152,7 +153,7 @@ export class Session {
         // EAGAIN has the kernel send the interrupt again if the request is still to come (its documentation,
         // filesystems/fuse.rst); it is no longer there if it was answered in the meantime.
         if (!this.#dispatcher.interrupt(readUint64(body, 0))) {
-          this.#dispatcher.refuse(header.unique, errnoOf('EAGAIN'));
+          this.#dispatcher.refuse(header.unique, constants.errno.EAGAIN);
         }
         break;
       case opcodes.destroy:

@@ -2,7 +2,7 @@
  * The one place that turns whatever the SDK, Node's sockets or OpenSSL reject with into a `StoreError`: by the server's
  * code, else the HTTP status, else the errno, never by message text. What to do about an error is left to the callers.
  */
-import { StoreError, type StoreErrorCode } from '../errors.js';
+import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
 
 /**
  * What the server said, without the rest of the SDK's error: a reply to a wrong signature repeats the signed request
@@ -123,7 +123,7 @@ export interface FailedCall {
 /** Turns anything thrown by a request into a StoreError with a cause that is safe to log. */
 export function toStoreError(error: unknown, call: FailedCall, signal: AbortSignal | undefined): StoreError {
   const subject = `${call.operation} ${call.key}`;
-  if (signal?.aborted) return new StoreError('Aborted', `${subject}: aborted`);
+  if (signal?.aborted) return abortionOf(signal, subject);
   if (error instanceof StoreError) return error;
   const facts = readFacts(error);
   const code = classify(facts);

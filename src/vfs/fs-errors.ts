@@ -1,7 +1,11 @@
-/** Turns what the object store says into what a system call says: one exhaustive table. */
+/**
+ * Turns what the object store says into what a system call says: one exhaustive table. No errno in it may be one that programs take
+ * for success, for "not supported, so nothing to do" (EOPNOTSUPP and ENOSYS, of `fsync`), or for "try later" (EAGAIN).
+ */
 import { FsError, StoreError, type FsErrorCode, type StoreErrorCode } from '../errors.js';
 
-const codes: Record<StoreErrorCode, FsErrorCode> = {
+/** Exported for its test. */
+export const errnoByStoreError: Readonly<Record<StoreErrorCode, FsErrorCode>> = {
   NotFound: 'ENOENT',
   NoSuchBucket: 'EIO',
   NoSuchUpload: 'EIO',
@@ -12,11 +16,11 @@ const codes: Record<StoreErrorCode, FsErrorCode> = {
   RangeNotSatisfiable: 'EIO',
   KeyTooLong: 'ENAMETOOLONG',
   InvalidRequest: 'EIO',
-  NotImplemented: 'EOPNOTSUPP',
+  NotImplemented: 'EIO',
   EncryptionBlocked: 'EACCES',
   QuotaExceeded: 'EDQUOT',
   EntityTooLarge: 'EFBIG',
-  Throttled: 'EAGAIN',
+  Throttled: 'EIO',
   ServerError: 'EIO',
   Unreachable: 'EIO',
   CertificateRejected: 'EIO',
@@ -31,7 +35,7 @@ const codes: Record<StoreErrorCode, FsErrorCode> = {
 export function toFsError(error: unknown, what: string): FsError {
   if (error instanceof FsError) return error;
   if (error instanceof StoreError)
-    return new FsError(codes[error.code], `${what}: ${error.message}`, { cause: error });
+    return new FsError(errnoByStoreError[error.code], `${what}: ${error.message}`, { cause: error });
   return new FsError('EIO', `${what}: unexpected failure`, { cause: error });
 }
 

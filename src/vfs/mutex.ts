@@ -1,5 +1,5 @@
 /** One at a time, in the order of arrival; waiting can be interrupted. */
-import { StoreError } from '../errors.js';
+import { abortionOf } from '../errors.js';
 
 /** One for all: most mutexes, of which each file has one, are never waited for. */
 const nobody: Promise<void> = Promise.resolve();
@@ -14,7 +14,7 @@ export class Mutex {
   }
 
   /**
-   * Resolves with the function that lets the next one in. Rejects with a StoreError `Aborted` if interrupted while
+   * Resolves with the function that lets the next one in. Rejects with `abortionOf` the signal if it aborts while
    * waiting.
    */
   async acquire(signal?: AbortSignal): Promise<() => void> {
@@ -47,9 +47,9 @@ export class Mutex {
   }
 }
 
-/** Resolves or rejects as `promise` does, or rejects with a StoreError `Aborted` as soon as `signal` aborts. */
+/** Resolves or rejects as `promise` does, or rejects with `abortionOf` the signal as soon as it aborts. */
 export async function waitInterruptibly<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = () => new StoreError('Aborted', 'interrupted while waiting');
+  const aborted = () => abortionOf(signal, 'waiting');
   if (signal.aborted) {
     promise.catch(() => undefined); // its failure is somebody else's to report
     throw aborted();

@@ -74,6 +74,19 @@ for (const error of [new FsError('EINTR', 'interrupted'), new DOMException('abor
   });
 }
 
+test('an EINTR that nobody asked for is EIO, and logged', async (t) => {
+  class Hasty extends MemoryFileSystem {
+    override access(): Promise<void> {
+      return Promise.reject(new FsError('EINTR', 'a time limit of our own'));
+    }
+  }
+  const { channel, log } = await startSession(new Hasty());
+  channel.deliver(request(34, 4, 1, Buffer.alloc(8)));
+  await settle();
+  t.is(channel.answerTo(4)?.errno, EIO);
+  t.is(log.errors.length, 1);
+});
+
 const attributes: Attributes = {
   ino: 9n,
   mode: 0o100644,
