@@ -12,6 +12,7 @@ import { closeResources, statisticsOf, type MountResources } from './mount-resou
 import { hasBucket, listBuckets } from './s3/account.js';
 import { serverCodeOf } from './s3/error-codes.js';
 import { explainBucketFailure } from './s3/explain-bucket-failure.js';
+import { firstAnswerRetry, RetryPolicy } from './s3/retry-policy.js';
 
 /**
  * Asks for the list of buckets, to find out whether server and credentials are right: who may not list can still enter a bucket by
@@ -26,7 +27,10 @@ export async function accountStack(
   const { log, connection } = resources;
   const buckets = bucketsOf(config, resources, keyRing);
   try {
-    const { length } = await buckets.list(signal);
+    // A user waits for the answer, and hears soon what is wrong.
+    const first = new RetryPolicy({ ...firstAnswerRetry, log });
+    const ask = () => listBuckets(connection.client, signal);
+    const { length } = await first.run('LIST BUCKETS', ask, signal);
     log.debug({ count: length }, 'the buckets can be listed');
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
@@ -85,7 +89,7 @@ function bucketsOf(config: MountConfig, resources: MountResources, keyRing: KeyR
     open: (bucket, signal) => {
       const { name, createdAtMs } = bucket;
       const scope = new ObjectInfoCache(infos, `${name}/`);
-      const options = { bucket: name, prefix: '', createdAtMs, infos: scope };
+      const options = { bucket: name, prefix: '', createdAtMs, infos: scope, firstRetry: retry };
       return openBucketLayers(options, resources, config, keyRing, signal);
     },
   };

@@ -10,7 +10,7 @@ import { checkListing } from './s3/check-bucket.js';
 import { connect, type S3Connection } from './s3/connect.js';
 import { PartLister } from './s3/part-lister.js';
 import { keepsVersions } from './s3/keeps-versions.js';
-import { RetryPolicy } from './s3/retry-policy.js';
+import { RetryPolicy, type RetryOptions } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
 
@@ -44,16 +44,18 @@ export interface OpenBucket {
   close(): void;
 }
 
-/** As for a mount. */
-const retry = { maxAttempts: 8, maxElapsedMs: 30_000 };
-
-/** Rejects with a StoreError whose message is meant for the user if the bucket cannot be listed. */
+/**
+ * Rejects with a StoreError whose message is meant for the user if the bucket cannot be listed. `onWaiting` is told of requests
+ * that are tried again for seconds.
+ */
 export async function openBucket(
   config: AccessConfig,
   keyRing: KeyRing,
   log: Log,
   signal: AbortSignal,
+  onWaiting?: RetryOptions['onWaiting'],
 ): Promise<OpenBucket> {
+  const retry = new RetryPolicy({ maxElapsedMs: config.retryMs, log, ...(onWaiting && { onWaiting }) });
   const connection = await connectAs(config, log);
   const { client, endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
@@ -70,15 +72,15 @@ export async function openBucket(
       otherCustomerKeys: keyRing.others,
       plaintext: 'read',
       maxConcurrentRequests,
-      copyRetry: new RetryPolicy({ ...retry, log }),
+      copyRetry: retry,
       extraEncryptionHeader,
       keepsVersions: hasVersions,
       log,
     });
     await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
-    const store = new RetryingObjectStore(plain, new RetryPolicy({ ...retry, log }));
+    const store = new RetryingObjectStore(plain, retry);
     const requests = new BucketClient({ client, bucket, maxConcurrentRequests, log });
-    const lister = new PartLister(requests, new RetryPolicy({ ...retry, log }));
+    const lister = new PartLister(requests, retry);
     return {
       store,
       keyRing,

@@ -8,6 +8,7 @@ import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { checkBucket } from './s3/check-bucket.js';
 import { CountingObjectStore } from './s3/counting-object-store.js';
 import { keepsVersions } from './s3/keeps-versions.js';
+import type { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
 import { BucketFileSystem } from './vfs/bucket-file-system.js';
@@ -20,6 +21,8 @@ export interface BucketLayersOptions {
   readonly createdAtMs?: number | undefined;
   /** Of the mount's, if not all of them. */
   readonly infos?: ObjectInfoCache;
+  /** For the first requests. Default: a user waits for the answer, and hears soon what is wrong. */
+  readonly firstRetry?: RetryPolicy;
 }
 
 export interface BucketLayers {
@@ -34,7 +37,7 @@ const nanosecondsPerMillisecond = 1_000_000n;
 
 /** Checks bucket and key first. Rejects with a StoreError whose message is meant for the user. */
 export async function openBucketLayers(
-  { bucket, prefix, createdAtMs, infos }: BucketLayersOptions,
+  { bucket, prefix, createdAtMs, infos, firstRetry }: BucketLayersOptions,
   resources: MountResources,
   config: MountConfig,
   keyRing: KeyRing,
@@ -59,7 +62,10 @@ export async function openBucketLayers(
     keepsVersions: hasVersions,
     log,
   });
-  const found = await checkBucket({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
+  const found = await checkBucket(
+    { store: plain, bucket, endpoint, keyRing, prefix, log, ...(firstRetry && { retry: firstRetry }) },
+    signal,
+  );
   log.debug({ bucket, ...found }, 'the bucket can be read with this key');
   const store = new RetryingObjectStore(new CountingObjectStore(plain, counters), retry);
   const reader = new ObjectReader({ store, memory, log });

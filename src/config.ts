@@ -57,6 +57,8 @@ export interface MountConfig {
   readonly connectTimeoutMs: number;
   /** Without any progress of a request. */
   readonly requestTimeoutMs: number;
+  /** Since the first failure of a request, before its caller hears of it. */
+  readonly retryMs: number;
 
   readonly driver: 'kernel' | 'fuse-native';
   readonly foreground: boolean;
@@ -94,6 +96,7 @@ export type AccessConfig = { readonly bucket: string } & Pick<
   | 'maxConnections'
   | 'connectTimeoutMs'
   | 'requestTimeoutMs'
+  | 'retryMs'
 >;
 
 /** As `resolveMountConfig`. `bucket`: BUCKET[/PREFIX]. */
@@ -109,6 +112,7 @@ export function resolveAccessConfig(bucket: string, sources: readonly SettingSou
     maxConnections: settingValue('maxConnections', sources),
     connectTimeoutMs: settingValue('connectTimeoutMs', sources),
     requestTimeoutMs: settingValue('requestTimeoutMs', sources),
+    retryMs: settingValue('retryMs', sources),
   });
 }
 
@@ -146,6 +150,7 @@ export function resolveMountConfig(
     maxConnections: value('maxConnections'),
     connectTimeoutMs: value('connectTimeoutMs'),
     requestTimeoutMs: value('requestTimeoutMs'),
+    retryMs: value('retryMs'),
     driver: value('driver'),
     foreground: value('foreground'),
     metrics: value('metrics'),

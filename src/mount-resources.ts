@@ -17,9 +17,6 @@ import { ListedDirectories } from './vfs/listed-directories.js';
 /** Parts on their way at once, and their bytes: with reading beside it, about what fills a campus link. */
 const maxConcurrentUploads = 8;
 const maxUploadBytesInFlight = 64 * 1024 * 1024;
-/** A request is tried again for about this long; then the caller hears of it, and closes may be tried again. */
-const retryElapsedMs = 30_000;
-const retryAttempts = 8;
 
 export interface MountResources {
   readonly connection: S3Connection;
@@ -39,7 +36,7 @@ export async function openResources(config: MountConfig, log: Log): Promise<Moun
   const connection = await connectAs(config, log);
   return {
     connection,
-    retry: new RetryPolicy({ maxAttempts: retryAttempts, maxElapsedMs: retryElapsedMs, log }),
+    retry: new RetryPolicy({ maxElapsedMs: config.retryMs, log }),
     slots: new RequestSlots(config.maxConnections),
     counters: new RequestCounters(),
     memory: new ReadMemory({ cacheBytes: config.cacheBytes }),

@@ -195,6 +195,13 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how long a request may make no progress',
     ...preset('60s', parsePositiveDuration),
   },
+  retryMs: {
+    option: 'retry-time',
+    placeholder: 'DURATION',
+    group: 'Limits',
+    help: 'how long a request that failed for a passing reason is tried again',
+    ...preset('60s', parseDuration),
+  },
 
   driver: {
     option: 'driver',

@@ -16,6 +16,7 @@ const connectionNames = [
   'maxConnections',
   'connectTimeoutMs',
   'requestTimeoutMs',
+  'retryMs',
 ] as const satisfies readonly SettingName[];
 
 /** `withKeyFile`: false for commands that name their keys by options of their own. */

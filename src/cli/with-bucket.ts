@@ -3,6 +3,7 @@ import { openBucket, type OpenBucket } from '../bucket-access.js';
 import type { AccessConfig } from '../config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
 import { startLogging } from '../logging.js';
+import { explanations } from '../s3/error-codes.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
 
 /** Reads the keys and reaches the bucket, hands it to `work`, and frees it again. */
@@ -14,10 +15,16 @@ export async function withBucket<T>(
   limitCoreDumps();
   const keyRing = await readKeyRing(config.keyFiles);
   const { log } = startLogging({ level: 'error' });
-  const bucket = await openBucket(config, keyRing, log, signal);
+  const bucket = await openBucket(config, keyRing, log, signal, ({ code }) => sayWaiting(explanations[code]));
   try {
     return await work(bucket);
   } finally {
     bucket.close();
   }
+}
+
+/** A line of its own also where a bar of progress is shown, which comes again at once. */
+function sayWaiting(reason: string): void {
+  const lineStart = process.stderr.isTTY ? '\r\x1b[K' : '';
+  process.stderr.write(`${lineStart}osirisfs: not answered yet (${reason}); trying again\n`);
 }

@@ -6,7 +6,7 @@ import type { KeyRing } from '../key-ring.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { explainBucketFailure } from './explain-bucket-failure.js';
-import { RetryPolicy } from './retry-policy.js';
+import { firstAnswerRetry, RetryPolicy } from './retry-policy.js';
 import { RetryingObjectStore } from './retrying-object-store.js';
 
 export interface CheckBucketOptions {
@@ -19,6 +19,8 @@ export interface CheckBucketOptions {
   readonly log: Log;
   /** Only keys that begin with this are looked at. */
   readonly prefix: string;
+  /** Default: a user waits for the answer, and hears soon what is wrong. */
+  readonly retry?: RetryPolicy;
 }
 
 /** What was found of the objects that were looked at. */
@@ -33,15 +35,13 @@ export interface BucketCheck {
 
 const listedKeys = 100;
 const maxSamples = 5;
-/** A user waits for the answer: enough for one hiccup. */
-const retry = { maxAttempts: 3, maxElapsedMs: 5_000 };
 
 /**
  * Lists the bucket and asks for a few of its objects with the customer key. Rejects with a StoreError whose message is
  * meant for the user; `WrongCustomerKey` if the key fits none of the encrypted objects looked at.
  */
 export async function checkBucket(options: CheckBucketOptions, signal: AbortSignal): Promise<BucketCheck> {
-  const store = new RetryingObjectStore(options.store, new RetryPolicy({ ...retry, log: options.log }));
+  const store = retrying(options);
   try {
     const { objects } = await store.list({ prefix: options.prefix, maxKeys: listedKeys }, signal);
     return await checkSamples(store, chooseSamples(objects), signal);
@@ -53,13 +53,17 @@ export async function checkBucket(options: CheckBucketOptions, signal: AbortSign
 
 /** Only whether the bucket can be listed. Rejects as `checkBucket`. */
 export async function checkListing(options: CheckBucketOptions, signal: AbortSignal): Promise<void> {
-  const store = new RetryingObjectStore(options.store, new RetryPolicy({ ...retry, log: options.log }));
+  const store = retrying(options);
   try {
     await store.list({ prefix: options.prefix, maxKeys: 1 }, signal);
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
     throw explainBucketFailure(error, options);
   }
+}
+
+function retrying({ store, retry, log }: CheckBucketOptions): ObjectStore {
+  return new RetryingObjectStore(store, retry ?? new RetryPolicy({ ...firstAnswerRetry, log }));
 }
 
 async function checkSamples(

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { StoreError, storeErrorCodes } from '../../src/errors.js';
-import { isTransient, RetryPolicy, type RetryOptions } from '../../src/s3/retry-policy.js';
+import { firstAnswerRetry, isTransient, RetryPolicy, type RetryOptions } from '../../src/s3/retry-policy.js';
 import { silentLog } from './fake-server.js';
 
 const never = new AbortController().signal;
@@ -8,6 +8,7 @@ const never = new AbortController().signal;
 /** A policy whose clock moves only by its own waits. */
 function makePolicy(options: Partial<RetryOptions> = {}) {
   const delays: number[] = [];
+  const waiting: string[] = [];
   let nowMs = 1_000;
   const policy = new RetryPolicy({
     log: silentLog,
@@ -18,9 +19,18 @@ function makePolicy(options: Partial<RetryOptions> = {}) {
       nowMs += ms;
       return Promise.resolve();
     },
+    onWaiting: ({ subject, code }) => waiting.push(`${subject} ${code}`),
     ...options,
   });
-  return { policy, delays };
+  return {
+    policy,
+    delays,
+    waiting,
+    now: () => nowMs,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+  };
 }
 
 function failing(times: number, code: (typeof storeErrorCodes)[number] = 'Throttled') {
@@ -61,6 +71,83 @@ test('no attempt begins after the time is up', async (t) => {
   await t.throwsAsync(policy.run('x', attempt, never), { message: 'failure 3' });
   t.deepEqual(delays, [400, 400]);
   t.is(calls.length, 3);
+});
+
+test('every failure that passes is tried again for a minute, however the waits are drawn', async (t) => {
+  const transient = storeErrorCodes.filter((code) => isTransient(new StoreError(code, 'x')));
+  // An even spread, the shortest waits that are likely, and the longest.
+  for (const draws of [[0.5], [0.1], [1], [0, 0.9, 0.2, 0.6]]) {
+    for (const code of transient) {
+      let draw = 0;
+      const { policy, now } = makePolicy({ random: () => draws[draw++ % draws.length] ?? 0 });
+      const startMs = now();
+      const { attempt } = failing(Infinity, code);
+      await t.throwsAsync(policy.run('x', attempt, never), { instanceOf: StoreError });
+      const tookMs = now() - startMs;
+      t.true(tookMs > 54_000 && tookMs <= 60_000, `${code} ${draws.join()}: ${tookMs}`);
+    }
+  }
+});
+
+test('the time counts from the first failure: what was silent for longer than it is tried again', async (t) => {
+  for (const silenceMs of [60_000, 120_000]) {
+    const { policy, pass } = makePolicy();
+    let calls = 0;
+    const attempt = () => {
+      calls += 1;
+      if (calls === 2) return Promise.resolve('done');
+      pass(silenceMs);
+      return Promise.reject(new StoreError('Timeout', 'nothing moved'));
+    };
+    t.is(await policy.run('x', attempt, never), 'done');
+  }
+});
+
+test('where a user waits for a first answer, silence is not waited for twice', async (t) => {
+  const { policy, pass } = makePolicy(firstAnswerRetry);
+  let calls = 0;
+  const attempt = () => {
+    calls += 1;
+    pass(10_000);
+    return Promise.reject(new StoreError('Timeout', 'no connection'));
+  };
+  await t.throwsAsync(policy.run('x', attempt, never), { message: 'no connection' });
+  t.is(calls, 1);
+  const refused = failing(Infinity, 'Unreachable');
+  const { policy: another, delays } = makePolicy(firstAnswerRetry);
+  await t.throwsAsync(another.run('x', refused.attempt, never), { message: 'failure 3' });
+  t.deepEqual(delays, [100, 200]);
+});
+
+test('what a policy has given up is not begun anew by the one around it', async (t) => {
+  const inner = makePolicy({ maxAttempts: 3 });
+  const outer = makePolicy();
+  const { attempt, calls } = failing(Infinity);
+  const copy = () => inner.policy.run('part', attempt, never);
+  await t.throwsAsync(outer.policy.run('copy', copy, never), { message: 'failure 3' });
+  t.is(calls.length, 3);
+  t.deepEqual(outer.delays, []);
+});
+
+test('of all that is not answered for seconds one is told of, and after a minute the next', async (t) => {
+  const { policy, waiting, pass } = makePolicy();
+  await policy.run('soon', failing(2).attempt, never);
+  t.deepEqual(waiting, []);
+  await policy.run('first', failing(10).attempt, never);
+  await policy.run('second', failing(10).attempt, never);
+  t.deepEqual(waiting, ['first Throttled']);
+  pass(60_000);
+  await policy.run('third', failing(10, 'Unreachable').attempt, never);
+  t.deepEqual(waiting, ['first Throttled', 'third Unreachable']);
+});
+
+test('a time limit ends the attempts, and is no interruption', async (t) => {
+  // As AbortSignal.timeout() aborts.
+  const limit = AbortSignal.abort(new DOMException('', 'TimeoutError'));
+  const { attempt, calls } = failing(Infinity, 'Unreachable');
+  const error = await t.throwsAsync(makePolicy().policy.run('x', attempt, limit), { instanceOf: StoreError });
+  t.is(error.code, 'Timeout');
+  t.is(calls.length, 1);
 });
 
 test('only what passes by itself is tried again', async (t) => {
