@@ -2,8 +2,6 @@
  * Makes the S3 client: where the server is, as whom to speak to it, over which sockets. Whether the bucket is there is
  * left to `check-bucket.ts`.
  */
-import http from 'node:http';
-import https from 'node:https';
 import { createSecureContext } from 'node:tls';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
@@ -16,8 +14,10 @@ import { parseEndpoint } from './endpoint.js';
 import { idleSocketTimeoutMs } from './connection-pool.js';
 import { PatientHttpHandler } from './patient-http-handler.js';
 import { QuickAckAgent } from './quick-ack-agent.js';
+import { ReusedConnections } from './reused-connections.js';
 import { makeS3Client } from './s3-client.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
+import { WatchedHttpAgent, WatchedHttpsAgent } from './watched-agents.js';
 
 export interface ConnectOptions {
   /** Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url, AWS itself. */
@@ -130,18 +130,21 @@ function makeHandler(
     ...(authorities !== undefined && { ca: [...authorities] }),
   });
   const secure = { ...shared, ...checkedTls, secureContext };
+  const reused = new ReusedConnections({ requestTimeoutMs: options.requestTimeoutMs });
   return new PatientHttpHandler({
     allowedServers,
-    httpAgent: new http.Agent({ ...shared, lookup: lookUpLoopback }),
+    httpAgent: new WatchedHttpAgent({ ...shared, lookup: lookUpLoopback }, reused),
     httpsAgent: setQuickAck
       ? new QuickAckAgent({
           ...secure,
+          reused,
           setQuickAck,
           onUnavailable: () => log.debug({}, 'no way to set TCP_QUICKACK on the sockets of this Node'),
         })
-      : new https.Agent(secure),
+      : new WatchedHttpsAgent(secure, reused),
     connectTimeoutMs: options.connectTimeoutMs,
     idleTimeoutMs: options.requestTimeoutMs,
     workTimeoutMs: Math.max(workTimeoutMs, options.requestTimeoutMs),
+    reused,
   });
 }

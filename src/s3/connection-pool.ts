@@ -11,6 +11,7 @@ import {
 } from './direct-connection.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
 import { QuickAckAgent } from './quick-ack-agent.js';
+import { isAnsweredSoon, type RequestShape, type ReusedConnections } from './reused-connections.js';
 
 /** Servers close connections that were idle for a minute or so (Ceph: 65 s); being first avoids a lost request. */
 export const idleSocketTimeoutMs = 30_000;
@@ -19,15 +20,18 @@ export class ConnectionPool {
   readonly #endpoint: URL;
   readonly #allowedServers: AllowedServers;
   readonly #options: ConnectionOptions;
+  readonly #reused: ReusedConnections;
   readonly #open = new Set<DirectConnection>();
   /** The most recently used last, and used first: the others may close. */
   readonly #idle: DirectConnection[] = [];
 
   /** The agents say what TLS needs to know. */
   constructor(endpoint: URL, options: PatientHttpHandlerOptions) {
-    const { allowedServers, httpsAgent, connectTimeoutMs, idleTimeoutMs } = options;
+    const { allowedServers, httpsAgent, connectTimeoutMs, idleTimeoutMs, reused } = options;
     this.#endpoint = endpoint;
     this.#allowedServers = allowedServers;
+    this.#reused = reused;
+    reused.onSilence(() => this.#closeIdle());
     const isSecure = endpoint.protocol === 'https:';
     const host = endpoint.hostname.replace(/^\[(.*)\]$/, '$1');
     const { ca, secureContext } = httpsAgent.options;
@@ -54,8 +58,16 @@ export class ConnectionPool {
   /** As `DirectConnection.send`, and with a StoreError of code `ServerRefused` if requests may not go to the endpoint. */
   async send(request: DirectRequest, signal: AbortSignal): Promise<DirectReply> {
     signal.throwIfAborted();
-    const connection = this.#takeIdle() ?? this.#connect();
-    const reply = await connection.send(request, signal);
+    const name = `${request.method} ${request.path}`;
+    const idle = this.#reused.takeDoubt(name) ? undefined : this.#takeIdle();
+    const connection = idle ?? this.#connect();
+    const reply = await connection.send(
+      request,
+      signal,
+      idle && isAnsweredSoon(shapeOf(request))
+        ? { afterMs: this.#reused.firstByteTimeoutMs, onSilent: () => this.#reused.noteSilent(name) }
+        : undefined,
+    );
     if (connection.isUsable) {
       connection.rest(idleSocketTimeoutMs);
       this.#idle.push(connection);
@@ -66,6 +78,10 @@ export class ConnectionPool {
   /** Requests under way fail. */
   close(): void {
     for (const connection of this.#open) connection.close();
+  }
+
+  #closeIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.close();
   }
 
   #takeIdle(): DirectConnection | undefined {
@@ -89,4 +105,9 @@ export class ConnectionPool {
     this.#open.add(connection);
     return connection;
   }
+}
+
+function shapeOf({ method, path, body }: DirectRequest): RequestShape {
+  const bodyBytes = Buffer.isBuffer(body) ? body.length : body === undefined ? 0 : Infinity;
+  return { method, path, bodyBytes, isCopy: false };
 }

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { HTTPParser } from 'http-parser-js';
 import { type PieceMemory, ReceivedBody } from './received-body.js';
+import { SilentConnectionError } from './reused-connections.js';
 import type { HeaderField } from './signature-v4.js';
 
 export interface DirectRequest {
@@ -40,6 +41,14 @@ export interface ConnectionOptions {
   readonly acknowledgeAtOnce: (socket: net.Socket) => void;
 }
 
+/** Gives a request up that has been sent and has not one byte of a reply. */
+export interface SilenceLimit {
+  /** After this long. */
+  readonly afterMs: number;
+  /** Called before the request fails. */
+  readonly onSilent: () => void;
+}
+
 interface Exchange {
   readonly request: DirectRequest;
   readonly resolve: (reply: DirectReply) => void;
@@ -47,6 +56,10 @@ interface Exchange {
   /** Undefined before the head of the reply. */
   reply: DirectReply | undefined;
   isSent: boolean;
+  readonly silence: SilenceLimit | undefined;
+  /** Runs from the sending to the first byte. */
+  silenceTimer: NodeJS.Timeout | undefined;
+  isAnswered: boolean;
 }
 
 /** For heads, and bodies of unknown length. As much as libuv reads at once. */
@@ -106,9 +119,10 @@ export class DirectConnection {
 
   /**
    * Resolves with the whole reply, of whatever status. Rejects with an error whose `code` is that of the socket, of OpenSSL or,
-   * for what is no HTTP, `HPE_…`; of name `TimeoutError` if nothing moved; with the error of the request's body.
+   * for what is no HTTP, `HPE_…`; of name `TimeoutError` if nothing moved, or nothing came by the limit of `silence`; with the
+   * error of the request's body.
    */
-  async send(request: DirectRequest, signal: AbortSignal): Promise<DirectReply> {
+  async send(request: DirectRequest, signal: AbortSignal, silence?: SilenceLimit): Promise<DirectReply> {
     const head = headOf(request);
     this.#socket.ref();
     this.#socket.setTimeout(this.#options.idleTimeoutMs);
@@ -116,7 +130,16 @@ export class DirectConnection {
     signal.addEventListener('abort', abort, { once: true });
     try {
       return await new Promise<DirectReply>((resolve, reject) => {
-        const exchange: Exchange = { request, resolve, reject, reply: undefined, isSent: false };
+        const exchange: Exchange = {
+          request,
+          resolve,
+          reject,
+          reply: undefined,
+          isSent: false,
+          silence,
+          silenceTimer: undefined,
+          isAnswered: false,
+        };
         this.#exchange = exchange;
         if (signal.aborted) abort();
         else this.#write(head, exchange);
@@ -141,7 +164,9 @@ export class DirectConnection {
     const { body } = exchange.request;
     const onSent = () => {
       exchange.isSent = true;
-      if (!this.#socket.destroyed) this.#options.acknowledgeAtOnce(this.#socket);
+      if (this.#socket.destroyed) return;
+      this.#options.acknowledgeAtOnce(this.#socket);
+      this.#limitSilence(exchange);
     };
     if (body === undefined) {
       this.#socket.write(head, 'latin1', onSent);
@@ -155,6 +180,15 @@ export class DirectConnection {
       const [, length] = exchange.request.headers.find(([name]) => name === 'content-length') ?? [];
       this.#pipe(body, Number(length), onSent);
     }
+  }
+
+  #limitSilence(exchange: Exchange): void {
+    const { silence } = exchange;
+    if (!silence || exchange.isAnswered || this.#exchange !== exchange) return;
+    exchange.silenceTimer = setTimeout(() => {
+      silence.onSilent();
+      this.#fail(new SilentConnectionError());
+    }, silence.afterMs);
   }
 
   #pipe(body: Readable, length: number, onSent: () => void): void {
@@ -180,6 +214,10 @@ export class DirectConnection {
     if (!this.#exchange) {
       this.close();
       return;
+    }
+    if (!this.#exchange.isAnswered) {
+      this.#exchange.isAnswered = true;
+      clearTimeout(this.#exchange.silenceTimer);
     }
     if (this.#body) {
       this.#body.advance(length);
@@ -252,6 +290,7 @@ export class DirectConnection {
     this.#keepsAlive = false;
     this.#socket.destroy();
     if (!exchange) return;
+    clearTimeout(exchange.silenceTimer);
     const isCut = exchange.reply !== undefined && Reflect.get(error, 'code') === 'ECONNRESET';
     exchange.reject(isCut ? notHttp(error) : error);
   }

@@ -1,11 +1,14 @@
 /**
  * The SDK's HTTP handler with two measures of patience: most requests are given up when nothing moves on their connection
- * for a while; those that let the server work (copies, completion of an upload) may be silent for longer.
+ * for a while; those that let the server work (copies, completion of an upload) may be silent for longer. A connection that
+ * was idle has less of it, by the agents.
  */
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { type AllowedServers, requireAllowedServer } from './allowed-server.js';
+import { type ReusedConnections, SilentConnectionError } from './reused-connections.js';
+import { closeIdleSockets } from './watched-agents.js';
 
 type HandleParameters = Parameters<NodeHttpHandler['handle']>;
 type HttpRequest = HandleParameters[0];
@@ -21,6 +24,8 @@ export interface PatientHttpHandlerOptions {
   readonly idleTimeoutMs: number;
   /** The same, while the server copies or puts together. */
   readonly workTimeoutMs: number;
+  /** Which the agents watch by, too. */
+  readonly reused: ReusedConnections;
 }
 
 export class PatientHttpHandler {
@@ -36,13 +41,27 @@ export class PatientHttpHandler {
     const shared = { httpAgent, httpsAgent, connectionTimeout: connectTimeoutMs, logger: silent };
     this.#ordinary = new NodeHttpHandler({ ...shared, socketTimeout: idleTimeoutMs });
     this.#patient = new NodeHttpHandler({ ...shared, socketTimeout: workTimeoutMs });
+    options.reused.onSilence(() => this.#closeIdle());
   }
 
   /** Rejects with a StoreError of code `ServerRefused`, before there is a connection, if the request may not go where it would. */
   async handle(...[request, options]: HandleParameters): ReturnType<NodeHttpHandler['handle']> {
-    requireAllowedServer(request, this.options.allowedServers);
+    const { allowedServers, reused } = this.options;
+    requireAllowedServer(request, allowedServers);
+    const name = `${request.method} ${request.path} ${JSON.stringify(request.query)}`;
+    if (reused.takeDoubt(name)) this.#closeIdle(); // there is none to be used again
     const handler = makesServerWork(request) ? this.#patient : this.#ordinary;
-    return await handler.handle(request, options);
+    try {
+      return await handler.handle(request, options);
+    } catch (error) {
+      if (error instanceof SilentConnectionError) reused.noteSilent(name);
+      throw error;
+    }
+  }
+
+  #closeIdle(): void {
+    closeIdleSockets(this.options.httpAgent);
+    closeIdleSockets(this.options.httpsAgent);
   }
 
   destroy(): void {

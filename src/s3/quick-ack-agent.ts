@@ -3,23 +3,27 @@
  * every reply waits for the acknowledgement of its head, which the kernel delays by 40 ms.
  */
 import type { ClientRequest } from 'node:http';
-import https from 'node:https';
+import type https from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { ReusedConnections } from './reused-connections.js';
+import { WatchedHttpsAgent } from './watched-agents.js';
 
 export interface QuickAckAgentOptions extends https.AgentOptions {
   /** Sets TCP_QUICKACK on a descriptor; see `src/native/set-quick-ack.ts`. */
   readonly setQuickAck: (fd: number) => void;
   /** Called once, if the descriptors of this Node's TLS sockets cannot be found. */
   readonly onUnavailable: () => void;
+  /** Default: none, and connections are believed. */
+  readonly reused?: ReusedConnections;
 }
 
-export class QuickAckAgent extends https.Agent {
+export class QuickAckAgent extends WatchedHttpsAgent {
   readonly #setQuickAck: (fd: number) => void;
   readonly #onUnavailable: () => void;
   #isAvailable = true;
 
-  constructor({ setQuickAck, onUnavailable, ...options }: QuickAckAgentOptions) {
-    super(options);
+  constructor({ setQuickAck, onUnavailable, reused, ...options }: QuickAckAgentOptions) {
+    super(options, reused);
     this.#setQuickAck = setQuickAck;
     this.#onUnavailable = onUnavailable;
   }

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
 import { QuickAckAgent } from '../../src/s3/quick-ack-agent.js';
+import { ReusedConnections } from '../../src/s3/reused-connections.js';
 import { makeCertificate, never, startFakeServer } from './fake-server.js';
 
 const get: DirectRequest = {
@@ -16,7 +17,12 @@ const get: DirectRequest = {
   pieces: undefined,
 };
 
-function makePool(t: ExecutionContext, endpoint: URL, httpsAgent = new https.Agent()): ConnectionPool {
+function makePool(
+  t: ExecutionContext,
+  endpoint: URL,
+  httpsAgent = new https.Agent(),
+  reused = new ReusedConnections(),
+): ConnectionPool {
   const pool = new ConnectionPool(endpoint, {
     allowedServers: { kind: 'endpoint', endpoint },
     httpAgent: new http.Agent(),
@@ -24,6 +30,7 @@ function makePool(t: ExecutionContext, endpoint: URL, httpsAgent = new https.Age
     connectTimeoutMs: 5_000,
     idleTimeoutMs: 5_000,
     workTimeoutMs: 5_000,
+    reused,
   });
   t.teardown(() => pool.close());
   return pool;
@@ -180,11 +187,15 @@ test('a body in many pieces is whole, however it arrives', async (t) => {
   ] as const;
   const server = net.createServer((socket) => {
     socket.on('error', () => undefined);
+    const sendPiece = (at: number) => {
+      const cut = cuts[at];
+      if (!cut) return;
+      socket.write(bytes.subarray(...cut));
+      setTimeout(() => sendPiece(at + 1), 10); // timers of their own would fire in any order
+    };
     socket.on('data', () => {
       socket.write('HTTP/1.1 206 Partial Content\r\nContent-Length: 1000\r\n\r\n');
-      for (const [start, end] of cuts) {
-        setTimeout(() => socket.write(bytes.subarray(start, end)), start / 10);
-      }
+      sendPiece(0);
     });
   });
   const pool = makePool(t, await listen(t, server));
@@ -223,6 +234,89 @@ test('values that would begin another header are refused before anything is sent
   await t.throwsAsync(pool.send({ ...get, headers }, never), { code: 'ERR_INVALID_CHAR' });
   await pool.send(get, never);
   t.true(connections() <= 2);
+});
+
+/** A server whose connections so far go silent at `freeze`; new ones are answered. */
+async function startFreezingServer(t: ExecutionContext) {
+  let connections = 0;
+  let frozen = 0;
+  const server = net.createServer((socket) => {
+    const number = connections++;
+    t.teardown(() => socket.destroy());
+    socket.on('error', () => undefined);
+    socket.on('data', () => {
+      if (number >= frozen) socket.write(ok);
+    });
+  });
+  return {
+    endpoint: await listen(t, server),
+    connections: () => connections,
+    freeze: () => {
+      frozen = connections;
+    },
+  };
+}
+
+test('a connection that is silent when it is used again is given up, and the other idle ones with it', async (t) => {
+  const { endpoint, connections, freeze } = await startFreezingServer(t);
+  const pool = makePool(t, endpoint, undefined, new ReusedConnections({ firstByteTimeoutMs: 50 }));
+  await Promise.all([1, 2, 3].map(() => pool.send(get, never)));
+  t.is(connections(), 3);
+  freeze();
+  await t.throwsAsync(pool.send(get, never), { name: 'TimeoutError', code: 'ETIMEDOUT' });
+  t.is((await pool.send({ ...get, path: '/other' }, never)).body.toString(), 'ok');
+  t.is(connections(), 4);
+  t.is((await pool.send(get, never)).body.toString(), 'ok');
+});
+
+test('what was not answered by an idle connection is asked again on a new one, whatever is idle by then', async (t) => {
+  const { endpoint, connections, freeze } = await startFreezingServer(t);
+  const pool = makePool(t, endpoint, undefined, new ReusedConnections({ firstByteTimeoutMs: 50 }));
+  await pool.send(get, never);
+  freeze();
+  await t.throwsAsync(pool.send(get, never), { name: 'TimeoutError' });
+  await pool.send({ ...get, path: '/other' }, never);
+  t.is(connections(), 2);
+  await pool.send(get, never);
+  t.is(connections(), 3);
+  await pool.send(get, never);
+  t.is(connections(), 3, 'once');
+});
+
+test('a new connection, and a request at which the server works, have all the time that requests have', async (t) => {
+  const held: (() => void)[] = [];
+  const server = net.createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      const [, path] = /^[A-Z]+ (\S+) HTTP/.exec(data.toString('latin1')) ?? [];
+      if (path?.startsWith('/held')) held.push(() => socket.write(ok));
+      else if (path === '/') socket.write(ok);
+    });
+  });
+  const pool = makePool(
+    t,
+    await listen(t, server),
+    undefined,
+    new ReusedConnections({ firstByteTimeoutMs: 50 }),
+  );
+  const large: DirectRequest = {
+    ...get,
+    method: 'PUT',
+    path: '/held/large',
+    headers: [...get.headers, ['content-length', String(2 ** 21)]],
+    body: Buffer.alloc(2 ** 21),
+  };
+  // A new connection holds one request, one that was used before the other.
+  const onNew = pool.send({ ...get, path: '/held/new' }, never);
+  await pool.send(get, never);
+  const onReused = pool.send(large, never);
+  // Longer than the limit: a request that is sent later has met it.
+  await pool.send(get, never);
+  await t.throwsAsync(pool.send({ ...get, path: '/silent' }, never), { name: 'TimeoutError' });
+  while (held.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  for (const answer of held) answer();
+  t.is((await onNew).body.toString(), 'ok');
+  t.is((await onReused).body.toString(), 'ok');
 });
 
 test('over TLS the authority is checked, and each request has its reply acknowledged at once', async (t) => {

@@ -13,8 +13,10 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
 import type { Log } from '../../src/log.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
+import { ReusedConnections } from '../../src/s3/reused-connections.js';
 import { makeS3Client } from '../../src/s3/s3-client.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
+import { WatchedHttpAgent } from '../../src/s3/watched-agents.js';
 
 export interface Received {
   readonly method: string;
@@ -133,8 +135,12 @@ export function makeClient(
     readonly connectTimeoutMs?: number;
     readonly httpsAgent?: https.Agent;
     readonly sessionToken?: string;
+    /** For the first byte on a connection that was used before. */
+    readonly firstByteTimeoutMs?: number;
   } = {},
 ): S3Client {
+  const { firstByteTimeoutMs } = options;
+  const reused = new ReusedConnections(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs });
   const client = makeS3Client({
     endpoint,
     region: 'us-east-1',
@@ -145,11 +151,12 @@ export function makeClient(
     },
     requestHandler: new PatientHttpHandler({
       allowedServers: { kind: 'endpoint', endpoint },
-      httpAgent: new http.Agent({ keepAlive: true }),
+      httpAgent: new WatchedHttpAgent({ keepAlive: true }, reused),
       httpsAgent: options.httpsAgent ?? new https.Agent({ keepAlive: true }),
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       idleTimeoutMs: options.idleTimeoutMs ?? 20_000,
       workTimeoutMs: options.workTimeoutMs ?? 20_000,
+      reused,
     }),
   });
   t.teardown(() => client.destroy());
@@ -163,6 +170,7 @@ export async function makeFakeStore(
   options: Partial<S3StoreOptions> & {
     readonly idleTimeoutMs?: number;
     readonly workTimeoutMs?: number;
+    readonly firstByteTimeoutMs?: number;
   } = {},
 ): Promise<{ readonly store: S3ObjectStore; readonly received: Received[]; readonly endpoint: URL }> {
   const { endpoint, received } = await startFakeServer(t, answer);
