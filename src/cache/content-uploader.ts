@@ -9,7 +9,13 @@ import { isSameVersion } from './version-map.js';
 import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
 import { storeContent } from './store-content.js';
 import { StreamedUpload } from './streamed-upload.js';
-import { planParts, streamPartBytes, type PlanLimits, type PlannedPart } from './upload-plan.js';
+import {
+  planMostParts,
+  planParts,
+  streamPartBytes,
+  type PlanLimits,
+  type PlannedPart,
+} from './upload-plan.js';
 import type { VersionReader } from './version-reader.js';
 
 export interface ContentUploaderOptions {
@@ -218,30 +224,26 @@ export class ContentUploader {
   /** Head and tail of what is streamed; undefined if there are too few part numbers for them. */
   #planAround(stream: StreamedUpload): { head: PlannedPart[]; tail: PlannedPart[] } | undefined {
     try {
-      const planned = this.#planWith(stream, this.#limits);
+      const planned = this.#planWith(stream, planParts);
       if (!stream.hasOthers(planned.head.length, planned.tail.length)) return planned;
       // An earlier try has sent more parts, none of which can be left out: as many as possible.
-      const { minPartSize } = this.#limits;
-      return this.#planWith(stream, {
-        ...this.#limits,
-        sendPartBytes: minPartSize,
-        copyPartBytes: minPartSize,
-      });
+      return this.#planWith(stream, planMostParts);
     } catch (error) {
       if (error instanceof RangeError) return undefined;
       throw error;
     }
   }
 
-  #planWith(stream: StreamedUpload, limits: PlanLimits): { head: PlannedPart[]; tail: PlannedPart[] } {
+  #planWith(stream: StreamedUpload, plan: typeof planParts): { head: PlannedPart[]; tail: PlannedPart[] } {
+    const limits = this.#limits;
     const { extents, size } = this.#services.content;
     const head =
       stream.start === 0
         ? []
-        : planParts(extents.slice(0, stream.start), { ...limits, maxParts: stream.reservedParts }, 'more');
+        : plan(extents.slice(0, stream.start), { ...limits, maxParts: stream.reservedParts }, 'more');
     const maxParts = limits.maxParts + 1 - stream.nextPartNumber;
     const rest = extents.slice(stream.frontier, size - stream.frontier);
-    return { head, tail: planParts(rest, { ...limits, maxParts }) };
+    return { head, tail: plan(rest, { ...limits, maxParts }) };
   }
 
   #isStoredAsBase(): boolean {

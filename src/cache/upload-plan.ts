@@ -50,6 +50,58 @@ export function planParts(
   behind: 'end of file' | 'more' = 'end of file',
 ): PlannedPart[] {
   const { minPartSize, maxPartSize, maxParts } = limits;
+  const runs = planRuns(extents, limits, behind);
+
+  let sendPartBytes = Math.min(Math.max(limits.sendPartBytes, minPartSize), maxPartSize);
+  let copyPartBytes = Math.min(Math.max(limits.copyPartBytes, minPartSize), maxPartSize);
+  for (;;) {
+    const countOf = (run: Run) => pieceCount(run, run.copyFrom ? copyPartBytes : sendPartBytes, maxPartSize);
+    if (runs.reduce((sum, run) => sum + countOf(run), 0) <= maxParts) {
+      return runs.flatMap((run) => split(run, countOf(run)));
+    }
+    // Larger copies cost nothing, larger parts to send cost memory.
+    if (copyPartBytes < maxPartSize) copyPartBytes = Math.min(copyPartBytes * 2, maxPartSize);
+    else if (sendPartBytes < maxPartSize) sendPartBytes = Math.min(sendPartBytes * 2, maxPartSize);
+    else throw new RangeError(`parts of ${maxPartSize} bytes are more than ${maxParts}`);
+  }
+}
+
+/**
+ * As `planParts`, but as many parts as there can be, of about the same length: for an upload that has so many already, none
+ * of which can be left out. The lengths that the limits name as wanted do not matter.
+ */
+export function planMostParts(
+  extents: readonly Extent[],
+  limits: PlanLimits,
+  behind: 'end of file' | 'more' = 'end of file',
+): PlannedPart[] {
+  const { minPartSize, maxPartSize, maxParts } = limits;
+  const runs = planRuns(extents, limits, behind);
+  const totalOf = (partBytes: number) =>
+    runs.reduce((sum, run) => sum + pieceCount(run, partBytes, maxPartSize), 0);
+  let [partBytes, largest] = [minPartSize, maxPartSize];
+  while (partBytes < largest) {
+    const middle = Math.floor((partBytes + largest) / 2);
+    if (totalOf(middle) <= maxParts) largest = middle;
+    else partBytes = middle + 1;
+  }
+  let left = maxParts - totalOf(partBytes);
+  if (left < 0) throw new RangeError(`parts of ${maxPartSize} bytes are more than ${maxParts}`);
+  return runs.flatMap((run) => {
+    const count = pieceCount(run, partBytes, maxPartSize);
+    // What is left is too little for another piece of every run.
+    const more = Math.min(left, Math.max(0, Math.floor(run.length / minPartSize) - count));
+    left -= more;
+    return split(run, count + more);
+  });
+}
+
+/** What is to be copied and what is to be sent, each of which can be split into parts that keep to the limits. */
+function planRuns(
+  extents: readonly Extent[],
+  { minPartSize, maxPartSize, maxParts }: PlanLimits,
+  behind: 'end of file' | 'more',
+): Run[] {
   const size = extents.reduce((sum, { length }) => sum + length, 0);
   const fewestParts = Math.ceil(size / maxPartSize);
   if (fewestParts > maxParts) throw new RangeError(`${size} bytes do not fit into ${maxParts} parts`);
@@ -62,19 +114,7 @@ export function planParts(
   if (!isEnd) extendLastRun(runs, minPartSize);
   // Half of the parts are left for splitting what is long.
   mergeClosestRuns(runs, Math.max(1, Math.min(Math.floor(maxParts / 2), maxParts - fewestParts)));
-
-  let sendPartBytes = Math.min(Math.max(limits.sendPartBytes, minPartSize), maxPartSize);
-  let copyPartBytes = Math.min(Math.max(limits.copyPartBytes, minPartSize), maxPartSize);
-  for (;;) {
-    const countOf = (run: Run) => pieceCount(run, run.copyFrom ? copyPartBytes : sendPartBytes, maxPartSize);
-    if (runs.reduce((sum, run) => sum + countOf(run), 0) <= maxParts) {
-      return runs.flatMap((run) => split(run, countOf(run)));
-    }
-    // Larger copies cost nothing, larger parts to send cost memory.
-    if (copyPartBytes < maxPartSize) copyPartBytes = Math.min(copyPartBytes * 2, maxPartSize);
-    else if (sendPartBytes < maxPartSize) sendPartBytes = Math.min(sendPartBytes * 2, maxPartSize);
-    else throw new RangeError(`${size} bytes do not fit into ${maxParts} parts`);
-  }
+  return runs;
 }
 
 /**

@@ -4,6 +4,7 @@ import { ExtentMap, isStored, type Extent } from '../../src/cache/extent-map.js'
 import {
   defaultCopyPartBytes,
   defaultPartBytes,
+  planMostParts,
   planParts,
   planUpload,
   streamPartBytes,
@@ -94,15 +95,50 @@ test('the parts make up the content and keep to the limits, however small these 
           t.throws(() => planParts(extents, given), { instanceOf: RangeError });
           return;
         }
-        checkParts(planParts(extents, given), extents, given);
-        if (end - start >= given.minPartSize)
-          checkParts(planParts(extents, given, 'more'), extents, given, 'more');
+        for (const behind of ['end of file', 'more'] as const) {
+          if (behind === 'more' && end - start < given.minPartSize) continue;
+          const parts = planParts(extents, given, behind);
+          checkParts(parts, extents, given, behind);
+          const most = planMostParts(extents, given, behind);
+          checkParts(most, extents, given, behind);
+          t.true(most.length >= parts.length);
+        }
         planned += 1;
       },
     ),
     { numRuns: 1000 },
   );
   t.true(planned > 200);
+});
+
+test('where as many parts as possible are asked for, the limits alone decide how many there are', (t) => {
+  const limits = { ...realLimits, minPartSize: 60, maxPartSize: 700, sendPartBytes: 60, copyPartBytes: 60 };
+  for (const [size, maxParts, count] of [
+    [1280, 9, 9],
+    [1280, 100, 21],
+    [59, 9, 1],
+    [6300, 9, 9],
+  ] as const) {
+    const map = new ExtentMap(undefined);
+    map.replace(0, size, 'staged');
+    const extents = map.slice(0, size);
+    const parts = planMostParts(extents, { ...limits, maxParts });
+    checkParts(parts, extents, { ...limits, maxParts });
+    t.is(parts.length, count, `${size} bytes in ${maxParts} parts`);
+    const lengths = parts.map(({ length }) => length);
+    t.true(Math.max(...lengths) - Math.min(...lengths) <= 1, 'none is much longer than another');
+  }
+});
+
+test('copies take their share when as many parts as possible are asked for', (t) => {
+  const limits = { ...realLimits, minPartSize: 60, maxPartSize: 700, maxParts: 9 };
+  const map = new ExtentMap({ key: 'a', etag: 'a', size: 1000 });
+  map.replace(500, 100, 'staged');
+  const extents = map.slice(0, map.size);
+  const parts = planMostParts(extents, limits);
+  checkParts(parts, extents, limits);
+  t.is(parts.length, 9);
+  t.true(sentBytes(parts) < 200);
 });
 
 test('small content is one PUT', (t) => {
