@@ -71,6 +71,31 @@ function restrictImports(folder) {
   return { 'no-restricted-imports': ['error', { patterns }] };
 }
 
+/** Tests decide nothing by chance that test/seed.ts does not know: every run does the same. Random bytes as content are fine. */
+const chanceRules = {
+  'no-restricted-imports': [
+    'error',
+    {
+      paths: [
+        { name: 'fast-check', message: 'Import fc from test/seed.ts, which gives it a fixed seed.' },
+        {
+          name: 'node:crypto',
+          importNames: ['randomInt', 'getRandomValues', 'webcrypto'],
+          message: 'Take testSeed from test/seed.ts: tests decide nothing by chance.',
+        },
+      ],
+    },
+  ],
+  'no-restricted-properties': [
+    'error',
+    {
+      object: 'Math',
+      property: 'random',
+      message: 'Take testSeed from test/seed.ts: tests decide nothing by chance.',
+    },
+  ],
+};
+
 const folders = [...new Set([...Object.keys(layerRules), 'cli'])];
 
 export default tseslint.config(
@@ -97,5 +122,6 @@ export default tseslint.config(
   { files: ['src/*.ts'], rules: restrictImports('top') },
   ...folders.map((folder) => ({ files: [`src/${folder}/**/*.ts`], rules: restrictImports(folder) })),
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
+  { files: ['test/**/*.ts'], ignores: ['test/seed.ts'], rules: chanceRules },
   prettier,
 );

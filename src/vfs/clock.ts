@@ -4,10 +4,16 @@ export interface Clock {
   monotonicMs(): number;
   /** Nanoseconds since 1970-01-01T00:00Z. For timestamps. */
   nowNs(): bigint;
+  /** Calls `action` once, after at least so long; never within this call. What it returns cancels that. */
+  startTimer(delayMs: number, action: () => void): () => void;
 }
 
 /** Date has milliseconds; the fraction below them comes from the high-resolution timer. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   nowNs: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n,
+  startTimer: (delayMs, action) => {
+    const timer = setTimeout(action, delayMs);
+    return () => clearTimeout(timer);
+  },
 };

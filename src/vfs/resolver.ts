@@ -166,7 +166,7 @@ export class Resolver {
         this.#options.log.debug({ key: object.key, err: error }, 'fetching ahead failed'),
       )
       .finally(() => this.#ahead.delete(version));
-    this.#ahead.set(version, content ? atMost(fetching, patienceMs) : fetching);
+    this.#ahead.set(version, content ? this.#atMost(fetching, patienceMs) : fetching);
   }
 
   /** Undefined if it is not worth it, or done already. */
@@ -314,20 +314,20 @@ export class Resolver {
     );
   }
 
+  /** Resolves when `work` does, which never rejects, or after so long. */
+  #atMost(work: Promise<void>, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.startTimer(ms, resolve);
+      void work.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
   #isExpired(timeMs: number): boolean {
     return this.#options.clock.monotonicMs() - timeMs >= this.#options.metadataTtlMs;
   }
-}
-
-/** Resolves when `work` does, which never rejects, or after so long. */
-function atMost(work: Promise<void>, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    void work.then(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }
 
 /** Small enough that its content may be fetched before anybody asks for it. Such a request takes three times as long as HEAD. */

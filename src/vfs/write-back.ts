@@ -60,7 +60,7 @@ export interface CopiedObject {
 type Scope = 'everything' | 'what is closed';
 
 interface Scheduled {
-  readonly timer: NodeJS.Timeout;
+  readonly cancel: () => void;
   readonly failures: number;
 }
 
@@ -169,7 +169,7 @@ export class WriteBack {
         { keys: left.slice(0, 10).map((node) => node.key), count: left.length, error: lastError },
         'some files are not in the bucket yet; trying again',
       );
-      await interruptibleDelay(retryDelayMs(failures), signal);
+      await this.#pause(retryDelayMs(failures), signal);
       if (signal.aborted) throw new FsError('EIO', `${left.length} files could not be stored in the bucket`);
     }
   }
@@ -337,6 +337,19 @@ export class WriteBack {
     return info;
   }
 
+  /** Waits so long, or until `signal` aborts. */
+  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        cancel();
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      const cancel = this.#options.clock.startTimer(delayMs, finish);
+      signal.addEventListener('abort', finish, { once: true });
+    });
+  }
+
   #pendingNodes(): Node[] {
     return [...this.#options.inodes.nodes()].filter(isPending);
   }
@@ -344,14 +357,14 @@ export class WriteBack {
   #schedule(node: Node, delayMs: number, failures: number): void {
     if (this.#isStopped) return;
     if (!this.#scheduled.has(node)) node.pins += 1;
-    const timer = setTimeout(() => void this.#runScheduled(node), delayMs);
-    this.#scheduled.set(node, { timer, failures });
+    const cancel = this.#options.clock.startTimer(delayMs, () => void this.#runScheduled(node));
+    this.#scheduled.set(node, { cancel, failures });
   }
 
   #unschedule(node: Node): void {
     const scheduled = this.#scheduled.get(node);
     if (!scheduled) return;
-    clearTimeout(scheduled.timer);
+    scheduled.cancel();
     this.#scheduled.delete(node);
     node.pins -= 1;
     if (!this.#running.has(node)) this.#options.inodes.release(node);
@@ -434,16 +447,4 @@ function isMoving(node: Node): boolean {
 
 function retryDelayMs(failures: number): number {
   return Math.min(lastRetryMs, firstRetryMs * 2 ** failures);
-}
-
-async function interruptibleDelay(delayMs: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(finish, delayMs);
-    function finish() {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    }
-    signal.addEventListener('abort', finish, { once: true });
-  });
 }

@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import {
   type BlockRange,
   blocksCovering,
@@ -7,6 +6,7 @@ import {
   bytesOfBlocks,
   runsOf,
 } from '../../src/cache/block-range.js';
+import { fc } from '../seed.js';
 
 test('blocks that cover a range begin at or before it and end at or after it', (t) => {
   t.deepEqual(blocksCovering({ offset: 0, length: 1 }, 10), { first: 0, end: 1 });

@@ -1,7 +1,7 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { ExtentMap, isStored, type ExtentSource } from '../../src/cache/extent-map.js';
 import type { ObjectVersion } from '../../src/object-version.js';
+import { fc } from '../seed.js';
 
 const first: ObjectVersion = { key: 'first', etag: '1', size: 100 };
 const second: ObjectVersion = { key: 'second', etag: '2', size: 60 };

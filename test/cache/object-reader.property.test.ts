@@ -1,6 +1,5 @@
 /** Random use of the object reader by several streams, over a store that answers in any order and fails at times. */
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { StoreError } from '../../src/errors.js';
 import type { GetReply, GetRequest } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
@@ -8,6 +7,7 @@ import { blockOverheadBytes } from '../../src/cache/block-memory.js';
 import { ObjectReader, type ReadStream } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
+import { fc } from '../seed.js';
 import { patternOf } from './pattern.js';
 import { silentLog } from './silent-log.js';
 

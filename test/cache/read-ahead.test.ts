@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import type { ByteRange } from '../../src/cache/block-range.js';
 import {
   maxFetchBytes,
@@ -8,6 +7,7 @@ import {
   type ReadAheadPlan,
   type ReadAheadState,
 } from '../../src/cache/read-ahead.js';
+import { fc } from '../seed.js';
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;

@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { SlotAllocator, type Slot } from '../../src/cache/slot-allocator.js';
+import { fc } from '../seed.js';
 
 test('slots never overlap, stay within the limit, and become whole again', (t) => {
   const step = fc.oneof(

@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { ExtentMap, isStored, type Extent } from '../../src/cache/extent-map.js';
 import {
   defaultCopyPartBytes,
@@ -13,6 +12,7 @@ import {
 } from '../../src/cache/upload-plan.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { defaultMemoryLimits } from '../object-store/memory-object-store.js';
+import { fc } from '../seed.js';
 
 const mebibyte = 1024 * 1024;
 const gibibyte = 1024 * mebibyte;

@@ -1,8 +1,7 @@
 // One file under random operations through the kernel, as fsx tests a file system: every result is compared with a twin in
 // memory, and the file at the end through a new mount and by boto3. A mismatch prints the seed and the last operations.
-// OSIRISFS_TEST_IO_SEED=N repeats the run of that seed; OSIRISFS_TEST_IO_OPERATIONS=N does so many operations instead of
-// two hundred. Further down: several programs and several handles on one file, and O_DIRECT.
-import { randomInt } from 'node:crypto';
+// OSIRISFS_TEST_SEED=N does those of another seed; OSIRISFS_TEST_IO_OPERATIONS=N does so many operations instead of two
+// hundred. Further down: several programs and several handles on one file, and O_DIRECT.
 import path from 'node:path';
 import test from 'ava';
 import { bash, runOk } from '../mount/child.js';
@@ -12,11 +11,11 @@ import { mountBucket } from '../mount/mounting.js';
 import { randomIoProgram } from '../mount/random-io-program.js';
 import { foldersOnOneMount } from '../mount/shared-folder.js';
 import { FileScope, makeDirectory, makeKeyFile } from '../mount/temporary.js';
+import { testSeed } from '../seed.js';
 import { cephTest, isFullSize, mebibyte } from './ceph-test.js';
 
 const longMs = isFullSize ? 3_000_000 : 240_000;
 const operations = Number(process.env['OSIRISFS_TEST_IO_OPERATIONS'] ?? (isFullSize ? 5000 : 200));
-const chosenSeed = process.env['OSIRISFS_TEST_IO_SEED'];
 
 interface Variant {
   readonly title: string;
@@ -43,11 +42,10 @@ for (const { title, options, maxSize } of variants) {
     const bucket = await makeBucket(t);
     const keyFile = await makeKeyFile(t);
     const twin = path.join(await makeDirectory(t), 'twin');
-    const seed = chosenSeed === undefined ? randomInt(2 ** 32) : Number(chosenSeed);
-    t.log(`seed ${seed}, ${operations} operations`);
+    t.log(`seed ${testSeed}, ${operations} operations`);
 
     const first = await mountBucket(t, { bucket, keyFile, options, logLevel: 'info' });
-    const given = { directory: first.directory, twin, seed, operations, maxSize };
+    const given = { directory: first.directory, twin, seed: testSeed, operations, maxSize };
     const counts = await runOk(python, ['-c', randomIoProgram], {
       input: JSON.stringify(given),
       timeoutMs: longMs,

@@ -1,5 +1,4 @@
 import test from 'ava';
-import * as fc from 'fast-check';
 import {
   readExistingName,
   readNewName,
@@ -11,6 +10,7 @@ import {
   writeTtl,
   writeUint64,
 } from '../../src/fuse/wire.js';
+import { fc } from '../seed.js';
 
 test('64-bit numbers up to 2^53 come back as they were written', (t) => {
   const buffer = Buffer.alloc(16);

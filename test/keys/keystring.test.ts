@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import fc from 'fast-check';
 import { parseKeystring } from '../../src/keys/keystring.js';
+import { fc } from '../seed.js';
 
 const text = 'abcdefghijklmnopqrstuvwxyz012345';
 const key = Buffer.from([...Array.from({ length: 32 }, (_, index) => (index * 37 + 128) % 256)]);

@@ -3,7 +3,7 @@
  * version), counts requests and bytes, fails on demand, and can hold requests back.
  */
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type {
   CopySource,
@@ -316,7 +316,7 @@ export class MemoryObjectStore implements ObjectStore {
     };
     throwIfAborted();
     if (waiting === undefined) {
-      await delay(0); // as a network would: the reply never comes in the same turn
+      await nextTurn(); // as a network would: the reply never comes in the same turn
     } else {
       let stop: () => void = () => undefined;
       const abortion = new Promise<void>((resolve) => (stop = resolve));

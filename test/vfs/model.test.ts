@@ -1,5 +1,5 @@
 import test from 'ava';
-import fc from 'fast-check';
+import { fc } from '../seed.js';
 import { ModelRun, operations } from './model.js';
 
 /** OSIRISFS_MODEL_RUNS makes it longer; the default is more than 10,000 operations. */

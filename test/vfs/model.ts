@@ -3,10 +3,11 @@
  * a file is a buffer, and beside it what the bucket must hold.
  */
 import type { ExecutionContext } from 'ava';
-import fc from 'fast-check';
 import { FsError } from '../../src/errors.js';
+import { MemoryObjectStore } from '../object-store/memory-object-store.js';
+import { fc } from '../seed.js';
 import { readFlags, writeFlags, type OpenFile } from './file-system-client.js';
-import { Fixture, metadataTtlMs, type TestMount } from './file-system-fixture.js';
+import { Fixture, HeldClock, metadataTtlMs, type TestMount } from './file-system-fixture.js';
 
 const maxFileBytes = 1500;
 const names = ['a', 'b', 'ü'];
@@ -161,7 +162,7 @@ export class ModelRun {
   #isFailing = false;
 
   constructor(t: Pick<ExecutionContext, 'teardown'>) {
-    this.#fixture = new Fixture(t);
+    this.#fixture = new Fixture(t, new MemoryObjectStore({ minPartSize: 64 }), new HeldClock());
     this.#mount = this.#fixture.mount({ attributeDelayMs: 1_000_000 });
   }
 

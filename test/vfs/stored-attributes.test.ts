@@ -1,5 +1,4 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { typeDirectory, typeRegular, typeSymlink } from '../../src/vfs/modes.js';
 import {
   attributesOfObject,
@@ -9,6 +8,7 @@ import {
   maxNanoseconds,
   type StoredAttributes,
 } from '../../src/vfs/stored-attributes.js';
+import { fc } from '../seed.js';
 
 const defaults = { uid: 1000, gid: 1001, filePermissions: 0o640, directoryPermissions: 0o750 };
 const lastModifiedMs = 1_700_000_000_000;

@@ -1,6 +1,6 @@
 import test from 'ava';
-import fc from 'fast-check';
 import { KeyIndex, type KeyQuery } from '../../../src/gateway/storage/key-index.js';
+import { fc } from '../../seed.js';
 
 const listed = (key: string) => ({ key, size: 0, etag: '', modifiedMs: 0 });
 
