@@ -7,6 +7,7 @@ import { blockOverheadBytes } from '../../src/cache/block-memory.js';
 import { ObjectReader, type ReadStream } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
+import { turnsUntil } from '../patience.js';
 import { fc } from '../seed.js';
 import { patternOf } from './pattern.js';
 import { silentLog } from './silent-log.js';
@@ -247,9 +248,7 @@ class Session {
   }
 
   async #settle(): Promise<void> {
-    for (let turn = 0; turn < 10_000 && this.#memory.statistics().fetchesInFlight > 0; turn += 1) {
-      await nextTurn();
-    }
+    await turnsUntil('nothing is fetched', () => this.#memory.statistics().fetchesInFlight === 0);
   }
 
   #object(index: number): StoredVersion {

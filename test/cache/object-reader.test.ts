@@ -3,6 +3,7 @@ import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { ObjectReader, type ObjectReaderOptions, type ReadStream } from '../../src/cache/object-reader.js';
 import { ReadMemory, type ReadMemoryOptions } from '../../src/cache/read-memory.js';
+import { turnsUntil } from '../patience.js';
 import { patternOf } from './pattern.js';
 import { silentLog } from './silent-log.js';
 import { WatchedStore } from './watched-store.js';
@@ -39,9 +40,7 @@ async function readBytes(
 
 /** Resolves when nothing is fetched any more. */
 async function settled({ reader, memory }: Setup): Promise<void> {
-  for (let turn = 0; turn < 10_000 && memory.statistics().fetchesInFlight > 0; turn += 1) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await turnsUntil('nothing is fetched any more', () => memory.statistics().fetchesInFlight === 0);
   reader.checkInvariants();
 }
 
@@ -64,7 +63,9 @@ test('memory is used again when nobody looks at it any more, and never before', 
   const buffers = new Map<ArrayBufferLike, number>();
   let seed = 1;
   const random = (limit: number) => (seed = (seed * 48_271) % 2_147_483_647) % limit;
-  const pause = () => new Promise<void>((resolve) => setTimeout(resolve, random(3)));
+  const pause = async (turns: number) => {
+    for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => setImmediate(resolve));
+  };
   await Promise.all(
     Array.from({ length: 12 }, async (_, reading) => {
       const stream = reader.createStream();
@@ -72,11 +73,14 @@ test('memory is used again when nobody looks at it any more, and never before', 
         const offset = reading % 3 === 0 ? random(version.size) : next % version.size;
         const length = 1 + random(6 * blockBytes);
         next = offset + length;
-        const signal = random(10) === 0 ? AbortSignal.timeout(random(3)) : new AbortController().signal;
-        const pieces = await reader.read(version, offset, length, stream, signal).catch(() => undefined);
+        const abort = new AbortController();
+        if (random(10) === 0) void pause(random(3)).then(() => abort.abort());
+        const pieces = await reader
+          .read(version, offset, length, stream, abort.signal)
+          .catch(() => undefined);
         if (pieces === undefined) continue; // aborted
         for (const { buffer } of pieces) buffers.set(buffer, (buffers.get(buffer) ?? 0) + 1);
-        await pause();
+        await pause(random(3));
         t.true(Buffer.concat(pieces).equals(content.subarray(offset, offset + length)), `at ${offset}`);
         if (random(20) > 0) reader.done(pieces);
       }

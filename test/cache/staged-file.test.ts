@@ -5,17 +5,9 @@ import { ReadMemory } from '../../src/cache/read-memory.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import type { MemoryObjectStore } from '../object-store/memory-object-store.js';
+import { turnsUntil } from '../patience.js';
 import { silentLog } from './silent-log.js';
-import {
-  contentOf,
-  eventually,
-  makeFile,
-  makeGate,
-  makeStore,
-  never,
-  partBytes,
-  pattern,
-} from './staging.js';
+import { contentOf, makeFile, makeGate, makeStore, never, partBytes, pattern } from './staging.js';
 
 function putBase(store: MemoryObjectStore, content: Buffer): ObjectVersion {
   return { key: 'file', etag: store.putForeign('file', content), size: content.length };
@@ -157,13 +149,13 @@ test('a commit that is interrupted while parts are sent stops at once and leaves
   store.beforeRequest = (method) => (method === 'uploadPart' ? gate.opened : undefined);
   const controller = new AbortController();
   const committing = file.commit(controller.signal);
-  await eventually(() => store.requestCount('uploadPart') > 0, 'a part is sent');
+  await turnsUntil('a part is sent', () => store.requestCount('uploadPart') > 0);
   controller.abort();
   const error = await t.throwsAsync(committing, { instanceOf: StoreError });
   t.is(error.code, 'Aborted');
   store.beforeRequest = () => undefined;
   gate.open();
-  await eventually(() => store.uploads.size === 0, 'the upload is aborted');
+  await turnsUntil('the upload is aborted', () => store.uploads.size === 0);
   t.true(file.isDirty);
   await file.commit(never);
   const expected = pattern(2000);
@@ -179,7 +171,7 @@ test('an interrupt during the last request ends only the wait: the next commit f
   store.afterRequest = () => gate.opened;
   const controller = new AbortController();
   const committing = file.commit(controller.signal);
-  await eventually(() => store.contentOf('file')?.length === 50, 'it is stored');
+  await turnsUntil('it is stored', () => store.contentOf('file')?.length === 50);
   controller.abort();
   await t.throwsAsync(committing, { instanceOf: StoreError, message: /interrupted/ });
   gate.open();
@@ -229,9 +221,9 @@ test("a read that meets the file's own commit gets the bytes, though the object 
   const gate = makeGate();
   store.afterRequest = (method) => (method === 'put' ? gate.opened : undefined);
   const committing = file.commit(never);
-  await eventually(() => store.contentOf('file')?.[0] === 0, 'it is stored');
+  await turnsUntil('it is stored', () => store.contentOf('file')?.[0] === 0);
   const reading = contentOf(file);
-  await eventually(() => store.requestCount('get') === 2, 'the former version is asked for');
+  await turnsUntil('the former version is asked for', () => store.requestCount('get') === 2);
   gate.open();
   const expected = pattern(90);
   expected[0] = 0;
@@ -309,7 +301,7 @@ test('discarding ends those who wait, and frees everything', async (t) => {
   const gate = makeGate();
   store.beforeRequest = (method) => (method === 'uploadPart' ? gate.opened : undefined);
   const writing = file.write(0, pattern(1000), never);
-  await eventually(() => area.statistics().waiting > 0, 'the writer waits');
+  await turnsUntil('the writer waits', () => area.statistics().waiting > 0);
   const [error] = await Promise.all([t.throwsAsync(writing, { instanceOf: StoreError }), file.discard()]);
   t.is(error.code, 'Aborted');
   t.is(area.statistics().memoryBytes, 0);

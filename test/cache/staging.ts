@@ -94,15 +94,6 @@ export async function contentOf(file: StagedFile): Promise<Buffer> {
   return Buffer.concat(await file.read(0, file.size + 1, undefined, never));
 }
 
-/** Waits until it is so, with a limit. */
-export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  const deadlineMs = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadlineMs) throw new Error(`not within ten seconds: ${what}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
 /** A door that a store's hook can be made to wait at. */
 export function makeGate() {
   let open: () => void = () => undefined;

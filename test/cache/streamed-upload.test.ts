@@ -1,10 +1,10 @@
 /** Files that are sent while they are being written. */
 import test from 'ava';
 import { StoreError } from '../../src/errors.js';
+import { turnsUntil } from '../patience.js';
 import {
   chunkBytes,
   contentOf,
-  eventually,
   makeFile,
   makeGate,
   makeStore,
@@ -18,7 +18,7 @@ test('parts are sent while the file is written, and the commit sends only the re
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
   await file.write(0, pattern(3 * partBytes + 10), never);
-  await eventually(() => store.bytesSent === 3 * partBytes, 'full parts are sent');
+  await turnsUntil('full parts are sent', () => store.bytesSent === 3 * partBytes);
   t.is(store.contentOf('file'), undefined);
   await file.commit(never);
   t.is(store.bytesSent, 3 * partBytes + 10);
@@ -36,14 +36,14 @@ test('nothing is streamed below the threshold', async (t) => {
   t.is(store.requestCount('createUpload'), 1, 'at the commit');
   await file.truncate(0, never);
   await file.write(0, pattern(5 * partBytes), never);
-  await eventually(() => store.requestCount('createUpload') === 2, 'at the threshold');
+  await turnsUntil('at the threshold', () => store.requestCount('createUpload') === 2);
 });
 
 test('a part that is changed after it was sent is sent again, others are not', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
   await file.write(0, pattern(4 * partBytes), never);
-  await eventually(() => store.bytesSent === 4 * partBytes, 'parts are sent');
+  await turnsUntil('parts are sent', () => store.bytesSent === 4 * partBytes);
   await file.write(partBytes + 5, Buffer.of(0), never);
   await file.commit(never);
   const expected = pattern(4 * partBytes);
@@ -58,7 +58,7 @@ test('a part that is changed while it is sent is sent again', async (t) => {
   const gate = makeGate();
   store.beforeRequest = (method) => (method === 'uploadPart' ? gate.opened : undefined);
   await file.write(0, pattern(2 * partBytes), never);
-  await eventually(() => store.requestCount('uploadPart') === 2, 'parts are on their way');
+  await turnsUntil('parts are on their way', () => store.requestCount('uploadPart') === 2);
   await file.write(0, Buffer.of(0), never);
   gate.open();
   await file.commit(never);
@@ -71,7 +71,7 @@ test('a file cut off behind its sent parts begins anew there', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
   await file.write(0, pattern(4 * partBytes), never);
-  await eventually(() => store.bytesSent === 4 * partBytes, 'parts are sent');
+  await turnsUntil('parts are sent', () => store.bytesSent === 4 * partBytes);
   await file.truncate(partBytes + 20, never);
   await file.write(partBytes + 20, pattern(2 * partBytes, 1), never);
   await file.commit(never);
@@ -84,9 +84,9 @@ test('a file cut off at zero leaves no upload', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
   await file.write(0, pattern(4 * partBytes), never);
-  await eventually(() => store.bytesSent > 0, 'parts are sent');
+  await turnsUntil('parts are sent', () => store.bytesSent > 0);
   await file.truncate(0, never);
-  await eventually(() => store.uploads.size === 0, 'the upload is aborted');
+  await turnsUntil('the upload is aborted', () => store.uploads.size === 0);
   file.markDirty();
   await file.commit(never);
   t.deepEqual(store.contentOf('file'), Buffer.alloc(0));
@@ -97,7 +97,7 @@ test('a part that fails in the background is tried again by the commit, and only
   const { file } = makeFile(t, store, undefined);
   store.failNext('uploadPart', 'Unreachable', 1);
   await file.write(0, pattern(partBytes), never);
-  await eventually(() => store.requestCount('uploadPart') === 1, 'a part is tried');
+  await turnsUntil('a part is tried', () => store.requestCount('uploadPart') === 1);
   store.failNext('uploadPart', 'Unreachable', 1);
   const error = await t.throwsAsync(file.commit(never), { instanceOf: StoreError });
   t.is(error.code, 'Unreachable');
@@ -121,7 +121,7 @@ test('while the store fails one part at a time is tried, and all of them when it
   t.true(tried <= 12, `${tried} tries for ten parts`);
   isDown = false;
   await file.write(10 * partBytes, expected.subarray(10 * partBytes), never);
-  await eventually(() => store.bytesSent >= 10 * partBytes, 'the background has caught up');
+  await turnsUntil('the background has caught up', () => store.bytesSent >= 10 * partBytes);
   await file.commit(never);
   t.deepEqual(store.contentOf('file'), expected);
 });
@@ -138,10 +138,10 @@ test('a part that is tried again in the background while the file is committed i
     return request === 2 ? second.opened : third.opened;
   };
   await file.write(0, pattern(2 * partBytes), never);
-  await eventually(() => store.requestCount('uploadPart') === 2, 'both parts are tried');
+  await turnsUntil('both parts are tried', () => store.requestCount('uploadPart') === 2);
   const committing = file.commit(never);
   second.open();
-  await eventually(() => store.requestCount('uploadPart') === 3, 'the first part is tried again');
+  await turnsUntil('the first part is tried again', () => store.requestCount('uploadPart') === 3);
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   third.open();
   await committing;
@@ -153,7 +153,7 @@ test('an upload that vanished from the server is made anew', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
   await file.write(0, pattern(3 * partBytes), never);
-  await eventually(() => store.bytesSent === 3 * partBytes, 'parts are sent');
+  await turnsUntil('parts are sent', () => store.bytesSent === 3 * partBytes);
   store.uploads.clear();
   await file.commit(never);
   t.deepEqual(store.contentOf('file'), pattern(3 * partBytes));
@@ -306,7 +306,7 @@ test('a file cut off within the object that it was appended to is planned anew',
   const { file } = makeFile(t, store, base, { memoryChunks: 8, spillBytes: 0 });
   await file.write(3001, pattern(20 * partBytes), never);
   await file.truncate(2000, never);
-  await eventually(() => store.uploads.size === 0, 'the upload is aborted');
+  await turnsUntil('the upload is aborted', () => store.uploads.size === 0);
   await file.commit(never);
   t.deepEqual(store.contentOf('file'), pattern(3001, 1).subarray(0, 2000));
   t.is(store.bytesReceived, 0);

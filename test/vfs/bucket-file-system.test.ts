@@ -1,7 +1,8 @@
 import test from 'ava';
 import { rootInode, type DirectoryEntry, type Entry } from '../../src/file-system.js';
+import { manyTurns, turnsUntil } from '../patience.js';
 import { readFlags, writeFlags } from './file-system-client.js';
-import { Fixture, metadataTtlMs } from './file-system-fixture.js';
+import { Fixture, HeldClock, metadataTtlMs } from './file-system-fixture.js';
 
 const big = Buffer.alloc(5000, 'osirisfs ');
 
@@ -167,7 +168,7 @@ test('a rename over a file lets an open of it finish that has begun, and keeps i
   const opening = client.open('f');
   await asked;
   const renaming = client.rename('g', 'f');
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await manyTurns();
   t.is(fixture.store.contentOf('f')?.toString(), 'old');
   letGo();
   const file = await opening;
@@ -249,7 +250,7 @@ test('attributes that the server refuses to store are the former ones again', as
   fixture.store.putForeign('f', 'x');
   fixture.store.failNext('copy', 'AccessDenied');
   await client.setAttributes('f', { mode: 0o600 });
-  while (!lines.some(({ level }) => level === 'error')) await new Promise((resolve) => setImmediate(resolve));
+  await turnsUntil('the refusal is logged', () => lines.some(({ level }) => level === 'error'));
   t.is((await client.stat('f')).mode, 0o100644);
   t.deepEqual(fs.pendingKeys(), []);
 });
@@ -1054,7 +1055,7 @@ test('an interrupted call ends with EINTR and leaves no trace', async (t) => {
     ...client.call,
     signal: interruption.signal,
   });
-  while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await turnsUntil('the read asks the store', () => waiting.length > 0);
   interruption.abort();
   await t.throwsAsync(reading, { code: 'EINTR' } as never);
   answer();
@@ -1074,7 +1075,7 @@ test('whoever opens a file that is just being replaced or removed gets the old c
     const readNow = async () => {
       try {
         const file = await client.open('f');
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await manyTurns();
         const content = (await file.read(0, 10_000)).toString();
         await file.close();
         return content;
@@ -1124,13 +1125,18 @@ test('opening a small file to read it costs one request with its bytes, and ever
 });
 
 test('attributes that are due do not put a half-written file into the bucket', async (t) => {
-  const fixture = new Fixture(t);
+  const clock = new HeldClock();
+  const fixture = new Fixture(t, undefined, clock);
   const { client, fs } = fixture.mount({ attributeDelayMs: 20 });
   await client.writeFile('f', 'the whole of the old content');
   await client.setAttributes('f', { mode: 0o600 });
   const file = await client.open('f', { ...writeFlags, truncate: true });
   await file.write(0, 'half');
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.is(clock.timerCount, 1);
+  clock.advance(20);
+  t.is(clock.timerCount, 0);
+  await turnsUntil('they are left for later', () => clock.timerCount === 1);
+  t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');
   await fs.synchronizeAll();
   t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');
   await file.write(4, ' and the rest');

@@ -60,6 +60,11 @@ export class TestClock implements Clock {
 export class HeldClock extends TestClock {
   readonly #timers = new Set<{ readonly dueMs: number; readonly action: () => void }>();
 
+  /** Of those that wait for the clock. */
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
   override startTimer(delayMs: number, action: () => void): () => void {
     if (delayMs <= 0) {
       const immediate = setImmediate(action);

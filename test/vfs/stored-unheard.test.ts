@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import test from 'ava';
 import { StagingArea } from '../../src/cache/staging-area.js';
 import { FsError } from '../../src/errors.js';
+import { manyTurns, turnsUntil } from '../patience.js';
 import { defaultCall } from './file-system-client.js';
 import { Fixture, makeLog } from './file-system-fixture.js';
 
@@ -16,12 +17,12 @@ test('a close that was interrupted during its last request leaves a file that ca
   fixture.store.afterRequest = (method) => (method === 'put' ? gate : undefined);
   const controller = new AbortController();
   const closing = fs.flush(file.inode, file.handle, { ...defaultCall, signal: controller.signal });
-  while (fixture.store.contentOf('a') === undefined) await new Promise((resolve) => setImmediate(resolve));
+  await turnsUntil('it is stored', () => fixture.store.contentOf('a') !== undefined);
   controller.abort();
   const error = await t.throwsAsync(closing, { instanceOf: FsError });
   t.is(error.code, 'EINTR');
   finish();
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await manyTurns();
   await fs.release(file.inode, file.handle);
   t.is((await client.readFile('a')).toString(), 'first');
   await client.writeFile('a', 'second');
