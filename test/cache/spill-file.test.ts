@@ -126,7 +126,7 @@ test('the disk gets its room back when nothing is spilled any more', async (t) =
 
 test('a directory that is not there means that nothing can be spilled', async (t) => {
   const spillFile = new SpillFile({
-    directory: '/nonexistent/directory',
+    directory: '/proc/nowhere/directory',
     limitBytes: 4096,
     unitBytes: 16,
     maxSlotBytes: 1024,

@@ -24,7 +24,7 @@ async function refuses(t: ExecutionContext, mount: BadMount, line: RegExp): Prom
   const logFile = path.join(await makeDirectory(t), 'log');
   const args = ['mount', mount.bucket, directory, '--key-file', keyFile.path, '--log-file', logFile];
   const { code, stdout, stderr, durationMs } = await osirisfs([...args, ...(mount.options ?? [])], {
-    env: { HOME: '/nonexistent', ...mount.env },
+    env: { HOME: '/proc/nowhere', ...mount.env },
     timeoutMs: 2 * patienceMs,
   });
   t.is(stdout, '');
@@ -160,8 +160,8 @@ cephTest('a certificate that is not trusted is refused, with the option that hel
   );
   await refuses(
     t,
-    { bucket, env, options: ['--ca-bundle', '/nonexistent'] },
-    /the CA bundle \/nonexistent cannot be read/,
+    { bucket, env, options: ['--ca-bundle', '/proc/nowhere'] },
+    /the CA bundle \/proc\/nowhere cannot be read/,
   );
   await refuses(
     t,

@@ -4,13 +4,13 @@ import test, { type ExecutionContext } from 'ava';
 import { findUnknownOption } from '../../src/cli/command-line.js';
 import { runOk, start, waitUntil, type Finished } from '../mount/child.js';
 import { makeMountpoint, osirisfs } from '../mount/mounting.js';
-import { makeDirectory, makeKeyFile } from '../mount/temporary.js';
+import { makeDirectory, makeKeyFile, nowhere } from '../mount/temporary.js';
 import { bareMount } from './bare-mount.js';
 
 /** No config, credentials or endpoint of whoever runs the tests. */
 const cleanEnvironment = {
-  HOME: '/nonexistent',
-  XDG_CONFIG_HOME: '/nonexistent',
+  HOME: nowhere,
+  XDG_CONFIG_HOME: nowhere,
   XDG_STATE_HOME: undefined,
   OSIRISFS_KEY_FILE: undefined,
   AWS_ENDPOINT_URL: 'https://localhost:1',
@@ -137,8 +137,8 @@ commandTest('a command line that makes no sense is refused with exit code 2', as
     ],
     [['mount', 'b', '/mnt', '--key-file', key], /^"b" does not begin with a bucket name: /],
     [
-      ['mount', 'bucket', '/mnt', '--key-file', key, '--log-file', '/nonexistent/log'],
-      /^cannot write the log file \/nonexistent\/log: ENOENT/,
+      ['mount', 'bucket', '/mnt', '--key-file', key, '--log-file', `${nowhere}/log`],
+      /^cannot write the log file \/proc\/nowhere\/log: ENOENT/,
     ],
   ];
   for (const [args, line] of cases) await fails(t, args, 2, line);
@@ -219,7 +219,7 @@ commandTest('without fusermount3 in PATH the package to install is named', async
     1,
     'fusermount3 is not in PATH; install the package fuse3 (Debian: apt install fuse3)',
     {
-      PATH: '/nonexistent',
+      PATH: nowhere,
     },
   );
 });

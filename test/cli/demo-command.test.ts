@@ -151,7 +151,7 @@ test.serial('bad input is one line and an exit code', async (t) => {
       1,
       /^the demo's data cannot be kept in \S+\/demo \(E.*\); set XDG_DATA_HOME to a directory that you may write$/,
     ],
-    [[directory], { PATH: '/nowhere' }, 1, /^fusermount3 is not in PATH; install the package fuse3/],
+    [[directory], { PATH: '/proc/nowhere' }, 1, /^fusermount3 is not in PATH; install the package fuse3/],
     [[directory, '--port', '1'], {}, 2, /^unknown option --port; see osirisfs demo --help$/],
     [[directory, 'more'], {}, 2, /more/],
   ] as const) {

@@ -9,7 +9,7 @@ import type { S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { connectToGateway, runGateway, silentLog } from '../gateway/running-gateway.js';
 import { run, start, type Finished, type RunningChild } from '../mount/child.js';
-import { makeKeyFile, type KeyFile, type Scope } from '../mount/temporary.js';
+import { makeKeyFile, nowhere, type KeyFile, type Scope } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
 
 export const never = new AbortController().signal;
@@ -78,7 +78,7 @@ export async function makeTestKey(scope: Scope): Promise<TestKey> {
 
 const main = `${projectRoot}/dist/src/main.cjs`;
 /** Whatever the machine of the tests has. */
-const env = { XDG_CONFIG_HOME: '/nonexistent', OSIRISFS_KEY_FILE: undefined };
+const env = { XDG_CONFIG_HOME: nowhere, OSIRISFS_KEY_FILE: undefined };
 
 export function osirisfs(...args: readonly string[]): Promise<Finished> {
   return run(process.execPath, [main, ...args], { env });

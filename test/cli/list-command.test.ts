@@ -1,6 +1,6 @@
 import test from 'ava';
 import { bash } from '../mount/child.js';
-import { FileScope } from '../mount/temporary.js';
+import { FileScope, nowhere } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
 import { KeyedBucket, keyOptions, makeTestKey, osirisfs, type TestKey } from './keyed-bucket.js';
 
@@ -73,14 +73,14 @@ test('a reader that stops early ends it quietly', async (t) => {
   const command = 'exec 2>&1; "$1" "$2" ls "$3" -R --key-file "$4" | head -n 1; echo "${PIPESTATUS[0]}"';
   const main = `${projectRoot}/dist/src/main.cjs`;
   const args = [process.execPath, main, place.bucket, first.path];
-  t.is(await bash(command, args, { env: { XDG_CONFIG_HOME: '/nonexistent' } }), 'dir/first\n0\n');
+  t.is(await bash(command, args, { env: { XDG_CONFIG_HOME: nowhere } }), 'dir/first\n0\n');
 });
 
 test('bad input is one line and an exit code', async (t) => {
   for (const [args, code, line] of [
     [[], 2, /^arguments are missing: 0 given, 1 needed; see osirisfs ls --help$/],
     [[place.bucket], 2, /^--key-file is missing/],
-    [[place.bucket, '--key-file', '/nonexistent'], 1, /^the key file \/nonexistent does not exist$/],
+    [[place.bucket, '--key-file', nowhere], 1, /^the key file \/proc\/nowhere does not exist$/],
     [['b', ...keyOptions(first)], 2, /^"b" does not begin with a bucket name/],
     [['no-such-bucket', ...keyOptions(first)], 1, /^there is no bucket "no-such-bucket" at /],
     [[`${place.bucket}/none`, ...keyOptions(first)], 1, /^there is nothing at keyed-\w+\/none$/],

@@ -16,7 +16,7 @@ import { ListPartsCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s
 import test, { type ExecutionContext } from 'ava';
 import { flavorNames, type FlavorName } from '../../src/gateway/flavor.js';
 import { run, start, waitUntil } from '../mount/child.js';
-import { makeDirectory } from '../mount/temporary.js';
+import { makeDirectory, nowhere } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
 import { KeyedBucket, keyOptions, makeTestKey } from './keyed-bucket.js';
 
@@ -30,7 +30,7 @@ async function makePlace(t: ExecutionContext, flavor: FlavorName = 'rgw') {
     makeDirectory(t),
   ]);
   const env = {
-    XDG_CONFIG_HOME: '/nonexistent',
+    XDG_CONFIG_HOME: nowhere,
     XDG_STATE_HOME: path.join(local, 'state'),
     OSIRISFS_KEY_FILE: undefined,
   };
@@ -188,7 +188,7 @@ test.serial('bad input is one line and an exit code', async (t) => {
     [['put'], 2, /^arguments are missing/],
     [['put', local], 2, /^put needs SOURCE\.\.\. and BUCKET/],
     [['get', bucket], 2, /^get needs BUCKET\[\/PREFIX\]\.\.\. and DEST/],
-    [['put', '/nonexistent', bucket], 1, /^ENOENT: no such file or directory, stat '\/nonexistent'$/],
+    [['put', nowhere, bucket], 1, /^ENOENT: no such file or directory, stat '\/proc\/nowhere'$/],
     [['put', '/dev/null', bucket], 1, /^\/dev\/null is neither a file, a directory nor/],
     [['get', `${bucket}/nothing`, local], 1, /^there is nothing at "nothing\/"$/],
     [['get', bucket, bucket, '/dev/null'], 1, /^\/dev\/null is not a directory$/],

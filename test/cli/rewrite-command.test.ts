@@ -4,6 +4,7 @@ import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import test, { type ExecutionContext } from 'ava';
 import { flavorNames } from '../../src/gateway/flavor.js';
 import { waitUntil } from '../mount/child.js';
+import { nowhere } from '../mount/temporary.js';
 import { KeyedBucket, keyOptions, makeTestKey, never, osirisfs, startOsirisfs } from './keyed-bucket.js';
 
 const mebibyte = 2 ** 20;
@@ -116,7 +117,11 @@ test.serial('bad input is one line and an exit code', async (t) => {
     [['rekey', place.bucket], 2, /^--to is missing: the file with the key$/],
     [['rekey', place.bucket, '--to', to.path], 2, /^--from is missing: the file with the key$/],
     [['rekey', place.bucket, '--to', to.path, '--from', to.path], 1, /^--from and --to are the same key$/],
-    [['rekey', place.bucket, '--to', to.path, '--from', '/none'], 1, /^the key file \/none does not exist$/],
+    [
+      ['rekey', place.bucket, '--to', to.path, '--from', nowhere],
+      1,
+      /^the key file \/proc\/nowhere does not exist$/,
+    ],
     [['rekey', 'no-such-bucket', '--to', to.path, '--from', from.path], 1, /^there is no bucket/],
     [['rekey', place.bucket, ...keyOptions(to)], 2, /^unknown option --key-file; see osirisfs rekey --help$/],
     [['encrypt', place.bucket], 2, /^--key-file is missing/],

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { loadMountConfig } from '../../src/cli/setting-sources.js';
 import { xdgDirectory } from '../../src/cli/xdg-directory.js';
 import { ConfigError } from '../../src/setting-values.js';
-import { makeDirectory } from '../mount/temporary.js';
+import { makeDirectory, nowhere } from '../mount/temporary.js';
 
 const mountArguments = { bucket: 'bucket', directory: '/mnt', mountFlags: [] };
 
@@ -67,7 +67,7 @@ test('key files are a list in the config file, and separated by colons in a vari
 });
 
 test('an empty variable counts as none, and other variables of ours are left alone', async (t) => {
-  const environment = { XDG_CONFIG_HOME: '/nonexistent', OSIRISFS_UMASK: '', OSIRISFS_TEST_CEPH: '1' };
+  const environment = { XDG_CONFIG_HOME: nowhere, OSIRISFS_UMASK: '', OSIRISFS_TEST_CEPH: '1' };
   const config = await loadMountConfig(mountArguments, { keyFiles: '/f' }, {}, environment);
   t.is(config.umask, 0o022);
 });
@@ -75,7 +75,7 @@ test('an empty variable counts as none, and other variables of ours are left alo
 test('a mistake in a variable or in the config file names it', async (t) => {
   const load = (environment: Record<string, string>) =>
     loadMountConfig(mountArguments, { keyFiles: '/f' }, {}, environment);
-  await t.throwsAsync(load({ XDG_CONFIG_HOME: '/nonexistent', OSIRISFS_CACHE_SIZE: 'x' }), {
+  await t.throwsAsync(load({ XDG_CONFIG_HOME: nowhere, OSIRISFS_CACHE_SIZE: 'x' }), {
     instanceOf: ConfigError,
     message: /^OSIRISFS_CACHE_SIZE: "x" is not a size/,
   });

@@ -27,6 +27,9 @@ export class FileScope implements Scope {
   }
 }
 
+/** A path that no machine has: nothing can be made in /proc. */
+export const nowhere = '/proc/nowhere';
+
 /** A fresh directory on the local disk, deleted at the end of the test; `user`'s, if given. */
 export async function makeDirectory(scope: Scope, user?: User): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'local-'));

@@ -23,13 +23,13 @@ test("the bundle's certificates and the extra ones are trusted beside Node's roo
 
 test('extra certificates that cannot be used are left out, as Node does', async (t) => {
   const { authorityPath } = await makeCertificate(t);
-  const authorities = await loadCertificateAuthorities(authorityPath, '/nonexistent/extra.pem');
+  const authorities = await loadCertificateAuthorities(authorityPath, '/proc/nowhere/extra.pem');
   t.is(authorities?.length, rootCertificates.length + 1);
 });
 
 test('a bundle that cannot be used is named, with the reason', async (t) => {
   const directory = await temporaryDirectory(t);
-  await rejects(t, '/nonexistent/ca.pem', /^the CA bundle \/nonexistent\/ca\.pem cannot be read: ENOENT$/);
+  await rejects(t, '/proc/nowhere/ca.pem', /^the CA bundle \/proc\/nowhere\/ca\.pem cannot be read: ENOENT$/);
   await rejects(t, directory, /cannot be read: EISDIR$/);
   const write = async (name: string, content: string) => {
     const file = path.join(directory, name);

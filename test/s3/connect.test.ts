@@ -175,7 +175,7 @@ test('plain http, a missing profile and a bad bundle are refused before anything
   t.is(plain.error?.code, 'InvalidRequest');
   const profile = await connectInChild(t, credentials, { profile: 'missing' });
   t.regex(profile.error?.message ?? '', /^the profile "missing" is neither/);
-  const bundle = await connectInChild(t, { ...credentials, AWS_CA_BUNDLE: '/nonexistent' });
+  const bundle = await connectInChild(t, { ...credentials, AWS_CA_BUNDLE: '/proc/nowhere' });
   t.is(bundle.error?.code, 'CertificateRejected');
 });
 
