@@ -9,6 +9,7 @@ import { listen, type HttpLimits, type Listening } from './http-server.js';
 import { chooseOperation } from './operations/choose-operation.js';
 import { requireValidKey } from './operations/context.js';
 import { payloadOf } from './payload.js';
+import type { S3Request } from './request.js';
 import type { AccessKey } from './signatures/access-keys.js';
 import { authenticateRequest } from './signatures/authenticate.js';
 import { writeDurably } from './storage/durable-files.js';
@@ -30,6 +31,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly log: Log;
   readonly now?: () => number;
+  /** A request is handled when this has resolved; default: at once. */
+  readonly admit?: (request: S3Request) => Promise<void>;
 }
 
 /** What clients need. */
@@ -70,6 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const certificates = await loadCertificates(path.join(directory, 'tls'), options.https.host, now());
   const storage = await Storage.open(directory, log);
   const handle: Parameters<typeof listen>[0]['handle'] = async (request) => {
+    await options.admit?.(request);
     const nowMs = now();
     const claim = authenticateRequest(request, flavor, accessKey, nowMs);
     requireValidKey(request, flavor);

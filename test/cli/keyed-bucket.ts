@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
 import type { FlavorName } from '../../src/gateway/flavor.js';
-import type { RunningGateway } from '../../src/gateway/gateway.js';
+import type { GatewayOptions, RunningGateway } from '../../src/gateway/gateway.js';
 import type { Metadata, ObjectInfo } from '../../src/object-store.js';
 import type { S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
@@ -34,8 +34,12 @@ export class KeyedBucket {
   }
 
   /** A gateway of its own. */
-  static async make(scope: Scope, flavor: FlavorName = 'rgw'): Promise<KeyedBucket> {
-    const gateway = await runGateway(scope, flavor);
+  static async make(
+    scope: Scope,
+    flavor: FlavorName = 'rgw',
+    options: Partial<GatewayOptions> = {},
+  ): Promise<KeyedBucket> {
+    const gateway = await runGateway(scope, flavor, options);
     const connection = await connectToGateway();
     scope.teardown(() => {
       connection.close();

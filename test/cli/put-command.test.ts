@@ -15,17 +15,24 @@ import path from 'node:path';
 import { ListPartsCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import test, { type ExecutionContext } from 'ava';
 import { flavorNames, type FlavorName } from '../../src/gateway/flavor.js';
+import type { GatewayOptions } from '../../src/gateway/gateway.js';
+import { RequestGate } from '../gateway/running-gateway.js';
 import { run, start, waitUntil } from '../mount/child.js';
 import { makeDirectory, nowhere } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
+import { patienceMs } from '../patience.js';
 import { KeyedBucket, keyOptions, makeTestKey } from './keyed-bucket.js';
 
 const mebibyte = 2 ** 20;
 const main = `${projectRoot}/dist/src/main.cjs`;
 
-async function makePlace(t: ExecutionContext, flavor: FlavorName = 'rgw') {
+async function makePlace(
+  t: ExecutionContext,
+  flavor: FlavorName = 'rgw',
+  options: Partial<GatewayOptions> = {},
+) {
   const [place, key, local] = await Promise.all([
-    KeyedBucket.make(t, flavor),
+    KeyedBucket.make(t, flavor, options),
     makeTestKey(t),
     makeDirectory(t),
   ]);
@@ -125,7 +132,17 @@ for (const flavor of flavorNames) {
 }
 
 test.serial('a put that is interrupted goes on with the parts that the server has', async (t) => {
-  const { place, key, local, bucket, osirisfs, start: begin } = await makePlace(t);
+  const gate = new RequestGate(({ method, query }) =>
+    query.some(([name, value]) => method === 'PUT' && name === 'partNumber' && value === '4'),
+  );
+  const {
+    place,
+    key,
+    local,
+    bucket,
+    osirisfs,
+    start: begin,
+  } = await makePlace(t, 'rgw', { admit: gate.admit });
   const file = path.join(local, 'large');
   const content = randomBytes(100 * mebibyte);
   await writeFile(file, content);
@@ -140,12 +157,15 @@ test.serial('a put that is interrupted goes on with the parts that the server ha
     );
     return { UploadId, parts: Parts };
   };
-  await waitUntil('the server has a part', 30_000, async () => {
+  // It cannot come to its end before the signal does.
+  await waitUntil('a part is held back', patienceMs, () => {
     if (child.hasEnded()) throw new Error(child.output());
-    return ((await findParts())?.parts.length ?? 0) > 0;
+    return gate.heldCount > 0;
   });
+  t.true(((await findParts())?.parts.length ?? 0) > 0);
   child.kill('SIGINT');
-  const ended = await child.waitForEnd(15_000);
+  const ended = await child.waitForEnd(patienceMs);
+  gate.open();
   t.is(ended.code, 130, ended.stderr);
   t.regex(ended.stderr, /not finished; the same command goes on[^]*interrupted by SIGINT/);
   const before = await findParts();

@@ -3,14 +3,25 @@ import { randomBytes } from 'node:crypto';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import test, { type ExecutionContext } from 'ava';
 import { flavorNames } from '../../src/gateway/flavor.js';
+import type { GatewayOptions } from '../../src/gateway/gateway.js';
+import { RequestGate } from '../gateway/running-gateway.js';
 import { waitUntil } from '../mount/child.js';
 import { nowhere } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { KeyedBucket, keyOptions, makeTestKey, never, osirisfs, startOsirisfs } from './keyed-bucket.js';
 
 const mebibyte = 2 ** 20;
 
-async function makePlace(t: ExecutionContext, flavor: (typeof flavorNames)[number] = 'rgw') {
-  const [place, from, to] = await Promise.all([KeyedBucket.make(t, flavor), makeTestKey(t), makeTestKey(t)]);
+async function makePlace(
+  t: ExecutionContext,
+  flavor: (typeof flavorNames)[number] = 'rgw',
+  options: Partial<GatewayOptions> = {},
+) {
+  const [place, from, to] = await Promise.all([
+    KeyedBucket.make(t, flavor, options),
+    makeTestKey(t),
+    makeTestKey(t),
+  ]);
   const rekey = (...args: readonly string[]) =>
     osirisfs('rekey', place.bucket, '--from', from.path, '--to', to.path, ...args);
   return { place, from, to, rekey };
@@ -56,23 +67,30 @@ for (const flavor of flavorNames) {
 test.serial(
   'rekey that is interrupted says what was done, loses nothing, and goes on where it ended',
   async (t) => {
-    const { place, from, to, rekey } = await makePlace(t);
+    let isInterrupted = false;
+    const gate = new RequestGate(({ method, key }) => isInterrupted && method === 'PUT' && key === 'file-5');
+    const { place, from, to, rekey } = await makePlace(t, 'rgw', { admit: gate.admit });
     const count = 24;
     const contents = Array.from({ length: count }, () => randomBytes(mebibyte));
     for (const [index, content] of contents.entries()) await place.put(from, `file-${index}`, content);
     const large = randomBytes(40 * mebibyte);
     await place.put(from, 'a-large', large);
     const args = ['rekey', place.bucket, '--from', from.path, '--to', to.path, '--max-connections', '2'];
+    isInterrupted = true;
     const child = await startOsirisfs(...args);
-    await waitUntil('one object is under the new key', 20_000, async () =>
+    // It cannot come to its end before the signal does.
+    await waitUntil('an object is held back', patienceMs, () => gate.heldCount > 0 || child.hasEnded());
+    await waitUntil('one object is under the new key', patienceMs, async () =>
       place.get(to, 'file-0').then(
         () => true,
         () => child.hasEnded(),
       ),
     );
     child.kill('SIGINT');
-    const { code, stdout, stderr } = await child.waitForEnd(15_000);
-    t.is(code, 130);
+    const { code, stdout, stderr } = await child.waitForEnd(patienceMs);
+    isInterrupted = false;
+    gate.open();
+    t.is(code, 130, stderr);
     t.regex(stdout, /^\d+ objects .* written again and verified/);
     t.regex(stderr, /not finished; the same command goes on[^]*interrupted by SIGINT/);
     for (const [index, content] of contents.entries()) {

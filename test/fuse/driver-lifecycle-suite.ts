@@ -3,7 +3,6 @@ import { readFile, readdir } from 'node:fs/promises';
 import test, { type ExecutionContext } from 'ava';
 import {
   isMounted,
-  limitMs,
   makeMountpoint,
   mount,
   nobody,
@@ -116,10 +115,16 @@ export function testLifecycle(driver: DriverName): void {
 
   test.serial(titleFor(driver, 'the end is told only when stopping is done'), async (t) => {
     const { server } = await mountBy(t);
-    await server.ask('setStopMs', 300);
+    await server.ask('holdStop');
     await server.ask('unmount', false);
+    let isTold = false;
+    const ended = server.ask('ended').then(() => (isTold = true));
+    await until('stopping begins', async () => (await server.ask('statistics')).stopsBegun === 1);
+    // Answers come in order: one to `ended` would be here before that of another question.
     t.is((await server.ask('statistics')).stopCount, 0);
-    await server.ask('ended');
+    t.false(isTold);
+    await server.ask('releaseStop');
+    await ended;
     t.is((await server.ask('statistics')).stopCount, 1);
   });
 
@@ -159,7 +164,7 @@ export function testLifecycle(driver: DriverName): void {
     titleFor(driver, 'the watchdog leaves a later mount on the same directory alone, and goes away'),
     async (t) => {
       const { server: first, directory } = await mountBy(t);
-      await first.ask('setStopMs', limitMs * 2);
+      await first.ask('holdStop');
       t.is((await run('fusermount3', ['-u', directory])).code, 0);
       const second = startServer(t);
       await second.ask('mount', { driver, mountpoint: directory });

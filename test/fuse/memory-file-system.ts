@@ -64,8 +64,10 @@ export class MemoryFileSystem implements FileSystem {
   readonly calls = new Map<string, number>();
   entryTtlMs = 1000;
   attributesTtlMs = 1000;
-  /** How long `stop` takes. */
-  stopMs = 0;
+  /** Calls of `stop`, done or not. */
+  stopsBegun = 0;
+  /** `stop` is not done before this is. */
+  stopHeld: Promise<void> | undefined;
 
   readonly #known = new Map<InodeId, Node>();
   #nextInode = rootInode + 1;
@@ -118,7 +120,8 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async stop(): Promise<void> {
-    if (this.stopMs > 0) await new Promise((resolve) => setTimeout(resolve, this.stopMs));
+    this.stopsBegun++;
+    await this.stopHeld;
     this.stopCount++;
   }
 

@@ -25,7 +25,9 @@ export interface ServerCommands {
   ended: () => undefined;
   statistics: () => ServerStatistics;
   fill: (request: { prefix: string; count: number }) => undefined;
-  setStopMs: (stopMs: number) => undefined;
+  /** The file system's `stop` is not done until `releaseStop`. */
+  holdStop: () => undefined;
+  releaseStop: () => undefined;
   setTtls: (ttls: { entryMs: number; attributesMs: number }) => undefined;
   replace: (request: { name: string; content: string }) => undefined;
   remove: (name: string) => undefined;
@@ -41,6 +43,7 @@ export interface ServerStatistics {
   readonly hangingCount: number;
   readonly abortCount: number;
   readonly stopCount: number;
+  readonly stopsBegun: number;
   readonly calls: Record<string, number>;
   readonly logged: readonly string[];
 }
@@ -64,6 +67,7 @@ const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: record, err
 
 const fileSystem = new MemoryFileSystem();
 let mounted: MountedFileSystem | undefined;
+let releaseStop: () => void = () => undefined;
 
 function getMounted(): MountedFileSystem {
   if (mounted === undefined) throw new Error('not mounted');
@@ -114,6 +118,7 @@ const commands: { [K in keyof ServerCommands]: Asynchronous<ServerCommands[K]> }
     hangingCount: fileSystem.hangingCount,
     abortCount: fileSystem.abortCount,
     stopCount: fileSystem.stopCount,
+    stopsBegun: fileSystem.stopsBegun,
     calls: Object.fromEntries(fileSystem.calls),
     logged,
   }),
@@ -121,8 +126,12 @@ const commands: { [K in keyof ServerCommands]: Asynchronous<ServerCommands[K]> }
     fileSystem.fill(prefix, count);
     return undefined;
   },
-  setStopMs(stopMs) {
-    fileSystem.stopMs = stopMs;
+  holdStop() {
+    fileSystem.stopHeld = new Promise((resolve) => (releaseStop = resolve));
+    return undefined;
+  },
+  releaseStop() {
+    releaseStop();
     return undefined;
   },
   setTtls({ entryMs, attributesMs }) {

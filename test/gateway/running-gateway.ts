@@ -5,6 +5,7 @@ import path from 'node:path';
 import { CustomerKey } from '../../src/customer-key.js';
 import type { FlavorName } from '../../src/gateway/flavor.js';
 import { startGateway, type GatewayOptions, type RunningGateway } from '../../src/gateway/gateway.js';
+import type { S3Request } from '../../src/gateway/request.js';
 import type { Log } from '../../src/log.js';
 import { connect, type S3Connection } from '../../src/s3/connect.js';
 import { runOk, start, waitUntil, type RunningChild } from '../mount/child.js';
@@ -48,6 +49,35 @@ export async function runGateway(
   scope.teardown(() => gateway.stop(1_000));
   useGateway(gateway);
   return { ...gateway, directory };
+}
+
+/** Holds back, for a gateway's `admit`, the requests that `isHeld` chooses, until they are let go. */
+export class RequestGate {
+  readonly #isHeld: (request: S3Request) => boolean;
+  readonly #opened: Promise<void>;
+  #open: () => void = () => undefined;
+  #heldCount = 0;
+
+  constructor(isHeld: (request: S3Request) => boolean) {
+    this.#isHeld = isHeld;
+    this.#opened = new Promise((resolve) => (this.#open = resolve));
+  }
+
+  /** How many have been held back. */
+  get heldCount(): number {
+    return this.#heldCount;
+  }
+
+  readonly admit = async (request: S3Request): Promise<void> => {
+    if (!this.#isHeld(request)) return;
+    this.#heldCount += 1;
+    await this.#opened;
+  };
+
+  /** Lets go all that are held, and holds none any more. */
+  open(): void {
+    this.#open();
+  }
 }
 
 /** As the AWS variables say. */
