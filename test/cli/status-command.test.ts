@@ -60,10 +60,11 @@ test.serial('a mount is shown in a line, in full, as JSON and as metrics, withou
   );
   t.teardown(() => void watching.kill('SIGKILL'));
   const ended = new Promise<number | null>((resolve) => watching.once('exit', resolve));
-  let screens = 0;
+  let [output, screens] = ['', 0];
   for await (const chunk of watching.stdout) {
     const before = screens;
-    screens += String(chunk).split('\u001b[H').length - 1;
+    output += String(chunk);
+    screens = output.split('\u001b[H').length - 1;
     if (before < 2 && screens >= 2) watching.stdin.write('\u0003'); // Ctrl-C
   }
   t.is(await ended, 0);

@@ -6,9 +6,11 @@ import { CustomerKey } from '../../src/customer-key.js';
 import { KeyRing } from '../../src/key-ring.js';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ObjectStore } from '../../src/object-store.js';
-import { checkBucket } from '../../src/s3/check-bucket.js';
+import { checkBucket, type CheckBucketOptions } from '../../src/s3/check-bucket.js';
+import { firstAnswerRetry, RetryPolicy } from '../../src/s3/retry-policy.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
+import { patienceMs } from '../patience.js';
 import {
   type Answer,
   answerXml,
@@ -21,14 +23,26 @@ import {
   testKey,
 } from './fake-server.js';
 
-function check(store: ObjectStore, endpoint: URL | undefined, prefix = '') {
+function check(
+  store: ObjectStore,
+  endpoint: URL | undefined,
+  options: Pick<Partial<CheckBucketOptions>, 'prefix' | 'retry'> = {},
+) {
+  const keyRing = new KeyRing(testKey);
   return checkBucket(
-    { store, bucket: 'photos', endpoint, keyRing: new KeyRing(testKey), log: silentLog, prefix },
+    { store, bucket: 'photos', endpoint, keyRing, log: silentLog, prefix: '', ...options },
     never,
   );
 }
 
-async function checkAt(t: ExecutionContext, endpoint: URL, idleTimeoutMs = 20_000) {
+async function checkAt(
+  t: ExecutionContext,
+  endpoint: URL,
+  {
+    idleTimeoutMs = patienceMs,
+    ...options
+  }: { readonly idleTimeoutMs?: number; readonly retry?: RetryPolicy } = {},
+) {
   const store = new S3ObjectStore({
     client: makeClient(t, endpoint, { idleTimeoutMs }),
     endpoint,
@@ -37,7 +51,7 @@ async function checkAt(t: ExecutionContext, endpoint: URL, idleTimeoutMs = 20_00
     plaintext: 'read',
     log: silentLog,
   });
-  return check(store, endpoint);
+  return check(store, endpoint, options);
 }
 
 async function rejects(
@@ -83,7 +97,7 @@ test('only a few objects under the prefix are looked at, spread over what is the
   store.beforeRequest = (method, key) => {
     if (method === 'head') looked.push(key);
   };
-  t.is((await check(store, endpoint, 'in/')).sampled, 5);
+  t.is((await check(store, endpoint, { prefix: 'in/' })).sampled, 5);
   t.deepEqual(looked.sort(), ['in/00', 'in/20', 'in/40', 'in/60', 'in/80']);
 });
 
@@ -169,7 +183,7 @@ test('a server that accepts connections and says nothing times out', async (t) =
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  const silent = checkAt(t, new URL(`https://127.0.0.1:${port}`), 500);
+  const silent = checkAt(t, new URL(`https://127.0.0.1:${port}`), { idleTimeoutMs: 500 });
   await rejects(t, 'Timeout', /does not answer: check --endpoint/, silent);
 });
 
@@ -217,13 +231,15 @@ test('a certificate for another host is told apart', async (t) => {
   await rejects(t, 'CertificateRejected', /is for another host name/, check(store, server.endpoint));
 });
 
-// Alone: beside the others it may wait for longer than the check does.
-test.serial('one hiccup is forgiven', async (t) => {
+test('one hiccup is forgiven', async (t) => {
   let calls = 0;
   const server = await startFakeServer(t, (_, response) => {
     calls += 1;
     if (calls === 1) refuse(response, 503, 'SlowDown');
     else answerXml(response, '<ListBucketResult><Name>photos</Name></ListBucketResult>');
   });
-  t.is((await checkAt(t, server.endpoint)).sampled, 0);
+  // On a busy machine the second attempt may come late: this clock stands still.
+  const retry = new RetryPolicy({ ...firstAnswerRetry, log: silentLog, now: () => 0 });
+  t.is((await checkAt(t, server.endpoint, { retry })).sampled, 0);
+  t.is(calls, 2);
 });

@@ -1,20 +1,27 @@
 import { createHash, randomBytes } from 'node:crypto';
 import test from 'ava';
+import { patienceMs, turnsUntil } from '../patience.js';
 import { answerObject, completed, copiedPart, operationOf, rejects } from './fake-replies.js';
 import { type Answer, answerXml, makeFakeStore, never, refuse } from './fake-server.js';
 
 test('copies and completions may take longer than other requests', async (t) => {
+  const waiting: (() => void)[] = [];
   const answer: Answer = (request, response) => {
     const operation = operationOf(request);
-    if (operation === 'UploadPartCopy') setTimeout(() => answerXml(response, copiedPart), 3_000);
-    else if (operation === 'CompleteMultipartUpload') setTimeout(() => answerXml(response, completed), 3_000);
-    else answerObject(request, response, Buffer.alloc(0));
+    if (operation === 'UploadPartCopy') waiting.push(() => answerXml(response, copiedPart));
+    else if (operation === 'CompleteMultipartUpload') waiting.push(() => answerXml(response, completed));
+    else if (operation !== 'UploadPart') answerObject(request, response, Buffer.alloc(0));
   };
-  const { store } = await makeFakeStore(t, answer, { idleTimeoutMs: 2_000, workTimeoutMs: 20_000 });
-  const [copied, whole] = await Promise.all([
+  const { store } = await makeFakeStore(t, answer, { idleTimeoutMs: 500, workTimeoutMs: patienceMs });
+  const both = Promise.all([
     store.uploadPartCopy('k', 'u', 1, { key: 's', ifMatch: 'etag' }, never),
     store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], {}, never),
   ]);
+  await Promise.race([both, turnsUntil('both are with the server', () => waiting.length === 2)]);
+  // Begun later and given up already: the other two have waited for longer than such a request may.
+  await rejects(t, 'Timeout', store.uploadPart('k', 'u', 2, [Buffer.from('part')], never));
+  for (const answerNow of waiting) answerNow();
+  const [copied, whole] = await both;
   t.is(copied.partNumber, 1);
   t.deepEqual(whole, { etag: 'whole-1' });
 });
