@@ -84,12 +84,12 @@ def write_pieces(source, out, data):
         out.write(data[at:at + step])
         at += step
 
-def change(source):
-    file = source.choice(files)
-    who = source.randrange(len(mounts) + 1)
+def change(source, file=None, who=None):
+    may_remove = file is None
+    if file is None: file, who = source.choice(files), source.randrange(len(mounts) + 1)
     with file.changing:
         began = time.monotonic()
-        is_removal = file.done not in file.removals and source.random() < 0.08
+        is_removal = may_remove and file.done not in file.removals and source.random() < 0.08
         version = file.begin(is_removal)
         data = content(file.name, version, random_size(source))
         try:
@@ -230,6 +230,16 @@ def guarded(work, seed):
     return threading.Thread(target=run)
 
 os.mkdir(os.path.join(mounts[0]['directory'], 'folder'))
+
+# One of each, in an order that leaves nothing to chance: a file of its own mount, replaced by a client that knows of none.
+ordered = random.Random(given['seed'])
+for mount in range(len(mounts)):
+    for who in (mount, len(mounts), mount):
+        change(ordered, files[mount], who)
+        held = Held(ordered, files[mount], mount)
+        files[mount].held[mount].append(held)
+        advance(ordered, files[mount], mount, held, True)
+
 changers = [guarded(changer, given['seed'] + number) for number in range(2)]
 readers = [guarded(reader, given['seed'] + 10 + number) for number in range(3)]
 for thread in changers + readers: thread.start()
