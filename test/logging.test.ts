@@ -6,6 +6,7 @@ import { StoreError } from '../src/errors.js';
 import { maxLogFileBytes, startLogging } from '../src/logging.js';
 import { waitUntil } from './mount/child.js';
 import { makeDirectory } from './mount/temporary.js';
+import { patienceMs } from './patience.js';
 
 test('a log file is made for its owner alone', async (t) => {
   const file = path.join(await makeDirectory(t), 'mnt.log');
@@ -87,7 +88,7 @@ test('a log file that has grown too large is kept once and begun anew', async (t
   const { log } = startLogging({ level: 'info', file });
   log.info({ padding: 'p'.repeat(200) }, 'the last of the old');
   log.info({}, 'the first of the new');
-  await waitUntil('the old lines are written', 10_000, async () =>
+  await waitUntil('the old lines are written', patienceMs, async () =>
     (await readFile(`${file}.1`, 'utf8')).includes('the last of the old'),
   );
   t.true((await stat(file)).size < 1_000);

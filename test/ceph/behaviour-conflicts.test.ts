@@ -17,6 +17,7 @@ import { mountBucket, osirisfs, type Mount } from '../mount/mounting.js';
 import { serverUnderTest } from '../mount/server.js';
 import { makeKeyFile, type KeyFile } from '../mount/temporary.js';
 import { cephTest } from './ceph-test.js';
+import { patienceMs } from '../patience.js';
 import { driverTest, drivers, mountBy, type DriverUnderTest } from './drivers.js';
 
 /** A program that opens `file`, says so, waits for a line from the test, and goes on. */
@@ -51,12 +52,12 @@ try: os.close(file)
 except OSError: pass`;
   const cwd = path.join(mount.directory, 'folder');
   const writer = await start(python, ['-c', withPause(change, store)], { cwd });
-  await waitUntil('the writer has written', 20_000, async () =>
+  await waitUntil('the writer has written', patienceMs, async () =>
     (await keysInBucket(bucket)).includes('paused'),
   );
   await putByBoto3(bucket, keyFile, 'folder/file', 'theirs');
   await bash('touch "$1/go on"', [mount.directory]);
-  const { stdout, stderr } = await writer.waitForEnd(60_000);
+  const { stdout, stderr } = await writer.waitForEnd(patienceMs);
   return { outcome: stdout.trim() || stderr, bucket, keyFile, mount };
 }
 
@@ -89,12 +90,12 @@ print(open('file', 'rb').read()[-1:])`,
         ],
         { cwd: path.join(mount.directory, 'folder') },
       );
-      await waitUntil('the reader has read the start', 20_000, async () =>
+      await waitUntil('the reader has read the start', patienceMs, async () =>
         (await keysInBucket(bucket)).includes('paused'),
       );
       await put('b');
       await bash('touch "$1/go on"', [mount.directory]);
-      const { stdout, stderr } = await reader.waitForEnd(60_000);
+      const { stdout, stderr } = await reader.waitForEnd(patienceMs);
       t.is(stdout, "b'a' ESTALE\nb'b'\n", stderr);
     },
   );

@@ -5,6 +5,7 @@ import { bash, runOk, start, waitUntil } from '../mount/child.js';
 import { getByBoto3, keysInBucket, makeBucket, python, withBoto3 } from '../mount/bucket.js';
 import type { Mount } from '../mount/mounting.js';
 import { FileScope, makeKeyFile, type KeyFile } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { driverTest, drivers, mountBy, type DriverUnderTest } from './drivers.js';
 
 const scope = new FileScope();
@@ -98,9 +99,9 @@ time.sleep(300)`,
     );
     t.teardown(async () => {
       holder.kill('SIGKILL');
-      await holder.waitForEnd(10_000);
+      await holder.waitForEnd(patienceMs);
     });
-    await waitUntil('fsync has returned', 30_000, () => holder.output().includes('synced'));
+    await waitUntil('fsync has returned', patienceMs, () => holder.output().includes('synced'));
     t.is(await f.object('held'), 'synced');
   });
 
@@ -187,7 +188,9 @@ print(os.pread(held, 100, 0), os.path.exists('file'), ''.join(os.listdir('.'))[:
 os.close(held)
 `);
     t.is(seen, `b'Still here' False ${driver.deletedOpenFile}\n`);
-    await waitUntil('nothing of it is left', 10_000, async () => (await f.keys()).every((key) => key === ''));
+    await waitUntil('nothing of it is left', patienceMs, async () =>
+      (await f.keys()).every((key) => key === ''),
+    );
   });
 
   driverTest(
@@ -208,7 +211,7 @@ os.utime('file', ns=(987654321123456789, 987654321123456789))
           prefix: f.prefix,
         });
       // Attributes of a closed file are stored a moment later, several changes at once.
-      await waitUntil('the attributes are in the bucket', 10_000, async () =>
+      await waitUntil('the attributes are in the bucket', patienceMs, async () =>
         JSON.stringify(await metadataNow()).includes(`"${driver.keptTime}"`),
       );
       t.like(await metadataNow(), { mode: String(0o100640), mtime: driver.keptTime });

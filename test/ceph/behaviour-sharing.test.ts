@@ -5,6 +5,7 @@ import { bash, run, runOk, start, waitUntil } from '../mount/child.js';
 import { getByBoto3, keysInBucket, makeBucket, putByBoto3, python, withBoto3 } from '../mount/bucket.js';
 import { isMounted, osirisfs } from '../mount/mounting.js';
 import { makeKeyFile } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { driverTest, drivers, mountBy } from './drivers.js';
 
 for (const driver of drivers) {
@@ -39,9 +40,9 @@ time.sleep(300)`,
     );
     t.teardown(async () => {
       writer.kill('SIGKILL');
-      await writer.waitForEnd(10_000);
+      await writer.waitForEnd(patienceMs);
     });
-    await waitUntil('the writer has written', 20_000, () => writer.output().includes('written'));
+    await waitUntil('the writer has written', patienceMs, () => writer.output().includes('written'));
     t.is(await getByBoto3(bucket, keyFile, 'file'), 'old');
     t.is(await runOk('cat', [path.join(mount.directory, 'file')]), 'new and longer', 'this mount sees it');
   });
@@ -76,6 +77,7 @@ time.sleep(300)`,
       await putByBoto3(bucket, keyFile, 'folder/changed', 'newer');
       await putByBoto3(bucket, keyFile, 'folder/added', 'x');
       await withBoto3(`s3.delete_object(Bucket=bucket, Key='folder/deleted')`, { bucket });
+      // Less than the 30 s for which names are believed without the option.
       await waitUntil('the changes show', 10_000, async () => {
         return (
           (await run('bash', ['-c', 'cd "$1"; stat -c "%n %s" *', 'bash', directory])).stdout ===
@@ -202,7 +204,7 @@ time.sleep(300)`,
       await bash('head -c 20000000 /dev/zero >"$1/zeros"', [mount.directory]);
       if (how === 'umount') await runOk('fusermount3', ['-u', mount.directory]);
       else mount.child.kill(how);
-      const { code } = await mount.child.waitForEnd(60_000);
+      const { code } = await mount.child.waitForEnd(patienceMs);
       t.is(code, 0, mount.child.output());
       t.false(await isMounted(mount.directory));
       const size = `answer = s3.head_object(Bucket=bucket, Key='zeros', **key)['ContentLength']`;
@@ -220,7 +222,7 @@ time.sleep(300)`,
       const holder = await start('sleep', ['300'], { cwd: mount.directory });
       t.teardown(async () => {
         holder.kill('SIGKILL');
-        await holder.waitForEnd(10_000);
+        await holder.waitForEnd(patienceMs);
       });
       const busy = await osirisfs(['umount', mount.directory]);
       t.not(busy.code, 0);

@@ -6,6 +6,7 @@ import { makeBucket, withBoto3 } from '../mount/bucket.js';
 import { compareBytes, listingOf, makeRandomFile, makeTree } from '../mount/local-tree.js';
 import { isMounted, makeMountpoint, mountBucket } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile, type KeyFile, type Scope } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { cephTest, isFullSize, mebibyte } from './ceph-test.js';
 
 const files = isFullSize ? 500 : 40;
@@ -45,16 +46,16 @@ async function mountS3fs(scope: Scope, bucket: string, keyFile: KeyFile): Promis
     cwd: '/',
   });
   const unmount = async (): Promise<void> => {
-    if (await isMounted(directory)) await runOk('fusermount3', ['-u', directory], { timeoutMs: 30_000 });
-    const { code } = await child.waitForEnd(30_000);
+    if (await isMounted(directory)) await runOk('fusermount3', ['-u', directory], { timeoutMs: patienceMs });
+    const { code } = await child.waitForEnd(patienceMs);
     if (code !== 0) throw new Error(`s3fs ended with ${code ?? 'a signal'}: ${child.output()}`);
   };
   scope.teardown(async () => {
-    if (await isMounted(directory)) await run('fusermount3', ['-uz', directory], { timeoutMs: 30_000 });
+    if (await isMounted(directory)) await run('fusermount3', ['-uz', directory], { timeoutMs: patienceMs });
     if (!child.hasEnded()) child.kill('SIGTERM');
-    await child.waitForEnd(30_000);
+    await child.waitForEnd(patienceMs);
   });
-  await waitUntil(`s3fs mounted on ${directory}`, 30_000, async () => {
+  await waitUntil(`s3fs mounted on ${directory}`, patienceMs, async () => {
     if (child.hasEnded()) throw new Error(`s3fs ended: ${child.output()}`);
     return isMounted(directory);
   });

@@ -6,6 +6,7 @@ import { compareBytes, listingOf, makeTree } from '../mount/local-tree.js';
 import { isMounted, mountBucket, osirisfs } from '../mount/mounting.js';
 import { makeKeyFile } from '../mount/temporary.js';
 import { ordinaryUser } from '../mount/user.js';
+import { patienceMs } from '../patience.js';
 import { cephTest } from './ceph-test.js';
 
 cephTest('an ordinary user copies a tree in, unmounts, mounts again and finds it equal', async (t) => {
@@ -56,7 +57,11 @@ for (const who of ['root', 'an ordinary user'] as const) {
     const mount = await mountBucket(t, { bucket, keyFile, ...(user === undefined ? {} : { user }) });
     await bash('echo kept >"$1/kept"', [mount.directory], { user });
     await mount.killHard();
-    await waitUntil('the dead mount is taken away', 15_000, async () => !(await isMounted(mount.directory)));
+    await waitUntil(
+      'the dead mount is taken away',
+      patienceMs,
+      async () => !(await isMounted(mount.directory)),
+    );
     await bash('test -z "$(ls -A "$1")" && echo x >"$1/local" && rm "$1/local"', [mount.directory], { user });
 
     const again = await mountBucket(t, {

@@ -8,6 +8,7 @@ import { makeRandomFile, makeTree } from '../mount/local-tree.js';
 import { mountBucket } from '../mount/mounting.js';
 import { foldersOnOneMount, type Folder } from '../mount/shared-folder.js';
 import { FileScope, makeDirectory, makeKeyFile } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { cephTest, isFullSize, mebibyte } from './ceph-test.js';
 
 const scope = new FileScope();
@@ -285,9 +286,9 @@ cephTest('flock lets one process in at a time', async (t) => {
   );
   t.teardown(async () => {
     holder.kill('SIGKILL');
-    await holder.waitForEnd(10_000);
+    await holder.waitForEnd(patienceMs);
   });
-  await waitUntil('the lock is held', 30_000, () => holder.output().includes('held'));
+  await waitUntil('the lock is held', patienceMs, () => holder.output().includes('held'));
   await t.throwsAsync(f.sh('flock --nonblock lock true'), { message: /exit code 1/ });
   await f.sh('flock --nonblock count true');
   holder.kill('SIGKILL');

@@ -5,6 +5,7 @@
 import type { ExecutionContext } from 'ava';
 import { run, start, waitUntil, type RunningChild } from '../mount/child.js';
 import { isMounted } from '../mount/mounting.js';
+import { patienceMs } from '../patience.js';
 
 const script = `
 import os, signal, socket, subprocess, sys
@@ -26,10 +27,11 @@ export async function bareMount(
   const holder = await start('/usr/bin/python3', ['-c', script, directory, subtype]);
   t.teardown(async () => {
     holder.kill('SIGKILL');
-    await holder.waitForEnd(10_000);
-    if (await isMounted(directory)) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: 10_000 });
+    await holder.waitForEnd(patienceMs);
+    if (await isMounted(directory))
+      await run('fusermount3', ['-u', '-z', directory], { timeoutMs: patienceMs });
   });
-  await waitUntil(`bare mount on ${directory}`, 10_000, async () => {
+  await waitUntil(`bare mount on ${directory}`, patienceMs, async () => {
     if (holder.hasEnded()) throw new Error(`the bare mount failed: ${holder.output()}`);
     return isMounted(directory);
   });
@@ -40,5 +42,5 @@ export async function bareMount(
 export async function deadMount(t: ExecutionContext, directory: string, subtype = 'osirisfs'): Promise<void> {
   const holder = await bareMount(t, directory, subtype);
   holder.kill('SIGKILL');
-  await holder.waitForEnd(10_000);
+  await holder.waitForEnd(patienceMs);
 }

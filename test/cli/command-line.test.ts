@@ -5,6 +5,7 @@ import { findUnknownOption } from '../../src/cli/command-line.js';
 import { runOk, start, waitUntil, type Finished } from '../mount/child.js';
 import { makeMountpoint, osirisfs } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile, nowhere } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { bareMount } from './bare-mount.js';
 
 /** No config, credentials or endpoint of whoever runs the tests. */
@@ -255,7 +256,7 @@ commandTest('the thread pool has room for the threads that a driver blocks', asy
     },
   );
   t.teardown(() => child.kill('SIGKILL'));
-  await waitUntil('24 threads and those of Node itself', 30_000, async () =>
+  await waitUntil('24 threads and those of Node itself', patienceMs, async () =>
     child.hasEnded()
       ? Promise.reject(new Error(child.output()))
       : (await readdir(`/proc/${child.pid}/task`)).length > 24,

@@ -6,6 +6,7 @@ import { bash, run, start, waitUntil, type RunningChild } from '../mount/child.j
 import { isMounted } from '../mount/mounting.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
+import { patienceMs } from '../patience.js';
 
 const main = path.join(projectRoot, 'dist/src/main.cjs');
 
@@ -30,11 +31,12 @@ async function makePlace(t: ExecutionContext): Promise<Place> {
 async function startDemo(t: ExecutionContext, { directory, env }: Place): Promise<RunningChild> {
   const child = await start(process.execPath, [main, 'demo', directory], { env, cwd: '/' });
   t.teardown(async () => {
-    if (await isMounted(directory)) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: 10_000 });
+    if (await isMounted(directory))
+      await run('fusermount3', ['-u', '-z', directory], { timeoutMs: patienceMs });
     if (!child.hasEnded()) child.kill('SIGKILL');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
   });
-  await waitUntil('the demo says what to try', 60_000, () => {
+  await waitUntil('the demo says what to try', patienceMs, () => {
     if (child.hasEnded()) throw new Error(`the demo ended: ${child.output()}`);
     return child.output().includes('Ctrl-C here ends the demo');
   });
@@ -48,8 +50,8 @@ async function gatewayPids({ data }: Place): Promise<number[]> {
 }
 
 async function requireNothingLeft(t: ExecutionContext, place: Place): Promise<void> {
-  await waitUntil('the gateway ends', 15_000, async () => (await gatewayPids(place)).length === 0);
-  await waitUntil('the directory is unmounted', 15_000, async () => !(await isMounted(place.directory)));
+  await waitUntil('the gateway ends', patienceMs, async () => (await gatewayPids(place)).length === 0);
+  await waitUntil('the directory is unmounted', patienceMs, async () => !(await isMounted(place.directory)));
   t.pass();
 }
 
@@ -77,7 +79,7 @@ test.serial(
       t.is((await bash(lines, [], options)).trim(), 'hello', words);
     }
     first.kill('SIGINT');
-    const { code, stderr } = await first.waitForEnd(30_000);
+    const { code, stderr } = await first.waitForEnd(patienceMs);
     t.is(code, 0);
     t.is(stderr, '');
     await requireNothingLeft(t, place);
@@ -86,7 +88,7 @@ test.serial(
     t.is(await bash('cat "$1/notes.txt"', [place.directory]), 'hello\n');
     t.regex(await bash('cat "$1"/common-licenses/GPL-3', [place.directory]), /GNU GENERAL PUBLIC LICENSE/);
     second.kill('SIGTERM');
-    t.is((await second.waitForEnd(30_000)).code, 0);
+    t.is((await second.waitForEnd(patienceMs)).code, 0);
     await requireNothingLeft(t, place);
   },
 );
@@ -98,11 +100,11 @@ test.serial(
     const first = await startDemo(t, place);
     await bash('echo kept > "$1/file"', [place.directory]);
     first.kill('SIGKILL');
-    await first.waitForEnd(10_000);
+    await first.waitForEnd(patienceMs);
     const second = await startDemo(t, place);
     t.is(await bash('cat "$1/file"', [place.directory]), 'kept\n');
     second.kill('SIGINT');
-    t.is((await second.waitForEnd(30_000)).code, 0);
+    t.is((await second.waitForEnd(patienceMs)).code, 0);
     await requireNothingLeft(t, place);
   },
 );
@@ -111,7 +113,7 @@ test.serial('if its gateway ends, the demo says so, unmounts and ends with 1', a
   const place = await makePlace(t);
   const child = await startDemo(t, place);
   for (const pid of await gatewayPids(place)) process.kill(pid, 'SIGKILL');
-  const { code, stderr } = await child.waitForEnd(30_000);
+  const { code, stderr } = await child.waitForEnd(patienceMs);
   t.is(code, 1);
   t.regex(stderr, /^osirisfs: the gateway ended by itself \(SIGKILL; see .*gateway\.log\); unmounting\n/);
   await requireNothingLeft(t, place);

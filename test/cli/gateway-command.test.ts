@@ -7,6 +7,7 @@ import { run } from '../mount/child.js';
 import { createBucket, withBoto3 } from '../mount/bucket.js';
 import { makeDirectory, makeKeyFile } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
+import { patienceMs } from '../patience.js';
 
 const main = path.join(projectRoot, 'dist/src/main.cjs');
 const osirisfs = (...args: readonly string[]) => run(process.execPath, [main, ...args]);
@@ -28,7 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       { env: escaped },
     );
     first.child.kill(signal);
-    const { code, stderr } = await first.child.waitForEnd(10_000);
+    const { code, stderr } = await first.child.waitForEnd(patienceMs);
     t.is(code, 0);
     t.is(stderr, '');
     const second = await startGatewayProcess(t, directory, ['--flavor', 'aws']);

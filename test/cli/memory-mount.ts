@@ -7,6 +7,7 @@ import { hasEnded } from '../../src/cli/process-state.js';
 import { run, start, waitUntil, type Finished, type RunningChild } from '../mount/child.js';
 import { isMounted, makeMountpoint } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile, type KeyFile } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import type { Misbehaviour } from './memory-main.js';
 
 /** What runs in place of dist/src/main.cjs. */
@@ -51,10 +52,11 @@ export async function memoryMount(
   const servingPid = async () => Number(/"pid":(\d+)/.exec(await log())?.[1]);
   const children: RunningChild[] = [];
   t.teardown(async () => {
-    if (await isMounted(directory)) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: 10_000 });
+    if (await isMounted(directory))
+      await run('fusermount3', ['-u', '-z', directory], { timeoutMs: patienceMs });
     for (const child of children) {
       child.kill('SIGKILL');
-      await child.waitForEnd(10_000);
+      await child.waitForEnd(patienceMs);
     }
     await endProcess(await servingPid());
   });
@@ -85,5 +87,5 @@ async function endProcess(pid: number): Promise<void> {
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   if (!commandLine.includes(mainFile)) return;
   process.kill(pid, 'SIGKILL');
-  await waitUntil(`end of process ${pid}`, 10_000, () => hasEnded(pid));
+  await waitUntil(`end of process ${pid}`, patienceMs, () => hasEnded(pid));
 }

@@ -3,6 +3,7 @@ import test from 'ava';
 import { hasEnded } from '../../src/cli/process-state.js';
 import { bash, run, start, waitUntil } from '../mount/child.js';
 import { osirisfs } from '../mount/mounting.js';
+import { patienceMs } from '../patience.js';
 import { deadMount } from './bare-mount.js';
 import { mainFile, memoryMount } from './memory-mount.js';
 
@@ -81,7 +82,7 @@ mountTest(
     t.is(code, 1);
     t.false(await mount.isMounted());
     const pid = await mount.servingPid();
-    await waitUntil('end of the serving process', 10_000, () => hasEnded(pid));
+    await waitUntil('end of the serving process', patienceMs, () => hasEnded(pid));
     t.true((await mount.log()).includes('there is no bucket'));
   },
 );
@@ -99,11 +100,11 @@ mountTest('a serving process that is killed before the mount works is reported',
 mountTest('Ctrl-C while the command waits ends the serving process too', async (t) => {
   const mount = await memoryMount(t);
   const command = await mount.start(false, { hang: true });
-  await waitUntil('connecting', 30_000, async () => (await mount.log()).includes('hanging'));
+  await waitUntil('connecting', patienceMs, async () => (await mount.log()).includes('hanging'));
   const pid = await mount.servingPid();
   t.not(pid, command.pid);
   command.kill('SIGINT');
-  const { code, stderr } = await command.waitForEnd(15_000);
+  const { code, stderr } = await command.waitForEnd(patienceMs);
   t.is(stderr, 'osirisfs: interrupted; nothing is mounted\n');
   t.is(code, 130);
   t.true(await hasEnded(pid));
@@ -112,28 +113,28 @@ mountTest('Ctrl-C while the command waits ends the serving process too', async (
 mountTest('a command that is killed while it waits takes the serving process with it', async (t) => {
   const mount = await memoryMount(t);
   const command = await mount.start(false, { hang: true });
-  await waitUntil('connecting', 30_000, async () => (await mount.log()).includes('hanging'));
+  await waitUntil('connecting', patienceMs, async () => (await mount.log()).includes('hanging'));
   const pid = await mount.servingPid();
   command.kill('SIGKILL');
-  await waitUntil('end of the serving process', 15_000, () => hasEnded(pid));
+  await waitUntil('end of the serving process', patienceMs, () => hasEnded(pid));
   t.false(await mount.isMounted());
 });
 
 mountTest('Ctrl-C in the foreground before the mount works ends at once', async (t) => {
   const mount = await memoryMount(t);
   const child = await mount.start(true, { hang: true });
-  await waitUntil('connecting', 30_000, async () => (await mount.log()).includes('hanging'));
+  await waitUntil('connecting', patienceMs, async () => (await mount.log()).includes('hanging'));
   child.kill('SIGINT');
-  t.is((await child.waitForEnd(15_000)).code, 130);
+  t.is((await child.waitForEnd(patienceMs)).code, 130);
 });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   mountTest(`in the foreground ${signal} unmounts, with exit code 0`, async (t) => {
     const mount = await memoryMount(t);
     const child = await mount.start(true);
-    await waitUntil('mounted', 30_000, () => child.output().includes('is mounted on'));
+    await waitUntil('mounted', patienceMs, () => child.output().includes('is mounted on'));
     child.kill(signal);
-    t.is((await child.waitForEnd(15_000)).code, 0);
+    t.is((await child.waitForEnd(patienceMs)).code, 0);
     t.false(await mount.isMounted());
   });
 }
@@ -145,22 +146,22 @@ mountTest('in the background SIGHUP means nothing and SIGTERM unmounts', async (
   process.kill(pid, 'SIGHUP');
   t.is(await bash('echo hello > "$1/a"; cat "$1/a"', [mount.directory]), 'hello\n');
   process.kill(pid, 'SIGTERM');
-  await waitUntil('end of the serving process', 15_000, () => hasEnded(pid));
+  await waitUntil('end of the serving process', patienceMs, () => hasEnded(pid));
   t.false(await mount.isMounted());
 });
 
 mountTest('fusermount3 -u by somebody else ends the process with 0', async (t) => {
   const mount = await memoryMount(t);
   const child = await mount.start(true);
-  await waitUntil('mounted', 30_000, () => child.output().includes('is mounted on'));
+  await waitUntil('mounted', patienceMs, () => child.output().includes('is mounted on'));
   t.is((await run('fusermount3', ['-u', mount.directory])).code, 0);
-  t.is((await child.waitForEnd(15_000)).code, 0);
+  t.is((await child.waitForEnd(patienceMs)).code, 0);
 });
 
 mountTest('Ctrl-C while a program uses the directory names it and waits; the second one goes', async (t) => {
   const mount = await memoryMount(t);
   const child = await mount.start(true);
-  await waitUntil('mounted', 30_000, () => child.output().includes('is mounted on'));
+  await waitUntil('mounted', patienceMs, () => child.output().includes('is mounted on'));
   const user = await start('bash', [
     '-c',
     'cd "$1" && echo there && exec sleep 600',
@@ -168,14 +169,14 @@ mountTest('Ctrl-C while a program uses the directory names it and waits; the sec
     mount.directory,
   ]);
   t.teardown(() => user.kill('SIGKILL'));
-  await waitUntil('the user is there', 10_000, () => user.output() === 'there\n');
+  await waitUntil('the user is there', patienceMs, () => user.output() === 'there\n');
   child.kill('SIGINT');
-  await waitUntil('the user is named', 15_000, () =>
+  await waitUntil('the user is named', patienceMs, () =>
     /is in use by sleep \(pid \d+: working directory\); a second Ctrl-C/.test(child.output()),
   );
   t.true(await mount.isMounted());
   child.kill('SIGINT');
-  t.is((await child.waitForEnd(15_000)).code, 0);
+  t.is((await child.waitForEnd(patienceMs)).code, 0);
   t.false(await mount.isMounted());
 });
 
@@ -184,14 +185,14 @@ mountTest(
   async (t) => {
     const mount = await memoryMount(t);
     const child = await mount.start(true, { pending: { paths: ['lost/a', 'lost/b'], forMs: 600_000 } });
-    await waitUntil('mounted', 30_000, () => child.output().includes('is mounted on'));
+    await waitUntil('mounted', patienceMs, () => child.output().includes('is mounted on'));
     child.kill('SIGTERM');
-    await waitUntil('it waits', 15_000, () =>
+    await waitUntil('it waits', patienceMs, () =>
       child.output().includes('waiting until 2 files are in the bucket'),
     );
     t.false(child.hasEnded());
     child.kill('SIGTERM');
-    const { code, stderr } = await child.waitForEnd(15_000);
+    const { code, stderr } = await child.waitForEnd(patienceMs);
     t.is(code, 1);
     t.true(stderr.includes('given up, not in the bucket as they were written: lost/a, lost/b'));
   },
@@ -200,10 +201,10 @@ mountTest(
 mountTest('an error that nobody caught is logged, and leaves a usable directory', async (t) => {
   const mount = await memoryMount(t);
   const child = await mount.start(true, { crashAfterMs: 1 });
-  const { code, stderr } = await child.waitForEnd(30_000);
+  const { code, stderr } = await child.waitForEnd(patienceMs);
   t.is(code, 1);
   t.true(stderr.includes('osirisfs: unexpected error: Error: a bug'), stderr);
-  await waitUntil('a plain directory', 15_000, async () => !(await mount.isMounted()));
+  await waitUntil('a plain directory', patienceMs, async () => !(await mount.isMounted()));
   t.true((await mount.log()).includes('crashed'));
 });
 
@@ -220,13 +221,13 @@ mountTest(
   async (t) => {
     const mount = await memoryMount(t);
     const child = await mount.start(true);
-    await waitUntil('mounted', 30_000, () => child.output().includes('is mounted on'));
+    await waitUntil('mounted', patienceMs, () => child.output().includes('is mounted on'));
     await bash('touch "$1/a"; ls -la "$1"', [mount.directory]);
     const watchdogs = (await run('pgrep', ['-P', String(child.pid), '-f', 'osirisfs-watchdog'])).stdout;
     t.regex(watchdogs, /^\d+\n$/);
     process.kill(Number(watchdogs), 'SIGKILL');
     child.kill('SIGKILL');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
     t.true(await mount.isMounted());
 
     t.is((await mount.mount()).code, 0);

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { describeHolders, findHolders, type Holder } from '../../src/cli/mount-holders.js';
 import { start, waitUntil } from '../mount/child.js';
 import { makeDirectory } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 
 // Holders are found by path, so that any directory can stand for a mountpoint.
 
@@ -17,9 +18,9 @@ async function holderOf(
   const child = await start(command, args);
   t.teardown(async () => {
     child.kill('SIGKILL');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
   });
-  await waitUntil('the holder is there', 20_000, () => child.output().includes('there'));
+  await waitUntil('the holder is there', patienceMs, () => child.output().includes('there'));
   const holders = await findHolders(directory);
   t.deepEqual(
     holders.map(({ pid }) => pid),
@@ -53,12 +54,12 @@ test('a running program is found', async (t) => {
   const child = await start('sh', ['-c', script, 'sh', directory]);
   t.teardown(async () => {
     child.kill('SIGKILL');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
   });
   let holders: readonly Holder[] = [];
   await waitUntil(
     'the program runs',
-    20_000,
+    patienceMs,
     async () => (holders = await findHolders(directory)).length > 0,
   );
   t.deepEqual(holders, [{ pid: child.pid, command: 'doze', use: `runs ${directory}/doze` }]);
@@ -86,7 +87,7 @@ test('a directory whose name only begins alike is not held', async (t) => {
   const child = await start('sh', ['-c', `cd "$1/ab" && ${readForever}`, 'sh', directory]);
   t.teardown(async () => {
     child.kill('SIGKILL');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
   });
   t.deepEqual(await findHolders(path.join(directory, 'a')), []);
 });

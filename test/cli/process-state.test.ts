@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import { hasEnded } from '../../src/cli/process-state.js';
 import { start, waitUntil } from '../mount/child.js';
+import { patienceMs } from '../patience.js';
 
 test('a process at work has not ended, whatever it is called', async (t) => {
   t.false(await hasEnded(process.pid));
   const child = await start('bash', ['-c', 'printf ") Z (" >/proc/$$/comm; while :; do sleep 0.1; done']);
   t.teardown(() => child.kill('SIGKILL'));
-  await waitUntil('the strange name', 10_000, async () =>
+  await waitUntil('the strange name', patienceMs, async () =>
     (await readFile(`/proc/${child.pid}/comm`, 'utf8')).includes(') Z ('),
   );
   t.false(await hasEnded(child.pid));
@@ -17,9 +18,9 @@ test('a process that nobody waits for has ended as soon as it is dead', async (t
   const script = 'sleep 0.01 & echo $!; exec sleep 600';
   const parent = await start('bash', ['-c', script]);
   t.teardown(() => parent.kill('SIGKILL'));
-  await waitUntil('the child’s pid', 10_000, () => parent.output().endsWith('\n'));
+  await waitUntil('the child’s pid', patienceMs, () => parent.output().endsWith('\n'));
   const pid = Number(parent.output());
-  await waitUntil('the child’s end', 10_000, () => hasEnded(pid));
+  await waitUntil('the child’s end', patienceMs, () => hasEnded(pid));
   t.notThrows(() => process.kill(pid, 0), 'it is still in the table');
 });
 

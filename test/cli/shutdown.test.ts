@@ -4,6 +4,7 @@ import { MountError } from '../../src/fuse/driver.js';
 import type { Log } from '../../src/log.js';
 import type { RunningMount } from '../../src/mount.js';
 import { waitUntil } from '../mount/child.js';
+import { patienceMs } from '../patience.js';
 
 const ignore = (): void => undefined;
 const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
@@ -116,7 +117,7 @@ test('SIGINT says who uses the directory, and unmounts as soon as they are done'
   mount.isBusy = true;
   const { shutdown, said, exits } = make(mount);
   const handled = shutdown.handleSignal('SIGINT');
-  await waitUntil('many tries, longer than the patience', 5_000, () => mount.calls.length > 8);
+  await waitUntil('many tries, longer than the patience', patienceMs, () => mount.calls.length > 8);
   t.deepEqual(said, [
     '/mnt is in use by bash (pid 7: working directory); a second Ctrl-C detaches it all the same',
   ]);
@@ -165,7 +166,7 @@ test('the second signal detaches what is in use and exits with 0 if nothing is l
   mount.lingers = true;
   const { shutdown, exits } = make(mount);
   const first = shutdown.handleSignal('SIGINT');
-  await waitUntil('a first try', 5_000, () => mount.calls.length > 0);
+  await waitUntil('a first try', patienceMs, () => mount.calls.length > 0);
   await shutdown.handleSignal('SIGTERM');
   t.deepEqual(exits, [0]);
   mount.isBusy = false;

@@ -5,6 +5,7 @@ import { hasEnded } from '../../src/cli/process-state.js';
 import { bash, start, waitUntil } from '../mount/child.js';
 import { makeMountpoint, osirisfs } from '../mount/mounting.js';
 import { makeDirectory } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { deadMount } from './bare-mount.js';
 import { memoryMount } from './memory-mount.js';
 
@@ -35,10 +36,10 @@ mountTest('umount fails if not everything could be stored', async (t) => {
   const mount = await memoryMount(t);
   await mount.mount({ pending: { paths: ['a'], forMs: 600_000 } });
   const umount = mount.umount();
-  await waitUntil('unmounting', 20_000, async () => !(await mount.isMounted()));
+  await waitUntil('unmounting', patienceMs, async () => !(await mount.isMounted()));
   const pid = await mount.servingPid();
   // Two that arrive together count as one, so send more.
-  await waitUntil('the end', 20_000, async () => {
+  await waitUntil('the end', patienceMs, async () => {
     if (await hasEnded(pid)) return true;
     process.kill(pid, 'SIGTERM');
     return false;
@@ -56,7 +57,7 @@ mountTest(
     const script = 'exec 7>"$1/open"; echo there; exec sleep 600';
     const user = await start('bash', ['-c', script, 'bash', mount.directory]);
     t.teardown(() => user.kill('SIGKILL'));
-    await waitUntil('the user is there', 10_000, () => user.output() === 'there\n');
+    await waitUntil('the user is there', patienceMs, () => user.output() === 'there\n');
     const { code, stderr } = await mount.umount();
     t.is(
       stderr,
@@ -65,7 +66,7 @@ mountTest(
     t.is(code, 1);
     t.is(await bash('cd "$1" && ls', [mount.directory]), 'open\n');
     user.kill('SIGKILL');
-    await user.waitForEnd(10_000);
+    await user.waitForEnd(patienceMs);
     t.is((await mount.umount()).code, 0);
   },
 );
@@ -80,7 +81,7 @@ mountTest('umount --lazy detaches a directory in use, and the process ends after
     echo hello >&7 && echo written`;
   const user = await start('bash', ['-c', script, 'bash', mount.directory, trigger]);
   t.teardown(() => user.kill('SIGKILL'));
-  await waitUntil('the user is there', 10_000, () => user.output() === 'there\n');
+  await waitUntil('the user is there', patienceMs, () => user.output() === 'there\n');
 
   const { code, stderr } = await mount.umount('--lazy');
   t.is(
@@ -92,8 +93,8 @@ mountTest('umount --lazy detaches a directory in use, and the process ends after
   t.false(await hasEnded(pid));
 
   await writeFile(trigger, '');
-  t.is((await user.waitForEnd(60_000)).stdout, 'there\nwritten\n');
-  await waitUntil('the end of the process', 10_000, () => hasEnded(pid));
+  t.is((await user.waitForEnd(patienceMs)).stdout, 'there\nwritten\n');
+  await waitUntil('the end of the process', patienceMs, () => hasEnded(pid));
 });
 
 mountTest(
@@ -128,7 +129,7 @@ mountTest('umount works without the registry, by fusermount3', async (t) => {
   });
   t.is(stderr, '');
   t.is(code, 0);
-  await waitUntil('the end of the process', 10_000, () => hasEnded(pid));
+  await waitUntil('the end of the process', patienceMs, () => hasEnded(pid));
 });
 
 mountTest('umount removes what a dead process left', async (t) => {
@@ -147,7 +148,7 @@ mountTest('umount that runs in the directory is told that it is in use there', a
   const shell = await start('bash', ['-c', script, 'bash', mount.directory, process.execPath, main], {
     env: mount.environment,
   });
-  const { stdout, stderr } = await shell.waitForEnd(30_000);
+  const { stdout, stderr } = await shell.waitForEnd(patienceMs);
   t.is(stdout, 'code 1\n');
   t.regex(stderr, /is in use by bash \(pid \d+: working directory\)/);
   t.is((await mount.umount()).code, 0);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ExecutionContext } from 'ava';
+import { patienceMs } from '../patience.js';
 import type {
   DriverName,
   MountRequest,
@@ -15,7 +16,7 @@ import type {
 } from './memory-server.js';
 
 /** How long anything in these tests may take. */
-export const limitMs = 60_000;
+export const limitMs = patienceMs;
 
 /** An ordinary user: Debian's `nobody`. */
 export const nobody = { uid: 65534, gid: 65534 };

@@ -22,6 +22,7 @@ import { start, waitUntil } from '../mount/child.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
 import { hostileRequests, sendRaw } from '../status/hostile-requests.js';
+import { patienceMs } from '../patience.js';
 import {
   connectToGateway,
   filesBelow,
@@ -160,9 +161,9 @@ test.serial('a full disk is a failure of the server that leaves the old object a
   const child = await start('bash', args);
   t.teardown(async () => {
     child.kill('SIGTERM');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
   });
-  await waitUntil('the gateway listens', 30_000, () => child.output().includes('--print-env'));
+  await waitUntil('the gateway listens', patienceMs, () => child.output().includes('--print-env'));
   const [, endpoint] = /(https:\S+)/.exec(child.output()) ?? [];
   const access = JSON.parse(await readFile(path.join(directory, 'access-key.json'), 'utf8')) as Record<
     string,
@@ -208,9 +209,9 @@ test.serial(
         }
       });
       const ended = Promise.allSettled(writers);
-      await waitUntil('some uploads are done', 60_000, () => done >= 8);
+      await waitUntil('some uploads are done', patienceMs, () => done >= 8);
       child.kill('SIGKILL');
-      await child.waitForEnd(10_000);
+      await child.waitForEnd(patienceMs);
       await ended;
     }
     const gateway = await startGateway({
@@ -263,7 +264,7 @@ test.serial('a client that leaves in the middle of an upload leaves nothing', as
     yield Buffer.alloc(mebibyte);
     await waitUntil(
       'the first bytes are stored',
-      10_000,
+      patienceMs,
       async () => (await filesBelow(directory, 'data')).length > 0,
     );
     controller.abort();
@@ -278,7 +279,11 @@ test.serial('a client that leaves in the middle of an upload leaves nothing', as
     ...key,
   });
   await t.throwsAsync(client.send(put, { abortSignal: controller.signal }));
-  await waitUntil('nothing is left', 10_000, async () => (await filesBelow(directory, 'data')).length === 0);
+  await waitUntil(
+    'nothing is left',
+    patienceMs,
+    async () => (await filesBelow(directory, 'data')).length === 0,
+  );
   await t.throwsAsync(client.send(new HeadObjectCommand({ Bucket, Key: 'file', ...key })), {
     name: 'NotFound',
   });
@@ -297,7 +302,7 @@ test.serial(
     t.is((await read(client, 'file')).toString(), 'new');
     await waitUntil(
       'the old bytes are gone',
-      10_000,
+      patienceMs,
       async () => (await filesBelow(directory, 'data')).length === 1,
     );
   },
@@ -334,6 +339,7 @@ test.serial('a client that stands still is let go, with its connection', async (
       isClosed = true;
     });
   socket.write('PUT /bucket/key HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n');
+  // Less than the 20 s after which headers that are not complete close it anyway.
   await waitUntil('the connection is closed', 15_000, () => isClosed);
   t.true(isClosed);
 });

@@ -11,6 +11,7 @@ import { connect, type S3Connection } from '../../src/s3/connect.js';
 import { runOk, start, waitUntil, type RunningChild } from '../mount/child.js';
 import { makeDirectory, type Scope } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
+import { patienceMs } from '../patience.js';
 
 export const silentLog: Log = {
   trace: () => undefined,
@@ -130,9 +131,9 @@ export async function startGatewayProcess(
   const child = await start(process.execPath, [main, 'gateway', directory, '--listen', address, ...args]);
   scope.teardown(async () => {
     if (!child.hasEnded()) child.kill('SIGKILL');
-    await child.waitForEnd(10_000);
+    await child.waitForEnd(patienceMs);
   });
-  await waitUntil('the gateway listens', 30_000, () => {
+  await waitUntil('the gateway listens', patienceMs, () => {
     if (child.hasEnded()) throw new Error(`the gateway ended: ${child.output()}`);
     return child.output().includes('--print-env');
   });

@@ -4,10 +4,11 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { patienceMs } from '../patience.js';
 import type { User } from './user.js';
 
 export interface ChildOptions {
-  /** Default 60,000: the child is killed then, and the wait rejects. */
+  /** Default `patienceMs`: the child is killed then, and the wait rejects. */
   readonly timeoutMs?: number;
   readonly cwd?: string;
   /** Added to the environment; undefined removes a variable. */
@@ -123,7 +124,7 @@ export async function run(
   options: ChildOptions = {},
 ): Promise<Finished> {
   const child = await start(command, args, options);
-  return child.waitForEnd(options.timeoutMs ?? 60_000);
+  return child.waitForEnd(options.timeoutMs ?? patienceMs);
 }
 
 /** Runs a program that must exit with 0; returns its standard output. */

@@ -1,6 +1,7 @@
 /** A server of one test's own, for tests that stop it or hang it: of the kind that the others run on. */
 import path from 'node:path';
 import { startGatewayProcess } from '../gateway/running-gateway.js';
+import { patienceMs } from '../patience.js';
 import { run, runOk } from './child.js';
 import { serverUnderTest } from './server.js';
 import { makeDirectory, type Scope } from './temporary.js';
@@ -68,7 +69,7 @@ async function startEmbedded(scope: Scope): Promise<Gateway> {
     env,
     stop: async () => {
       child.kill('SIGTERM');
-      const { code } = await child.waitForEnd(60_000);
+      const { code } = await child.waitForEnd(patienceMs);
       if (code !== 0) throw new Error(`the gateway ended with ${code ?? 'a signal'}: ${child.output()}`);
     },
     start: async () => {

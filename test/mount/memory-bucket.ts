@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { patienceMs } from '../patience.js';
 import { run } from './child.js';
 import type { Holdings, ServerMessage } from './memory-bucket-server.js';
 import { isMounted, makeMountpoint } from './mounting.js';
@@ -24,7 +25,8 @@ export async function mountMemoryBucket(scope: Scope): Promise<MemoryBucket> {
   const child = fork(serverFile, [directory], { cwd: '/', execArgv: ['--expose-gc'] });
   const exited = once(child, 'exit');
   scope.teardown(async () => {
-    if (await isMounted(directory)) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: 10_000 });
+    if (await isMounted(directory))
+      await run('fusermount3', ['-u', '-z', directory], { timeoutMs: patienceMs });
     child.kill('SIGKILL');
     await exited;
   });
@@ -43,7 +45,7 @@ export async function mountMemoryBucket(scope: Scope): Promise<MemoryBucket> {
       return message;
     },
     unmount: async () => {
-      const { code, stderr } = await run('fusermount3', ['-u', directory], { timeoutMs: 10_000 });
+      const { code, stderr } = await run('fusermount3', ['-u', directory], { timeoutMs: patienceMs });
       if (code !== 0) throw new Error(stderr);
       const [exitCode] = (await exited) as [number | null];
       if (exitCode !== 0) throw new Error(`the server ended with ${exitCode ?? 'a signal'}`);

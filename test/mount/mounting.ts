@@ -2,6 +2,7 @@
 import { chown, mkdtemp, readFile, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { patienceMs } from '../patience.js';
 import { run, start, waitUntil, type ChildOptions, type Finished, type RunningChild } from './child.js';
 import { makeDirectory, type KeyFile, type Scope } from './temporary.js';
 import { projectRoot, type User } from './user.js';
@@ -65,7 +66,7 @@ export async function mountBucket(scope: Scope, request: MountRequest): Promise<
     ...(request.env === undefined ? {} : { env: request.env }),
   });
   scope.teardown(() => endMount(directory, child));
-  await waitUntil(`${request.bucket} mounted on ${directory}`, 60_000, async () => {
+  await waitUntil(`${request.bucket} mounted on ${directory}`, patienceMs, async () => {
     if (child.hasEnded()) throw new Error(`osirisfs mount ended: ${child.output()}`);
     return isMounted(directory);
   });
@@ -77,7 +78,7 @@ export async function mountBucket(scope: Scope, request: MountRequest): Promise<
     log: async () => `${await readFile(logFile, 'utf8').catch(() => '')}${child.output()}`,
     unmount: async (timeoutMs = 120_000) => {
       const umount = await osirisfs(['umount', directory], { user, cwd: '/', timeoutMs });
-      const mount = await child.waitForEnd(10_000);
+      const mount = await child.waitForEnd(patienceMs);
       if (umount.code !== 0 || mount.code !== 0) {
         throw new Error(
           `umount ended with ${umount.code ?? 'a signal'}, the mount with ${mount.code ?? 'a signal'}:\n` +
@@ -87,7 +88,7 @@ export async function mountBucket(scope: Scope, request: MountRequest): Promise<
     },
     killHard: async () => {
       child.kill('SIGKILL');
-      await child.waitForEnd(10_000);
+      await child.waitForEnd(patienceMs);
     },
   };
 }
@@ -109,12 +110,12 @@ export async function isMounted(directory: string): Promise<boolean> {
 
 async function endMount(directory: string, child: RunningChild): Promise<void> {
   if (await isMounted(directory)) {
-    const clean = await run('fusermount3', ['-u', directory], { timeoutMs: 10_000 });
-    if (clean.code !== 0) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: 10_000 });
+    const clean = await run('fusermount3', ['-u', directory], { timeoutMs: patienceMs });
+    if (clean.code !== 0) await run('fusermount3', ['-u', '-z', directory], { timeoutMs: patienceMs });
   }
   if (child.hasEnded()) return;
   child.kill('SIGTERM');
-  await child.waitForEnd(20_000);
+  await child.waitForEnd(patienceMs);
 }
 
 /** The counters that a mount logs when it ends. */
