@@ -69,8 +69,6 @@ export interface BucketFileSystemOptions {
   readonly isReadOnly: boolean;
   /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
   readonly attributeDelayMs?: number;
-  /** For how long a rename waits at most for an open that the kernel tries again. Default 1,000. */
-  readonly reopeningLimitMs?: number;
   /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
   readonly rewriteBytes?: number;
   /** What the root shows for its times; default now. */
@@ -142,7 +140,7 @@ export class BucketFileSystem implements FileSystem {
       writeBack,
       defaults,
       metadataTtlMs,
-      reopenings: new Reopenings(options.reopeningLimitMs),
+      reopenings: new Reopenings(clock),
       isReadOnly,
       clock,
       log,

@@ -3,9 +3,10 @@
  * but only once: what takes that one away too waits for the second open. Else programs that read a file which is replaced in quick
  * succession would see ESTALE, which no local file system gives them.
  */
+import type { Clock } from './clock.js';
 
 /** The kernel tries again within a millisecond, on a busy machine as soon as the program runs again. It may also have been killed. */
-const defaultLimitMs = 1000;
+const limitMs = 1000;
 
 interface Expected {
   readonly promise: Promise<void>;
@@ -15,12 +16,12 @@ interface Expected {
 }
 
 export class Reopenings {
-  readonly #limitMs: number;
-  /** By key. Each is gone after `#limitMs` at the latest. */
+  readonly #clock: Clock;
+  /** By key. Each is gone after `limitMs` at the latest. */
   readonly #expected = new Map<string, Expected>();
 
-  constructor(limitMs = defaultLimitMs) {
-    this.#limitMs = limitMs;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** An open of this key has been ended by ESTALE. */
@@ -33,11 +34,11 @@ export class Reopenings {
     let resolve: () => void = () => undefined;
     const promise = new Promise<void>((resolved) => (resolve = resolved));
     const end = (): void => {
-      clearTimeout(timer);
+      cancel();
       this.#expected.delete(key);
       resolve();
     };
-    const timer = setTimeout(end, this.#limitMs).unref();
+    const cancel = this.#clock.startTimer(limitMs, end);
     this.#expected.set(key, { promise, count: 1, end });
   }
 

@@ -339,6 +339,7 @@ export class WriteBack {
 
   /** Waits so long, or until `signal` aborts. */
   async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     await new Promise<void>((resolve) => {
       const finish = () => {
         cancel();

@@ -383,8 +383,8 @@ test('a name that was opened as a replaced file is asked for at its next look-up
 });
 
 test('an open that a rename has ended is let through before the next rename of the same name', async (t) => {
-  const fixture = new Fixture(t);
-  const { fs, client } = fixture.mount({ reopeningLimitMs: 300_000 });
+  const fixture = new Fixture(t, undefined, new HeldClock());
+  const { fs, client } = fixture.mount();
   for (const name of ['f', 'second', 'third']) await client.writeFile(name, name);
   await client.withInode('f', async (inode) => {
     let opening: Promise<unknown> | undefined;
@@ -397,7 +397,7 @@ test('an open that a rename has ended is let through before the next rename of t
     await opening;
   });
   const renaming = client.rename('third', 'f');
-  for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  await manyTurns();
   const { inode } = await fs.lookup(rootInode, 'f', client.call);
   const { handle } = await fs.open(inode, readFlags, client.call);
   await renaming;
@@ -1135,7 +1135,7 @@ test('attributes that are due do not put a half-written file into the bucket', a
   t.is(clock.timerCount, 1);
   clock.advance(20);
   t.is(clock.timerCount, 0);
-  await turnsUntil('they are left for later', () => clock.timerCount === 1);
+  await manyTurns();
   t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');
   await fs.synchronizeAll();
   t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');

@@ -1,8 +1,9 @@
 import test from 'ava';
 import { Reopenings } from '../../src/vfs/reopenings.js';
+import { HeldClock } from './file-system-fixture.js';
 
 test('all opens of a key that are expected are waited for, and others are not', async (t) => {
-  const reopenings = new Reopenings(300_000);
+  const reopenings = new Reopenings(new HeldClock());
   reopenings.arrive('a');
   t.is(reopenings.arrivalOf('a'), undefined);
   reopenings.expect('a');
@@ -16,9 +17,14 @@ test('all opens of a key that are expected are waited for, and others are not', 
   await arrival;
 });
 
-test('an open that does not come is waited for no longer than the limit', async (t) => {
-  const reopenings = new Reopenings(1);
+test('an open that does not come is waited for no longer than a second', async (t) => {
+  const clock = new HeldClock();
+  const reopenings = new Reopenings(clock);
   reopenings.expect('a');
-  await reopenings.arrivalOf('a');
+  const arrival = reopenings.arrivalOf('a');
+  clock.advance(999);
+  t.is(reopenings.arrivalOf('a'), arrival);
+  clock.advance(1);
   t.is(reopenings.arrivalOf('a'), undefined);
+  await arrival;
 });

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { StoreError } from '../../src/errors.js';
+import { manyTurns } from '../patience.js';
 import { SiblingsAhead } from '../../src/vfs/siblings-ahead.js';
-import { Fixture } from './file-system-fixture.js';
+import { Fixture, HeldClock } from './file-system-fixture.js';
 
 const names = Array.from({ length: 100 }, (_, index) => `file-${String(index).padStart(3, '0')}`);
 
@@ -77,7 +78,7 @@ test('files that are opened without being looked up count too, and opening one t
 });
 
 test('files read one after the other cost one GET, which does not wait for the others, and one HEAD each when they are opened', async (t) => {
-  const fixture = new Fixture(t);
+  const fixture = new Fixture(t, undefined, new HeldClock());
   for (const name of names) fixture.store.putForeign(`d/${name}`, name);
   let [underWay, most] = [0, 0];
   fixture.store.beforeRequest = async (method) => {
@@ -100,7 +101,7 @@ test('files read one after the other cost one GET, which does not wait for the o
 });
 
 test('a file that another client stored after its content was fetched ahead is read as it is now', async (t) => {
-  const fixture = new Fixture(t);
+  const fixture = new Fixture(t, undefined, new HeldClock());
   for (const name of names) fixture.store.putForeign(`d/${name}`, name);
   const { client } = fixture.mount();
   await client.withInode('d', async () => {
@@ -115,7 +116,8 @@ test('a file that another client stored after its content was fetched ahead is r
 });
 
 test('a look-up does not wait long for the content of the file', async (t) => {
-  const fixture = new Fixture(t);
+  const clock = new HeldClock();
+  const fixture = new Fixture(t, undefined, clock);
   for (const name of names) fixture.store.putForeign(`d/${name}`, name);
   let answer: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (answer = resolve));
@@ -126,14 +128,17 @@ test('a look-up does not wait long for the content of the file', async (t) => {
   await client.withInode('d', async () => {
     await client.list('d');
     for (const name of names.slice(0, 3)) await client.readFile(`d/${name}`);
-    t.is((await client.stat('d/file-003')).size, 'file-003'.length);
+    const looking = client.stat('d/file-003');
+    await manyTurns();
+    clock.advance(200);
+    t.is((await looking).size, 'file-003'.length);
     answer();
     t.is((await client.readFile('d/file-003')).toString(), 'file-003');
   });
 });
 
 test('what failed ahead is asked for again by the look-up that needs it', async (t) => {
-  const fixture = new Fixture(t);
+  const fixture = new Fixture(t, undefined, new HeldClock());
   for (const name of names.slice(0, 20)) fixture.store.putForeign(`d/${name}`, name);
   let failures = 0;
   fixture.store.beforeRequest = (method, key) => {
