@@ -6,7 +6,6 @@ import type { KeyRing } from './key-ring.js';
 import type { MountResources } from './mount-resources.js';
 import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { checkBucket } from './s3/check-bucket.js';
-import { CountingObjectStore } from './s3/counting-object-store.js';
 import { keepsVersions } from './s3/keeps-versions.js';
 import type { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
@@ -60,6 +59,7 @@ export async function openBucketLayers(
     copyRetry: retry,
     extraEncryptionHeader,
     keepsVersions: hasVersions,
+    counters,
     log,
   });
   const found = await checkBucket(
@@ -67,7 +67,7 @@ export async function openBucketLayers(
     signal,
   );
   log.debug({ bucket, ...found }, 'the bucket can be read with this key');
-  const store = new RetryingObjectStore(new CountingObjectStore(plain, counters), retry);
+  const store = new RetryingObjectStore(plain, retry);
   const reader = new ObjectReader({ store, memory, log });
   const fileSystem = new BucketFileSystem({
     store,

@@ -21,7 +21,7 @@ export const latencyBoundsMs = [
 ] as const;
 
 export interface MountStatistics {
-  /** By the method of `ObjectStore`; kinds that were never sent are absent. Every attempt counts. */
+  /** By `RequestKind`; kinds that were never sent are absent. Every request counts, also of copies and repetitions. */
   readonly byKind: Readonly<Partial<Record<string, RequestStatistics>>>;
   /** Failures by `StoreErrorCode`. */
   readonly failures: Readonly<Partial<Record<string, number>>>;

@@ -121,7 +121,7 @@ export class ObjectCopier {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply | undefined> {
-    const call = { operation: 'copy', key: targetKey };
+    const call = { operation: 'copy', kind: 'copyObject', key: targetKey } as const;
     await this.#conditions.check(call, condition, signal);
     let etag: string | undefined;
     try {

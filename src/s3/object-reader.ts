@@ -143,9 +143,12 @@ export class ObjectReader {
         const length = output.ContentLength ?? 0;
         const body: unknown = output.Body;
         if (pieceBytes !== undefined && body instanceof ReceivedBody && body.length === length) {
+          this.#bucket.countReceived(length);
           return { info, bytes: new Uint8Array(0), pieces: body.pieces };
         }
-        return { info, bytes: await readExactly(body, length, `get ${key}`) };
+        const bytes = await readExactly(body, length, `get ${key}`);
+        this.#bucket.countReceived(length);
+        return { info, bytes };
       } catch (error) {
         discardBody(output);
         throw error;

@@ -4,7 +4,7 @@ import type { ObjectHeaders, PutBody, WriteCondition, WriteReply } from '../obje
 import type { BucketClient } from './bucket-client.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
-import { isStreamed, sendStreamed, type StreamedRequestBody } from './put-body.js';
+import { isStreamed, lengthOfBody, sendStreamed, type StreamedRequestBody } from './put-body.js';
 import { requestBody, type RequestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
@@ -41,7 +41,7 @@ export class ObjectWriter {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    const call = { operation: 'put', key };
+    const call = { operation: 'put', key, bodyBytes: lengthOfBody(body) };
     checkKey(call);
     const send = (makeBody: () => RequestBody | StreamedRequestBody, sendSignal: AbortSignal) =>
       this.#conditions.send(call, condition, sendSignal, (fields) =>

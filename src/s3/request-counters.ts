@@ -1,26 +1,50 @@
-/** Counts requests, failures, durations and bytes: for the log, for status, and for tests of what is moved. */
+/**
+ * Counts requests, failures, durations and bytes where each request passes exactly once, below retries and below whatever makes one
+ * operation of several requests: for the log, for status, and for tests of what is moved.
+ */
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { RequestStatistics } from '../mount-statistics.js';
-import type { ObjectStore } from '../object-store.js';
 import { LatencyHistogram } from './latency-histogram.js';
 
-export type StoreOperation = Exclude<keyof ObjectStore, 'limits'>;
+const requestKinds = [
+  'list',
+  'head',
+  'get',
+  'put',
+  'createUpload',
+  'uploadPart',
+  'uploadPartCopy',
+  'completeUpload',
+  'abortUpload',
+  'listParts',
+  'copyObject',
+  'delete',
+  'deleteMany',
+  'other', // about the bucket itself
+] as const;
+
+export type RequestKind = (typeof requestKinds)[number];
+
+/** The kind of a request that an operation of this name sends, where that is its own name. */
+export function kindOfOperation(operation: string): RequestKind {
+  return requestKinds.find((kind) => kind === operation) ?? 'other';
+}
 
 export interface StoreCounters {
-  /** By operation; those never called are absent. */
-  readonly requests: Readonly<Partial<Record<StoreOperation, number>>>;
-  readonly failures: Readonly<Partial<Record<StoreOperation, number>>>;
+  /** By kind; those never sent are absent. */
+  readonly requests: Readonly<Partial<Record<RequestKind, number>>>;
+  readonly failures: Readonly<Partial<Record<RequestKind, number>>>;
   /** Of objects' content; headers and listings do not count. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
 }
 
 export class RequestCounters {
-  readonly #requests: Partial<Record<StoreOperation, number>> = {};
-  readonly #failures: Partial<Record<StoreOperation, number>> = {};
+  readonly #requests: Partial<Record<RequestKind, number>> = {};
+  readonly #failures: Partial<Record<RequestKind, number>> = {};
   readonly #failureCodes: Partial<Record<StoreErrorCode, number>> = {};
-  readonly #inFlight: Partial<Record<StoreOperation, number>> = {};
-  readonly #latencies: Partial<Record<StoreOperation, LatencyHistogram>> = {};
+  readonly #inFlight: Partial<Record<RequestKind, number>> = {};
+  readonly #latencies: Partial<Record<RequestKind, LatencyHistogram>> = {};
   readonly #now: () => number;
   #bytesReceived = 0;
   #bytesSent = 0;
@@ -39,21 +63,21 @@ export class RequestCounters {
     };
   }
 
-  /** By operation; those never called are absent. */
-  statistics(): Partial<Record<StoreOperation, RequestStatistics>> {
-    const statistics: Partial<Record<StoreOperation, RequestStatistics>> = {};
-    for (const operation of Object.keys(this.#requests) as StoreOperation[]) {
-      statistics[operation] = {
-        requests: this.#requests[operation] ?? 0,
-        failures: this.#failures[operation] ?? 0,
-        inFlight: this.#inFlight[operation] ?? 0,
-        latency: this.#latencyOf(operation).snapshot(),
+  /** By kind; those never sent are absent. */
+  statistics(): Partial<Record<RequestKind, RequestStatistics>> {
+    const statistics: Partial<Record<RequestKind, RequestStatistics>> = {};
+    for (const kind of Object.keys(this.#requests) as RequestKind[]) {
+      statistics[kind] = {
+        requests: this.#requests[kind] ?? 0,
+        failures: this.#failures[kind] ?? 0,
+        inFlight: this.#inFlight[kind] ?? 0,
+        latency: this.#latencyOf(kind).snapshot(),
       };
     }
     return statistics;
   }
 
-  /** Failures by code, over all operations. */
+  /** Failures by code, over all kinds. */
   failureCodes(): Readonly<Partial<Record<StoreErrorCode, number>>> {
     return { ...this.#failureCodes };
   }
@@ -66,24 +90,24 @@ export class RequestCounters {
     this.#bytesSent += bytes;
   }
 
-  async count<T>(operation: StoreOperation, action: () => Promise<T>): Promise<T> {
-    increase(this.#requests, operation);
-    increase(this.#inFlight, operation);
+  async count<T>(kind: RequestKind, action: () => Promise<T>): Promise<T> {
+    increase(this.#requests, kind);
+    increase(this.#inFlight, kind);
     const startMs = this.#now();
     try {
       return await action();
     } catch (error) {
-      increase(this.#failures, operation);
+      increase(this.#failures, kind);
       if (error instanceof StoreError) increase(this.#failureCodes, error.code);
       throw error;
     } finally {
-      increase(this.#inFlight, operation, -1);
-      this.#latencyOf(operation).add(this.#now() - startMs);
+      increase(this.#inFlight, kind, -1);
+      this.#latencyOf(kind).add(this.#now() - startMs);
     }
   }
 
-  #latencyOf(operation: StoreOperation): LatencyHistogram {
-    return (this.#latencies[operation] ??= new LatencyHistogram());
+  #latencyOf(kind: RequestKind): LatencyHistogram {
+    return (this.#latencies[kind] ??= new LatencyHistogram());
   }
 }
 

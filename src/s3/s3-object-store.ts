@@ -29,6 +29,7 @@ import { ObjectDeleter } from './object-deleter.js';
 import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
 import { ObjectWriter } from './object-writer.js';
 import { PartMover } from './part-mover.js';
+import type { RequestCounters } from './request-counters.js';
 import { RequestSlots } from './request-slots.js';
 import type { RetryPolicy } from './retry-policy.js';
 import { RetryingObjectStore } from './retrying-object-store.js';
@@ -50,6 +51,8 @@ export interface S3StoreOptions {
    */
   readonly plaintext: PlaintextPolicy;
   readonly log: Log;
+  /** Of requests and bytes. May be shared with stores of other buckets. Default: nobody looks at them. */
+  readonly counters?: RequestCounters;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
   readonly extraEncryptionHeader?: boolean;
   /** Whether the bucket is known to keep versions, where some servers judge conditions wrongly. Default false: not known. */
@@ -85,7 +88,13 @@ export class S3ObjectStore implements ObjectStore {
     const slots = RequestSlots.of(options.maxConcurrentRequests ?? defaultMaxConcurrentRequests);
     const isAws = options.endpoint === undefined;
     this.limits = limitsOf(isAws);
-    const bucket = new BucketClient({ client, bucket: options.bucket, maxConcurrentRequests: slots, log });
+    const bucket = new BucketClient({
+      client,
+      bucket: options.bucket,
+      maxConcurrentRequests: slots,
+      ...(options.counters && { counters: options.counters }),
+      log,
+    });
     const encryption = newObjectFields(customerKey, extraEncryptionHeader);
     const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, log });
     const conditions = new WriteConditions({ reader, isAws, keepsVersions, log });

@@ -15,7 +15,9 @@ export interface PartCall {
   readonly partNumber: number;
 }
 
-export type PartBody = Pick<UploadPartCommand['input'], 'Body' | 'ContentLength' | 'ContentMD5'>;
+export type PartBody = Pick<UploadPartCommand['input'], 'Body' | 'ContentMD5'> & {
+  readonly ContentLength: number;
+};
 
 export async function sendPart(
   bucket: BucketClient,
@@ -25,7 +27,8 @@ export async function sendPart(
   signal: AbortSignal,
 ): Promise<UploadedPart> {
   const call = { operation, key };
-  const output = await bucket.request(call, signal, (client, base) =>
+  const counted = { ...call, kind: 'uploadPart', bodyBytes: body.ContentLength } as const;
+  const output = await bucket.request(counted, signal, (client, base) =>
     client.send(
       new UploadPartCommand({
         ...base,
