@@ -193,7 +193,7 @@ export class StreamedUpload {
       const sent = await settleAll([
         orAbort(this.#upload.sendAll(1, head, controller.signal)),
         orAbort(this.#sendMissing(controller.signal, orAbort)),
-        orAbort(this.#upload.sendAll(this.nextPartNumber, tail, controller.signal)),
+        orAbort(this.#sendTail(tail, controller.signal)),
       ]);
       return sent.flat();
     });
@@ -280,6 +280,14 @@ export class StreamedUpload {
       part.state = 'waiting';
       this.#launch(part);
     }
+  }
+
+  /** Requests for parts that were cut off since may be on their way still, under the numbers that the tail has now. */
+  async #sendTail(tail: readonly PlannedPart[], signal: AbortSignal): Promise<UploadedPart[]> {
+    const first = this.nextPartNumber;
+    const cutOff = [...this.#tasks].filter(([number]) => number >= first).map(([, task]) => task);
+    if (cutOff.length > 0) await abortable(Promise.all(cutOff), signal, `upload of ${this.key}`);
+    return await this.#upload.sendAll(first, tail, signal);
   }
 
   async #sendMissing(

@@ -298,6 +298,21 @@ class Run {
 
 const onceFailed: readonly Scenario[] = [
   {
+    // A part that was cut through while it was sent came after the shorter one of its number.
+    baseSize: 0,
+    spillBytes: 0,
+    memoryChunks: 4,
+    steps: [
+      { kind: 'append', length: 26, fill: 1 },
+      { kind: 'append', length: 2, fill: 1 },
+      { kind: 'append', length: 597, fill: 1 },
+      { kind: 'append', length: 16, fill: 1 },
+      { kind: 'fail', method: 'put', times: 1 },
+      { kind: 'truncate', size: 513 },
+      { kind: 'stage' },
+    ],
+  },
+  {
     // An interrupted commit had sent more parts of the tail than the next one planned.
     baseSize: 90,
     spillBytes: 0,

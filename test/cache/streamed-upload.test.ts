@@ -1,7 +1,7 @@
 /** Files that are sent while they are being written. */
 import test from 'ava';
 import { StoreError } from '../../src/errors.js';
-import { turnsUntil } from '../patience.js';
+import { manyTurns, turnsUntil } from '../patience.js';
 import {
   chunkBytes,
   contentOf,
@@ -78,6 +78,23 @@ test('a file cut off behind its sent parts begins anew there', async (t) => {
   const expected = Buffer.concat([pattern(partBytes + 20), pattern(2 * partBytes, 1)]);
   t.deepEqual(store.contentOf('file'), expected);
   t.is(store.bytesSent, 4 * partBytes + 2 * partBytes + 20, 'the first part is not sent again');
+});
+
+test('what is left of a part that was cut through while it was sent is not overtaken by it', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined);
+  const gate = makeGate();
+  store.beforeRequest = (method) =>
+    method === 'uploadPart' && store.requestCount('uploadPart') === 2 ? gate.opened : undefined;
+  await file.write(0, pattern(2 * partBytes), never);
+  await turnsUntil('the first part is sent', () => store.bytesSent >= partBytes);
+  await turnsUntil('the second one is on its way', () => store.requestCount('uploadPart') === 2);
+  await file.truncate(partBytes + 20, never);
+  const committing = file.commit(never);
+  await manyTurns();
+  gate.open();
+  await committing;
+  t.deepEqual(store.contentOf('file'), pattern(partBytes + 20));
 });
 
 test('a file cut off at zero leaves no upload', async (t) => {
