@@ -142,6 +142,7 @@ export class StreamedUpload {
       this.#parts.push(part);
       this.#frontier += length;
       this.#launch(part);
+      if (number === this.#upload.lastSentNumber) this.#keepOnServer();
     }
   }
 
@@ -169,6 +170,7 @@ export class StreamedUpload {
       this.#parts.pop();
       this.#frontier = last.offset;
     }
+    this.#keepOnServer();
   }
 
   /**
@@ -211,6 +213,20 @@ export class StreamedUpload {
   #overlapping(offset: number, length: number): StreamedPart[] {
     if (offset >= this.#frontier) return [];
     return this.#parts.filter((part) => part.offset < offset + length && offset < part.offset + part.length);
+  }
+
+  /** Whether each part that the server has is one of these. If not, the upload may have to be given up, and all be sent anew. */
+  get #isWhole(): boolean {
+    return this.#upload.lastSentNumber < this.nextPartNumber;
+  }
+
+  /** Says which of what is sent need not be kept here. */
+  #keepOnServer(): void {
+    for (const part of this.#parts) if (part.state === 'sent') this.#keepPartOnServer(part);
+  }
+
+  #keepPartOnServer({ offset, length }: StreamedPart): void {
+    this.#services.content.setStanding(offset, length, this.#isWhole ? 'sent' : 'dirty');
   }
 
   #giveUp(part: StreamedPart, state: 'stale' | 'failed'): void {
@@ -256,7 +272,7 @@ export class StreamedUpload {
     if (stateOf(part) !== 'sending') return;
     part.state = 'sent';
     part.uploaded = uploaded;
-    this.#services.content.setStanding(part.offset, part.length, 'sent');
+    this.#keepPartOnServer(part);
   }
 
   /** One part that failed, as a question whether the store works again. */

@@ -298,6 +298,22 @@ class Run {
 
 const onceFailed: readonly Scenario[] = [
   {
+    // Parts were cut off while they were sent, and then the others were kept on the server only.
+    baseSize: 0,
+    spillBytes: 256,
+    memoryChunks: 4,
+    steps: [
+      { kind: 'write', offset: 1178, length: 1, fill: 1 },
+      { kind: 'commit' },
+      { kind: 'copy', offset: 0, from: 0, length: 129 },
+      { kind: 'append', length: 421, fill: 1 },
+      { kind: 'truncate', size: 1345 },
+      { kind: 'stage' },
+      { kind: 'write', offset: 739, length: 30, fill: 1 },
+      { kind: 'zero', offset: 0, length: 1 },
+    ],
+  },
+  {
     // A part that was cut through while it was sent came after the shorter one of its number.
     baseSize: 0,
     spillBytes: 0,

@@ -5,6 +5,7 @@ import { manyTurns, turnsUntil } from '../patience.js';
 import {
   chunkBytes,
   contentOf,
+  makeArea,
   makeFile,
   makeGate,
   makeStore,
@@ -95,6 +96,26 @@ test('what is left of a part that was cut through while it was sent is not overt
   gate.open();
   await committing;
   t.deepEqual(store.contentOf('file'), pattern(partBytes + 20));
+});
+
+test('parts that were cut off while they were sent do not keep the file from being stored', async (t) => {
+  const store = makeStore();
+  const area = makeArea(t, { memoryChunks: 8 });
+  const { file } = makeFile(t, store, undefined, { area, isWriteOnly: () => true });
+  const gate = makeGate();
+  store.beforeRequest = (method) => (method === 'uploadPart' ? gate.opened : undefined);
+  await file.write(0, pattern(4 * partBytes), never);
+  await turnsUntil('three parts are on their way', () => store.requestCount('uploadPart') === 3);
+  await file.truncate(2 * partBytes, never);
+  gate.open();
+  await turnsUntil('they are sent', () => store.bytesSent === 3 * partBytes);
+  // Another file wants their memory.
+  const other = makeFile(t, store, undefined, { area, streamingThresholdBytes: Infinity });
+  other.goal.key = 'other';
+  await other.file.write(0, pattern(6 * chunkBytes), never);
+  await other.file.commit(never);
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), pattern(2 * partBytes));
 });
 
 test('a file cut off at zero leaves no upload', async (t) => {
