@@ -53,6 +53,7 @@ export class MultipartUpload {
   #id: Promise<string> | undefined;
   /** The numbers of all parts that the server may have. Ceph completes an upload only with all of them. */
   readonly #sentNumbers = new Set<number>();
+  #lastSentNumber = 0;
 
   constructor(services: UploadServices, key: string, headers: ObjectHeaders) {
     this.#services = services;
@@ -62,7 +63,7 @@ export class MultipartUpload {
 
   /** The highest number of a part that the server may have; 0 if it has none. */
   get lastSentNumber(): number {
-    return Math.max(0, ...this.#sentNumbers);
+    return this.#lastSentNumber;
   }
 
   /** Whether the server may have a part of which `isListed` says that it is none of the object. */
@@ -99,6 +100,7 @@ export class MultipartUpload {
     return limiter.run(copyFrom ? 0 : length, signal, what, async () => {
       if (!isWanted()) return undefined;
       this.#sentNumbers.add(partNumber);
+      this.#lastSentNumber = Math.max(this.#lastSentNumber, partNumber);
       if (copyFrom) {
         const range = { offset: copyFrom.offset, length };
         const source = { key: copyFrom.version.key, ifMatch: copyFrom.version.etag, range };
