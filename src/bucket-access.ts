@@ -12,7 +12,7 @@ import { PartLister } from './s3/part-lister.js';
 import { keepsVersions } from './s3/keeps-versions.js';
 import { RetryPolicy, type RetryOptions } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
-import { S3ObjectStore } from './s3/s3-object-store.js';
+import { S3ObjectStore, type S3StoreOptions } from './s3/s3-object-store.js';
 
 export type ConnectionConfig = Omit<AccessConfig, 'bucket' | 'prefix' | 'keyFiles'>;
 
@@ -30,6 +30,20 @@ export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3C
     setQuickAck: loadSetQuickAck(),
     log,
   });
+}
+
+/** What a store has to know of a bucket to write to it. Never rejects: who may not ask goes without. */
+export async function writingRules(
+  connection: S3Connection,
+  bucket: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Pick<S3StoreOptions, 'extraEncryptionHeader' | 'keepsVersions'>> {
+  const [extraEncryptionHeader, hasVersions] = await Promise.all([
+    needsEncryptionHeader(connection, bucket, log, signal),
+    keepsVersions(connection, bucket, log, signal),
+  ]);
+  return { extraEncryptionHeader, keepsVersions: hasVersions };
 }
 
 /** A bucket that answers, with everything to work on it but a file system. */
@@ -60,10 +74,6 @@ export async function openBucket(
   const { client, endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
   try {
-    const [extraEncryptionHeader, hasVersions] = await Promise.all([
-      needsEncryptionHeader(connection, bucket, log, signal),
-      keepsVersions(connection, bucket, log, signal),
-    ]);
     const plain = new S3ObjectStore({
       client,
       endpoint,
@@ -73,8 +83,7 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: retry,
-      extraEncryptionHeader,
-      keepsVersions: hasVersions,
+      ...(await writingRules(connection, bucket, log, signal)),
       log,
     });
     await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);

@@ -1,12 +1,11 @@
 /** The layers of one bucket on top of each other, vfs → cache → s3, on the resources of the mount. */
+import { writingRules } from './bucket-access.js';
 import { ObjectReader } from './cache/object-reader.js';
 import type { ObjectInfoCache } from './cache/object-info-cache.js';
 import type { MountConfig } from './config.js';
 import type { KeyRing } from './key-ring.js';
 import type { MountResources } from './mount-resources.js';
-import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { checkBucket } from './s3/check-bucket.js';
-import { keepsVersions } from './s3/keeps-versions.js';
 import type { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore } from './s3/s3-object-store.js';
@@ -44,10 +43,6 @@ export async function openBucketLayers(
 ): Promise<BucketLayers> {
   const { connection, retry, slots, counters, memory, area, uploads, listed, log } = resources;
   const { client, endpoint } = connection;
-  const [extraEncryptionHeader, hasVersions] = await Promise.all([
-    needsEncryptionHeader(connection, bucket, log, signal),
-    keepsVersions(connection, bucket, log, signal),
-  ]);
   const plain = new S3ObjectStore({
     client,
     endpoint,
@@ -57,8 +52,7 @@ export async function openBucketLayers(
     plaintext: config.plaintext,
     maxConcurrentRequests: slots,
     copyRetry: retry,
-    extraEncryptionHeader,
-    keepsVersions: hasVersions,
+    ...(await writingRules(connection, bucket, log, signal)),
     counters,
     log,
   });

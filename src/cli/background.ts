@@ -34,8 +34,8 @@ export interface BackgroundOptions {
 }
 
 /**
- * Starts this same program again, with the same flags of Node, detached, and resolves when its mount works. Resolves with the exit code of the command and
- * a line for the user; an interrupt ends the serving process too.
+ * Starts this same program again, with the same flags of Node, detached, and resolves when its mount works. Resolves with the
+ * exit code of the command and a line for the user; an interrupt ends the serving process too.
  */
 export async function startInBackground(options: BackgroundOptions): Promise<Explanation> {
   const { logDescriptor } = options;
