@@ -24,7 +24,7 @@ import {
 } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
-import { systemClock, type Clock } from '../vfs/clock.js';
+import { systemClock, type Clock } from '../clock.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';
 import { unlimitedSpace } from '../vfs/unlimited-space.js';
 import { BucketList } from './bucket-list.js';
@@ -59,7 +59,7 @@ export class AccountFileSystem implements FileSystem {
   /** Ends what is asked of the server beside the calls of programs. */
   readonly #stopping = new AbortController();
   #kernel: KernelCaches | undefined;
-  #sweeper: NodeJS.Timeout | undefined;
+  #cancelSweep: () => void = () => undefined;
   #isAbandoned = false;
 
   constructor(options: AccountFileSystemOptions) {
@@ -85,13 +85,12 @@ export class AccountFileSystem implements FileSystem {
 
   start(kernel: KernelCaches): void {
     this.#kernel = kernel;
-    this.#sweeper = setInterval(() => void this.closeIdleBuckets(), sweepMs);
-    this.#sweeper.unref();
+    this.#sweepLater();
   }
 
   /** Keeps trying until every bucket has everything; `abandon` ends that. */
   async stop(): Promise<void> {
-    clearInterval(this.#sweeper);
+    this.#cancelSweep();
     this.#stopping.abort();
     await settleAll([...this.#shown.values()].map((bucket) => bucket.stop()));
   }
@@ -478,6 +477,14 @@ export class AccountFileSystem implements FileSystem {
   #requireOneBucket(inode: InodeId, other: InodeId, what: string): void {
     if (placeOf(inode) === placeOf(other)) return;
     throw new FsError('EXDEV', `${what}: from one bucket to another`);
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.#clock.startTimer(sweepMs, () => {
+      void this.closeIdleBuckets().finally(() => {
+        if (!this.#stopping.signal.aborted) this.#sweepLater();
+      });
+    });
   }
 
   #show(facts: BucketFacts): ShownBucket {

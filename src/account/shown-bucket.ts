@@ -6,7 +6,7 @@ import { FsError } from '../errors.js';
 import type { Attributes, Entry, KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
-import type { Clock } from '../vfs/clock.js';
+import type { Clock } from '../clock.js';
 import { isStoreError, isTransient, toFsError } from '../vfs/fs-errors.js';
 import { waitInterruptibly } from '../vfs/mutex.js';
 import type { BucketFacts, OpenBucket } from './buckets.js';

@@ -11,7 +11,7 @@ import {
   type HandleId,
 } from '../file-system.js';
 import { isBucketName } from '../bucket-name.js';
-import type { Clock } from '../vfs/clock.js';
+import type { Clock } from '../clock.js';
 import { toFsError } from '../vfs/fs-errors.js';
 import { typeDirectory } from '../vfs/modes.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';

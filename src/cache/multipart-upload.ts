@@ -2,6 +2,7 @@
  * One multipart upload from its beginning to its completion or abort, and the sending of its parts. Which parts there
  * are is decided elsewhere (`upload-plan.ts`, `streamed-upload.ts`).
  */
+import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type {
   ObjectHeaders,
@@ -40,6 +41,7 @@ export interface UploadServices {
   readonly store: ObjectStore;
   readonly limiter: UploadLimiter;
   readonly content: FileContent;
+  readonly clock: Clock;
   readonly log: Log;
 }
 

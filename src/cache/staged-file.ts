@@ -3,6 +3,7 @@
  * the bucket. What a file is (names, handles, attributes) is left to the caller.
  */
 import { FsError, StoreError } from '../errors.js';
+import { systemClock, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
@@ -43,6 +44,7 @@ export interface StagedFileOptions {
   readonly beforeReplacing?: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
   /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
   readonly isWriteOnly?: () => boolean;
+  readonly clock?: Clock;
   readonly log: Log;
   /** How much a new file must have before it is sent while it is being written. Default 32 MiB, less if memory is small. */
   readonly streamingThresholdBytes?: number;
@@ -76,7 +78,7 @@ export class StagedFile {
   #hasCopies = false;
 
   constructor(options: StagedFileOptions) {
-    const { area, reader, store, uploads, base, target, log } = options;
+    const { area, reader, store, uploads, base, target, log, clock = systemClock } = options;
     const { minPartSize, maxPartSize, maxParts, maxObjectSize } = store.limits;
     this.#target = target;
     this.#beforeReplacing = options.beforeReplacing ?? (() => Promise.resolve());
@@ -86,7 +88,7 @@ export class StagedFile {
     const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && isWriteOnly();
     this.#content = new FileContent(area, reader, base, isExpendable);
     this.#uploader = new ContentUploader({
-      services: { store, limiter: uploads, content: this.#content, log },
+      services: { store, limiter: uploads, content: this.#content, clock, log },
       reader,
       base,
       target,

@@ -57,10 +57,11 @@ export class StreamedUpload {
   /** Of a part in the background. While it is there only one part at a time is tried, to see whether it works again. */
   #failure: unknown;
   #nextTryAt = 0;
-  readonly #begunAtMs = performance.now();
+  readonly #begunAtMs: number;
 
   constructor({ services, target, start, reservedParts, partBytes }: StreamedUploadOptions) {
     this.#services = services;
+    this.#begunAtMs = services.clock.monotonicMs();
     this.start = start;
     this.#frontier = start;
     this.reservedParts = reservedParts;
@@ -118,7 +119,7 @@ export class StreamedUpload {
   isExpendable(offset: number): boolean {
     const [first] = this.#parts;
     const isHeader = first === undefined || offset < first.offset + first.length;
-    return !isHeader && performance.now() - this.#begunAtMs < trustedMs;
+    return !isHeader && this.#services.clock.monotonicMs() - this.#begunAtMs < trustedMs;
   }
 
   /** Sends the parts that are full by now: everything from the frontier to `stagedEnd` is staged. */

@@ -14,6 +14,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { systemClock, type Clock } from '../clock.js';
 import { abortSignalField } from './abortable-client.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { DirectReply, DirectRequest } from './direct-connection.js';
@@ -26,10 +27,13 @@ export interface DirectClientOptions {
   readonly endpoint: URL;
   readonly region: string;
   readonly http: PatientHttpHandlerOptions;
+  readonly clock?: Clock;
 }
 
 /** Makes `client.send` do so. The bucket is addressed by the path. */
-export function sendDirectly(client: S3Client, { endpoint, region, http }: DirectClientOptions): void {
+export function sendDirectly(client: S3Client, options: DirectClientOptions): void {
+  const { endpoint, region, http, clock = systemClock } = options;
+  const nowMs = () => Number(clock.nowNs() / 1_000_000n);
   const signer = new RequestSigner(region);
   const pool = new ConnectionPool(endpoint, http);
   const sendBySdk = client.send.bind(client) as (...args: unknown[]) => Promise<unknown>;
@@ -37,7 +41,7 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
   let clockOffsetMs = 0;
 
   async function send({ method, path, query, headers, body, pieces, signal }: Prepared) {
-    const timeMs = Date.now() + clockOffsetMs;
+    const timeMs = nowMs() + clockOffsetMs;
     const unsigned = {
       method,
       path,
@@ -57,7 +61,7 @@ export function sendDirectly(client: S3Client, { endpoint, region, http }: Direc
     const refusal = refusalOf(reply);
     const serverTimeMs = Date.parse(reply.headers.get('date') ?? '');
     if (refusal.name === 'RequestTimeTooSkewed' && !Number.isNaN(serverTimeMs)) {
-      clockOffsetMs = serverTimeMs - Date.now();
+      clockOffsetMs = serverTimeMs - nowMs();
     }
     throw refusal;
   }

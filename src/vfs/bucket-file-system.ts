@@ -28,7 +28,7 @@ import type {
 } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
-import { systemClock, type Clock } from './clock.js';
+import { systemClock, type Clock } from '../clock.js';
 import type { VfsContext } from './context.js';
 import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';

@@ -7,7 +7,7 @@ import type { UploadLimiter } from '../cache/upload-limiter.js';
 import type { KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import type { InodeTable } from './inode-table.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import type { Reopenings } from './reopenings.js';

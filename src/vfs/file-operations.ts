@@ -218,7 +218,7 @@ export class FileOperations {
   /** The file's content, opened if need be. The caller has made sure that `node.info` is current. */
   contentOf(node: FileNode): StagedFile {
     if (node.content) return node.content;
-    const { area, reader, store, uploads, writeBack, contents, log } = this.#context;
+    const { area, reader, store, uploads, writeBack, contents, clock, log } = this.#context;
     const content: StagedFile = new StagedFile({
       area,
       reader,
@@ -229,6 +229,7 @@ export class FileOperations {
       onStored: (version, headers) => writeBack.contentStored(node, version, headers),
       isWriteOnly: () => node.handles.size > 0 && [...node.handles].every(({ canRead }) => !canRead),
       beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
+      clock,
       log,
     });
     node.content = content;

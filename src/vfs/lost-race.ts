@@ -10,7 +10,7 @@ import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { isStoreError } from './fs-errors.js';
 import type { FileNode } from './nodes.js';
 

@@ -3,7 +3,7 @@
  * but only once: what takes that one away too waits for the second open. Else programs that read a file which is replaced in quick
  * succession would see ESTALE, which no local file system gives them.
  */
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 
 /** The kernel tries again within a millisecond, on a busy machine as soon as the program runs again. It may also have been killed. */
 const limitMs = 1000;

@@ -6,7 +6,7 @@ import type { ObjectInfoCache } from '../cache/object-info-cache.js';
 import { type ObjectReader, wholeObjectBytes } from '../cache/object-reader.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
-import type { Clock } from './clock.js';
+import type { Clock } from '../clock.js';
 import { DirectoryListing, type ListedEntry } from './directory-listing.js';
 import { isStoreError } from './fs-errors.js';
 import type { ListedDirectories } from './listed-directories.js';

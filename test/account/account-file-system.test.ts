@@ -1,5 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { rootInode } from '../../src/file-system.js';
+import { HeldClock } from '../clock.js';
+import { turnsUntil } from '../patience.js';
 import { makeLog, metadataTtlMs } from '../vfs/file-system-fixture.js';
 import { defaultCall, writeFlags } from '../vfs/file-system-client.js';
 import { createdAtMs, idleMs, MemoryAccount } from './memory-account.js';
@@ -230,6 +232,21 @@ test('a bucket is opened once for all who wait for it, and whoever is interrupte
     account.calls.filter((call) => call.startsWith('open')),
     ['open one'],
   );
+});
+
+test('buckets that are not used are looked for again and again, until the mount ends', async (t) => {
+  const clock = new HeldClock();
+  const account = new MemoryAccount(t, ['one'], { clock });
+  const { client, fs } = account.mount();
+  for (const content of ['x', 'y']) {
+    await client.writeFile('one/a', content);
+    t.deepEqual(fs.openBuckets(), ['one']);
+    clock.advance(idleMs);
+    await turnsUntil('the bucket is closed', () => fs.openBuckets().length === 0);
+    await turnsUntil('the next look is to come', () => clock.timerCount === 1);
+  }
+  await fs.stop();
+  t.is(clock.timerCount, 0);
 });
 
 test('a bucket that is not used for a while is closed, not while anything in it is open or known', async (t) => {

@@ -4,14 +4,15 @@ import { AccountFileSystem, type AccountFileSystemOptions } from '../../src/acco
 import type { BucketFacts, Buckets } from '../../src/account/buckets.js';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
-import { Fixture, makeLog, metadataTtlMs, TestClock, type LogLine } from '../vfs/file-system-fixture.js';
+import { TestClock } from '../clock.js';
+import { Fixture, makeLog, metadataTtlMs, type LogLine } from '../vfs/file-system-fixture.js';
 import { FileSystemClient } from '../vfs/file-system-client.js';
 
 export const idleMs = 300_000;
 export const createdAtMs = 1_600_000_000_000;
 
 export class MemoryAccount implements Buckets {
-  readonly clock = new TestClock();
+  readonly clock: TestClock;
   /** One's own, by name. */
   readonly own = new Map<string, MemoryObjectStore>();
   /** Others', which only their name leads to. */
@@ -24,8 +25,13 @@ export class MemoryAccount implements Buckets {
   readonly make: Buckets['make'];
   readonly #t: ExecutionContext;
 
-  constructor(t: ExecutionContext, names: readonly string[], { canMake = false } = {}) {
+  constructor(
+    t: ExecutionContext,
+    names: readonly string[],
+    { canMake = false, clock = new TestClock() } = {},
+  ) {
     this.#t = t;
+    this.clock = clock;
     for (const name of names) this.own.set(name, new MemoryObjectStore({ minPartSize: 64 }));
     this.make = canMake
       ? (name) => {

@@ -1,6 +1,7 @@
 /** Files that are sent while they are being written. */
 import test from 'ava';
 import { StoreError } from '../../src/errors.js';
+import { TestClock } from '../clock.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import {
   chunkBytes,
@@ -287,6 +288,19 @@ test('what only a writer has open is not kept once it is sent, but for its first
   t.true(area.statistics().spilledBytes > partBytes, 'from then on it is kept on disk');
   await file.commit(never);
   t.deepEqual(store.contentOf('file'), expected);
+});
+
+test('what is sent is kept here all the same when the upload is so old that a server may have thrown it away', async (t) => {
+  const store = makeStore();
+  const clock = new TestClock();
+  const { file, area } = makeFile(t, store, undefined, { memoryChunks: 8, isWriteOnly: () => true, clock });
+  await file.write(0, pattern(20 * partBytes), never);
+  const discarded = area.statistics().discardedChunks;
+  t.true(discarded > 0);
+  clock.advance(3_600_000);
+  await file.write(20 * partBytes, pattern(20 * partBytes), never);
+  t.is(area.statistics().discardedChunks, discarded);
+  t.true(area.statistics().spilledBytes > partBytes);
 });
 
 test('a writer who has gone back once is not published early a second time', async (t) => {

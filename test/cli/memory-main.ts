@@ -2,6 +2,7 @@
  * osirisfs with a file system in memory below the real command line and the real kernel driver: what the tests of commands run
  * as a child process. MEMORY_MAIN, in JSON, makes it misbehave.
  */
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runToTheEnd } from '../../src/cli/run.js';
 import { StoreError } from '../../src/errors.js';
@@ -18,8 +19,8 @@ export interface Misbehaviour {
   readonly die?: boolean;
   /** An error that nobody catches, so long after the mount. */
   readonly crashAfterMs?: number;
-  /** These are not in the bucket, for so long after the mount's end is asked for, or until they are abandoned. */
-  readonly pending?: { readonly paths: readonly string[]; readonly forMs: number };
+  /** When the mount's end is asked for, these are not in the bucket, until there is that file, or until they are abandoned. */
+  readonly pending?: { readonly paths: readonly string[]; readonly untilFile?: string };
 }
 
 const misbehaviour = JSON.parse(process.env['MEMORY_MAIN'] ?? '{}') as Misbehaviour;
@@ -44,7 +45,7 @@ const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
     await stop();
     if (pending.length === 0) return;
     try {
-      await delay(misbehaviour.pending?.forMs, undefined, { signal: abandoned.signal });
+      await appearance(misbehaviour.pending?.untilFile, abandoned.signal);
     } catch (cause) {
       throw new Error(`${pending.length} files were abandoned`, { cause });
     }
@@ -59,5 +60,10 @@ const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
     close: () => Promise.resolve(),
   };
 };
+
+/** Rejects if the signal aborts before the file is there. */
+async function appearance(file: string | undefined, signal: AbortSignal): Promise<void> {
+  while (file === undefined || !existsSync(file)) await delay(20, undefined, { signal });
+}
 
 await runToTheEnd(process.argv.slice(2), { buildStack });

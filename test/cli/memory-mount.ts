@@ -27,6 +27,8 @@ export interface MemoryMount {
   /** Starts `mount` with `--foreground`, or the command in the background, and does not wait. */
   start(foreground: boolean, misbehaviour?: Misbehaviour): Promise<RunningChild>;
   umount(...args: readonly string[]): Promise<Finished>;
+  /** The same, and does not wait. */
+  startUmount(): Promise<RunningChild>;
   isMounted(): Promise<boolean>;
   /** Of the process that serves in the background, from its log. */
   servingPid(): Promise<number>;
@@ -77,6 +79,14 @@ export async function memoryMount(
     },
     umount: (...more) =>
       run(process.execPath, [mainFile, 'umount', directory, ...more], { env: env({}), cwd: '/' }),
+    startUmount: async () => {
+      const child = await start(process.execPath, [mainFile, 'umount', directory], {
+        env: env({}),
+        cwd: '/',
+      });
+      children.push(child);
+      return child;
+    },
     isMounted: () => isMounted(directory),
   };
 }

@@ -184,7 +184,7 @@ mountTest(
   'files that cannot be stored keep the process until the second signal, which names them',
   async (t) => {
     const mount = await memoryMount(t);
-    const child = await mount.start(true, { pending: { paths: ['lost/a', 'lost/b'], forMs: 600_000 } });
+    const child = await mount.start(true, { pending: { paths: ['lost/a', 'lost/b'] } });
     await waitUntil('mounted', patienceMs, () => child.output().includes('is mounted on'));
     child.kill('SIGTERM');
     await waitUntil('it waits', patienceMs, () =>

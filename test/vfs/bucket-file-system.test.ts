@@ -2,7 +2,8 @@ import test from 'ava';
 import { rootInode, type DirectoryEntry, type Entry } from '../../src/file-system.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import { readFlags, writeFlags } from './file-system-client.js';
-import { Fixture, HeldClock, metadataTtlMs } from './file-system-fixture.js';
+import { HeldClock } from '../clock.js';
+import { Fixture, metadataTtlMs } from './file-system-fixture.js';
 
 const big = Buffer.alloc(5000, 'osirisfs ');
 

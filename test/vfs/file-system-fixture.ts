@@ -8,7 +8,7 @@ import { UploadLimiter } from '../../src/cache/upload-limiter.js';
 import type { Log } from '../../src/log.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import { BucketFileSystem, type BucketFileSystemOptions } from '../../src/vfs/bucket-file-system.js';
-import { systemClock, type Clock } from '../../src/vfs/clock.js';
+import { TestClock } from '../clock.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { FileSystemClient } from './file-system-client.js';
 
@@ -26,61 +26,6 @@ export function makeLog(): { readonly log: Log; readonly lines: LogLine[] } {
     lines,
     log: { trace: at('trace'), debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
   };
-}
-
-/**
- * Stands still but for what tests advance it by, and a microsecond at each look, so that no two times are the same. Its timers
- * are real ones.
- */
-export class TestClock implements Clock {
-  #nowMs = Date.now();
-
-  monotonicMs(): number {
-    this.#nowMs += 0.001;
-    return this.#nowMs;
-  }
-
-  nowNs(): bigint {
-    return BigInt(Math.round(this.monotonicMs() * 1000)) * 1000n;
-  }
-
-  startTimer(delayMs: number, action: () => void): () => void {
-    return systemClock.startTimer(delayMs, action);
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms;
-  }
-}
-
-/**
- * A clock whose timers end only when it is advanced past them, and those without a delay in the next turn: nothing that
- * depends on it happens sooner or later on a machine that is busy.
- */
-export class HeldClock extends TestClock {
-  readonly #timers = new Set<{ readonly dueMs: number; readonly action: () => void }>();
-
-  /** Of those that wait for the clock. */
-  get timerCount(): number {
-    return this.#timers.size;
-  }
-
-  override startTimer(delayMs: number, action: () => void): () => void {
-    if (delayMs <= 0) {
-      const immediate = setImmediate(action);
-      return () => clearImmediate(immediate);
-    }
-    const timer = { dueMs: this.monotonicMs() + delayMs, action };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  override advance(ms: number): void {
-    super.advance(ms);
-    const now = this.monotonicMs();
-    const due = [...this.#timers].filter(({ dueMs }) => dueMs <= now).sort((a, b) => a.dueMs - b.dueMs);
-    for (const timer of due) if (this.#timers.delete(timer)) timer.action();
-  }
 }
 
 export interface TestMount {

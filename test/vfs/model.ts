@@ -7,7 +7,8 @@ import { FsError } from '../../src/errors.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { fc } from '../seed.js';
 import { readFlags, writeFlags, type OpenFile } from './file-system-client.js';
-import { Fixture, HeldClock, metadataTtlMs, type TestMount } from './file-system-fixture.js';
+import { HeldClock } from '../clock.js';
+import { Fixture, metadataTtlMs, type TestMount } from './file-system-fixture.js';
 
 const maxFileBytes = 1500;
 const names = ['a', 'b', 'ü'];

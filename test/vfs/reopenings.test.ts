@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Reopenings } from '../../src/vfs/reopenings.js';
-import { HeldClock } from './file-system-fixture.js';
+import { HeldClock } from '../clock.js';
 
 test('all opens of a key that are expected are waited for, and others are not', async (t) => {
   const reopenings = new Reopenings(new HeldClock());

@@ -2,7 +2,8 @@ import test from 'ava';
 import { StoreError } from '../../src/errors.js';
 import { manyTurns } from '../patience.js';
 import { SiblingsAhead } from '../../src/vfs/siblings-ahead.js';
-import { Fixture, HeldClock } from './file-system-fixture.js';
+import { HeldClock } from '../clock.js';
+import { Fixture } from './file-system-fixture.js';
 
 const names = Array.from({ length: 100 }, (_, index) => `file-${String(index).padStart(3, '0')}`);
 
