@@ -107,18 +107,25 @@ export class FileContent {
     }, 0);
   }
 
-  /** Stages a copy of `bytes`; `onStaged` hears after each piece how far it is. If it rejects, a first part of them may be there. */
+  /**
+   * Stages a copy of `bytes`. `mayStage` is asked in the turn in which a piece is staged, and refuses it by throwing; `onStaged`
+   * hears after each piece how far it is. If it rejects, a first part of them may be there.
+   */
   async write(
     offset: number,
     bytes: Uint8Array,
     signal: AbortSignal,
-    onStaged: (end: number) => void = () => undefined,
+    {
+      mayStage,
+      onStaged,
+    }: { readonly mayStage?: () => void; readonly onStaged?: (end: number) => void } = {},
   ): Promise<void> {
     for (const { at, piece } of this.#byChunk(offset, bytes)) {
-      await this.#staged.write(at, piece, signal, () => {
-        this.#extents.replace(at, piece.length, 'staged');
+      await this.#staged.write(at, piece, signal, {
+        mayWrite: mayStage,
+        onWritten: () => this.#extents.replace(at, piece.length, 'staged'),
       });
-      onStaged(at + piece.length);
+      onStaged?.(at + piece.length);
     }
   }
 

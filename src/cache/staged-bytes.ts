@@ -40,12 +40,25 @@ export class StagedBytes implements ChunkOwner {
   }
 
   /**
-   * Waits for memory, then copies `bytes`, which must lie within one chunk, and calls `onWritten` in the same turn. If
-   * it rejects, nothing was written. One write at a time, and only where no chunk's standing is `sent`.
+   * Waits for memory, then calls `mayWrite`, copies `bytes`, which must lie within one chunk, and calls `onWritten`, all in the
+   * same turn. If it rejects, as it does with what `mayWrite` throws, nothing was written. One write at a time, and only where no
+   * chunk's standing is `sent`.
    */
-  async write(offset: number, bytes: Uint8Array, signal: AbortSignal, onWritten: () => void): Promise<void> {
+  async write(
+    offset: number,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+    { mayWrite, onWritten }: { readonly mayWrite?: (() => void) | undefined; readonly onWritten: () => void },
+  ): Promise<void> {
     const { chunk, end } = this.#chunkFor(offset, bytes.length);
     await this.#area.hold(chunk, offset, end, signal);
+    try {
+      mayWrite?.();
+    } catch (error) {
+      this.#area.unpin(chunk, true);
+      if (!this.#chunks.has(chunk.index)) this.#area.free(chunk);
+      throw error;
+    }
     this.#chunks.set(chunk.index, chunk);
     chunk.write(offset, bytes);
     onWritten();

@@ -42,6 +42,8 @@ export interface StagedFileOptions {
   readonly onStored?: (version: ObjectVersion, headers: ObjectHeaders) => void;
   /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
   readonly beforeReplacing?: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
+  /** Asked in the turn in which a change is made, also one that had to wait: refuses it by throwing. */
+  readonly mayChange?: () => void;
   /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
   readonly isWriteOnly?: () => boolean;
   readonly clock?: Clock;
@@ -65,6 +67,7 @@ export interface StoredRange {
 export class StagedFile {
   readonly #target: () => UploadTarget;
   readonly #beforeReplacing: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
+  readonly #mayChange: () => void;
   readonly #log: Log;
   readonly #maxSize: number;
   readonly #content: FileContent;
@@ -82,6 +85,7 @@ export class StagedFile {
     const { minPartSize, maxPartSize, maxParts, maxObjectSize } = store.limits;
     this.#target = target;
     this.#beforeReplacing = options.beforeReplacing ?? (() => Promise.resolve());
+    this.#mayChange = options.mayChange ?? (() => undefined);
     this.#log = log;
     this.#maxSize = maxObjectSize;
     const isWriteOnly = options.isWriteOnly ?? (() => false);
@@ -163,8 +167,9 @@ export class StagedFile {
     await this.#changeRange('write', offset, data.length, signal, async (linked) => {
       try {
         const end = offset + data.length;
-        await this.#content.write(offset, data, linked, (done) => {
-          this.#uploader.advance(done, end);
+        await this.#content.write(offset, data, linked, {
+          mayStage: this.#mayChange,
+          onStaged: (done) => this.#uploader.advance(done, end),
         });
       } catch (error) {
         const isFull = error instanceof FsError && error.code === 'ENOSPC';
@@ -192,7 +197,7 @@ export class StagedFile {
   async truncate(size: number, signal: AbortSignal): Promise<void> {
     this.#checkSize(size);
     const needsCommit = () => this.#uploader.needsCommitToCut(size);
-    await this.#change('truncate', signal, needsCommit, () => {
+    await this.#changeIfMay('truncate', signal, needsCommit, () => {
       this.#uploader.cut(size);
       this.#content.resize(size);
       return Promise.resolve();
@@ -222,7 +227,7 @@ export class StagedFile {
   ): Promise<boolean> {
     this.#checkSize(offset + length);
     let isFound = false;
-    await this.#change(
+    await this.#changeIfMay(
       'copy range',
       signal,
       () => this.#uploader.needsCommitToChange(offset, length),
@@ -406,11 +411,25 @@ export class StagedFile {
     work: (linked: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const needsCommit = () => this.#uploader.needsCommitToChange(offset, length);
-    await this.#change(what, signal, needsCommit, (linked) => {
+    await this.#changeIfMay(what, signal, needsCommit, (linked) => {
       // Before the work waits for anything: a chunk that is to be changed must not be given up.
       this.#uploader.touch(offset, length);
       return work(linked);
     });
+  }
+
+  /** As `#change`, for what a program does, which may be refused in the turn in which `work` begins. */
+  async #changeIfMay(
+    what: string,
+    signal: AbortSignal,
+    needsCommit: () => boolean,
+    work: (linked: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const mayOrNeedsCommit = () => {
+      this.#mayChange();
+      return needsCommit();
+    };
+    await this.#change(what, signal, mayOrNeedsCommit, work);
   }
 
   /** Runs `work` alone. `needsCommit`: it concerns bytes that are only in the upload. */

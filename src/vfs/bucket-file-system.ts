@@ -360,7 +360,7 @@ export class BucketFileSystem implements FileSystem {
         return { entry: this.#finder.entryOf(node), open, isNew: false };
       }
       const created = this.#names.createFile(directory, name, mode, flags.truncate, call);
-      const open = this.#files.openHandle(created, flags, { hasWritten: true });
+      const open = this.#files.openHandle(created, flags, { hasChanged: true });
       return { entry: this.#finder.entryOf(created), open, isNew: true };
     });
   }

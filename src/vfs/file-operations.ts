@@ -12,7 +12,7 @@ import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { waitInterruptibly } from './mutex.js';
 import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
-import type { FileHandle, FileNode } from './nodes.js';
+import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
 import { attributesOfObject } from './stored-attributes.js';
 
 export class FileOperations {
@@ -46,13 +46,13 @@ export class FileOperations {
         throw toFsError(error, `truncating ${node.key}`);
       }
       this.#touch(node, call);
-      this.#handle(reply.handle).hasWritten = true;
+      countChange(this.#handle(reply.handle));
     }
     return reply;
   }
 
   /** Opens a handle on content that is known to be current. */
-  openHandle(node: FileNode, flags: OpenFlags, { hasWritten = false } = {}): OpenReply {
+  openHandle(node: FileNode, flags: OpenFlags, { hasChanged = false } = {}): OpenReply {
     const content = this.contentOf(node);
     this.#context.log.trace({ key: node.key, write: flags.write }, 'opened');
     const handle: FileHandle = {
@@ -61,8 +61,9 @@ export class FileOperations {
       canWrite: flags.write,
       stream: this.#context.reader.createStream(),
       generation: node.generation,
-      hasWritten,
+      lastChange: 0,
     };
+    if (hasChanged) countChange(handle);
     const id = this.#nextHandle++;
     this.#handles.set(id, handle);
     node.addHandle(handle);
@@ -89,7 +90,7 @@ export class FileOperations {
     this.#checkSize(node, offset + data.length);
     const content = this.contentOf(node);
     if (!content.isDirty || !content.tryWrite(offset, data)) return false;
-    handle.hasWritten = true;
+    countChange(handle);
     this.#touch(node, call);
     return true;
   }
@@ -97,16 +98,16 @@ export class FileOperations {
   async write(handleId: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
     if (this.tryWrite(handleId, offset, data, call)) return;
     const handle = this.#writable(handleId);
-    const { node } = handle;
-    await this.#keepRest(handle, call.signal);
-    handle.hasWritten = true;
-    await this.#change(node, call, () => this.contentOf(node).write(offset, data, call.signal));
+    await this.#changeBy(handle, call, async () => {
+      await this.#keepRest(handle, call.signal);
+      await this.contentOf(handle.node).write(offset, data, call.signal);
+    });
   }
 
   /** The handle's changes are in the bucket when this resolves; a handle that changed nothing waits for nothing. */
   async flush(handleId: HandleId, call: Call): Promise<void> {
     const handle = this.#handle(handleId);
-    if (handle.hasWritten) await this.#store(handle, call.signal);
+    if (hasUnstoredChanges(handle)) await this.#store(handle, call.signal);
   }
 
   /** fsync: everything of the file, whoever wrote it. */
@@ -133,8 +134,7 @@ export class FileOperations {
     if (handleId !== undefined) {
       const handle = this.#writable(handleId);
       this.#checkGeneration(handle);
-      handle.hasWritten = true;
-      await this.#change(node, call, () => this.contentOf(node).truncate(size, call.signal));
+      await this.#changeBy(handle, call, () => this.contentOf(node).truncate(size, call.signal));
       return;
     }
     // truncate(2) has no close to wait for: it is stored when it returns.
@@ -163,8 +163,7 @@ export class FileOperations {
     const { node } = handle;
     this.#checkGeneration(handle);
     if (!mode.keepSize) this.#checkSize(node, offset + length);
-    handle.hasWritten = true;
-    await this.#change(node, call, async () => {
+    await this.#changeBy(handle, call, async () => {
       const content = this.contentOf(node);
       const end = offset + length;
       if (!mode.keepSize && end > content.size) await content.truncate(end, call.signal);
@@ -198,10 +197,9 @@ export class FileOperations {
     const count = Math.max(0, Math.min(length, from.size - sourceOffset));
     if (count === 0) return 0;
     this.#checkSize(target.node, targetOffset + count);
-    target.hasWritten = true;
     const findStored = () => from.storedRange(sourceOffset, count);
     if (source.node !== target.node && findStored()) {
-      const isInserted = await this.#change(target.node, call, () =>
+      const isInserted = await this.#changeBy(target, call, () =>
         this.contentOf(target.node).insertCopy(targetOffset, count, findStored, call.signal),
       );
       if (isInserted) return count;
@@ -209,7 +207,7 @@ export class FileOperations {
     const step = Math.min(count, copyStepBytes);
     const pieces = await this.#readContent(source.node, source.stream, sourceOffset, step, call.signal);
     const bytes = Buffer.concat(pieces);
-    await this.#change(target.node, call, () =>
+    await this.#changeBy(target, call, () =>
       this.contentOf(target.node).write(targetOffset, bytes, call.signal),
     );
     return bytes.length;
@@ -228,6 +226,9 @@ export class FileOperations {
       target: () => writeBack.targetOf(node),
       onStored: (version, headers) => writeBack.contentStored(node, version, headers),
       isWriteOnly: () => node.handles.size > 0 && [...node.handles].every(({ canRead }) => !canRead),
+      mayChange: () => {
+        if (node.isOutdated) throw new FsError('ESTALE', `changing ${node.key}: replaced by another client`);
+      },
       beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
       clock,
       log,
@@ -258,7 +259,7 @@ export class FileOperations {
   async dropContentIfUnused(node: FileNode): Promise<void> {
     const { content } = node;
     if (!content || node.handles.size > 0) return;
-    if (content.isDirty && !node.isRemoved) return;
+    if (content.isDirty && (!node.isRemoved || node.isOutdated)) return;
     await this.#context.writeBack.closeContent(node, content);
   }
 
@@ -415,6 +416,14 @@ export class FileOperations {
     return new FsError('ESTALE', `reading ${node.key}: replaced by another client`, { cause });
   }
 
+  async #changeBy<T>(handle: FileHandle, call: Call, action: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#change(handle.node, call, action);
+    } finally {
+      countChange(handle); // also of what failed a first part may be there
+    }
+  }
+
   async #change<T>(node: FileNode, call: Call, action: () => Promise<T>): Promise<T> {
     let result: T;
     try {
@@ -442,12 +451,11 @@ export class FileOperations {
   }
 
   async #store(handle: FileHandle, signal: AbortSignal): Promise<void> {
-    handle.hasWritten = false; // what is written while this runs needs another flush
-    try {
-      await this.#context.writeBack.store(handle.node, signal);
-    } catch (error) {
-      handle.hasWritten = true;
-      throw error;
+    const { node } = handle;
+    await this.#context.writeBack.store(node, signal);
+    if (node.isOutdated && hasUnstoredChanges(handle)) {
+      // Whoever stored it first was told already, perhaps a program that had ended by then.
+      throw new FsError('ESTALE', `storing ${node.key}: replaced by another client since it was opened`);
     }
   }
 

@@ -12,7 +12,7 @@ import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js'
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { isStoreError } from './fs-errors.js';
-import type { FileNode } from './nodes.js';
+import { ancestorsOf, type DirectoryNode, type FileNode } from './nodes.js';
 
 export interface LostRaceOptions {
   readonly store: ObjectStore;
@@ -20,10 +20,10 @@ export interface LostRaceOptions {
   readonly log: Log;
 }
 
-/** Either ours could be stored after all, or it is kept beside, and `error` says so. */
+/** Either ours could be stored after all, or it is kept beside, in the directory `keptIn`, and `error` says so. */
 export type Settlement =
   | { readonly isStored: true; readonly version: ObjectVersion }
-  | { readonly isStored: false; readonly error: FsError };
+  | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode | undefined };
 
 /** How many of the ranges that could be kept a log line names. */
 const loggedRanges = 50;
@@ -51,9 +51,13 @@ export class LostRace {
     this.#options = options;
   }
 
-  /** To be called under the node's lock, when a commit of `content` rejected with `lost`. */
+  /**
+   * To be called under the node's lock, when a commit of `content` rejected with `lost`. What is outdated, which whoever looks
+   * its name up finds to be something else already, is kept beside in any case.
+   */
   async settle(node: FileNode, content: StagedFile, lost: Error, signal: AbortSignal): Promise<Settlement> {
     const theirs = await this.#headOf(node.key, signal);
+    if (node.isOutdated) return await this.#keepBeside(node, content, theirs, lost, signal);
     const { creation } = node;
     const wasThereBefore =
       creation?.replaces === true && theirs !== undefined && theirs.lastModifiedMs + 1000 <= creation.atMs;
@@ -79,7 +83,8 @@ export class LostRace {
   ): Promise<Settlement> {
     const { log } = this.#options;
     const time = new Date(this.#nowMs()).toISOString();
-    const ownKey = `${node.key}.conflict-${hostname()}-${time}`;
+    const keptIn = liveDirectoryAbove(node);
+    const ownKey = `${keptIn?.prefix ?? ''}${node.name}.conflict-${hostname()}-${time}`;
     const { isUploadGone } = content;
     const missingBytes = await this.#giveUpLost(content, ownKey, signal);
     if (theirs !== undefined && content.sentTo === node.key) {
@@ -94,7 +99,8 @@ export class LostRace {
       `${reasons.long} and ours is kept under another key${rest}`,
     );
     const message = `storing ${node.key}: ${reasons.short}; ours is kept as ${ownKey}${rest}`;
-    return { isStored: false, error: new FsError(isUploadGone ? 'EIO' : 'ESTALE', message, { cause: lost }) };
+    const error = new FsError(isUploadGone ? 'EIO' : 'ESTALE', message, { cause: lost });
+    return { isStored: false, error, keptIn };
   }
 
   /** What was to come from objects that are gone cannot be had any more. Returns how many bytes that concerns. */
@@ -188,6 +194,12 @@ export class LostRace {
   #nowMs(): number {
     return Number(this.#options.clock.nowNs() / 1_000_000n);
   }
+}
+
+/** A file below would hide what another client put in the place of its directory, or bring a removed one back. */
+function liveDirectoryAbove(node: FileNode): DirectoryNode | undefined {
+  for (const directory of ancestorsOf(node)) if (!directory.isRemoved) return directory;
+  return undefined;
 }
 
 /**

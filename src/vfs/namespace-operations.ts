@@ -12,7 +12,7 @@ import { isStoreError, toFsError } from './fs-errors.js';
 import { permissionMask, setGroupIdBit, typeDirectory, typeRegular, typeSymlink } from './modes.js';
 import { keyOfEntry, reservedName } from './names.js';
 import type { NodeFinder } from './node-finder.js';
-import type { DirectoryNode, FileNode } from './nodes.js';
+import { filesBelow, type DirectoryNode, type FileNode } from './nodes.js';
 import { headersOfAttributes, type FileType, type StoredAttributes } from './stored-attributes.js';
 
 export class NamespaceOperations {
@@ -158,8 +158,8 @@ export class NamespaceOperations {
   /** Rejects with ENOTEMPTY unless the directory has nothing but its marker, hidden keys included. */
   async requireEmpty(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
     const { store } = this.#context;
-    const hasUnstored = [...directory.children.values()].some(
-      (child) => child.kind === 'file' && child.info === undefined,
+    const hasUnstored = [...filesBelow(directory)].some(
+      (file) => file.info === undefined || file.content?.isDirty,
     );
     const page = await store.list({ prefix: directory.prefix, maxKeys: 2 }, signal);
     if (hasUnstored || page.objects.some((object) => object.key !== directory.prefix)) {

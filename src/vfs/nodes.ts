@@ -67,6 +67,10 @@ export class FileNode extends BaseNode {
   generation = 0;
   /** The ETag that the kernel's pages belong to. */
   pageEtag: string | undefined;
+  /** Counts what programs change in the content: each time not before the turn in which the bytes are staged. */
+  changes = 0;
+  /** So many of them are in the bucket. */
+  storedChanges = 0;
   /** A file made here that the bucket has not seen: when, and whether the caller meant to replace what is there. */
   creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
   /** The object is there but cannot be read with the customer key or the credentials of this mount. */
@@ -192,8 +196,19 @@ export interface FileHandle {
   readonly stream: ReadStream;
   /** The node's generation at open. */
   generation: number;
-  /** Changed the content since its last flush: its close has to store it. */
-  hasWritten: boolean;
+  /** The number of its last change, 0 if there is none: what is not stored of it, its close has to store. */
+  lastChange: number;
+}
+
+/** Counts a change that was made through this handle. */
+export function countChange(handle: FileHandle): void {
+  handle.node.changes += 1;
+  handle.lastChange = handle.node.changes;
+}
+
+/** Whether the bucket may lack something that was changed through this handle. */
+export function hasUnstoredChanges({ node, lastChange }: FileHandle): boolean {
+  return lastChange > node.storedChanges;
 }
 
 /** Every directory above `node`, nearest first. */

@@ -6,7 +6,7 @@
 import type { ObjectInfoCache } from '../cache/object-info-cache.js';
 import type { ObjectReader } from '../cache/object-reader.js';
 import type { StagedFile, UploadTarget } from '../cache/staged-file.js';
-import { FsError } from '../errors.js';
+import { FsError, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
@@ -17,6 +17,7 @@ import { isLost, LostRace } from './lost-race.js';
 import { ancestorsOf, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { waitInterruptibly } from './mutex.js';
 import type { ObjectRewriter } from './object-rewriter.js';
+import { isBeingWritten, isLeftOver, isPending } from './pending.js';
 import { supersede } from './supersede.js';
 import {
   attributesOfObject,
@@ -111,7 +112,7 @@ export class WriteBack {
 
   /** As `store`, for a caller that holds the node's lock. */
   async storeLocked(node: Node, signal: AbortSignal, what: Scope = 'everything'): Promise<void> {
-    if (node.isRemoved) {
+    if (node.isRemoved && !isLeftOver(node)) {
       this.cancel(node);
       return;
     }
@@ -119,10 +120,11 @@ export class WriteBack {
       if (node.kind === 'directory') {
         if (node.hasUnstoredAttributes) await this.putMarker(node, signal);
       } else {
-        if (node.content?.isDirty && (what === 'everything' || !isBeingWritten(node))) {
-          await this.#commit(node, signal);
-        }
+        const { changes } = node; // of which the bytes are staged
+        const isIncluded = what === 'everything' || !isBeingWritten(node);
+        if (node.content?.isDirty && isIncluded) await this.#commit(node, signal);
         if (node.hasUnstoredAttributes && !node.content?.isDirty) await this.#copyForAttributes(node, signal);
+        if (isIncluded) node.storedChanges = changes;
       }
     } catch (error) {
       throw toFsError(error, `storing ${node.key}`);
@@ -264,6 +266,7 @@ export class WriteBack {
     if (!content) return;
     let version: ObjectVersion;
     try {
+      if (node.isOutdated) throw new StoreError('PreconditionFailed', `${node.key}: replaced or removed`);
       version = await content.commit(signal);
     } catch (error) {
       if (!isLost(error)) throw error;
@@ -306,9 +309,10 @@ export class WriteBack {
     const settled = await this.#lostRace.settle(node, content, lost, signal);
     if (settled.isStored) return settled.version;
     if (node.parent) node.parent.listing = undefined;
+    if (settled.keptIn) settled.keptIn.listing = undefined;
     node.hasUnstoredAttributes = false;
     this.#options.infos.delete(node.key);
-    supersede(node, this.#options);
+    if (!node.isOutdated) supersede(node, this.#options);
     throw settled.error;
   }
 
@@ -402,6 +406,7 @@ export class WriteBack {
     const { log, defaults } = this.#options;
     const cause = error instanceof FsError ? error.cause : error;
     const hasContent = node.kind === 'file' && node.content?.isDirty === true;
+    if (node.isOutdated && !hasContent) return; // ours was kept beside, and that was told
     if (!hasContent && !isTransient(cause)) {
       log.error({ key: node.key, error }, 'changed attributes could not be stored; the former ones are back');
       node.hasUnstoredAttributes = false;
@@ -414,17 +419,6 @@ export class WriteBack {
     );
     this.#schedule(node, retryDelayMs(failures), failures + 1);
   }
-}
-
-function isBeingWritten(node: Node): boolean {
-  if (node.kind !== 'file' || node.content?.isDirty !== true) return false;
-  for (const handle of node.handles) if (handle.canWrite) return true;
-  return false;
-}
-
-function isPending(node: Node): boolean {
-  if (node.isRemoved) return false;
-  return node.hasUnstoredAttributes || (node.kind === 'file' && node.content?.isDirty === true);
 }
 
 function revertAttributes(node: Node, defaults: AttributeDefaults): void {

@@ -403,3 +403,31 @@ test('more than one PUT can take is refused as the upload was, and kept', async 
   await file.commit(never);
   t.true(pattern(10_001).equals(store.contentOf('file') ?? Buffer.alloc(0)));
 });
+
+test('a change may be refused in the turn in which it would be made, and then nothing has changed', async (t) => {
+  const store = makeStore();
+  const refusal = new FsError('ESTALE', 'replaced meanwhile');
+  let isRefused = false;
+  const mayChange = () => {
+    if (isRefused) throw refusal;
+  };
+  const { file, area } = makeFile(t, store, putBase(store, pattern(500)), { mayChange });
+  await file.write(0, Buffer.of(9), never);
+  const gate = makeGate();
+  store.beforeRequest = () => gate.opened;
+  const committing = file.commit(never);
+  const source = { version: { key: 'other', etag: 'e', size: 900 }, offset: 0 };
+  const changes = [
+    file.write(3, Buffer.of(1), never),
+    file.truncate(7, never),
+    file.zeroRange(0, 400, never),
+    file.insertCopy(0, 900, () => source, never),
+  ].map((change) => t.throwsAsync(change, { is: refusal }));
+  isRefused = true;
+  gate.open();
+  await committing;
+  await Promise.all(changes);
+  t.false(file.isDirty);
+  t.is(file.size, 500);
+  t.is(area.statistics().memoryBytes, 0);
+});

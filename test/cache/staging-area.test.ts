@@ -28,7 +28,7 @@ function makeBytes(area: StagingArea) {
     () => false,
   );
   const write = (offset: number, content: Uint8Array, signal = never) =>
-    bytes.write(offset, content, signal, () => undefined);
+    bytes.write(offset, content, signal, { onWritten: () => undefined });
   const read = async (offset: number, length: number) =>
     Buffer.concat(await Promise.all(bytes.copy(offset, length)));
   return { bytes, discarded, write, read };

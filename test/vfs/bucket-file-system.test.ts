@@ -444,7 +444,7 @@ test('of two writers the second to close is told, and its data are kept under an
   t.true(
     lines.some(({ level, fields }) => level === 'error' && JSON.stringify(fields).includes(kept ?? '?')),
   );
-  await mine.close();
+  await t.throwsAsync(mine.close(), { code: 'ESTALE' } as never);
   t.is((await client.readFile('f')).toString(), 'them');
 });
 

@@ -35,7 +35,7 @@ test('of a large file changed in part, the changes are kept beside and the rest,
   expected.write('ours', mebibyte);
   t.true(keepsOnly(fixture, expected));
   t.true(lines.some(({ fields }) => (fields as { missingBytes?: number }).missingBytes === large.length - 4));
-  await file.close();
+  await t.throwsAsync(file.close(), isStale);
   t.true(theirs.equals(await client.readFile('f')));
   t.deepEqual(fs.pendingKeys(), []);
 });
@@ -49,7 +49,7 @@ test('a change to a large file that another client removed is kept beside, and t
   fixture.store.objects.delete('f');
   await t.throwsAsync(file.flush(), isStale);
   t.true(keepsOnly(fixture, Buffer.concat([Buffer.alloc(large.length), Buffer.from('more')])));
-  await file.close();
+  await t.throwsAsync(file.close(), isStale);
   t.false((await client.list('')).includes('f'));
   t.deepEqual(fs.pendingKeys(), []);
 });
@@ -79,7 +79,7 @@ test('a file that was streamed while it was written is kept beside as well, and 
   t.true(fixture.store.contentOf('f')?.equals(theirs));
   t.is(fixture.store.objects.get('f')?.info.metadata['mtime'], '5');
   t.true(keepsOnly(fixture, Buffer.concat(pieces)));
-  await file.close();
+  await t.throwsAsync(file.close(), isStale);
   t.true(theirs.equals(await client.readFile('f')));
   t.deepEqual(fs.pendingKeys(), []);
   t.is(fixture.store.uploads.size, 0);
@@ -144,7 +144,7 @@ test('copy_file_range from a file that is replaced before the copy is stored giv
   t.is(copied, large.length);
   fixture.store.putForeign('source', theirs);
   await t.throwsAsync(target.flush(), isStale);
-  await target.close();
+  await t.throwsAsync(target.close(), isStale);
   await source.close();
   t.false((await client.list('')).includes('f'));
   t.deepEqual(fs.pendingKeys(), []);

@@ -1,0 +1,24 @@
+/** What of a node the bucket lacks. */
+import type { Node } from './nodes.js';
+
+/** Whether there is something that is to be stored. */
+export function isPending(node: Node): boolean {
+  if (node.isRemoved) return isLeftOver(node);
+  return node.hasUnstoredAttributes || hasUnstoredContent(node);
+}
+
+/** Whether it was changed here and lost its name by what another client did: what was removed here needs no storing. */
+export function isLeftOver(node: Node): boolean {
+  return node.isOutdated && hasUnstoredContent(node);
+}
+
+/** Whether somebody has it open to write and has not stored it yet: a close will come. */
+export function isBeingWritten(node: Node): boolean {
+  if (node.kind !== 'file' || !hasUnstoredContent(node)) return false;
+  for (const handle of node.handles) if (handle.canWrite) return true;
+  return false;
+}
+
+function hasUnstoredContent(node: Node): boolean {
+  return node.kind === 'file' && node.content?.isDirty === true;
+}
