@@ -371,6 +371,11 @@ export class StagedFile {
     }
   }
 
+  /** Resolves when no change and no commit is under way, one that nobody waits for any more included. */
+  async idle(signal: AbortSignal): Promise<void> {
+    await this.#lock.run(signal, 'idle', () => Promise.resolve());
+  }
+
   /** Stages everything that is in objects, so that they may vanish. From then on nothing is in the bucket. */
   async detach(signal: AbortSignal): Promise<void> {
     const needsCommit = () => this.#content.extents.has('sent', 0, this.size);

@@ -25,8 +25,20 @@ export type Settlement =
   | { readonly isStored: true; readonly version: ObjectVersion }
   | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode | undefined };
 
+/** Theirs, and where a copy of it lies while ours is completed in its place. */
+interface Aside {
+  readonly theirs: ObjectInfo;
+  readonly headers: ObjectHeaders;
+  readonly copy: ObjectInfo;
+}
+
 /** How many of the ranges that could be kept a log line names. */
 const loggedRanges = 50;
+/**
+ * Of a settlement in which keys change hands, which no caller's signal ends: enough for large files. The store's own limits hold
+ * for each request.
+ */
+const settlementTimeoutMs = 3_600_000;
 const cleanupTimeoutMs = 60_000;
 
 const reasonsOf = {
@@ -53,11 +65,11 @@ export class LostRace {
 
   /**
    * To be called under the node's lock, when a commit of `content` rejected with `lost`. What is outdated, which whoever looks
-   * its name up finds to be something else already, is kept beside in any case.
+   * its name up finds to be something else already, is kept beside in any case. `signal` ends it only as long as it has not begun to.
    */
   async settle(node: FileNode, content: StagedFile, lost: Error, signal: AbortSignal): Promise<Settlement> {
     const theirs = await this.#headOf(node.key, signal);
-    if (node.isOutdated) return await this.#keepBeside(node, content, theirs, lost, signal);
+    if (node.isOutdated) return await this.#keepBeside(node, content, theirs, lost);
     const { creation } = node;
     const wasThereBefore =
       creation?.replaces === true && theirs !== undefined && theirs.lastModifiedMs + 1000 <= creation.atMs;
@@ -71,7 +83,7 @@ export class LostRace {
         if (!isLost(error)) throw error;
       }
     }
-    return await this.#keepBeside(node, content, theirs, lost, signal);
+    return await this.#keepBeside(node, content, theirs, lost);
   }
 
   async #keepBeside(
@@ -79,9 +91,9 @@ export class LostRace {
     content: StagedFile,
     theirs: ObjectInfo | undefined,
     lost: Error,
-    signal: AbortSignal,
   ): Promise<Settlement> {
     const { log } = this.#options;
+    const signal = AbortSignal.timeout(settlementTimeoutMs);
     const time = new Date(this.#nowMs()).toISOString();
     const keptIn = liveDirectoryAbove(node);
     const ownKey = `${keptIn?.prefix ?? ''}${node.name}.conflict-${hostname()}-${time}`;
@@ -154,31 +166,43 @@ export class LostRace {
       ...(theirs.contentType === undefined ? {} : { contentType: theirs.contentType }),
     };
     log.warn({ key: node.key, asideKey }, 'the other version is set aside for a moment');
-    const aside = await store.copy(theirs, asideKey, headers, {}, signal);
+    const { etag } = await store.copy(theirs, asideKey, headers, {}, signal);
+    const aside = { theirs, headers, copy: { ...theirs, key: asideKey, etag } };
     node.detour = { key: ownKey, through: { ifMatch: theirs.etag } };
     try {
       await content.commit(signal);
-      const source = { ...theirs, key: asideKey, etag: aside.etag };
-      await store.copy(source, node.key, headers, {}, signal);
-    } catch (error) {
-      await this.#dropAside(node.key, theirs, asideKey);
-      throw error;
     } finally {
       node.detour = undefined;
+      await this.#putBack(node, content, aside);
     }
-    await store.delete(asideKey, signal);
   }
 
-  /** After a failure: theirs may be where it was, and then needs no other key; else it stays where it was set aside. */
-  async #dropAside(key: string, theirs: ObjectInfo, asideKey: string): Promise<void> {
+  /**
+   * Ends what `#commitThrough` has begun, however its commit ended. Theirs comes back only in the place of what was completed for
+   * ours, and only if ours is kept elsewhere by then. Otherwise it stays where it was set aside. Never rejects.
+   */
+  async #putBack(node: FileNode, content: StagedFile, { theirs, headers, copy }: Aside): Promise<void> {
     const { store, log } = this.#options;
+    const { key } = node;
     const signal = AbortSignal.timeout(cleanupTimeoutMs);
     try {
+      await content.idle(signal); // the completion may still be on its way, though nobody waits for it
       const now = await this.#headOf(key, signal);
-      if (now?.etag === theirs.etag) await store.delete(asideKey, signal);
-      else log.error({ key, asideKey }, 'the version that another client stored is left under another key');
+      const isOurs = now !== undefined && now.etag === node.info?.etag && !content.isDirty;
+      if (isOurs) await store.copy(copy, key, headers, { ifMatch: now.etag }, signal);
+      if (isOurs || now?.etag === theirs.etag) {
+        await store.delete(copy.key, signal);
+        return;
+      }
+      log.error(
+        { key, asideKey: copy.key },
+        'the version that another client stored is left under another key',
+      );
     } catch (error) {
-      log.warn({ key, asideKey, error }, 'a copy that was set aside may be left in the bucket');
+      log.error(
+        { key, asideKey: copy.key, error },
+        'the version that another client stored may be left under another key',
+      );
     }
   }
 

@@ -100,13 +100,19 @@ export class WriteBack {
   }
 
   async #store(node: Node, signal: AbortSignal, what: Scope): Promise<void> {
-    for (let isDone = false; !isDone;) {
-      await this.waitForMoves(node, signal);
-      isDone = await node.lock.run(async () => {
-        if (isMoving(node)) return false;
-        await this.storeLocked(node, signal, what);
-        return true;
-      }, signal);
+    const storeUnlessMoving = async () => {
+      if (isMoving(node)) return false;
+      await this.storeLocked(node, signal, what);
+      return true;
+    };
+    try {
+      for (let isDone = false; !isDone;) {
+        await this.waitForMoves(node, signal);
+        // Not only the wait for the lock: a lost race is settled to its end, also if nobody waits for that any more.
+        isDone = await waitInterruptibly(node.lock.run(storeUnlessMoving, signal), signal);
+      }
+    } catch (error) {
+      throw toFsError(error, `storing ${node.key}`);
     }
   }
 

@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
-import { writeFlags } from './file-system-client.js';
-import { Fixture } from './file-system-fixture.js';
+import { manyTurns, turnsUntil } from '../patience.js';
+import { defaultCall, writeFlags } from './file-system-client.js';
+import { Fixture, type TestMount } from './file-system-fixture.js';
 
 const mebibyte = 1024 * 1024;
 /** More than is fetched before a part is changed. */
@@ -170,4 +171,59 @@ test('an upload that is aborted from outside is told, and what is left is kept b
   t.deepEqual(fs.pendingKeys(), []);
   await client.writeFile('f', 'again');
   t.is(fixture.store.contentOf('f')?.toString(), 'again');
+});
+
+/** A streamed version of `f` that is about to be put beside what another client has stored. */
+async function streamed(fixture: Fixture, { client }: TestMount) {
+  const file = await client.create('f', { truncate: true, read: false });
+  const pieces = Array.from({ length: 60 }, () => randomBytes(mebibyte / 2));
+  for (const [index, piece] of pieces.entries()) await file.write((index * mebibyte) / 2, piece);
+  fixture.clock.advance(5000);
+  fixture.store.putForeign('f', theirs);
+  return { file, ours: Buffer.concat(pieces) };
+}
+
+test('a close that is interrupted while theirs is set aside ends at once, and both versions are in the bucket soon', async (t) => {
+  const fixture = new Fixture(t);
+  const mount = fixture.mount();
+  const { client, fs } = mount;
+  const { file, ours } = await streamed(fixture, mount);
+  const hasAside = () => [...fixture.store.objects.keys()].some((key) => key.endsWith('.other'));
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  let isCompleting = false;
+  fixture.store.beforeRequest = (method) => {
+    if (method !== 'completeUpload' || !hasAside()) return;
+    isCompleting = true;
+    return held;
+  };
+  const controller = new AbortController();
+  const closing = fs.flush(file.inode, file.handle, { ...defaultCall, signal: controller.signal });
+  await turnsUntil('ours is being completed', () => isCompleting);
+  controller.abort();
+  await t.throwsAsync(closing, { code: 'EINTR' } as never);
+  await manyTurns();
+  t.true(hasAside(), 'the completion is on its way');
+  letGo();
+  await turnsUntil('it is settled', () => keptOf(fixture).length === 1 && !hasAside());
+  t.true(fixture.store.contentOf('f')?.equals(theirs));
+  t.true(keepsOnly(fixture, ours));
+  await t.throwsAsync(file.close(), isStale);
+  t.true(theirs.equals(await client.readFile('f')));
+  t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('what a third client stores while theirs is set aside stays, and so does theirs', async (t) => {
+  const fixture = new Fixture(t);
+  const mount = fixture.mount();
+  const { file, ours } = await streamed(fixture, mount);
+  fixture.store.beforeRequest = (method, key) => {
+    if (method === 'copy' && key.endsWith('.other')) fixture.store.putForeign('f', 'a third version');
+  };
+  await t.throwsAsync(file.close(), isStale);
+  t.is(fixture.store.contentOf('f')?.toString(), 'a third version');
+  const contents = [...fixture.store.objects.keys()].map((key) => fixture.store.contentOf(key));
+  t.true(contents.some((content) => content?.equals(ours)));
+  t.true(contents.some((content) => content?.equals(theirs)));
+  t.true(mount.lines.some(({ level, fields }) => level === 'error' && 'asideKey' in fields));
 });
