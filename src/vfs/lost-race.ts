@@ -11,8 +11,9 @@ import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
+import { asideSuffix, conflictKeyOf } from './conflict-key.js';
 import { isStoreError } from './fs-errors.js';
-import { ancestorsOf, type DirectoryNode, type FileNode } from './nodes.js';
+import type { DirectoryNode, FileNode } from './nodes.js';
 
 export interface LostRaceOptions {
   readonly store: ObjectStore;
@@ -23,7 +24,7 @@ export interface LostRaceOptions {
 /** Either ours could be stored after all, or it is kept beside, in the directory `keptIn`, and `error` says so. */
 export type Settlement =
   | { readonly isStored: true; readonly version: ObjectVersion }
-  | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode | undefined };
+  | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode };
 
 /** Theirs, and where a copy of it lies while ours is completed in its place. */
 interface Aside {
@@ -94,9 +95,9 @@ export class LostRace {
   ): Promise<Settlement> {
     const { log } = this.#options;
     const signal = AbortSignal.timeout(settlementTimeoutMs);
-    const time = new Date(this.#nowMs()).toISOString();
-    const keptIn = liveDirectoryAbove(node);
-    const ownKey = `${keptIn?.prefix ?? ''}${node.name}.conflict-${hostname()}-${time}`;
+    const time = new Date(this.#nowMs());
+    const { maxKeyBytes } = this.#options.store.limits;
+    const { key: ownKey, directory: keptIn } = conflictKeyOf({ node, host: hostname(), time, maxKeyBytes });
     const { isUploadGone } = content;
     const missingBytes = await this.#giveUpLost(content, ownKey, signal);
     if (theirs !== undefined && content.sentTo === node.key) {
@@ -160,7 +161,7 @@ export class LostRace {
     signal: AbortSignal,
   ): Promise<void> {
     const { store, log } = this.#options;
-    const asideKey = `${ownKey}.other`;
+    const asideKey = ownKey + asideSuffix;
     const headers: ObjectHeaders = {
       metadata: theirs.metadata,
       ...(theirs.contentType === undefined ? {} : { contentType: theirs.contentType }),
@@ -218,12 +219,6 @@ export class LostRace {
   #nowMs(): number {
     return Number(this.#options.clock.nowNs() / 1_000_000n);
   }
-}
-
-/** A file below would hide what another client put in the place of its directory, or bring a removed one back. */
-function liveDirectoryAbove(node: FileNode): DirectoryNode | undefined {
-  for (const directory of ancestorsOf(node)) if (!directory.isRemoved) return directory;
-  return undefined;
 }
 
 /**

@@ -315,7 +315,7 @@ export class WriteBack {
     const settled = await this.#lostRace.settle(node, content, lost, signal);
     if (settled.isStored) return settled.version;
     if (node.parent) node.parent.listing = undefined;
-    if (settled.keptIn) settled.keptIn.listing = undefined;
+    settled.keptIn.listing = undefined;
     node.hasUnstoredAttributes = false;
     this.#options.infos.delete(node.key);
     if (!node.isOutdated) supersede(node, this.#options);
