@@ -26,6 +26,9 @@ export type Settlement =
   | { readonly isStored: true; readonly version: ObjectVersion }
   | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode };
 
+/** What the bucket has under a key; `refused`: something else than was expected there, which cannot be looked at from here. */
+type Present = ObjectInfo | 'refused' | undefined;
+
 /** Theirs, and where a copy of it lies while ours is completed in its place. */
 interface Aside {
   readonly theirs: ObjectInfo;
@@ -51,6 +54,10 @@ const reasonsOf = {
     long: 'another client removed this object after it was opened here',
     short: 'changed by another client',
   },
+  refused: {
+    long: 'another client has put an object here that this mount may not read or has no key for; that one stays',
+    short: 'replaced by what this mount may not read or has no key for',
+  },
   changed: {
     long: 'another client changed this object, or one that was copied from, after it was opened here; its version stays',
     short: 'changed by another client',
@@ -69,14 +76,14 @@ export class LostRace {
    * its name up finds to be something else already, is kept beside in any case. `signal` ends it only as long as it has not begun to.
    */
   async settle(node: FileNode, content: StagedFile, lost: Error, signal: AbortSignal): Promise<Settlement> {
-    const theirs = await this.#headOf(node.key, signal);
+    const theirs = await this.#find(node.key, node.info?.etag, signal);
     if (node.isOutdated) return await this.#keepBeside(node, content, theirs, lost);
     const { creation } = node;
     const wasThereBefore =
-      creation?.replaces === true && theirs !== undefined && theirs.lastModifiedMs + 1000 <= creation.atMs;
+      creation?.replaces === true && isObject(theirs) && theirs.lastModifiedMs + 1000 <= creation.atMs;
     // An object that parts are copied from got another version: that has come about since, or the next try tells.
-    const isOurs = theirs !== undefined && theirs.etag === node.info?.etag;
-    if (isOurs || theirs === undefined || wasThereBefore) {
+    const isOurs = isObject(theirs) && theirs.etag === node.info?.etag;
+    if (theirs !== 'refused' && (isOurs || theirs === undefined || wasThereBefore)) {
       if (!isOurs) node.info = theirs;
       try {
         return { isStored: true, version: await content.commit(signal) };
@@ -87,26 +94,25 @@ export class LostRace {
     return await this.#keepBeside(node, content, theirs, lost);
   }
 
-  async #keepBeside(
-    node: FileNode,
-    content: StagedFile,
-    theirs: ObjectInfo | undefined,
-    lost: Error,
-  ): Promise<Settlement> {
+  async #keepBeside(node: FileNode, content: StagedFile, theirs: Present, lost: Error): Promise<Settlement> {
     const { log } = this.#options;
     const signal = AbortSignal.timeout(settlementTimeoutMs);
     const time = new Date(this.#nowMs());
     const { maxKeyBytes } = this.#options.store.limits;
     const { key: ownKey, directory: keptIn } = conflictKeyOf({ node, host: hostname(), time, maxKeyBytes });
     const { isUploadGone } = content;
+    if (theirs === 'refused' && content.sentTo === node.key) {
+      // What was sent can only be completed under this key, and theirs cannot be set aside for that.
+      throw new FsError('EACCES', `storing ${node.key}: ${reasonsOf.refused.short}`, { cause: lost });
+    }
     const missingBytes = await this.#giveUpLost(content, ownKey, signal);
-    if (theirs !== undefined && content.sentTo === node.key) {
+    if (isObject(theirs) && content.sentTo === node.key) {
       await this.#commitThrough(node, content, theirs, ownKey, signal);
     } else {
       await this.#commitBeside(node, content, ownKey, signal);
     }
     const rest = missingBytes > 0 ? `; ${missingBytes} bytes of it are gone and are zeros` : '';
-    const reasons = isUploadGone ? reasonsOf.uploadGone : theirs ? reasonsOf.changed : reasonsOf.removed;
+    const reasons = isUploadGone ? reasonsOf.uploadGone : reasonsFor(theirs);
     log.error(
       { key: node.key, keptAs: ownKey, missingBytes },
       `${reasons.long} and ours is kept under another key${rest}`,
@@ -116,18 +122,24 @@ export class LostRace {
     return { isStored: false, error, keptIn };
   }
 
-  /** What was to come from objects that are gone cannot be had any more. Returns how many bytes that concerns. */
+  /**
+   * What was to come from objects that are gone, and was not read before, cannot be had any more. Returns how many bytes that
+   * concerns.
+   */
   async #giveUpLost(content: StagedFile, ownKey: string, signal: AbortSignal): Promise<number> {
     const lost: ObjectVersion[] = [];
     for (const version of content.storedVersions()) {
-      const now = await this.#headOf(version.key, signal);
-      if (now?.etag !== version.etag) lost.push(version);
+      const now = await this.#find(version.key, version.etag, signal);
+      if (isObject(now) && now.etag === version.etag) continue;
+      lost.push(version);
+      await stageWhatIsHere(content, version, signal);
     }
     if (lost.length === 0 && !content.isUploadGone) return 0;
     const missing = await content.giveUp(
       (version) => lost.some((other) => isSameVersion(version, other)),
       signal,
     );
+    if (missing.length === 0) return 0;
     this.#options.log.error(
       { keptAs: ownKey, missing: missing.slice(0, loggedRanges), ranges: missing.length },
       'these ranges were in objects or an upload that are gone from the bucket',
@@ -188,10 +200,10 @@ export class LostRace {
     const signal = AbortSignal.timeout(cleanupTimeoutMs);
     try {
       await content.idle(signal); // the completion may still be on its way, though nobody waits for it
-      const now = await this.#headOf(key, signal);
-      const isOurs = now !== undefined && now.etag === node.info?.etag && !content.isDirty;
+      const now = await this.#find(key, undefined, signal);
+      const isOurs = isObject(now) && now.etag === node.info?.etag && !content.isDirty;
       if (isOurs) await store.copy(copy, key, headers, { ifMatch: now.etag }, signal);
-      if (isOurs || now?.etag === theirs.etag) {
+      if (isOurs || (isObject(now) && now.etag === theirs.etag)) {
         await store.delete(copy.key, signal);
         return;
       }
@@ -207,12 +219,19 @@ export class LostRace {
     }
   }
 
-  async #headOf(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+  /** Rejects where it is not known what is there: a refusal of what may still be the version that is expected says nothing. */
+  async #find(key: string, expectedEtag: string | undefined, signal: AbortSignal): Promise<Present> {
+    const { store } = this.#options;
     try {
-      return await this.#options.store.head(key, signal);
+      return await store.head(key, signal);
     } catch (error) {
       if (isStoreError(error, 'NotFound')) return undefined;
-      throw error;
+      if (isStoreError(error, 'WrongCustomerKey', 'PlaintextRefused')) return 'refused';
+      if (!isStoreError(error, 'AccessDenied')) throw error;
+      const [listed] = (await store.list({ prefix: key, maxKeys: 1 }, signal)).objects;
+      if (listed?.key !== key) return undefined; // some servers refuse to say that there is nothing
+      if (listed.etag === expectedEtag) throw error;
+      return 'refused';
     }
   }
 
@@ -222,9 +241,38 @@ export class LostRace {
 }
 
 /**
- * Whether a commit failed because the object, or one that parts are copied from, is not what it was, or because the upload
- * is gone that had a part of the bytes.
+ * Whether a commit failed because the object, or one that parts are copied from, is not what it was, be it one under another
+ * customer key, or because the upload is gone that had a part of the bytes.
  */
 export function isLost(error: unknown): error is Error {
-  return isStoreError(error, 'PreconditionFailed', 'NotFound', 'NoSuchUpload');
+  return isStoreError(
+    error,
+    'PreconditionFailed',
+    'NotFound',
+    'NoSuchUpload',
+    'WrongCustomerKey',
+    'PlaintextRefused',
+  );
+}
+
+function isObject(present: Present): present is ObjectInfo {
+  return typeof present === 'object';
+}
+
+function reasonsFor(theirs: Present) {
+  if (theirs === 'refused') return reasonsOf.refused;
+  return theirs ? reasonsOf.changed : reasonsOf.removed;
+}
+
+/** Of a version that is gone from the bucket the cache may have some, of a small file all. */
+async function stageWhatIsHere(
+  content: StagedFile,
+  version: ObjectVersion,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await content.stage(version, signal);
+  } catch (error) {
+    if (!isLost(error)) throw error;
+  }
 }

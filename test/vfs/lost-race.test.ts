@@ -1,6 +1,7 @@
 // What becomes of our version of a file when another client was faster.
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
+import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import { defaultCall, writeFlags } from './file-system-client.js';
@@ -226,4 +227,88 @@ test('what a third client stores while theirs is set aside stays, and so does th
   t.true(contents.some((content) => content?.equals(ours)));
   t.true(contents.some((content) => content?.equals(theirs)));
   t.true(mount.lines.some(({ level, fields }) => level === 'error' && 'asideKey' in fields));
+});
+
+test('of a small file changed in part, all of our version is kept beside, since the rest was read before', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, lines } = fixture.mount();
+  fixture.store.putForeign('f', 'base base');
+  const file = await client.open('f', writeFlags);
+  await file.write(0, 'ours');
+  fixture.store.putForeign('f', 'theirs');
+  await t.throwsAsync(file.close(), { message: /ours is kept as [^;]*$/u });
+  t.true(keepsOnly(fixture, Buffer.from('ours base')));
+  t.false(lines.some(({ message }) => message.includes('gone from the bucket')));
+});
+
+/** From now on what is under `key` is refused, for this reason. */
+function refuse({ store }: Fixture, key: string, code: StoreErrorCode): void {
+  const refused = new Set(['head', 'get', 'copy', 'uploadPartCopy']);
+  store.beforeRequest = (method, asked) => {
+    if (refused.has(method) && asked === key) throw new StoreError(code, `${method} ${asked}`);
+  };
+}
+
+for (const code of ['WrongCustomerKey', 'PlaintextRefused', 'AccessDenied'] as const) {
+  test(`where another client has put an object that is refused (${code}), ours is kept beside it, and told`, async (t) => {
+    const fixture = new Fixture(t);
+    const { client, fs, lines } = fixture.mount();
+    for (const [name, isNew] of Object.entries({ f: false, g: true })) {
+      if (!isNew) fixture.store.putForeign(name, 'base base');
+      const file = isNew ? await client.create(name) : await client.open(name, writeFlags);
+      await file.write(0, 'ours');
+      fixture.store.putForeign(name, 'theirs, under another key');
+      refuse(fixture, name, code);
+      await t.throwsAsync(file.close(), { code: 'ESTALE', message: /ours is kept as/u } as never);
+      fixture.store.beforeRequest = () => undefined;
+      t.is(fixture.store.contentOf(name)?.toString(), 'theirs, under another key');
+      const kept = [...fixture.store.objects.keys()].find((key) => key.startsWith(`${name}.conflict-`));
+      t.is(fixture.store.contentOf(kept ?? '')?.toString(), isNew ? 'ours' : 'ours base');
+    }
+    t.is(lines.filter(({ level, fields }) => level === 'error' && 'keptAs' in fields).length, 2);
+    t.deepEqual(fs.pendingKeys(), []);
+  });
+}
+
+test('a large file whose object came under another key is kept with its changes, and zeros for what cannot be copied', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  fixture.store.putForeign('f', large);
+  const file = await client.open('f', writeFlags);
+  await file.write(large.length, 'more');
+  refuse(fixture, 'f', 'WrongCustomerKey');
+  await t.throwsAsync(file.close(), isStale);
+  fixture.store.beforeRequest = () => undefined;
+  t.true(keepsOnly(fixture, Buffer.concat([Buffer.alloc(large.length), Buffer.from('more')])));
+  t.true(fixture.store.contentOf('f')?.equals(large));
+  t.deepEqual(fs.pendingKeys(), []);
+});
+
+test('a moment without access neither loses what is to be copied nor counts as another version', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  fixture.store.putForeign('f', large);
+  const file = await client.open('f', writeFlags);
+  await file.write(large.length, 'more');
+  refuse(fixture, 'f', 'AccessDenied');
+  await t.throwsAsync(file.flush(), { code: 'EACCES' } as never);
+  t.deepEqual(fs.pendingKeys(), ['f']);
+  fixture.store.beforeRequest = () => undefined;
+  await file.close();
+  t.true(fixture.store.contentOf('f')?.equals(Buffer.concat([large, Buffer.from('more')])));
+  t.deepEqual(keptOf(fixture), []);
+});
+
+test('a streamed file whose name has been taken under another key is told of, and stays here', async (t) => {
+  const fixture = new Fixture(t);
+  const mount = fixture.mount();
+  const { file, ours } = await streamed(fixture, mount);
+  refuse(fixture, 'f', 'WrongCustomerKey');
+  await t.throwsAsync(file.close(), { code: 'EACCES' } as never);
+  t.deepEqual(mount.fs.pendingKeys(), ['f']);
+  t.true(fixture.store.contentOf('f')?.equals(theirs));
+  fixture.store.beforeRequest = () => undefined;
+  await mount.fs.stop();
+  t.true(fixture.store.contentOf('f')?.equals(theirs));
+  t.true(keepsOnly(fixture, ours));
 });
