@@ -13,6 +13,7 @@ import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './mod
 import { waitInterruptibly } from './mutex.js';
 import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
 import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
+import { isBeingWritten, isPending } from './pending.js';
 import { attributesOfObject } from './stored-attributes.js';
 
 export class FileOperations {
@@ -118,14 +119,13 @@ export class FileOperations {
   async release(handleId: HandleId): Promise<void> {
     const handle = this.#handles.get(handleId);
     if (!handle) return;
-    const { reader, writeBack, inodes } = this.#context;
+    const { reader, inodes } = this.#context;
     const { node } = handle;
     this.#handles.delete(handleId);
     node.removeHandle(handle);
     reader.closeStream(handle.stream);
     await this.dropContentIfUnused(node);
-    // A writable mapping, or a flush that failed: nobody else will store it.
-    if (node.content?.isDirty && node.handles.size === 0) writeBack.scheduleContent(node);
+    this.#storeLeftOvers(node);
     inodes.release(node);
   }
 
@@ -143,11 +143,11 @@ export class FileOperations {
       await this.#checkVersion(node, undefined, call.signal);
       if (node.isUnreadable) throw new FsError('EACCES', `truncate ${node.key}: not readable with this key`);
       await this.#change(node, call, () => this.contentOf(node).truncate(size, call.signal));
-      if (node.handles.size === 0) await this.#context.writeBack.store(node, call.signal);
+      await this.#context.writeBack.store(node, call.signal);
     } finally {
       node.pins -= 1;
       await this.dropContentIfUnused(node);
-      if (node.content?.isDirty && node.handles.size === 0) this.#context.writeBack.scheduleContent(node);
+      this.#storeLeftOvers(node);
       this.#context.inodes.release(node);
     }
   }
@@ -448,6 +448,12 @@ export class FileOperations {
     }
     node.attributes = { ...node.attributes, permissions, mtimeNs: now, ctimeNs: now, hasTimesOfWrite: true };
     if (!node.content?.isDirty) this.#context.writeBack.scheduleAttributes(node);
+  }
+
+  /** After a flush that failed, or of a writable mapping: who only reads it has no close that will store it. */
+  #storeLeftOvers(node: FileNode): void {
+    if (node.content?.isDirty && isPending(node) && !isBeingWritten(node))
+      this.#context.writeBack.scheduleContent(node);
   }
 
   async #store(handle: FileHandle, signal: AbortSignal): Promise<void> {

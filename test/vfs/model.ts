@@ -408,7 +408,7 @@ export class ModelRun {
         await client.setAttributes(path, { size: operation.size });
         if (operation.size !== file.content.length) file.isDirty = true;
         file.content = resized(file.content, operation.size);
-        if (file.openCount === 0) commit(file);
+        commit(file);
         return;
       }
       case 'foreignPut':
