@@ -41,6 +41,7 @@ export class ContentUploader {
   readonly #chunkBytes: number;
   readonly #maxStreamPartBytes: number;
   readonly #firstPartBytes: number;
+  readonly #usualThresholdBytes: number;
   /** Infinity: nothing is streamed any more. */
   #streamingThresholdBytes: number;
   #base: ObjectVersion | undefined;
@@ -67,7 +68,8 @@ export class ContentUploader {
     this.#maxStreamPartBytes = options.maxStreamPartBytes;
     const { limits } = options.services.store;
     this.#firstPartBytes = streamPartBytes(1, limits, options.limits.sendPartBytes, options.chunkBytes);
-    this.#streamingThresholdBytes = Math.max(options.streamingThresholdBytes, this.#firstPartBytes);
+    this.#usualThresholdBytes = Math.max(options.streamingThresholdBytes, this.#firstPartBytes);
+    this.#streamingThresholdBytes = this.#usualThresholdBytes;
   }
 
   get base(): ObjectVersion | undefined {
@@ -152,6 +154,10 @@ export class ContentUploader {
   stopStreaming(): void {
     this.#streamingThresholdBytes = Infinity;
     this.#dropStream();
+  }
+
+  resumeStreaming(): void {
+    this.#streamingThresholdBytes = this.#usualThresholdBytes;
   }
 
   /** The bucket has this, and so has the content. Whatever was under way is aborted. */

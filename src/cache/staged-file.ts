@@ -79,6 +79,8 @@ export class StagedFile {
   #hasPublishedEarly = false;
   /** Something was copied into it from another object, whether it still is to come from there or not. */
   #hasCopies = false;
+  /** Counts the changes, each in the turn in which it begins. */
+  #changes = 0;
 
   constructor(options: StagedFileOptions) {
     const { area, reader, store, uploads, base, target, log, clock = systemClock } = options;
@@ -188,6 +190,7 @@ export class StagedFile {
     if (data.length === 0 || end > this.#maxSize || this.#lock.isHeld) return false;
     if (this.#controller.signal.aborted || this.#uploader.needsCommitToChange(offset, data.length))
       return false;
+    this.#changes += 1;
     this.#uploader.touch(offset, data.length);
     if (!this.#content.tryWrite(offset, data)) return false;
     this.#uploader.advance(end, end);
@@ -376,14 +379,25 @@ export class StagedFile {
     await this.#lock.run(signal, 'idle', () => Promise.resolve());
   }
 
-  /** Stages everything that is in objects, so that they may vanish. From then on nothing is in the bucket. */
-  async detach(signal: AbortSignal): Promise<void> {
+  /**
+   * Stages everything that is in objects, so that they may vanish. From then on nothing is in the bucket. Returns what is to be
+   * called if they have not vanished: a file that had no changes before, and has none since, is as it was.
+   */
+  async detach(signal: AbortSignal): Promise<() => void> {
     const needsCommit = () => this.#content.extents.has('sent', 0, this.size);
+    let base: ObjectVersion | undefined;
+    let changes = 0;
     await this.#change('detach', signal, needsCommit, async (linked) => {
+      base = this.isDirty ? undefined : this.base;
+      changes = this.#changes;
       this.#uploader.stopStreaming();
       await this.#content.stageStored(() => true, linked);
       this.#uploader.forgetBase();
     });
+    return () => {
+      this.#uploader.resumeStreaming();
+      if (base && changes === this.#changes && !this.#lock.isHeld) this.#uploader.reset(base);
+    };
   }
 
   /** Ends everything under way, aborts uploads, frees what is staged. Resolves when all of that is done. */
@@ -434,7 +448,10 @@ export class StagedFile {
       this.#mayChange();
       return needsCommit();
     };
-    await this.#change(what, signal, mayOrNeedsCommit, work);
+    await this.#change(what, signal, mayOrNeedsCommit, (linked) => {
+      this.#changes += 1;
+      return work(linked);
+    });
   }
 
   /** Runs `work` alone. `needsCommit`: it concerns bytes that are only in the upload. */

@@ -240,17 +240,22 @@ export class FileOperations {
 
   /**
    * Runs `remove`, which takes the object away, and keeps the content for the handles that are open, and for files that are to
-   * have copies of it. Opens under way, and those that are to come again, are let through before.
+   * have copies of it. Opens under way, and those that are to come again, are let through before. If it fails, the file is as
+   * it was: no close of somebody who only reads it is to store it.
    */
   async detachFor<T>(node: FileNode, signal: AbortSignal, remove: () => Promise<T>): Promise<T> {
     const reopening = this.#context.reopenings.arrivalOf(node.key);
     if (reopening) await waitInterruptibly(reopening, signal);
     if (node.openings.size > 0) await waitInterruptibly(Promise.all(node.openings), signal);
     node.isLeaving = true;
+    let attach: (() => void) | undefined;
     try {
-      if (node.handles.size > 0 && node.content) await node.content.detach(signal);
+      if (node.handles.size > 0 && node.content) attach = await node.content.detach(signal);
       if (node.info) await this.#context.writeBack.stageCopiesOf(node.info, node.content, signal);
       return await remove();
+    } catch (error) {
+      if (!node.isRemoved) attach?.();
+      throw error;
     } finally {
       node.isLeaving = false;
     }

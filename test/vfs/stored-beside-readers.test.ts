@@ -61,3 +61,43 @@ test('what a failed close left is stored in the background though a reader goes 
   await turnsUntil('it is stored', () => fixture.store.contentOf('f')?.toString() === 'change');
   await reader.close();
 });
+
+for (const what of ['unlink', 'rename'] as const) {
+  test(`a failed ${what} of a file that is open leaves it as it was, and no reader's close sends it again`, async (t) => {
+    const fixture = new Fixture(t);
+    const { client, fs } = fixture.mount();
+    await client.writeFile('f', 'content');
+    await client.writeFile('other', 'other content');
+    const reader = await client.open('f');
+    fixture.store.beforeRequest = (method) => {
+      if (method === 'delete' || method === 'copy') throw new StoreError('AccessDenied', 'denied');
+    };
+    const removing = what === 'unlink' ? client.unlink('f') : client.rename('other', 'f');
+    await t.throwsAsync(removing, { code: 'EACCES' } as never);
+    t.deepEqual(fs.pendingKeys(), []);
+    t.is((await reader.read(0, 100)).toString(), 'content');
+    fixture.store.resetCounters();
+    await reader.close();
+    await fs.stop();
+    t.is(fixture.store.requestCount(), 0);
+    t.is(fixture.store.contentOf('f')?.toString(), 'content');
+  });
+}
+
+test('what is written while a removal fails is stored by the close', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.writeFile('f', 'content');
+  const writer = await client.open('f', writeFlags);
+  let deny: () => void = () => undefined;
+  const denied = new Promise<void>((_, reject) => (deny = () => reject(new StoreError('AccessDenied', ''))));
+  fixture.store.beforeRequest = (method) => (method === 'delete' ? denied : undefined);
+  const removing = t.throwsAsync(client.unlink('f'), { code: 'EACCES' } as never);
+  await turnsUntil('it is being removed', () => fixture.store.requestCount('delete') === 1);
+  await writer.write(0, 'changed');
+  deny();
+  await removing;
+  await writer.write(7, ' twice');
+  await writer.close();
+  t.is(fixture.store.contentOf('f')?.toString(), 'changed twice');
+});
