@@ -5,7 +5,7 @@
  */
 import type { StoreError } from './errors.js';
 
-/** User metadata: the part of each name after `x-amz-meta-`, lower case. Values are printable ASCII. */
+/** User metadata: the part of each name after `x-amz-meta-`, lower case. Each character of a value is one byte. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** One object as a listing shows it. `size` is the plaintext size in bytes. */

@@ -48,7 +48,12 @@ export function queryValue(request: S3Request, name: string): string | undefined
 /** Of a header that is not among those of which Node makes a list; without space around it. */
 export function headerOf(request: S3Request, name: string): string | undefined {
   const value = request.message.headers[name];
-  return typeof value === 'string' ? value.trim() : undefined;
+  return typeof value === 'string' ? withoutOuterSpace(value) : undefined;
+}
+
+/** Of a header's value, whose bytes are characters: `trim` would take A0 for a space, which ends many letters in UTF-8. */
+export function withoutOuterSpace(value: string): string {
+  return value.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 }
 
 /** Undefined if there is none. Throws `InvalidArgument` unless it is a whole number up to `maximum`. */

@@ -1,7 +1,7 @@
 /**
  * Finds out before a mount whether the bucket can be used, and if not, says in one line what is wrong and what to do.
  */
-import { StoreError } from '../errors.js';
+import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { KeyRing } from '../key-ring.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
@@ -74,6 +74,7 @@ async function checkSamples(
   const counts = { sampled: 0, encrypted: 0, plaintext: 0, otherKey: 0 };
   let wrongKey: StoreError | undefined;
   let denied: StoreError | undefined;
+  let odd: StoreError | undefined;
   await Promise.all(
     samples.map(async ({ key }) => {
       try {
@@ -87,6 +88,8 @@ async function checkSamples(
           wrongKey ??= error;
         } else if (error.code === 'AccessDenied') {
           denied ??= error;
+        } else if (oddCodes.has(error.code)) {
+          odd ??= error;
         } else {
           throw error;
         }
@@ -96,8 +99,17 @@ async function checkSamples(
   );
   if (counts.encrypted === 0 && wrongKey) throw wrongKey;
   if (counts.encrypted + counts.plaintext === 0 && denied) throw denied;
+  // One object may be odd by itself, whose headers no client can read: it does not speak for the server.
+  if (odd && counts.encrypted + counts.plaintext + counts.otherKey === 0) {
+    if (samples.length > 1 || !damagedCodes.has(odd.code)) throw odd;
+  }
   return counts;
 }
+
+/** Of one object: a reply that makes no sense, or a failure of the server with what it has of it. */
+const damagedCodes: ReadonlySet<StoreErrorCode> = new Set(['CorruptReply', 'ServerError']);
+/** What may be said of one object, and of all as well. */
+const oddCodes: ReadonlySet<StoreErrorCode> = new Set([...damagedCodes, 'InvalidRequest', 'NotImplemented']);
 
 /** Spread over the listing, since neighbours tend to have been written together. */
 function chooseSamples(objects: readonly ListedObject[]): readonly ListedObject[] {

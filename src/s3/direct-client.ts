@@ -21,7 +21,7 @@ import type { DirectReply, DirectRequest } from './direct-connection.js';
 import { ownText } from './own-text.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
 import type { PieceMemory } from './received-body.js';
-import { emptySha256, type HeaderField, RequestSigner } from './signature-v4.js';
+import { emptySha256, encodeUri, type HeaderField, RequestSigner } from './signature-v4.js';
 
 export interface DirectClientOptions {
   readonly endpoint: URL;
@@ -154,9 +154,11 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
   }
   return {
     method,
-    path: `${endpoint.pathname.replace(/\/$/, '')}/${encode(Bucket)}/${encodePath(Key)}`,
+    path: `${endpoint.pathname.replace(/\/$/, '')}/${encodeUri(Bucket)}/${encodePath(Key)}`,
     query:
-      UploadId === undefined ? '' : `partNumber=${Number(PartNumber)}&uploadId=${encode(UploadId as string)}`,
+      UploadId === undefined
+        ? ''
+        : `partNumber=${Number(PartNumber)}&uploadId=${encodeUri(UploadId as string)}`,
     headers,
     body: isBody(Body) ? Body : undefined,
     pieces: command.input[piecesField] as PieceMemory | undefined,
@@ -176,19 +178,11 @@ function isBody(body: unknown): body is Buffer | Readable {
   return Buffer.isBuffer(body) || body instanceof Readable;
 }
 
-/** As SigV4 wants it: everything but the unreserved characters of RFC 3986. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replaceAll(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
-
 /** Most keys are sent as they are. */
 const needsNoEncoding = /^[\w.~/-]*$/;
 
 function encodePath(key: string): string {
-  return needsNoEncoding.test(key) ? key : key.split('/').map(encode).join('/');
+  return needsNoEncoding.test(key) ? key : key.split('/').map(encodeUri).join('/');
 }
 
 /** Bodies are protected by Content-MD5 and TLS; without TLS, the hash has to be signed. */

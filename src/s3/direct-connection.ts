@@ -64,6 +64,9 @@ interface Exchange {
 
 /** For heads, and bodies of unknown length. As much as libuv reads at once. */
 const readBytes = 64 * 1024;
+/** As Node's own parser: each byte of a header is one character. By itself it would drop the highest bit of each. */
+HTTPParser.encoding = 'latin1';
+
 /** To http-parser-js: what follows the head is no business of the parser. */
 const bodyIsReadElsewhere = 2;
 

@@ -1,6 +1,7 @@
 /** The SDK's client with everything set that this project needs of it, wherever the server is. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { sendDirectly } from './direct-client.js';
+import { signBytesOfHeaders } from './header-bytes.js';
 import type { PatientHttpHandler } from './patient-http-handler.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
 
@@ -34,6 +35,7 @@ export function makeS3Client({ endpoint, region, credentials, requestHandler }: 
   });
   client.middlewareStack.remove('loggerMiddleware'); // would prepare the input of every request for the logger
   if (endpoint?.protocol !== 'http:') leavePayloadsUnsigned(client);
+  signBytesOfHeaders(client);
   // AWS itself addresses buckets by host names that the SDK knows to make.
   if (endpoint) sendDirectly(client, { endpoint, region, http: requestHandler.options });
   return client;

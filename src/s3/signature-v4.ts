@@ -19,7 +19,7 @@ export interface UnsignedRequest {
   readonly path: string;
   /** As it is sent, sorted by name; '' for none. */
   readonly query: string;
-  /** Each name once, `host` among them. All are signed. */
+  /** Each name once, `host` among them. All are signed. Each character of a value is the byte that is sent. */
   readonly headers: readonly HeaderField[];
   /** Hex, or UNSIGNED-PAYLOAD. */
   readonly bodySha256: string;
@@ -62,7 +62,7 @@ export class RequestSigner {
     }
     const { method, path, query, bodySha256 } = request;
     const canonical = `${method}\n${path}\n${query}\n${canonicalHeaders}\n${signedHeaders}\n${bodySha256}`;
-    const text = `${algorithm}\n${dateTime}\n${scope}\n${hash('sha256', canonical)}`;
+    const text = `${algorithm}\n${dateTime}\n${scope}\n${hash('sha256', Buffer.from(canonical, 'latin1'))}`;
     const signature = hmac(this.#signingKey(day, credentials.secretAccessKey), text).toString('hex');
     const credential = `${credentials.accessKeyId}/${scope}`;
     headers.push([
@@ -94,10 +94,19 @@ export class RequestSigner {
   }
 }
 
+/** As it wants it: everything but the unreserved characters of RFC 3986. */
+export function encodeUri(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
 function hmac(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
 
+/** Not by `trim`, for which the byte A0, the last of many letters in UTF-8, is a space. */
 function canonicalValue(value: string): string {
-  return value.includes(' ') ? value.trim().replaceAll(/ {2,}/g, ' ') : value.trim();
+  return value.replaceAll(/^[ \t]+|[ \t]+$/g, '').replaceAll(/ {2,}/g, ' ');
 }

@@ -15,7 +15,7 @@ import { waitInterruptibly } from './mutex.js';
 import type { DirectoryNode } from './nodes.js';
 import { SiblingsAhead, type Wanted } from './siblings-ahead.js';
 
-/** An object as the bucket shows it. `isUnreadable`: encrypted under another key, or not allowed to be read. */
+/** An object as the bucket shows it. `isUnreadable`: encrypted under another key, not allowed to be read, or a reply without sense. */
 export interface DescribedObject {
   readonly info: ObjectInfo;
   readonly isUnreadable: boolean;
@@ -48,6 +48,15 @@ const maxPagesForLookup = 4;
 
 /** A look-up does not wait longer for all of a file that is fetched ahead, which may take long on a slow link: it asks itself. */
 const patienceMs = 200;
+
+/** Refusals of one object, or a reply that makes no sense: a directory has it all the same, and others beside it. */
+const unreadableCodes = [
+  'WrongCustomerKey',
+  'AccessDenied',
+  'PlaintextRefused',
+  'CorruptReply',
+  'InvalidRequest',
+] as const;
 
 /** The store has limits of its own; this one only makes sure that nothing is fetched ahead for ever. */
 const aheadTimeoutMs = 60_000;
@@ -136,7 +145,7 @@ export class Resolver {
       return { info: await this.head(listed.key, signal), isUnreadable: false };
     } catch (error) {
       if (isStoreError(error, 'NotFound')) return undefined;
-      if (isStoreError(error, 'WrongCustomerKey', 'AccessDenied', 'PlaintextRefused')) {
+      if (isStoreError(error, ...unreadableCodes)) {
         const info = { ...listed, metadata: {}, contentType: undefined, isEncrypted: true };
         return { info, isUnreadable: true };
       }
@@ -295,7 +304,7 @@ export class Resolver {
       const info = await this.headIfExists(key, signal);
       return info && { info, isUnreadable: false };
     } catch (error) {
-      if (!isStoreError(error, 'WrongCustomerKey', 'AccessDenied', 'PlaintextRefused')) throw error;
+      if (!isStoreError(error, ...unreadableCodes)) throw error;
       // HEAD does not tell the size of such an object, a listing does.
       const page = await this.#options.store.list({ prefix: key, maxKeys: 1 }, signal);
       const listed = page.objects[0];

@@ -111,10 +111,7 @@ function timeOfStoring(lastModifiedMs: number): bigint {
 
 /** Bytes of user metadata as servers count them: names and values. */
 export function metadataBytes(metadata: Metadata): number {
-  return Object.entries(metadata).reduce(
-    (sum, [name, value]) => sum + name.length + Buffer.byteLength(value),
-    0,
-  );
+  return Object.entries(metadata).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
 }
 
 /** Seconds with nine digits: s3fs reads the digits as a count of nanoseconds, rclone as a fraction. */

@@ -50,6 +50,26 @@ export function objectStoreSuite(
     t.true(Math.abs(info.lastModifiedMs - Date.now()) < 60_000);
   });
 
+  define(
+    'headers keep the bytes of any text in UTF-8, however an object is stored',
+    async (t, store, prefix) => {
+      const metadata = {
+        all: bytesOf(textOfAllBytes()),
+        names: bytesOf('à Jürgen č à'), // the last byte is A0, which is not to be taken for a space
+      };
+      const headers = { metadata, contentType: bytesOf('text/plain; name="Jürgen"') };
+      await store.put(`${prefix}put`, [Buffer.from('content')], headers, anyState, never);
+      const source = await store.head(`${prefix}put`, never);
+      t.like(source, headers);
+      const uploadId = await store.createUpload(`${prefix}upload`, headers, never);
+      const part = await store.uploadPart(`${prefix}upload`, uploadId, 1, [Buffer.from('part')], never);
+      await store.completeUpload(`${prefix}upload`, uploadId, [part], anyState, never);
+      t.like(await store.head(`${prefix}upload`, never), headers);
+      await store.copy(source, `${prefix}copy`, headers, anyState, never);
+      t.like((await store.get(`${prefix}copy`, {}, never)).info, headers);
+    },
+  );
+
   define('the pieces of a body are stored in their order', async (t, store, prefix) => {
     const pieces = [randomBytes(100_000), Buffer.alloc(0), randomBytes(1), randomBytes(50_000)];
     await store.put(`${prefix}file`, pieces, noHeaders, anyState, never);
@@ -548,6 +568,20 @@ async function rejects(t: ExecutionContext, code: StoreErrorCode, promise: Promi
 
 async function read(store: ObjectStore, key: string): Promise<string> {
   return Buffer.from((await store.get(key, {}, never)).bytes).toString();
+}
+
+/** As headers have it: each byte of its UTF-8 is one character. */
+function bytesOf(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** Its UTF-8 has every byte beyond ASCII that can be in UTF-8. */
+function textOfAllBytes(): string {
+  const points = Array.from({ length: 128 }, (_, index) => 0x80 + index);
+  for (let lead = 0xc4; lead <= 0xdf; lead += 1) points.push((lead & 0x1f) << 6);
+  for (let lead = 0xe0; lead <= 0xef; lead += 1) points.push(Math.max(0x800, (lead & 0xf) << 12));
+  for (let lead = 0xf0; lead <= 0xf4; lead += 1) points.push(Math.max(0x1_0000, (lead & 7) << 18));
+  return String.fromCodePoint(...points);
 }
 
 async function listAll(

@@ -118,6 +118,19 @@ test('objects that may be listed but not read are refused', async (t) => {
   );
 });
 
+test('one object whose reply makes no sense does not speak for the server', async (t) => {
+  t.deepEqual(await check(bucketWith({ a: 'CorruptReply' }), endpoint), {
+    sampled: 1,
+    encrypted: 0,
+    plaintext: 0,
+    otherKey: 0,
+  });
+  const beside = bucketWith({ a: 'encrypted', b: 'CorruptReply', c: 'InvalidRequest', d: 'ServerError' });
+  t.like(await check(beside, endpoint), { sampled: 4, encrypted: 1 });
+  const everywhere = check(bucketWith({ a: 'CorruptReply', b: 'CorruptReply' }), endpoint);
+  t.is((await t.throwsAsync(everywhere, { instanceOf: StoreError })).code, 'CorruptReply');
+});
+
 for (const [code, status, storeCode, message] of [
   ['NoSuchBucket', 404, 'NoSuchBucket', /^there is no bucket "photos" at 127\.0\.0\.1:\d+$/],
   ['AccessDenied', 403, 'AccessDenied', /these credentials may not list or read it$/],

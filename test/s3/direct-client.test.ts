@@ -79,6 +79,34 @@ test('what is sent directly is what the SDK would send, but for its own headers'
   t.is(received.length, 10);
 });
 
+test('any byte from 80 to FF goes out and comes back in any header, directly and by the SDK', async (t) => {
+  const bytes = Array.from({ length: 128 }, (_, index) => String.fromCharCode(0x80 + index)).join('');
+  const value = `${bytes}\xa0`;
+  const { endpoint, received } = await startFakeServer(t, (_, response) => {
+    response.writeHead(200, { ...objectHeaders('e'), 'content-type': value, 'x-amz-meta-a': value });
+    response.end();
+  });
+  const client = makeClient(t, endpoint);
+  const send = client.send.bind(client) as (
+    command: object,
+    options?: object,
+  ) => Promise<{ readonly ContentType: string; readonly Metadata: object }>;
+  const body = { Body: Buffer.from('body'), ContentLength: 4 };
+  const put = { ...place, ...body, ContentType: value, Metadata: { a: value } };
+  const options = { abortSignal: new AbortController().signal }; // with options: by the SDK
+  await send(new PutObjectCommand(put));
+  await send(new PutObjectCommand({ ...put, ContentDisposition: value }), options);
+  for (const { headers } of received) t.like(headers, { 'content-type': value, 'x-amz-meta-a': value });
+  t.is(received[1]?.headers['content-disposition'], value);
+  t.is(received[1]?.body.toString(), 'body');
+  for (const reply of [
+    await send(new HeadObjectCommand(place)),
+    await send(new HeadObjectCommand(place), options),
+  ]) {
+    t.like(reply, { ContentType: value, Metadata: { a: value } });
+  }
+});
+
 test('commands with fields that are not known, and those of others, go through the SDK', async (t) => {
   const { endpoint, received } = await startFakeServer(t, (_, response) => {
     response.writeHead(200, objectHeaders('e'));

@@ -1,3 +1,4 @@
+import { createHmac, hash } from 'node:crypto';
 import test from 'ava';
 import { emptySha256, type HeaderField, RequestSigner } from '../../src/s3/signature-v4.js';
 
@@ -66,6 +67,33 @@ test('the day, the secret and a session token all count', (t) => {
   t.is(new Set(variants.map(signatureOf)).size, variants.length);
   t.is(valueOf(variants[3] ?? [], 'x-amz-security-token'), 'token');
   t.deepEqual(signer.sign(request, credentials, timeMs), variants[0]);
+});
+
+test('what is signed are the bytes that are sent, the last one A0 among them', (t) => {
+  const value = Buffer.from('Jürgen à', 'utf8').toString('latin1'); // as a reply's header says it
+  const headers = new RequestSigner('us-east-1').sign(
+    {
+      method: 'PUT',
+      path: '/k',
+      query: '',
+      headers: [host, ['x-amz-meta-a', value]],
+      bodySha256: emptySha256,
+    },
+    credentials,
+    timeMs,
+  );
+  const canonical = Buffer.concat([
+    Buffer.from(
+      `PUT\n/k\n\nhost:${host[1]}\nx-amz-content-sha256:${emptySha256}\nx-amz-date:20130524T000000Z\n`,
+    ),
+    Buffer.from('x-amz-meta-a:Jürgen à\n', 'utf8'),
+    Buffer.from(`\nhost;x-amz-content-sha256;x-amz-date;x-amz-meta-a\n${emptySha256}`),
+  ]);
+  const scope = '20130524/us-east-1/s3/aws4_request';
+  const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+  const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${credentials.secretAccessKey}`);
+  const text = `AWS4-HMAC-SHA256\n20130524T000000Z\n${scope}\n${hash('sha256', canonical)}`;
+  t.is(signatureOf(headers), hmac(key, text).toString('hex'));
 });
 
 test('spaces in values do not count where HTTP may change them', (t) => {

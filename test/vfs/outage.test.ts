@@ -37,6 +37,21 @@ function failingFor(t: ExecutionContext, code: StoreErrorCode, outageMs: number)
   };
 }
 
+for (const code of ['CorruptReply', 'InvalidRequest', 'AccessDenied'] as const) {
+  test(`one object that the server answers ${code} for does not hide the others of its directory`, async (t) => {
+    const fixture = new Fixture(t);
+    for (const name of ['a', 'bad', 'c']) fixture.store.putForeign(`d/${name}`, name);
+    fixture.store.beforeRequest = (method, key) => {
+      if (method === 'head' && key === 'd/bad') throw new StoreError(code, 'no sense in it');
+    };
+    const { client } = fixture.mount();
+    const listed = await client.listPlus('d');
+    t.deepEqual([...listed.keys()], ['a', 'bad', 'c']);
+    t.is((await client.stat('d/bad')).mode & 0o777, 0);
+    t.is(await client.readFile('d/c').then(String), 'c');
+  });
+}
+
 const failures: readonly StoreErrorCode[] = ['Throttled', 'ServerError', 'Unreachable', 'Timeout'];
 
 for (const code of failures) {

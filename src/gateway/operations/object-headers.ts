@@ -1,7 +1,7 @@
 /** The headers that are stored with an object and come back with it. */
 import type { Flavor } from '../flavor.js';
 import { quoted } from '../reply.js';
-import { headerOf, queryValue, type S3Request } from '../request.js';
+import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 
@@ -32,15 +32,18 @@ export function newObjectHeaders(
     if (value !== undefined) headers[name] = value;
   }
   // That is how the body came, not what the object is.
-  const encoding = headers['content-encoding']?.split(',').filter((word) => word.trim() !== 'aws-chunked');
-  if (encoding !== undefined) headers['content-encoding'] = encoding.join(',').trim();
+  const encoding = headers['content-encoding']
+    ?.split(',')
+    .filter((word) => withoutOuterSpace(word) !== 'aws-chunked');
+  if (encoding !== undefined) headers['content-encoding'] = withoutOuterSpace(encoding.join(','));
   if (headers['content-encoding'] === '') delete headers['content-encoding'];
   const metadata: Record<string, string> = {};
   let bytes = 0;
   for (const [name, value] of Object.entries(request.message.headers)) {
     if (!name.startsWith(metadataPrefix) || typeof value !== 'string') continue;
-    metadata[name.slice(metadataPrefix.length)] = value.trim();
-    bytes += name.length - metadataPrefix.length + value.trim().length;
+    const text = withoutOuterSpace(value);
+    metadata[name.slice(metadataPrefix.length)] = text;
+    bytes += name.length - metadataPrefix.length + text.length;
   }
   if (bytes > flavor.maxMetadataBytes) {
     throw new S3Error('MetadataTooLarge', `User metadata has at most ${flavor.maxMetadataBytes} bytes.`);

@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html
  */
 import { createHmac } from 'node:crypto';
-import { headerOf, queryValue, type S3Request } from '../request.js';
+import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import { type AccessKey, requireClockInTime, requireKnown, requireSameSignature } from './access-keys.js';
 
@@ -71,7 +71,7 @@ function amzHeaders(request: S3Request): string {
   return Object.entries(request.message.headers)
     .filter(([name]) => name.startsWith('x-amz-'))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}:${String(value).trim()}\n`)
+    .map(([name, value]) => `${name}:${withoutOuterSpace(String(value))}\n`)
     .join('');
 }
 

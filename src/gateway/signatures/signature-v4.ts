@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
 import { S3Error } from '../s3-error.js';
-import { headerOf, queryValue, type S3Request } from '../request.js';
+import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../request.js';
 import {
   type AccessKey,
   hmacSha256,
@@ -182,7 +182,7 @@ function canonicalPath({ rawPath }: S3Request): string {
 function signedValue(request: S3Request, name: string): string {
   const value = request.message.headers[name];
   const text = Array.isArray(value) ? value.join(',') : (value ?? '');
-  return text.trim().replaceAll(/ +/g, ' ');
+  return withoutOuterSpace(text).replaceAll(/ +/g, ' ');
 }
 
 /** As S3 wants it: everything but letters, digits and `-._~`. */
