@@ -8,6 +8,19 @@ import type { StoreError } from './errors.js';
 /** User metadata: the part of each name after `x-amz-meta-`, lower case. Each character of a value is one byte. */
 export type Metadata = Readonly<Record<string, string>>;
 
+/** Headers of other programs that are stored with an object and come back with it. Each character is one byte. */
+export const keptHeaderNames = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'expires',
+  'x-amz-storage-class',
+  'x-amz-website-redirect-location',
+] as const;
+
+export type KeptHeaders = Readonly<Partial<Record<(typeof keptHeaderNames)[number], string>>>;
+
 /** One object as a listing shows it. `size` is the plaintext size in bytes. */
 export interface ListedObject {
   readonly key: string;
@@ -20,6 +33,10 @@ export interface ListedObject {
 export interface ObjectInfo extends ListedObject {
   readonly metadata: Metadata;
   readonly contentType: string | undefined;
+  /** Absent if there are none. */
+  readonly kept?: KeptHeaders;
+  /** Whether it has tags. Absent: it has not. */
+  readonly hasTags?: boolean;
   /** False if the object is stored without SSE-C. */
   readonly isEncrypted: boolean;
   /** Of the customer key that decrypts it, where a store with several says so. */
@@ -72,6 +89,12 @@ export interface GetReply {
 export interface ObjectHeaders {
   readonly metadata: Metadata;
   readonly contentType?: string;
+  readonly kept?: KeptHeaders;
+  /**
+   * The key whose tags, as they are when the request is made, are to be this object's. If they cannot be read, or may not be
+   * written, the request rejects.
+   */
+  readonly tagsOf?: string;
 }
 
 /**

@@ -3,6 +3,7 @@
  * PUT or a planned upload at the commit. Its methods are called under the file's lock.
  */
 import { FsError, isAccessDenied, StoreError } from '../errors.js';
+import { isSameHeaders } from '../object-headers.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { isSameVersion } from './version-map.js';
@@ -361,13 +362,4 @@ export class ContentUploader {
     this.#onStored(version, headers);
     return version;
   }
-}
-
-function isSameHeaders(a: ObjectHeaders, b: ObjectHeaders): boolean {
-  const names = Object.keys(a.metadata);
-  return (
-    a.contentType === b.contentType &&
-    names.length === Object.keys(b.metadata).length &&
-    names.every((name) => a.metadata[name] === b.metadata[name])
-  );
 }

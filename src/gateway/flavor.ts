@@ -42,6 +42,12 @@ export interface Flavor {
   readonly negatesMissingValues: boolean;
   /** The server-side encryption headers without a customer key are refused; otherwise AES256 is ignored. */
   readonly refusesOtherEncryption: boolean;
+  /** An upload's object gets the tags that it began with; otherwise they are forgotten. */
+  readonly keepsTagsOfUploads: boolean;
+  readonly storageClasses: readonly string[];
+  /** The storage class is told also of objects that were put with the usual one. */
+  readonly showsStandardClass: boolean;
+  readonly unknownStorageClass: 'InvalidArgument' | 'InvalidStorageClass';
   readonly maxMetadataBytes: number;
   readonly tooLongKey: 'InvalidObjectName' | 'KeyTooLongError';
   readonly senselessPolicy: 'InvalidArgument' | 'MalformedPolicy';
@@ -73,6 +79,10 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     showsPoliciesCustomerKeys: false,
     negatesMissingValues: false,
     refusesOtherEncryption: false,
+    keepsTagsOfUploads: false,
+    storageClasses: ['STANDARD'],
+    showsStandardClass: true,
+    unknownStorageClass: 'InvalidArgument',
     maxMetadataBytes: 15_000, // RGW has no limit but that of all headers; 15,000 were tried
     tooLongKey: 'InvalidObjectName',
     senselessPolicy: 'InvalidArgument',
@@ -98,6 +108,10 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     showsPoliciesCustomerKeys: true,
     negatesMissingValues: true,
     refusesOtherEncryption: true,
+    keepsTagsOfUploads: true,
+    storageClasses: ['STANDARD', 'STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'REDUCED_REDUNDANCY'],
+    showsStandardClass: false,
+    unknownStorageClass: 'InvalidStorageClass',
     maxMetadataBytes: 2048,
     tooLongKey: 'KeyTooLongError',
     senselessPolicy: 'MalformedPolicy',

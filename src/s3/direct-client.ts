@@ -18,6 +18,7 @@ import { systemClock, type Clock } from '../clock.js';
 import { abortSignalField } from './abortable-client.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { DirectReply, DirectRequest } from './direct-connection.js';
+import { expiresField } from './header-bytes.js';
 import { ownText } from './own-text.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
 import type { PieceMemory } from './received-body.js';
@@ -99,6 +100,10 @@ const methods = new Map<unknown, DirectRequest['method']>([
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html and its like. */
 const headerOfField: ReadonlyMap<string, string> = new Map([
+  ['CacheControl', 'cache-control'],
+  ['ContentDisposition', 'content-disposition'],
+  ['ContentEncoding', 'content-encoding'],
+  ['ContentLanguage', 'content-language'],
   ['ContentLength', 'content-length'],
   ['ContentMD5', 'content-md5'],
   ['ContentType', 'content-type'],
@@ -109,6 +114,9 @@ const headerOfField: ReadonlyMap<string, string> = new Map([
   ['SSECustomerAlgorithm', 'x-amz-server-side-encryption-customer-algorithm'],
   ['SSECustomerKey', 'x-amz-server-side-encryption-customer-key'],
   ['SSECustomerKeyMD5', 'x-amz-server-side-encryption-customer-key-md5'],
+  ['StorageClass', 'x-amz-storage-class'],
+  ['Tagging', 'x-amz-tagging'],
+  ['WebsiteRedirectLocation', 'x-amz-website-redirect-location'],
 ]);
 
 /** Fields that are no header by themselves. */
@@ -143,6 +151,8 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
     if (header === undefined) return undefined;
     headers.push([header, `${value as string | number}`]);
   }
+  const expires = input[expiresField];
+  if (typeof expires === 'string') headers.push(['expires', expires]);
   // What the SDK says of a body that nobody says anything of.
   if (method === 'PUT' && input['ContentType'] === undefined) {
     headers.push(['content-type', 'application/octet-stream']);
@@ -208,6 +218,14 @@ function outputOf({ status, headers, body }: DirectReply) {
     ContentLength: length === undefined ? undefined : Number(length),
     ContentRange: headers.get('content-range'),
     ContentType: contentType === undefined ? undefined : ownText(contentType),
+    CacheControl: headers.get('cache-control'),
+    ContentDisposition: headers.get('content-disposition'),
+    ContentEncoding: headers.get('content-encoding'),
+    ContentLanguage: headers.get('content-language'),
+    ExpiresString: headers.get('expires'),
+    StorageClass: headers.get('x-amz-storage-class'),
+    WebsiteRedirectLocation: headers.get('x-amz-website-redirect-location'),
+    TagCount: Number(headers.get('x-amz-tagging-count') ?? 0),
     SSECustomerAlgorithm: headers.get('x-amz-server-side-encryption-customer-algorithm'),
     VersionId: headers.get('x-amz-version-id'),
     Metadata: metadata,

@@ -9,6 +9,9 @@ import { encodeUri, type HeaderField, RequestSigner } from './signature-v4.js';
 
 type HttpRequest = Parameters<NodeHttpHandler['handle']>[0];
 
+/** The field of a command's input with the text of its `Expires`: the SDK would take a time only, and servers keep any text. */
+export const expiresField = Symbol('expires');
+
 /** Beyond ASCII: each such character is one byte. */
 const isBeyondAscii = /[\x80-\xff]/;
 /** `RequestSigner` adds these itself. */
@@ -20,6 +23,14 @@ const ownHeaders: ReadonlySet<string> = new Set([
 
 /** Makes the client do so. */
 export function signBytesOfHeaders(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const expires: unknown = Reflect.get(args.input, expiresField);
+      if (typeof expires === 'string') (args.request as HttpRequest).headers['expires'] = expires;
+      return next(args);
+    },
+    { step: 'build', name: 'setExpires' },
+  );
   client.middlewareStack.add(
     (next) => async (args) => {
       const request = args.request as HttpRequest;

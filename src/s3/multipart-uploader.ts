@@ -2,13 +2,15 @@
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
+  type CompleteMultipartUploadCommandOutput,
   CreateMultipartUploadCommand,
   ListPartsCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
+import { LRUCache } from 'lru-cache';
 import type { CustomerKey } from '../customer-key.js';
-import { StoreError } from '../errors.js';
-import type { CopySource, ObjectHeaders, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
+import { StoreError, type StoreErrorCode } from '../errors.js';
+import type { CopySource, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, encryptionFields, type NewObjectFields } from './encryption-fields.js';
@@ -16,6 +18,7 @@ import { explanations, type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
 import type { ObjectReader } from './object-reader.js';
+import type { ObjectTags, TaggedHeaders } from './object-tags.js';
 import type { PartMover } from './part-mover.js';
 import { bodyWithoutMd5, requestBody } from './request-body.js';
 import { sendPart } from './send-part.js';
@@ -34,7 +37,13 @@ export interface MultipartUploaderOptions {
   readonly encryption: NewObjectFields;
   /** Whether parts that are sent have a Content-MD5. */
   readonly hashesParts: boolean;
+  readonly tags: ObjectTags;
 }
+
+/** What a completion answers that was carried out before. */
+const lostReplyCodes: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'NoSuchUpload']);
+/** So many uploads with tags may be under way at once. */
+const maxTaggedUploads = 10_000;
 
 export class MultipartUploader {
   readonly #bucket: BucketClient;
@@ -44,6 +53,9 @@ export class MultipartUploader {
   readonly #customerKey: CustomerKey;
   readonly #encryption: NewObjectFields;
   readonly #hashesParts: boolean;
+  readonly #tags: ObjectTags;
+  /** By upload: the tags that its object is to have, where it has any. */
+  readonly #tagging = new LRUCache<string, string>({ max: maxTaggedUploads });
 
   constructor(options: MultipartUploaderOptions) {
     this.#bucket = options.bucket;
@@ -53,9 +65,10 @@ export class MultipartUploader {
     this.#customerKey = options.customerKey;
     this.#encryption = options.encryption;
     this.#hashesParts = options.hashesParts;
+    this.#tags = options.tags;
   }
 
-  async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+  async createUpload(key: string, headers: TaggedHeaders, signal: AbortSignal): Promise<string> {
     const call = { operation: 'createUpload', key };
     checkKey(call);
     const output = await explainDenial(this.#bucket, call, signal, () =>
@@ -71,7 +84,9 @@ export class MultipartUploader {
       ),
     );
     checkEncrypted(call, output.SSECustomerAlgorithm);
-    return present(call, 'UploadId', output.UploadId);
+    const uploadId = present(call, 'UploadId', output.UploadId);
+    if (headers.tagging !== undefined) this.#tagging.set(uploadId, headers.tagging);
+    return uploadId;
   }
 
   async uploadPart(
@@ -139,8 +154,7 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<WriteReply> {
     const call = { operation: 'completeUpload', key };
-    await this.#conditions.check(call, condition, signal);
-    const output = await this.#explainingLoss(call, uploadId, signal, () =>
+    const complete = () =>
       this.#conditions.sendChecked(call, condition, signal, (fields) =>
         this.#bucket.request(call, signal, (client, base) =>
           client.send(
@@ -159,15 +173,47 @@ export class MultipartUploader {
             }),
           ),
         ),
-      ),
-    );
+      );
+    let output: CompleteMultipartUploadCommandOutput;
+    try {
+      await this.#conditions.check(call, condition, signal);
+      output = await this.#explainingLoss(call, uploadId, signal, complete);
+    } catch (error) {
+      if (error instanceof StoreError && lostReplyCodes.has(error.code)) {
+        await this.#keepTagsOfLostReply(key, uploadId, parts, signal);
+      }
+      throw error;
+    }
     this.#conditions.noteVersion(output.VersionId);
     // Ceph 16 leaves the ETag empty.
     const etag = unquoteEtag(output.ETag ?? '') || multipartEtag(parts);
+    await this.#keepTags(key, uploadId, signal);
     return { etag: etag ?? (await this.#reader.head(key, signal)).etag };
   }
 
+  /** Ceph 16 forgets the tags with which an upload began. */
+  async #keepTags(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    const tagging = this.#tagging.get(uploadId);
+    if (tagging === undefined) return;
+    const { hasTags } = await this.#reader.head(key, signal);
+    if (hasTags !== true) await this.#tags.write(key, tagging, signal);
+    this.#tagging.delete(uploadId);
+  }
+
+  /** An earlier try may have ended between the completion and the tags. */
+  async #keepTagsOfLostReply(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!this.#tagging.has(uploadId)) return;
+    const { etag } = await this.#reader.head(key, signal);
+    if (etag === multipartEtag(parts)) await this.#keepTags(key, uploadId, signal);
+  }
+
   async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+    this.#tagging.delete(uploadId);
     const call = { operation: 'abortUpload', key };
     try {
       await this.#bucket.request(call, signal, (client, base) =>

@@ -135,7 +135,7 @@ export class ObjectCopier {
               ...copySourceEncryptionFields(this.#customerKey),
               CopySource: copySourceHeader(this.#bucket.bucket, source.key),
               CopySourceIfMatch: quoteEtag(source.etag),
-              MetadataDirective: 'REPLACE',
+              MetadataDirective: 'REPLACE', // of the headers; the tags are the source's
               ...headerFields(headers),
               ...fields,
             }),

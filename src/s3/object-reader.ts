@@ -13,7 +13,15 @@ import {
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { GetReply, GetRequest, ListPage, ListRequest, ObjectInfo } from '../object-store.js';
+import {
+  type GetReply,
+  type GetRequest,
+  type KeptHeaders,
+  keptHeaderNames,
+  type ListPage,
+  type ListRequest,
+  type ObjectInfo,
+} from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { piecesField } from './direct-client.js';
 import { encryptionFields } from './encryption-fields.js';
@@ -21,6 +29,7 @@ import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
+import { ownText } from './own-text.js';
 import { allocate, type PieceMemory, ReceivedBody } from './received-body.js';
 import { readExactly } from './reply-body.js';
 
@@ -247,6 +256,7 @@ function parseInfo(
     throw new StoreError('CorruptReply', `${operation} ${key}: the reply lacks size, ETag or Last-Modified`);
   }
   const isEncrypted = output.SSECustomerAlgorithm !== undefined;
+  const kept = keptHeadersOf(output);
   return {
     key,
     size,
@@ -254,9 +264,30 @@ function parseInfo(
     lastModifiedMs: output.LastModified.getTime(),
     metadata: output.Metadata ?? {},
     contentType: output.ContentType,
+    ...(kept && { kept }),
+    ...((output.TagCount ?? 0) > 0 && { hasTags: true }),
     isEncrypted,
     ...(isEncrypted && customerKey && { keyFingerprint: customerKey.fingerprint }),
   };
+}
+
+/** Undefined if there are none, as is usual. */
+function keptHeadersOf(output: HeadObjectCommandOutput | GetObjectCommandOutput): KeptHeaders | undefined {
+  const values = [
+    output.CacheControl,
+    output.ContentDisposition,
+    output.ContentEncoding,
+    output.ContentLanguage,
+    output.ExpiresString,
+    output.StorageClass,
+    output.WebsiteRedirectLocation,
+  ];
+  if (values.every((value) => value === undefined)) return undefined;
+  const present = keptHeaderNames.map((name, at) => [name, values[at]] as const);
+  const texts = present.flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, ownText(value)] as const],
+  );
+  return Object.fromEntries(texts);
 }
 
 /** The size of the whole object; checks that the reply has the range that was asked for. */

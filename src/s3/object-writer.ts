@@ -1,9 +1,10 @@
 /** PUT: whole objects in one request, always encrypted under the customer key. */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import type { ObjectHeaders, PutBody, WriteCondition, WriteReply } from '../object-store.js';
+import type { PutBody, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
+import type { TaggedHeaders } from './object-tags.js';
 import { isStreamed, lengthOfBody, sendStreamed, type StreamedRequestBody } from './put-body.js';
 import { requestBody, type RequestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
@@ -37,7 +38,7 @@ export class ObjectWriter {
   async put(
     key: string,
     body: PutBody,
-    headers: ObjectHeaders,
+    headers: TaggedHeaders,
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {

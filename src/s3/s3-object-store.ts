@@ -28,6 +28,7 @@ import { ObjectCopier } from './object-copier.js';
 import { ObjectDeleter } from './object-deleter.js';
 import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
 import { ObjectWriter } from './object-writer.js';
+import { ObjectTags } from './object-tags.js';
 import { PartMover } from './part-mover.js';
 import type { RequestCounters } from './request-counters.js';
 import { RequestSlots } from './request-slots.js';
@@ -72,6 +73,7 @@ export class S3ObjectStore implements ObjectStore {
   readonly #uploader: MultipartUploader;
   readonly #copier: ObjectCopier;
   readonly #deleter: ObjectDeleter;
+  readonly #tags: ObjectTags;
   readonly #hasSeveralKeys: boolean;
 
   constructor(options: S3StoreOptions) {
@@ -101,7 +103,9 @@ export class S3ObjectStore implements ObjectStore {
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
     const streamSlots = slots.streams;
     const partMover = new PartMover({ bucket, reader, customerKey, streamSlots });
+    const tags = new ObjectTags(bucket);
     this.#reader = reader;
+    this.#tags = tags;
     this.#writer = new ObjectWriter({ bucket, conditions, encryption, streamSlots });
     this.#uploader = new MultipartUploader({
       bucket,
@@ -110,6 +114,7 @@ export class S3ObjectStore implements ObjectStore {
       partMover,
       customerKey,
       encryption,
+      tags,
       // AWS wants a hash where objects are locked. Elsewhere TLS sees to it that a part arrives as it is here.
       hashesParts: options.endpoint?.protocol !== 'https:',
     });
@@ -137,13 +142,14 @@ export class S3ObjectStore implements ObjectStore {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    const reply = await this.#writer.put(key, body, headers, condition, signal);
+    const tagged = await this.#tags.addTo(headers, signal);
+    const reply = await this.#writer.put(key, body, tagged, condition, signal);
     this.#reader.noteWritten(key);
     return reply;
   }
 
-  createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
-    return this.#uploader.createUpload(key, headers, signal);
+  async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    return this.#uploader.createUpload(key, await this.#tags.addTo(headers, signal), signal);
   }
 
   uploadPart(

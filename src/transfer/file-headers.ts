@@ -5,7 +5,7 @@ import { permissionMask } from '../vfs/modes.js';
 import { headersOfAttributes, type FileType } from '../vfs/stored-attributes.js';
 
 export function headersOfStats(stats: BigIntStats, type: FileType): ObjectHeaders {
-  return headersOfAttributes({
+  const attributes = {
     type,
     permissions: Number(stats.mode) & permissionMask,
     uid: Number(stats.uid),
@@ -17,7 +17,8 @@ export function headersOfStats(stats: BigIntStats, type: FileType): ObjectHeader
     extended: new Map(),
     otherMetadata: {},
     contentType: undefined,
-  });
+  };
+  return headersOfAttributes(attributes, undefined);
 }
 
 /** The object was made of a file with this size, mode and time, to the nanosecond. */

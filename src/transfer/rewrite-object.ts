@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
 import { StoreError } from '../errors.js';
-import type { ObjectHeaders, ObjectInfo, ObjectStore, UploadedPart } from '../object-store.js';
+import { headersOf } from '../object-headers.js';
+import type { ObjectInfo, ObjectStore, UploadedPart } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
 import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
 
@@ -143,10 +144,6 @@ async function verify(
 
 function isDifferent(key: string): StoreError {
   return new StoreError('CorruptReply', `rewrite ${key}: what was read back is not what was written`);
-}
-
-function headersOf({ metadata, contentType }: ObjectInfo): ObjectHeaders {
-  return { metadata, ...(contentType !== undefined && { contentType }) };
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { FsError } from '../errors.js';
-import type { ListedObject, Metadata, ObjectHeaders } from '../object-store.js';
+import { headersOf } from '../object-headers.js';
+import type { ListedObject, Metadata } from '../object-store.js';
 import type { VfsContext } from './context.js';
 import { isStoreError } from './fs-errors.js';
 import type { NamespaceOperations } from './namespace-operations.js';
@@ -136,7 +137,10 @@ export class DirectoryRenamer {
     const otherMetadata = Object.fromEntries(
       Object.entries(attributes.otherMetadata).filter(([name]) => name !== renameFromName),
     );
-    const headers = headersOfAttributes({ ...attributes, otherMetadata: { ...otherMetadata, ...added } });
+    const headers = headersOfAttributes(
+      { ...attributes, otherMetadata: { ...otherMetadata, ...added } },
+      typeof source.marker === 'object' ? source.marker : undefined,
+    );
     await this.#context.store.put(newPrefix, [], headers, {}, signal);
     source.attributes = { ...attributes, otherMetadata };
     source.marker = 'unknown';
@@ -204,10 +208,7 @@ export class DirectoryRenamer {
       );
     }
     const info = infos.get(object) ?? (await store.head(object.key, signal));
-    const headers: ObjectHeaders = {
-      metadata: info.metadata,
-      ...(info.contentType === undefined ? {} : { contentType: info.contentType }),
-    };
+    const headers = headersOf(info);
     const { etag } = await rewriter.copy(info, targetKey, headers, {}, signal);
     return { from: info, to: { key: targetKey, etag, size: info.size }, headers };
   }

@@ -44,7 +44,7 @@ export class ExtendedAttributeOperations {
   #change(node: Node, extended: ReadonlyMap<string, Uint8Array>): void {
     const { clock, store, writeBack } = this.#context;
     const attributes = { ...node.attributes, extended, ctimeNs: clock.nowNs() };
-    const { metadata } = headersOfAttributes(attributes);
+    const { metadata } = headersOfAttributes(attributes, undefined);
     if (metadataBytes(metadata) > store.limits.maxMetadataBytes) {
       throw new FsError(
         'ENOSPC',

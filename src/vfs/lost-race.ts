@@ -8,7 +8,8 @@ import { isSameVersion } from '../cache/version-map.js';
 import type { StagedFile } from '../cache/staged-file.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
+import { headersOf } from '../object-headers.js';
+import type { ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { asideSuffix, conflictKeyOf } from './conflict-key.js';
@@ -32,7 +33,6 @@ type Present = ObjectInfo | 'refused' | undefined;
 /** Theirs, and where a copy of it lies while ours is completed in its place. */
 interface Aside {
   readonly theirs: ObjectInfo;
-  readonly headers: ObjectHeaders;
   readonly copy: ObjectInfo;
 }
 
@@ -174,13 +174,9 @@ export class LostRace {
   ): Promise<void> {
     const { store, log } = this.#options;
     const asideKey = ownKey + asideSuffix;
-    const headers: ObjectHeaders = {
-      metadata: theirs.metadata,
-      ...(theirs.contentType === undefined ? {} : { contentType: theirs.contentType }),
-    };
     log.warn({ key: node.key, asideKey }, 'the other version is set aside for a moment');
-    const { etag } = await store.copy(theirs, asideKey, headers, {}, signal);
-    const aside = { theirs, headers, copy: { ...theirs, key: asideKey, etag } };
+    const { etag } = await store.copy(theirs, asideKey, headersOf(theirs), {}, signal);
+    const aside = { theirs, copy: { ...theirs, key: asideKey, etag } };
     node.detour = { key: ownKey, through: { ifMatch: theirs.etag } };
     try {
       await content.commit(signal);
@@ -194,7 +190,7 @@ export class LostRace {
    * Ends what `#commitThrough` has begun, however its commit ended. Theirs comes back only in the place of what was completed for
    * ours, and only if ours is kept elsewhere by then. Otherwise it stays where it was set aside. Never rejects.
    */
-  async #putBack(node: FileNode, content: StagedFile, { theirs, headers, copy }: Aside): Promise<void> {
+  async #putBack(node: FileNode, content: StagedFile, { theirs, copy }: Aside): Promise<void> {
     const { store, log } = this.#options;
     const { key } = node;
     const signal = AbortSignal.timeout(cleanupTimeoutMs);
@@ -202,7 +198,7 @@ export class LostRace {
       await content.idle(signal); // the completion may still be on its way, though nobody waits for it
       const now = await this.#find(key, undefined, signal);
       const isOurs = isObject(now) && now.etag === node.info?.etag && !content.isDirty;
-      if (isOurs) await store.copy(copy, key, headers, { ifMatch: now.etag }, signal);
+      if (isOurs) await store.copy(copy, key, headersOf(copy), { ifMatch: now.etag }, signal);
       if (isOurs || (isObject(now) && now.etag === theirs.etag)) {
         await store.delete(copy.key, signal);
         return;

@@ -61,7 +61,7 @@ export class NamespaceOperations {
     await this.#requireFree(parent, name, call.signal);
     const key = this.checkNewName(parent, name, 'file');
     const attributes = this.#newAttributes(parent, typeSymlink, 0o777, call);
-    const headers = headersOfAttributes(attributes);
+    const headers = headersOfAttributes(attributes, undefined);
     const content = Buffer.from(target);
     const { etag } = await store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal);
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
@@ -172,7 +172,7 @@ export class NamespaceOperations {
     if (directory.parent === undefined || typeof directory.marker === 'object') return;
     if (directory.listing?.marker) return;
     const { store, infos } = this.#context;
-    const headers = headersOfAttributes(directory.attributes);
+    const headers = headersOfAttributes(directory.attributes, undefined);
     try {
       const { etag } = await store.put(directory.key, [], headers, { ifNoneMatch: '*' }, signal);
       directory.marker = {

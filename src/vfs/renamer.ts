@@ -96,7 +96,7 @@ export class Renamer {
     if (!info) throw new FsError('ENOENT', `rename ${oldKey}: gone`);
     const newKey = `${newParent.prefix}${newName}`;
     const attributes = { ...source.attributes, ctimeNs: clock.nowNs() };
-    const headers = headersOfAttributes(attributes);
+    const headers = headersOfAttributes(attributes, info);
     const condition: WriteCondition = flags.noReplace ? { ifNoneMatch: '*' } : {};
     const { etag } = await rewriter.copy(info, newKey, headers, condition, signal);
     if (parent) await this.#names.ensureMarker(parent, signal);

@@ -2,6 +2,7 @@
  * Attributes as they are kept in an object's user metadata, in the form that s3fs and rclone read and write: `mode`,
  * `uid`, `gid` in decimal, `mtime`, `ctime`, `atime` as seconds with nine digits of nanoseconds.
  */
+import { keptOf } from '../object-headers.js';
 import type { Metadata, ObjectHeaders, ObjectInfo } from '../object-store.js';
 import {
   decodeExtendedAttributes,
@@ -75,8 +76,11 @@ export function attributesOfObject(
   };
 }
 
-/** The headers that keep `attributes` with an object. */
-export function headersOfAttributes(attributes: StoredAttributes): ObjectHeaders {
+/** The headers that keep `attributes` with an object. `replaced`: the object that it was so far, of which other headers are kept. */
+export function headersOfAttributes(
+  attributes: StoredAttributes,
+  replaced: ObjectInfo | undefined,
+): ObjectHeaders {
   const metadata: Record<string, string> = {
     ...attributes.otherMetadata,
     mode: String(attributes.type | attributes.permissions),
@@ -90,7 +94,7 @@ export function headersOfAttributes(attributes: StoredAttributes): ObjectHeaders
     metadata[extendedAttributesName] = encodeExtendedAttributes(attributes.extended);
   }
   const contentType = attributes.type === typeDirectory ? directoryContentType : attributes.contentType;
-  return contentType === undefined ? { metadata } : { metadata, contentType };
+  return { metadata, ...(contentType !== undefined && { contentType }), ...keptOf(replaced) };
 }
 
 /**

@@ -8,6 +8,7 @@ import type { ObjectReader } from '../cache/object-reader.js';
 import type { StagedFile, UploadTarget } from '../cache/staged-file.js';
 import { FsError, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
+import { infoOfHeaders } from '../object-headers.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
@@ -85,7 +86,7 @@ export class WriteBack {
   /** Where and how an upload of this file goes. */
   targetOf(node: FileNode): UploadTarget {
     node.sentAttributes = node.attributes;
-    const headers = headersOfAttributes(node.attributes);
+    const headers = headersOfAttributes(node.attributes, node.info);
     const unfinishedHeaders = node.attributes.hasTimesOfWrite ? withoutTimesOfWrite(headers) : undefined;
     if (node.detour) {
       return { ...node.detour, headers, unfinishedHeaders, condition: { ifNoneMatch: '*' } };
@@ -195,7 +196,8 @@ export class WriteBack {
       directory.hasUnstoredAttributes = false; // the bucket itself has nowhere to keep them
       return;
     }
-    const headers = headersOfAttributes(attributes);
+    const marker = typeof directory.marker === 'object' ? directory.marker : undefined;
+    const headers = headersOfAttributes(attributes, marker);
     const { etag } = await this.#options.store.put(key, [], headers, {}, signal);
     directory.marker = this.#remember({ key, etag, size: 0 }, headers);
     directory.hasUnstoredAttributes = directory.attributes !== attributes;
@@ -280,7 +282,11 @@ export class WriteBack {
     }
     // Most are recorded in the moment in which they are stored, with the headers that they have.
     if (node.info?.etag !== version.etag || node.info.key !== version.key) {
-      this.recordStored(node, version, headersOfAttributes(node.sentAttributes ?? node.attributes));
+      this.recordStored(
+        node,
+        version,
+        headersOfAttributes(node.sentAttributes ?? node.attributes, node.info),
+      );
     }
     node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
     await this.#learnTimes(node, signal);
@@ -326,7 +332,7 @@ export class WriteBack {
     const { rewriter } = this.#options;
     const { info, attributes, key } = node;
     if (!info) return;
-    const headers = headersOfAttributes(attributes);
+    const headers = headersOfAttributes(attributes, info);
     const condition = { ifMatch: info.etag };
     const { etag } = await rewriter.copy(info, key, headers, condition, signal);
     const version = { key, etag, size: info.size };
@@ -339,8 +345,7 @@ export class WriteBack {
     const info: ObjectInfo = {
       ...version,
       lastModifiedMs: Number(this.#options.clock.nowNs() / 1_000_000n),
-      metadata: headers.metadata,
-      contentType: headers.contentType,
+      ...infoOfHeaders(headers),
       isEncrypted: true,
     };
     this.#options.infos.setWritten(info);

@@ -4,6 +4,7 @@ import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { serverUnderTest } from '../mount/server.js';
 import { objectStoreSuite } from '../object-store/object-store-suite.js';
+import { objectTagsTest } from '../object-store/object-tags.js';
 import { cephTest, makeTestBucket, silentLog, type TestBucket, wantsCeph } from './connect-to-ceph.js';
 
 const canKeepVersions = serverUnderTest.versioning === 'OK';
@@ -25,6 +26,13 @@ if (wantsCeph) {
 objectStoreSuite(cephTest, `on ${serverUnderTest.title}`, () => ({
   store: place.makeStore(),
   prefix: `plain-${++count}/`,
+}));
+
+objectTagsTest(cephTest, `on ${serverUnderTest.title}`, () => ({
+  store: place.makeStore(),
+  client: place.connection.client,
+  bucket: place.bucket,
+  prefix: `tags-${++count}/`,
 }));
 
 objectStoreSuite(cephTest, `on ${serverUnderTest.title} with retries`, () => {

@@ -6,6 +6,7 @@ import type { S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { FileScope } from '../mount/temporary.js';
 import { objectStoreSuite } from '../object-store/object-store-suite.js';
+import { objectTagsTest } from '../object-store/object-tags.js';
 import { connectToGateway, newCustomerKey, runGateway, silentLog } from './running-gateway.js';
 
 const scope = new FileScope();
@@ -34,6 +35,13 @@ for (const flavor of flavorNames) {
   objectStoreSuite(test, `on the gateway as ${flavor}`, () => {
     return { store: makeStore(flavor), prefix: `${flavor}-${++count}/` };
   });
+
+  objectTagsTest(test, `on the gateway as ${flavor}`, () => ({
+    store: makeStore(flavor),
+    client: connections.get(flavor)!.client,
+    bucket: 'suite',
+    prefix: `${flavor}-${++count}/`,
+  }));
 
   // Ceph shows what is not UTF-8 in an encoding of its own.
   test(`on the gateway as ${flavor}: any byte from 80 to FF is stored as it is, by every kind of request`, async (t) => {

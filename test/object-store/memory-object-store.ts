@@ -29,11 +29,14 @@ export type StoreMethod = Exclude<keyof ObjectStore, 'limits'>;
 interface StoredObject {
   readonly info: ObjectInfo;
   readonly bytes: Uint8Array;
+  /** In the form of `x-amz-tagging`. */
+  readonly tags?: string;
 }
 
 interface Upload {
   readonly key: string;
   readonly headers: ObjectHeaders;
+  readonly tags: string | undefined;
   readonly parts: Map<number, Uint8Array>;
 }
 
@@ -94,11 +97,13 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   /** What another client does: stores an object without conditions, counters or hooks. */
-  putForeign(key: string, content: Uint8Array | string, headers: Partial<ObjectHeaders> = {}): string {
-    return this.#store(key, typeof content === 'string' ? Buffer.from(content) : content, {
-      metadata: {},
-      ...headers,
-    });
+  putForeign(
+    key: string,
+    content: Uint8Array | string,
+    { tags, ...headers }: Partial<ObjectHeaders> & { readonly tags?: string } = {},
+  ): string {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    return this.#store(key, bytes, { metadata: {}, ...headers }, tags);
   }
 
   contentOf(key: string): Buffer | undefined {
@@ -170,7 +175,7 @@ export class MemoryObjectStore implements ObjectStore {
     const bytes = this.#receive('pieces' in body ? await collect(body, signal) : body);
     await this.#begin('put', key, signal);
     this.#checkCondition('put', key, condition);
-    const etag = this.#store(key, bytes, headers);
+    const etag = this.#store(key, bytes, headers, this.#tagsOf(headers));
     await this.#end('put', key, signal);
     return { etag };
   }
@@ -179,7 +184,7 @@ export class MemoryObjectStore implements ObjectStore {
     await this.#begin('createUpload', key, signal);
     this.#checkKey(key);
     const uploadId = `upload-${this.#nextUpload++}`;
-    this.uploads.set(uploadId, { key, headers, parts: new Map() });
+    this.uploads.set(uploadId, { key, headers, tags: this.#tagsOf(headers), parts: new Map() });
     return uploadId;
   }
 
@@ -253,7 +258,7 @@ export class MemoryObjectStore implements ObjectStore {
     }
     this.#checkCondition('completeUpload', key, condition);
     this.uploads.delete(uploadId);
-    const etag = this.#store(key, Buffer.concat(pieces), upload.headers, multipartEtagOf(parts));
+    const etag = this.#store(key, Buffer.concat(pieces), upload.headers, upload.tags, multipartEtagOf(parts));
     await this.#end('completeUpload', key, signal);
     return { etag };
   }
@@ -277,7 +282,7 @@ export class MemoryObjectStore implements ObjectStore {
     }
     this.#checkCondition('copy', targetKey, condition);
     const part = { partNumber: 1, etag: etagOf(found.bytes) };
-    const etag = this.#store(targetKey, found.bytes, headers, multipartEtagOf([part]));
+    const etag = this.#store(targetKey, found.bytes, headers, this.#tagsOf(headers), multipartEtagOf([part]));
     await this.#end('copy', targetKey, signal);
     return { etag };
   }
@@ -379,9 +384,20 @@ export class MemoryObjectStore implements ObjectStore {
     return { partNumber, etag: etagOf(bytes) };
   }
 
-  #store(key: string, bytes: Uint8Array, headers: ObjectHeaders, etag = etagOf(bytes)): string {
+  #tagsOf({ tagsOf }: ObjectHeaders): string | undefined {
+    return tagsOf === undefined ? undefined : this.objects.get(tagsOf)?.tags;
+  }
+
+  #store(
+    key: string,
+    bytes: Uint8Array,
+    headers: ObjectHeaders,
+    tags: string | undefined,
+    etag = etagOf(bytes),
+  ): string {
     this.objects.set(key, {
       bytes,
+      ...(tags !== undefined && { tags }),
       info: {
         key,
         size: bytes.length,
@@ -389,6 +405,8 @@ export class MemoryObjectStore implements ObjectStore {
         lastModifiedMs: Math.floor(this.now() / 1000) * 1000,
         metadata: { ...headers.metadata },
         contentType: headers.contentType,
+        ...(headers.kept && { kept: headers.kept }),
+        ...(tags !== undefined && { hasTags: true }),
         isEncrypted: true,
       },
     });

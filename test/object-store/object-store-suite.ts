@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ExecutionContext, TestFn } from 'ava';
 import { FsError, StoreError, type StoreErrorCode } from '../../src/errors.js';
+import { headersOf } from '../../src/object-headers.js';
 import type { ListedObject, ObjectStore, UploadedPart, WriteCondition } from '../../src/object-store.js';
 
 export interface SuiteStore {
@@ -48,6 +49,34 @@ export function objectStoreSuite(
     t.like(info, { key, size: 70_000, etag, metadata, contentType: 'text/x-test', isEncrypted: true });
     t.deepEqual(await store.head(key, never), info);
     t.true(Math.abs(info.lastModifiedMs - Date.now()) < 60_000);
+  });
+
+  define('headers of other programs come back, however an object is stored', async (t, store, prefix) => {
+    const kept = {
+      'cache-control': 'max-age=60',
+      'content-disposition': bytesOf('attachment; filename="Jürgen"'),
+      'content-encoding': 'gzip',
+      'content-language': 'de, en',
+      expires: 'Wed, 21 Oct 2099 07:28:00 GMT',
+      'x-amz-website-redirect-location': '/other',
+    };
+    const headers = { metadata: { mode: '33188' }, contentType: 'text/x-test', kept };
+    await store.put(`${prefix}put`, [Buffer.from('content')], headers, anyState, never);
+    const source = await store.head(`${prefix}put`, never);
+    t.like(source, { kept });
+    t.is(source.hasTags, undefined);
+    const uploadId = await store.createUpload(`${prefix}upload`, headersOf(source), never);
+    const part = await store.uploadPart(`${prefix}upload`, uploadId, 1, [Buffer.from('part')], never);
+    await store.completeUpload(`${prefix}upload`, uploadId, [part], anyState, never);
+    t.like(await store.head(`${prefix}upload`, never), { kept });
+    await store.copy(source, `${prefix}copy`, headersOf(source), anyState, never);
+    t.like((await store.get(`${prefix}copy`, {}, never)).info, { kept });
+    // Not all that Expires says is a time.
+    const uncached = { ...headers, kept: { expires: '0' } };
+    const other = await store.createUpload(`${prefix}upload`, uncached, never);
+    const otherPart = await store.uploadPart(`${prefix}upload`, other, 1, [Buffer.from('part')], never);
+    await store.completeUpload(`${prefix}upload`, other, [otherPart], anyState, never);
+    t.is((await store.head(`${prefix}upload`, never)).kept?.expires, '0');
   });
 
   define(

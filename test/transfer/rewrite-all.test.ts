@@ -63,6 +63,24 @@ test('what reads back differently is a failure, and the others go on', async (t)
   t.deepEqual(failures, [['b', 'CorruptReply']]);
 });
 
+test('headers and tags of other programs are kept', async (t) => {
+  const store = new TwoKeyStore();
+  const kept = { 'content-encoding': 'gzip', expires: '0' };
+  for (const size of [10, 40 * 1024 * 1024]) {
+    store.putForeign(`of ${size} bytes`, Buffer.alloc(size), {
+      metadata: { mode: '33188' },
+      contentType: 'text/html',
+      kept,
+      tags: 'team=a',
+    });
+  }
+  t.is((await rewrite(store)).summary.rewritten, 2);
+  for (const { info, tags } of store.objects.values()) {
+    t.like(info, { metadata: { mode: '33188' }, contentType: 'text/html', kept });
+    t.is(tags, 'team=a');
+  }
+});
+
 test('an object that somebody else replaces while it is rewritten keeps their content', async (t) => {
   const store = new TwoKeyStore();
   store.putForeign('a', 'mine');

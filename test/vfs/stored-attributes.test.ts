@@ -92,7 +92,7 @@ test('attributes survive writing and reading, with the metadata of other program
     otherMetadata: { project: 'osiris' },
     contentType: 'text/plain',
   };
-  const headers = headersOfAttributes(attributes);
+  const headers = headersOfAttributes(attributes, undefined);
   t.regex(Object.values(headers.metadata).join(''), /^[\x20-\x7e]*$/);
   const read = attributesOfObject(
     { metadata: headers.metadata, contentType: headers.contentType, lastModifiedMs },
@@ -103,5 +103,5 @@ test('attributes survive writing and reading, with the metadata of other program
 });
 
 test('a directory’s marker has the content type that s3fs gives it', (t) => {
-  t.is(headersOfAttributes(attributesOf({}, true)).contentType, 'application/x-directory');
+  t.is(headersOfAttributes(attributesOf({}, true), undefined).contentType, 'application/x-directory');
 });

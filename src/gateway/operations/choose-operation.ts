@@ -16,6 +16,7 @@ import type { Operation, OperationContext } from './context.js';
 import { copyObject } from './copy-object.js';
 import { isCopy } from './copy-source.js';
 import { listObjects } from './list-operations.js';
+import { deleteTags, getTags, putTags } from './object-tagging.js';
 import { deleteObject, putObject, readObject } from './object-operations.js';
 import { uploadPart, uploadPartCopy } from './part-operations.js';
 import { deletePolicy, getPolicy, putPolicy } from './policy-operations.js';
@@ -39,8 +40,11 @@ const operations: Readonly<Record<string, Operation>> = {
   'GET object': readObject,
   'GET object?acl': getAcl,
   'GET object?uploadId': listParts,
+  'GET object?tagging': getTags,
   'HEAD object': readObject,
   'PUT object': either(copyObject, putObject),
+  'PUT object?tagging': putTags,
+  'DELETE object?tagging': deleteTags,
   'PUT object?uploadId': either(uploadPartCopy, uploadPart),
   'DELETE object': deleteObject,
   'DELETE object?uploadId': abortUpload,

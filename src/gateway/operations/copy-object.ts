@@ -16,6 +16,7 @@ import { element, xmlDocument } from '../xml.js';
 import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
 import { checkSource, copySourceOf, withCopySource } from './copy-source.js';
 import { bytesOf } from './object-bytes.js';
+import { newObjectTags } from './object-tagging.js';
 import { newObjectHeaders } from './object-headers.js';
 
 export async function copyObject(context: OperationContext): Promise<Reply> {
@@ -46,6 +47,8 @@ export async function copyObject(context: OperationContext): Promise<Reply> {
     const segment = await storage.data.write(bytes, customerKey);
     const protection = customerKey && protect(customerKey);
     const { headers, metadata } = replacesHeaders ? newObjectHeaders(request, flavor) : source.record;
+    const replacesTags = headerOf(request, 'x-amz-tagging-directive') === 'REPLACE';
+    const tags = replacesTags ? newObjectTags(context, bucket) : source.tags;
     const record: ObjectRecord = {
       bucket: bucket.info.name,
       key: request.key,
@@ -61,7 +64,7 @@ export async function copyObject(context: OperationContext): Promise<Reply> {
       ...(protection && { protection }),
     };
     const recordKey = customerKey && protection && recordKeyOf(protection, customerKey);
-    await bucket.put(record, recordKey, (current) => checkLateConditions(request, flavor, current));
+    await bucket.put(record, { recordKey, tags }, (current) => checkLateConditions(request, flavor, current));
     return xmlReply(
       xmlDocument(
         'CopyObjectResult',

@@ -3,6 +3,7 @@ import type { Flavor } from '../flavor.js';
 import { quoted } from '../reply.js';
 import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../request.js';
 import { S3Error } from '../s3-error.js';
+import { tagsOfText } from './object-tagging.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 
 const storedHeaders = [
@@ -12,6 +13,8 @@ const storedHeaders = [
   'content-language',
   'content-type',
   'expires',
+  'x-amz-storage-class',
+  'x-amz-website-redirect-location',
 ] as const;
 
 const metadataPrefix = 'x-amz-meta-';
@@ -21,16 +24,20 @@ export function newObjectHeaders(
   request: S3Request,
   flavor: Flavor,
 ): Pick<ObjectRecord, 'headers' | 'metadata'> {
-  for (const name of ['x-amz-tagging', 'x-amz-object-lock-mode', 'x-amz-website-redirect-location']) {
-    if (headerOf(request, name) !== undefined) {
-      throw new S3Error('NotImplemented', `This gateway does not have what ${name} asks for.`);
-    }
+  if (headerOf(request, 'x-amz-object-lock-mode') !== undefined) {
+    throw new S3Error('NotImplemented', 'This gateway does not lock objects.');
   }
   const headers: Record<string, string> = {};
   for (const name of storedHeaders) {
     const value = headerOf(request, name);
     if (value !== undefined) headers[name] = value;
   }
+  const { 'x-amz-storage-class': storageClass } = headers;
+  if (storageClass !== undefined && !flavor.storageClasses.includes(storageClass)) {
+    throw new S3Error(flavor.unknownStorageClass, 'There is no such storage class.');
+  }
+  // AWS does not show the usual one.
+  if (storageClass === 'STANDARD' && !flavor.showsStandardClass) delete headers['x-amz-storage-class'];
   // That is how the body came, not what the object is.
   const encoding = headers['content-encoding']
     ?.split(',')
@@ -52,10 +59,16 @@ export function newObjectHeaders(
 }
 
 /** For the replies to GET and HEAD. */
-export function objectReplyHeaders(request: S3Request, record: ObjectRecord): Record<string, string> {
+export function objectReplyHeaders(
+  request: S3Request,
+  record: ObjectRecord,
+  tags: string | undefined,
+): Record<string, string> {
+  const tagCount = tagsOfText(tags ?? '').length;
   const reply: Record<string, string> = {
     'content-type': 'binary/octet-stream',
     ...record.headers,
+    ...(tagCount > 0 && { 'x-amz-tagging-count': String(tagCount) }),
     'accept-ranges': 'bytes',
     etag: quoted(record.etag),
     'last-modified': new Date(record.modifiedMs).toUTCString(),

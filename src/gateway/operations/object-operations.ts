@@ -14,6 +14,7 @@ import type { ObjectRecord } from '../storage/object-record.js';
 import { protect, recordKeyOf } from '../storage/protection.js';
 import { authorize, headersForPolicy, noSuchKey, requireBucket, type OperationContext } from './context.js';
 import { bytesOf } from './object-bytes.js';
+import { newObjectTags } from './object-tagging.js';
 import { newObjectHeaders, objectReplyHeaders } from './object-headers.js';
 
 /** GET and HEAD. */
@@ -32,7 +33,7 @@ export async function readObject(context: OperationContext): Promise<Reply> {
     const range = parseRange(headerOf(request, 'range'), record.size);
     const { offset, length } = range ?? { offset: 0, length: record.size };
     const headers = {
-      ...objectReplyHeaders(request, record),
+      ...objectReplyHeaders(request, record, held.tags),
       ...encryptionReplyHeaders(customerKey),
       'content-length': String(length),
       ...(range && { 'content-range': `bytes ${offset}-${offset + length - 1}/${record.size}` }),
@@ -59,6 +60,7 @@ export async function putObject(context: OperationContext): Promise<Reply> {
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
   const customerKey = newObjectKeyOf(request, flavor);
   const fields = newObjectHeaders(request, flavor);
+  const tags = newObjectTags(context, bucket);
   checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body comes for nothing
   const payload = context.payload();
   const segment = await storage.data.write(payload.bytes, customerKey);
@@ -75,7 +77,7 @@ export async function putObject(context: OperationContext): Promise<Reply> {
     ...(protection && { protection }),
   };
   const recordKey = customerKey && protection && recordKeyOf(protection, customerKey);
-  await bucket.put(record, recordKey, (current) => checkWriteConditions(request, flavor, current));
+  await bucket.put(record, { recordKey, tags }, (current) => checkWriteConditions(request, flavor, current));
   return {
     status: 200,
     headers: { etag: quoted(record.etag), ...encryptionReplyHeaders(customerKey), ...payload.verified() },

@@ -8,6 +8,7 @@ import { protect } from '../storage/protection.js';
 import { uploadProtection, type Upload } from '../storage/upload.js';
 import { element, xmlDocument } from '../xml.js';
 import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
+import { newObjectTags } from './object-tagging.js';
 import { newObjectHeaders } from './object-headers.js';
 
 const maxListed = 1000;
@@ -17,10 +18,12 @@ export async function createUpload(context: OperationContext): Promise<Reply> {
   const bucket = requireBucket(context);
   const customerKey = newObjectKeyOf(request, flavor);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'other'));
+  const tags = newObjectTags(context, bucket);
   const upload = await bucket.createUpload({
     key: request.key,
     startedMs: nowMs,
     ...newObjectHeaders(request, flavor),
+    ...(tags !== undefined && flavor.keepsTagsOfUploads && { tags }),
     ...(customerKey && uploadProtection(protect(customerKey), customerKey)),
   });
   return xmlReply(

@@ -8,6 +8,9 @@ import { S3Error } from '../s3-error.js';
 export type PolicyAction =
   | 's3:PutObject'
   | 's3:GetObject'
+  | 's3:GetObjectTagging'
+  | 's3:PutObjectTagging'
+  | 's3:DeleteObjectTagging'
   | 's3:DeleteObject'
   | 's3:AbortMultipartUpload'
   | 's3:ListMultipartUploadParts'

@@ -21,9 +21,18 @@ export interface BucketInfo {
 /** An object that is held: its bytes stay until `release`. */
 export interface HeldObject {
   readonly record: ObjectRecord;
+  readonly tags: string | undefined;
   /** Throws a `DamagedFileError` unless the record is as it was stored; `customerKey` must be the object's. */
   check(customerKey: CustomerKey): void;
   release(): Promise<void>;
+}
+
+/** What is written with a record. */
+export interface WriteFields {
+  /** Of the record's protection, if it has one. */
+  readonly recordKey?: Uint8Array | undefined;
+  /** In the form of `x-amz-tagging`. */
+  readonly tags?: string | undefined;
 }
 
 /** Throws if the change may not be made to the object as it is now; undefined: there is none. */
@@ -133,18 +142,28 @@ export class Bucket {
   /** Makes or replaces an object of segments that are stored already. They are removed if it rejects. */
   async put(
     record: ObjectRecord,
-    recordKey: Uint8Array | undefined,
+    { recordKey, tags }: WriteFields,
     precondition: Precondition,
   ): Promise<void> {
     let mayBeStored = false as boolean;
     try {
-      await this.#replace(record, recordKey, precondition, () => {
+      await this.#replace(record, { recordKey, tags }, precondition, () => {
         mayBeStored = true;
       });
     } catch (error) {
       if (!mayBeStored) await this.#data.remove(record.segments);
       throw error;
     }
+  }
+
+  /** In the form of `x-amz-tagging`; undefined takes them away. False if there is no such object. */
+  async setTags(key: string, tags: string | undefined): Promise<boolean> {
+    return this.#change(`object ${key}`, async () => {
+      const stored = await this.#records.read(key);
+      if (stored === undefined) return false;
+      await this.#records.writeTags(stored, tags);
+      return true;
+    });
   }
 
   /** No error if there is none. */
@@ -206,12 +225,12 @@ export class Bucket {
     choose: (parts: readonly StoredPart[]) => ObjectRecord,
     precondition: Precondition,
   ): Promise<boolean> {
-    const { id, recordKey } = upload.info;
+    const { id, recordKey, tags } = upload.info;
     return this.#change(`upload ${id}`, async () => {
       if (upload.isEnded) return false;
       const record = choose(upload.parts);
       const recordKeyBytes = recordKey === undefined ? undefined : Buffer.from(recordKey, 'base64');
-      await this.#replace(record, recordKeyBytes, precondition, () => {
+      await this.#replace(record, { recordKey: recordKeyBytes, tags }, precondition, () => {
         upload.isEnded = true; // the parts are the object's, whatever fails from here on
       });
       await this.#endUpload(upload, new Set(record.segments.map(({ file }) => file)));
@@ -240,7 +259,7 @@ export class Bucket {
   /** Calls `onStored` when the record is in place, or may be: its segments must stay then. */
   async #replace(
     record: ObjectRecord,
-    recordKey: Uint8Array | undefined,
+    { recordKey, tags }: WriteFields,
     precondition: Precondition,
     onStored: () => void,
   ): Promise<void> {
@@ -248,7 +267,7 @@ export class Bucket {
       const before = await this.#records.read(record.key);
       precondition(before?.record);
       try {
-        await this.#records.write(record, recordKey);
+        await this.#records.write(record, recordKey, tags);
       } catch (error) {
         if (error instanceof NotFlushedError) onStored();
         throw error;
@@ -273,6 +292,7 @@ export class Bucket {
     const { record } = stored;
     return {
       record,
+      tags: stored.tags,
       check: (customerKey) => checkAuthentic(stored, customerKey),
       release: this.#data.hold(record.segments),
     };

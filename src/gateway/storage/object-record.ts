@@ -1,4 +1,4 @@
-/** What is stored of an object beside its bytes, and its form on disk: a line of JSON and a line that authenticates it. */
+/** What is stored of an object beside its bytes, and its form on disk: a line of JSON, one that authenticates it, its tags. */
 import type { CustomerKey } from '../../customer-key.js';
 import type { Segment } from './data-files.js';
 import { authenticate, isAuthentic, recordKeyOf, type Protection } from './protection.js';
@@ -26,17 +26,32 @@ export interface StoredRecord {
   readonly record: ObjectRecord;
   readonly text: string;
   readonly code: string;
+  /** In the form of `x-amz-tagging`. They change without the customer key, so nothing authenticates them. */
+  readonly tags: string | undefined;
 }
 
 /** `recordKey` of the record's protection; undefined if it has none. */
-export function serializeRecord(record: ObjectRecord, recordKey: Uint8Array | undefined): string {
+export function serializeRecord(
+  record: ObjectRecord,
+  recordKey: Uint8Array | undefined,
+  tags: string | undefined,
+): string {
   const text = JSON.stringify(record);
-  return `${text}\n${recordKey === undefined ? '' : authenticate(recordKey, text)}\n`;
+  return linesOf(text, recordKey === undefined ? '' : authenticate(recordKey, text), tags);
+}
+
+/** The same record with other tags. */
+export function serializeTags({ text, code }: StoredRecord, tags: string | undefined): string {
+  return linesOf(text, code, tags);
+}
+
+function linesOf(text: string, code: string, tags: string | undefined): string {
+  return `${text}\n${code}\n${tags === undefined ? '' : `${tags}\n`}`;
 }
 
 /** Throws a `DamagedFileError` if it is no record at all. Whether it is authentic, only the customer key can tell. */
 export function parseRecord(content: string): StoredRecord {
-  const [text = '', code] = content.split('\n');
+  const [text = '', code, tags] = content.split('\n');
   let record: ObjectRecord;
   try {
     record = JSON.parse(text) as ObjectRecord;
@@ -47,7 +62,7 @@ export function parseRecord(content: string): StoredRecord {
   if (code === undefined || typeof record.key !== 'string' || !Array.isArray(record.segments)) {
     throw new DamagedFileError('a record is cut short');
   }
-  return { record, text, code };
+  return { record, text, code, tags: tags === '' ? undefined : tags };
 }
 
 /** Throws a `DamagedFileError` if the record was changed. `customerKey` must be the record's. */

@@ -7,7 +7,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { makeDirectoryDurably, removeDurably, temporarySuffix, writeDurably } from './durable-files.js';
-import { parseRecord, serializeRecord, type ObjectRecord, type StoredRecord } from './object-record.js';
+import {
+  parseRecord,
+  serializeRecord,
+  serializeTags,
+  type ObjectRecord,
+  type StoredRecord,
+} from './object-record.js';
 import { DamagedFileError } from './sealing.js';
 
 export class RecordFiles {
@@ -35,10 +41,18 @@ export class RecordFiles {
     return stored;
   }
 
-  async write(record: ObjectRecord, recordKey: Uint8Array | undefined): Promise<void> {
+  async write(
+    record: ObjectRecord,
+    recordKey: Uint8Array | undefined,
+    tags: string | undefined,
+  ): Promise<void> {
     const file = this.#pathOf(record.key);
     await makeDirectoryDurably(path.dirname(file));
-    await writeDurably(file, serializeRecord(record, recordKey));
+    await writeDurably(file, serializeRecord(record, recordKey, tags));
+  }
+
+  async writeTags(stored: StoredRecord, tags: string | undefined): Promise<void> {
+    await writeDurably(this.#pathOf(stored.record.key), serializeTags(stored, tags));
   }
 
   async remove(key: string): Promise<void> {

@@ -13,6 +13,8 @@ export interface UploadInfo {
   readonly startedMs: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** In the form of `x-amz-tagging`. */
+  readonly tags?: string;
   readonly protection?: Protection;
   /**
    * Base64: what authenticates the record, since a completion need not bring the customer key. It decrypts nothing, and

@@ -1,0 +1,43 @@
+/** What is kept of an object when it is written again: everything but what the writer changes. */
+import type { ObjectHeaders, ObjectInfo } from './object-store.js';
+
+/** All that `info` has beside its bytes. */
+export function headersOf(info: ObjectInfo): ObjectHeaders {
+  return {
+    metadata: info.metadata,
+    ...(info.contentType !== undefined && { contentType: info.contentType }),
+    ...keptOf(info),
+  };
+}
+
+/** What this project has no use for, and other programs do. Undefined: a new object. */
+export function keptOf(info: ObjectInfo | undefined): Pick<ObjectHeaders, 'kept' | 'tagsOf'> {
+  return { ...(info?.kept && { kept: info.kept }), ...(info?.hasTags === true && { tagsOf: info.key }) };
+}
+
+/** What `ObjectInfo` says of an object that was written with `headers`. */
+export function infoOfHeaders({
+  metadata,
+  contentType,
+  kept,
+  tagsOf,
+}: ObjectHeaders): Pick<ObjectInfo, 'metadata' | 'contentType' | 'kept' | 'hasTags'> {
+  return { metadata, contentType, ...(kept && { kept }), ...(tagsOf !== undefined && { hasTags: true }) };
+}
+
+export function isSameHeaders(a: ObjectHeaders, b: ObjectHeaders): boolean {
+  return (
+    a.contentType === b.contentType &&
+    a.tagsOf === b.tagsOf &&
+    isSameRecord(a.metadata, b.metadata) &&
+    isSameRecord(a.kept ?? {}, b.kept ?? {})
+  );
+}
+
+function isSameRecord(
+  a: Readonly<Record<string, string | undefined>>,
+  b: Readonly<Record<string, string | undefined>>,
+): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}

@@ -1,0 +1,47 @@
+/** The tags of objects, which come and go by requests of their own or, with a PUT, in a header. */
+import { GetObjectTaggingCommand, PutObjectTaggingCommand } from '@aws-sdk/client-s3';
+import { StoreError } from '../errors.js';
+import type { ObjectHeaders } from '../object-store.js';
+import type { BucketClient } from './bucket-client.js';
+
+/** Headers with the tags that `tagsOf` asks for, in the form of `x-amz-tagging`. */
+export interface TaggedHeaders extends ObjectHeaders {
+  readonly tagging?: string;
+}
+
+export class ObjectTags {
+  readonly #bucket: BucketClient;
+
+  constructor(bucket: BucketClient) {
+    this.#bucket = bucket;
+  }
+
+  /** Rejects if the tags cannot be read: they would be lost. An object that is gone has none. */
+  async addTo(headers: ObjectHeaders, signal: AbortSignal): Promise<TaggedHeaders> {
+    const { tagsOf: key } = headers;
+    if (key === undefined) return headers;
+    try {
+      const { TagSet = [] } = await this.#bucket.request(
+        { operation: 'getTags', key },
+        signal,
+        (client, base) => client.send(new GetObjectTaggingCommand({ ...base, Key: key })),
+      );
+      if (TagSet.length === 0) return headers;
+      const pairs = TagSet.map(
+        ({ Key = '', Value = '' }) => `${encodeURIComponent(Key)}=${encodeURIComponent(Value)}`,
+      );
+      return { ...headers, tagging: pairs.join('&') };
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'NotFound') return headers;
+      throw error;
+    }
+  }
+
+  /** `tagging` as `addTo` gives it. */
+  async write(key: string, tagging: string, signal: AbortSignal): Promise<void> {
+    const TagSet = [...new URLSearchParams(tagging)].map(([Key, Value]) => ({ Key, Value }));
+    await this.#bucket.request({ operation: 'putTags', key }, signal, (client, base) =>
+      client.send(new PutObjectTaggingCommand({ ...base, Key: key, Tagging: { TagSet } })),
+    );
+  }
+}
