@@ -48,8 +48,18 @@ export async function putEntry(tools: PutTools, entry: LocalEntry, signal: Abort
   const headers = headersOfStats(stats, kind === 'directory' ? typeDirectory : typeSymlink);
   const content = kind === 'directory' ? Buffer.alloc(0) : await readlink(path, 'buffer');
   if (await isThere(tools, key, content.length, headers, signal)) return false;
+  if (kind === 'directory') await requireNoContent(tools, key, signal);
   await tools.store.put(key, [content], headers, {}, signal);
   return true;
+}
+
+/** A web tool may have put bytes under the key of a directory. */
+async function requireNoContent({ store }: PutTools, key: string, signal: AbortSignal): Promise<void> {
+  const { objects } = await store.list({ prefix: key, maxKeys: 1 }, signal);
+  const [first] = objects;
+  if (first?.key === key && first.size > 0) {
+    throw new TransferError(`put ${key}: the key of the directory has content there, which is left as it is`);
+  }
 }
 
 async function putFile(

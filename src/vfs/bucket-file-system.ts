@@ -30,6 +30,7 @@ import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { VfsContext } from './context.js';
+import { DirectoryMarkers } from './directory-markers.js';
 import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
 import { noExtendedAttributes } from './extended-attributes.js';
@@ -114,11 +115,13 @@ export class BucketFileSystem implements FileSystem {
     const resolver = new Resolver({ store, infos, reader, metadataTtlMs, listed, clock, log });
     const attributeDelayMs = options.attributeDelayMs ?? 500;
     const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
+    const markers = new DirectoryMarkers({ store, rewriter, clock, log });
     const contents = new Set<StagedFile>();
     const writeBack = new WriteBack({
       store,
       reader,
       rewriter,
+      markers,
       infos,
       inodes,
       contents,
@@ -131,6 +134,7 @@ export class BucketFileSystem implements FileSystem {
       store,
       reader,
       rewriter,
+      markers,
       area,
       uploads,
       infos,

@@ -8,6 +8,7 @@ import type { KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import type { Clock } from '../clock.js';
+import type { DirectoryMarkers } from './directory-markers.js';
 import type { InodeTable } from './inode-table.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import type { Reopenings } from './reopenings.js';
@@ -19,6 +20,7 @@ export interface VfsContext {
   readonly store: ObjectStore;
   readonly reader: ObjectReader;
   readonly rewriter: ObjectRewriter;
+  readonly markers: DirectoryMarkers;
   readonly area: StagingArea;
   readonly uploads: UploadLimiter;
   readonly infos: ObjectInfoCache;

@@ -6,12 +6,12 @@
 import { createHash } from 'node:crypto';
 import { FsError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
-import type { ListedObject, Metadata } from '../object-store.js';
+import type { ListedObject, Metadata, ObjectInfo } from '../object-store.js';
 import type { VfsContext } from './context.js';
+import { withMetadata } from './directory-markers.js';
 import { isStoreError } from './fs-errors.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import { filesBelow, lockFiles, type DirectoryNode, type FileNode, type Node } from './nodes.js';
-import { headersOfAttributes } from './stored-attributes.js';
 import { supersede } from './supersede.js';
 import type { CopiedObject } from './write-back.js';
 
@@ -38,7 +38,7 @@ export class DirectoryRenamer {
     target: Node | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { inodes, store, resolver } = this.#context;
+    const { inodes, store, resolver, markers } = this.#context;
     const isResumed = target?.kind === 'directory' && (await this.#isResumed(source, target, signal));
     let finish: () => void = () => undefined;
     source.moving = new Promise<void>((resolve) => (finish = resolve));
@@ -48,7 +48,14 @@ export class DirectoryRenamer {
         const newPrefix = `${newParent.prefix}${newName}/`;
         const oldPrefix = source.prefix;
         const present = isResumed ? await this.#listTarget(newPrefix, signal) : undefined;
-        await this.#putTargetMarker(source, newPrefix, { [renameFromName]: digestOf(oldPrefix) }, signal);
+        const oldMarker = await markers.find(oldPrefix, signal);
+        const moved = await this.#putTargetMarker(
+          source,
+          oldMarker,
+          newPrefix,
+          { [renameFromName]: digestOf(oldPrefix) },
+          signal,
+        );
         const { copied, keys } = await this.#copyAll(source, oldPrefix, newPrefix, present, signal);
         if (target?.kind === 'directory') {
           resolver.dropListing(target);
@@ -72,7 +79,7 @@ export class DirectoryRenamer {
             },
           );
         }
-        await this.#putTargetMarker(source, newPrefix, {}, signal);
+        await this.#putTargetMarker(source, moved, newPrefix, {}, signal);
       });
     } finally {
       source.moving = undefined;
@@ -126,25 +133,24 @@ export class DirectoryRenamer {
     return present;
   }
 
-  /** The marker carries the directory's attributes, also those not yet stored. */
+  /** The marker carries the directory's attributes, also those not yet stored, and what else `marker`, the last one, has. */
   async #putTargetMarker(
     source: DirectoryNode,
+    marker: ObjectInfo | undefined,
     newPrefix: string,
     added: Metadata,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<ObjectInfo> {
     const { attributes } = source;
     const otherMetadata = Object.fromEntries(
       Object.entries(attributes.otherMetadata).filter(([name]) => name !== renameFromName),
     );
-    const headers = headersOfAttributes(
-      { ...attributes, otherMetadata: { ...otherMetadata, ...added } },
-      typeof source.marker === 'object' ? source.marker : undefined,
-    );
-    await this.#context.store.put(newPrefix, [], headers, {}, signal);
+    const sent = withMetadata({ ...attributes, otherMetadata }, added);
+    const stored = await this.#context.markers.move(marker, newPrefix, sent, signal);
     source.attributes = { ...attributes, otherMetadata };
     source.marker = 'unknown';
     this.#context.writeBack.cancel(source);
+    return stored;
   }
 
   /**

@@ -105,6 +105,7 @@ export class NamespaceOperations {
     this.checkNewName(parent, name, 'directory');
     const attributes = this.#newAttributes(parent, typeDirectory, mode, call);
     const node = inodes.addDirectory(parent, name, attributes, clock.monotonicMs());
+    node.marker = undefined; // as was just asked
     try {
       await writeBack.putMarker(node, call.signal);
     } catch (error) {
@@ -155,14 +156,17 @@ export class NamespaceOperations {
     this.touchDirectory(parent);
   }
 
-  /** Rejects with ENOTEMPTY unless the directory has nothing but its marker, hidden keys included. */
+  /** Rejects with ENOTEMPTY unless the directory has nothing but an empty marker, hidden keys included. */
   async requireEmpty(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
-    const { store } = this.#context;
+    const { store, markers } = this.#context;
     const hasUnstored = [...filesBelow(directory)].some(
       (file) => file.info === undefined || file.content?.isDirty,
     );
     const page = await store.list({ prefix: directory.prefix, maxKeys: 2 }, signal);
-    if (hasUnstored || page.objects.some((object) => object.key !== directory.prefix)) {
+    const marker = page.objects.find((object) => object.key === directory.prefix);
+    const hasContent = marker !== undefined && marker.size > 0;
+    if (hasContent) markers.tell(marker.key, marker.size);
+    if (hasUnstored || hasContent || page.objects.some((object) => object !== marker)) {
       throw new FsError('ENOTEMPTY', `${directory.key}: not empty`);
     }
   }

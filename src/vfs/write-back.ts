@@ -12,6 +12,7 @@ import { infoOfHeaders } from '../object-headers.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
+import type { DirectoryMarkers } from './directory-markers.js';
 import { isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
 import { isLost, LostRace } from './lost-race.js';
@@ -32,6 +33,7 @@ export interface WriteBackOptions {
   readonly store: ObjectStore;
   readonly reader: ObjectReader;
   readonly rewriter: ObjectRewriter;
+  readonly markers: DirectoryMarkers;
   readonly infos: ObjectInfoCache;
   readonly inodes: InodeTable;
   readonly contents: Set<StagedFile>;
@@ -196,10 +198,8 @@ export class WriteBack {
       directory.hasUnstoredAttributes = false; // the bucket itself has nowhere to keep them
       return;
     }
-    const marker = typeof directory.marker === 'object' ? directory.marker : undefined;
-    const headers = headersOfAttributes(attributes, marker);
-    const { etag } = await this.#options.store.put(key, [], headers, {}, signal);
-    directory.marker = this.#remember({ key, etag, size: 0 }, headers);
+    directory.marker = await this.#options.markers.write(key, attributes, directory.marker, signal);
+    this.#options.infos.setWritten(directory.marker);
     directory.hasUnstoredAttributes = directory.attributes !== attributes;
   }
 

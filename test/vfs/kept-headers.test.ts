@@ -59,16 +59,36 @@ for (const [what, operation] of Object.entries(operations)) {
   }
 }
 
-test('what another client stored meanwhile keeps its headers and tags when it is set aside', async (t) => {
+test('what another client stored meanwhile keeps its headers and tags while it is set aside', async (t) => {
   const fixture = new Fixture(t);
-  fixture.store.putForeign('f', Buffer.alloc(300, 'x'));
   const { client } = fixture.mount();
-  const file = await client.open('f', writeFlags);
-  await file.write(0, Buffer.alloc(5_000, 'ours'));
+  const file = await client.create('f', { truncate: true });
+  // So much that its parts are sent before it is complete, and can be completed under the file's own key only.
+  for (let index = 0; index < 20; index += 1) await file.write(index * 524_288, Buffer.alloc(524_288, index));
+  t.true(fixture.store.requestCount('uploadPart') > 0);
+  fixture.clock.advance(5_000);
   fixture.store.putForeign('f', 'theirs', headers);
-  await t.throwsAsync(file.close(), { code: 'ESTALE' });
+  await t.throwsAsync(file.close(), { code: 'ESTALE' } as never);
   const theirs = fixture.store.objects.get('f');
   t.is(String(theirs?.bytes), 'theirs');
   t.like(theirs?.info, { kept, contentType: 'text/html' });
   t.is(theirs?.tags, 'team=a');
+});
+
+test('headers and tags of a directory stay through chmod and renames', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('d/', '', { ...headers, contentType: 'application/x-directory' });
+  fixture.store.putForeign('d/s/', '', headers);
+  const { client, fs } = fixture.mount();
+  await client.setAttributes('d', { mode: 0o700 });
+  await fs.synchronizeAll();
+  await client.rename('d', 'e');
+  await client.setAttributes('e/s', { mode: 0o711 });
+  await client.setAttributes('e', { mode: 0o711 });
+  await fs.synchronizeAll();
+  for (const key of ['e/', 'e/s/']) {
+    const marker = fixture.store.objects.get(key);
+    t.like(marker?.info, { kept, metadata: { title: 't', mode: String(0o40711) } });
+    t.is(marker?.tags, 'team=a');
+  }
 });

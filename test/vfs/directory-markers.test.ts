@@ -1,0 +1,87 @@
+// Keys that end in '/' and have content, as web tools make them: directories here, whose bytes nothing may destroy.
+import test from 'ava';
+import type { FileSystemClient } from './file-system-client.js';
+import { Fixture } from './file-system-fixture.js';
+
+const headers = { metadata: { title: 't' }, contentType: 'text/html', tags: 'team=a' };
+
+const operations: Readonly<Record<string, (client: FileSystemClient) => Promise<unknown>>> = {
+  chmod: (client) => client.setAttributes('d', { mode: 0o700 }),
+  touch: (client) => client.setAttributes('d', { mtime: 'now' }),
+  'an extended attribute': (client) =>
+    client.withInode('d', (inode) =>
+      client.fs.setExtendedAttribute(inode, 'user.a', Buffer.from('1'), 'either', client.call),
+    ),
+  'a file that comes and goes': async (client) => {
+    await client.writeFile('d/f', '1');
+    await client.unlink('d/f');
+  },
+  'a rename': (client) => client.rename('d', 'e'),
+  'a rename of the directory above': async (client) => {
+    await client.makeDirectory('above');
+    await client.rename('d', 'above/d');
+    await client.rename('above', 'e');
+  },
+  'a chmod after a rename': async (client) => {
+    await client.rename('d', 'e');
+    await client.setAttributes('e', { mode: 0o700 });
+  },
+};
+
+for (const [what, operation] of Object.entries(operations)) {
+  for (const size of [8, 1_000]) {
+    test(`${size} bytes under the key of a directory stay through ${what}`, async (t) => {
+      const fixture = new Fixture(t);
+      const content = Buffer.alloc(size, 'precious');
+      fixture.store.putForeign('d/', content, headers);
+      const { client, fs, lines } = fixture.mount({ rewriteBytes: 64 });
+      await operation(client);
+      await fs.synchronizeAll();
+      const [marker, ...others] = [...fixture.store.objects.values()].filter(({ bytes }) => bytes.length > 0);
+      t.is(others.length, 0);
+      t.true(marker && content.equals(marker.bytes));
+      t.like(marker?.info, { contentType: 'text/html', metadata: { title: 't' } });
+      t.is(marker?.tags, 'team=a');
+      t.is(marker?.info.metadata['osirisfs-rename-from'], undefined);
+      const told = lines.filter(({ message }) => message.includes('the key of a directory has content'));
+      t.true(new Set(told.map(({ fields }) => (fields as { key: string }).key)).size === told.length);
+    });
+  }
+}
+
+test('a directory whose key has content is not removed, nor replaced by another, and that is told once', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('d/', 'precious', headers);
+  const { client, lines } = fixture.mount();
+  await client.makeDirectory('other');
+  const before = fixture.store.objects.get('d/');
+  await t.throwsAsync(client.removeDirectory('d'), { code: 'ENOTEMPTY' } as never);
+  await t.throwsAsync(client.removeDirectory('d'), { code: 'ENOTEMPTY' } as never);
+  await t.throwsAsync(client.rename('other', 'd'), { code: 'ENOTEMPTY' } as never);
+  t.is(fixture.store.objects.get('d/'), before);
+  t.is(lines.filter(({ message }) => message.includes('the key of a directory has content')).length, 1);
+});
+
+test('what another client stores with a directory in the meantime is not written over unseen', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('d/', '');
+  const { client, fs } = fixture.mount();
+  await client.stat('d');
+  fixture.store.putForeign('d/', 'precious', headers);
+  await client.setAttributes('d', { mode: 0o700 });
+  await fs.synchronizeAll();
+  t.is(String(fixture.store.contentOf('d/')), 'precious');
+  t.is((await client.stat('d')).mode & 0o777, 0o700);
+});
+
+test('attributes do not bring a directory back that another client has removed', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  await client.makeDirectory('d');
+  fixture.store.beforeRequest = (method, key) => {
+    if (method === 'put' && key === 'd/') fixture.store.objects.delete(key);
+  };
+  await client.setAttributes('d', { mode: 0o700 });
+  await fs.synchronizeAll().catch(() => undefined); // there is nowhere to store them
+  t.deepEqual([...fixture.store.objects.keys()], []);
+});
