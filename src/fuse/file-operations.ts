@@ -99,10 +99,12 @@ export const synchronize: Operation = async ({ fileSystem }, { inode, body }, ca
   return encodeEmpty();
 };
 
-export const fallocate: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const fallocate: Operation = async (context, { inode, body }, call) => {
   const { handle, offset, length, mode } = requests.decodeFallocate(body);
   if (mode === undefined) throw new FsError('EOPNOTSUPP', 'fallocate: this mode is not supported');
-  await fileSystem.fallocate(inode, handle, offset, length, mode, call);
+  // Here the kernel says nothing of the caller's privilege.
+  if (call.uid !== 0) await dropSetIdBits(context, inode, handle, call);
+  await context.fileSystem.fallocate(inode, handle, offset, length, mode, call);
   return encodeEmpty();
 };
 
@@ -116,11 +118,12 @@ export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => 
   return encodeOffset(await fileSystem.seek(inode, readUint64(body, 0), readUint64(body, 8), kind, call));
 };
 
-export const copyFileRange: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const copyFileRange: Operation = async (context, { inode, body }, call) => {
   const { handle, offset, targetInode, targetHandle, targetOffset, length } =
     requests.decodeCopyFileRange(body);
+  if (call.uid !== 0) await dropSetIdBits(context, targetInode, targetHandle, call);
   return encodeCount(
-    await fileSystem.copyFileRange(
+    await context.fileSystem.copyFileRange(
       inode,
       handle,
       offset,

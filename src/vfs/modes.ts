@@ -3,7 +3,10 @@ export const typeMask = 0o170000;
 export const typeSocket = 0o140000;
 export const typeSymlink = 0o120000;
 export const typeRegular = 0o100000;
+export const typeBlockDevice = 0o060000;
 export const typeDirectory = 0o040000;
+export const typeCharacterDevice = 0o020000;
+export const typeFifo = 0o010000;
 /** In a directory entry: DT_UNKNOWN. */
 export const typeUnknown = 0;
 export const permissionMask = 0o7777;

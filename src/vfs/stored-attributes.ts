@@ -1,6 +1,6 @@
 /**
- * Attributes as they are kept in an object's user metadata, in the form that s3fs and rclone read and write: `mode`,
- * `uid`, `gid` in decimal, `mtime`, `ctime`, `atime` as seconds with nine digits of nanoseconds.
+ * Attributes as they are kept in an object's user metadata, in the form that s3fs reads and writes, and rclone but for the mode, of
+ * which it writes the octal digits: `mode`, `uid`, `gid` in decimal, `mtime`, `ctime`, `atime` as seconds with nine digits of nanoseconds.
  */
 import { keptOf } from '../object-headers.js';
 import type { Metadata, ObjectHeaders, ObjectInfo } from '../object-store.js';
@@ -9,7 +9,17 @@ import {
   encodeExtendedAttributes,
   extendedAttributesName,
 } from './extended-attributes.js';
-import { permissionMask, typeDirectory, typeMask, typeRegular, typeSymlink } from './modes.js';
+import {
+  permissionMask,
+  typeBlockDevice,
+  typeCharacterDevice,
+  typeDirectory,
+  typeFifo,
+  typeMask,
+  typeRegular,
+  typeSocket,
+  typeSymlink,
+} from './modes.js';
 
 export type FileType = typeof typeRegular | typeof typeDirectory | typeof typeSymlink;
 
@@ -42,6 +52,8 @@ export interface AttributeDefaults {
 export const directoryContentType = 'application/x-directory';
 export const maxNanoseconds = (1n << 63n) - 1n;
 
+/** st_mode has 16 bits. */
+const maxMode = 0xffff;
 const nanosecondsPerSecond = 1_000_000_000n;
 const ownNames = new Set(['mode', 'uid', 'gid', 'mtime', 'ctime', 'atime', extendedAttributesName]);
 
@@ -52,7 +64,7 @@ export function attributesOfObject(
   defaults: AttributeDefaults,
 ): StoredAttributes {
   const { metadata } = info;
-  const mode = decodeInteger(metadata['mode']);
+  const mode = decodeMode(metadata['mode'], isDirectory);
   const storedType = mode === undefined ? undefined : mode & typeMask;
   const type = isDirectory ? typeDirectory : storedType === typeSymlink ? typeSymlink : typeRegular;
   const mtimeNs = decodeTime(metadata['mtime']) ?? timeOfStoring(info.lastModifiedMs);
@@ -134,6 +146,30 @@ export function decodeTime(text: string | undefined): bigint | undefined {
   const magnitude = BigInt(seconds) * nanosecondsPerSecond + BigInt(digits.slice(0, 9).padEnd(9, '0'));
   if (magnitude > maxNanoseconds) return undefined;
   return sign === '-' ? -magnitude : magnitude;
+}
+
+const fileTypes: ReadonlySet<number> = new Set([
+  0,
+  typeFifo,
+  typeCharacterDevice,
+  typeDirectory,
+  typeBlockDevice,
+  typeRegular,
+  typeSymlink,
+  typeSocket,
+]);
+
+/**
+ * A st_mode in decimal, or in octal digits: what has more than its 16 bits, or type bits of no type, or of a directory's marker those
+ * of another, is none in decimal.
+ */
+function decodeMode(text: string | undefined, isDirectory: boolean): number | undefined {
+  const decimal = decodeInteger(text);
+  if (decimal === undefined || text === undefined || !/^[0-7]{1,6}$/.test(text)) return decimal;
+  const octal = Number.parseInt(text, 8);
+  if (decimal > maxMode || !fileTypes.has(decimal & typeMask)) return octal;
+  const isOnlyOctalDirectory = (decimal & typeMask) !== typeDirectory && (octal & typeMask) === typeDirectory;
+  return isDirectory && isOnlyOctalDirectory ? octal : decimal;
 }
 
 function decodeInteger(text: string | undefined): number | undefined {

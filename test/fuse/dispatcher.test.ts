@@ -237,3 +237,38 @@ test('set-id bits are dropped before a write of the unprivileged, and only where
   t.is(channel.answerTo(12)?.errno, 0);
   t.is((await fileSystem.getAttributes(inode)).attributes.mode & 0o7777, 0o777);
 });
+
+test('set-id bits are dropped when the unprivileged change a file by fallocate or copy_file_range', async (t) => {
+  const { channel, fileSystem } = await startSession();
+  fileSystem.fill('file', 1);
+  channel.deliver(request(1, 4, 1, name('file0')));
+  await settle();
+  const inode = fileSystem.inodeOf('file0')!;
+  channel.deliver(request(14, 6, inode, Buffer.from([2, 0, 0, 0, 0, 0, 0, 0])));
+  await settle();
+  const handle = channel.answerTo(6)?.body.readBigUInt64LE(0) ?? 0n;
+  const setMode = Buffer.alloc(88);
+  setMode.writeUInt32LE(1, 0);
+  setMode.writeUInt32LE(0o6777, 68);
+  const fallocate = Buffer.alloc(32);
+  fallocate.writeBigUInt64LE(handle, 0);
+  fallocate.writeBigUInt64LE(10n, 16);
+  const copy = Buffer.alloc(56);
+  copy.writeBigUInt64LE(handle, 0);
+  copy.writeBigUInt64LE(BigInt(inode), 16);
+  copy.writeBigUInt64LE(handle, 24);
+  copy.writeBigUInt64LE(20n, 32);
+  copy.writeBigUInt64LE(1n, 40);
+  const modeAfter = async (unique: number, opcode: number, body: Buffer, uid: number) => {
+    channel.deliver(request(4, unique, inode, setMode));
+    await settle();
+    const changing = request(opcode, unique + 2, inode, body);
+    changing.writeUInt32LE(uid, 24);
+    channel.deliver(changing);
+    await settle();
+    return (await fileSystem.getAttributes(inode)).attributes.mode & 0o7777;
+  };
+  t.is(await modeAfter(20, 43, fallocate, 1000), 0o777);
+  t.is(await modeAfter(30, 47, copy, 1000), 0o777);
+  t.is(await modeAfter(40, 43, fallocate, 0), 0o6777);
+});

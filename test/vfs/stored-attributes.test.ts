@@ -105,3 +105,23 @@ test('attributes survive writing and reading, with the metadata of other program
 test('a directory’s marker has the content type that s3fs gives it', (t) => {
   t.is(headersOfAttributes(attributesOf({}, true), undefined).contentType, 'application/x-directory');
 });
+
+test('modes that rclone has written, in octal digits, are read as such', (t) => {
+  const shown = (mode: string, isDirectory = false) => {
+    const { type, permissions } = attributesOf({ mode }, isDirectory);
+    return (type | permissions).toString(8);
+  };
+  for (const octal of ['100644', '100755', '100600', '104755', '102755', '120777', '107777']) {
+    t.is(shown(octal), octal);
+    t.is(shown(String(Number.parseInt(octal, 8))), octal, 'in decimal, as s3fs writes it');
+  }
+  for (const octal of ['40755', '40700', '41777', '42775', '47777']) {
+    t.is(shown(octal, true), octal);
+    t.is(shown(String(Number.parseInt(octal, 8)), true), octal);
+  }
+  // No set-id bits and no writing for all out of nothing.
+  for (let permissions = 0; permissions <= 0o7777; permissions += 1) {
+    const mode = (0o100000 | permissions).toString(8);
+    if (shown(mode) !== mode) t.fail(`${mode} is read as ${shown(mode)}`);
+  }
+});
