@@ -245,6 +245,7 @@ export class BucketFileSystem implements FileSystem {
     this.#requireWritable(`changing ${node.key}`);
     await asFsError(`changing ${node.key}`, async () => {
       await this.#finder.refresh(node, call.signal);
+      await this.#finder.requireReadable(node, call.signal);
       if (changes.size !== undefined) {
         const file = this.#context.inodes.file(inode);
         await this.#files.truncate(file, changes.size, handle, call);
@@ -496,6 +497,7 @@ export class BucketFileSystem implements FileSystem {
     this.#requireWritable(`setxattr ${node.key}`);
     await asFsError(`setxattr ${node.key}`, async () => {
       await this.#finder.refresh(node, call.signal);
+      await this.#finder.requireReadable(node, call.signal);
       this.#extended.set(node, name, value, mode);
     });
   }
@@ -511,6 +513,7 @@ export class BucketFileSystem implements FileSystem {
     this.#requireWritable(`removexattr ${node.key}`);
     await asFsError(`removexattr ${node.key}`, async () => {
       await this.#finder.refresh(node, call.signal);
+      await this.#finder.requireReadable(node, call.signal);
       this.#extended.remove(node, name);
     });
   }

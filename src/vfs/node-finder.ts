@@ -68,6 +68,16 @@ export class NodeFinder {
     if (now !== node) throw outdated(node);
   }
 
+  /** Asks again for what could not be read when it was looked up. Rejects with EACCES if it still cannot be. */
+  async requireReadable(node: Node, signal: AbortSignal): Promise<void> {
+    if (!node.isUnreadable) return;
+    node.validatedAtMs = -Infinity;
+    await this.refresh(node, signal);
+    if (node.isUnreadable) {
+      throw new FsError('EACCES', `${node.key}: encrypted under another customer key, or not allowed`);
+    }
+  }
+
   /** Whether the node need not be asked for: it is recent, or holds changes that the bucket has yet to see. */
   isCurrent(node: Node): boolean {
     if (node.hasUnstoredAttributes) return true;
@@ -93,6 +103,8 @@ export class NodeFinder {
       live.validatedAtMs = found.validatedAtMs;
       if (live.kind === 'file' && found.kind === 'file') this.adopt(live, found, attributes);
       if (live.kind === 'directory' && found.kind === 'directory') {
+        live.isUnreadable = found.isUnreadable;
+        if (found.isUnreadable) return live; // what was known of it is better than nothing
         // Without a marker the attributes live here only: do not lose what this mount was told.
         if (found.marker || typeof live.marker === 'object') live.attributes = attributes;
         live.marker = found.marker;
@@ -102,7 +114,8 @@ export class NodeFinder {
     if (live) this.supersede(live);
     if (found.kind === 'directory') {
       const node = inodes.addDirectory(directory, name, attributes, found.validatedAtMs);
-      node.marker = found.marker;
+      node.marker = found.isUnreadable ? 'unknown' : found.marker;
+      node.isUnreadable = found.isUnreadable;
       return node;
     }
     const node = inodes.addFile(directory, name, attributes, found.info, found.validatedAtMs);

@@ -28,6 +28,11 @@ abstract class BaseNode {
   hasUnstoredAttributes = false;
   /** On the monotonic clock: when the bucket was last known to hold this. */
   validatedAtMs: number;
+  /**
+   * The object, or the directory's marker, is there but could not be read when it was looked up, for good or for a moment: what is
+   * shown of it is made up, and must not be stored.
+   */
+  isUnreadable = false;
   /** How often the kernel holds this inode: lookups less forgets. */
   lookups = 0;
   /** No longer has a name: unlinked, replaced, or gone from the bucket. */
@@ -73,8 +78,6 @@ export class FileNode extends BaseNode {
   storedChanges = 0;
   /** A file made here that the bucket has not seen: when, and whether the caller meant to replace what is there. */
   creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
-  /** The object is there but cannot be read with the customer key or the credentials of this mount. */
-  isUnreadable = false;
   /**
    * Where the next commit goes instead of `key`, set while a lost race is settled. `through`: what was sent already may be
    * completed under `key` on this condition, to be copied on.

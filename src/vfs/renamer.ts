@@ -42,6 +42,7 @@ export class Renamer {
     try {
       this.#names.checkNewName(newParent, newName, source.kind);
       if (source === target) return;
+      await this.#finder.requireReadable(source, call.signal);
       await this.#renameFound(source, newParent, newName, target, flags, call.signal);
     } finally {
       this.#context.inodes.release(source);

@@ -26,8 +26,10 @@ export type Found =
   | {
       readonly kind: 'directory';
       readonly validatedAtMs: number;
-      /** Undefined if the directory has no marker object. */
+      /** Undefined if the directory has no marker object, or none that can be read. */
       readonly marker: ObjectInfo | undefined;
+      /** There may be a marker, of which nothing is known. */
+      readonly isUnreadable: boolean;
     };
 
 export interface ResolverOptions {
@@ -206,12 +208,15 @@ export class Resolver {
     }
   }
 
-  /** The marker object of a directory; one that may not be read counts as none. */
-  async #headMarker(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
+  /** The marker object of a directory, which is there also if its marker may not be read. */
+  async #headMarker(
+    key: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly marker: ObjectInfo | undefined; readonly isUnreadable: boolean }> {
     try {
-      return await this.headIfExists(key, signal);
+      return { marker: await this.headIfExists(key, signal), isUnreadable: false };
     } catch (error) {
-      if (isStoreError(error, 'WrongCustomerKey', 'AccessDenied', 'PlaintextRefused')) return undefined;
+      if (isStoreError(error, ...unreadableCodes)) return { marker: undefined, isUnreadable: true };
       throw error;
     }
   }
@@ -267,8 +272,9 @@ export class Resolver {
       const validatedAtMs = isKnown ? listing.listedAtMs(entry.name) : now;
       return described && { kind: 'file', validatedAtMs, ...described };
     }
-    const marker = await this.#headMarker(`${directory.prefix}${entry.name}/`, signal);
-    return { kind: 'directory', validatedAtMs: marker ? now : listing.listedAtMs(entry.name), marker };
+    const asked = await this.#headMarker(`${directory.prefix}${entry.name}/`, signal);
+    const validatedAtMs = asked.marker ? now : listing.listedAtMs(entry.name);
+    return { kind: 'directory', validatedAtMs, ...asked };
   }
 
   /** Asks for the object and for anything below the name at once; a directory hides a file of the same name. */
@@ -293,8 +299,9 @@ export class Resolver {
     ]);
     const first = below?.objects[0];
     if (first) {
-      const marker = first.key === prefix ? await this.#headMarker(prefix, signal) : undefined;
-      return { kind: 'directory', validatedAtMs, marker };
+      const none = { marker: undefined, isUnreadable: false };
+      const asked = first.key === prefix ? await this.#headMarker(prefix, signal) : none;
+      return { kind: 'directory', validatedAtMs, ...asked };
     }
     return object && { kind: 'file', validatedAtMs, ...object };
   }

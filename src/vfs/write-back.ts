@@ -126,6 +126,7 @@ export class WriteBack {
       return;
     }
     try {
+      if (node.isUnreadable) throw new FsError('EACCES', `${node.key}: what is shown of it is made up`);
       if (node.kind === 'directory') {
         if (node.hasUnstoredAttributes) await this.putMarker(node, signal);
       } else {
