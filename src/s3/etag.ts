@@ -5,6 +5,11 @@ import { ownText } from './own-text.js';
 
 const md5Pattern = /^[0-9a-f]{32}$/;
 
+/** Whether it may be the MD5 of a content, and not of its parts. */
+export function isMd5(etag: string): boolean {
+  return md5Pattern.test(etag);
+}
+
 /** The ETag as the seam knows it: without quotes. */
 export function unquoteEtag(etag: string): string {
   return ownText(etag.startsWith('"') && etag.endsWith('"') && etag.length >= 2 ? etag.slice(1, -1) : etag);

@@ -148,6 +148,12 @@ export class ObjectReader {
       );
       try {
         const info = parseInfo('get', key, output, sizeOf(key, output, range), customerKey);
+        if (ifMatch !== undefined && info.etag !== ifMatch) {
+          throw new StoreError(
+            'CorruptReply',
+            `get ${key}: the reply is of another version than was asked for`,
+          );
+        }
         this.checkReadable('get', info);
         const length = output.ContentLength ?? 0;
         const body: unknown = output.Body;

@@ -56,6 +56,22 @@ test('a reply with another range than was asked for is a CorruptReply', async (t
   }
 });
 
+test('a reply of another version than was asked for is a CorruptReply', async (t) => {
+  const { store } = await makeFakeStore(t, (_, response) => {
+    response.writeHead(200, { ...objectHeaders('other'), 'content-length': 10 });
+    response.end(Buffer.alloc(10));
+  });
+  await rejects(t, 'CorruptReply', store.get('k', { ifMatch: 'etag' }, never));
+});
+
+test('a reply of the whole object where a range was asked for is a CorruptReply', async (t) => {
+  const { store } = await makeFakeStore(t, (_, response) => {
+    response.writeHead(200, { ...objectHeaders('etag'), 'content-length': 100 });
+    response.end(Buffer.alloc(100));
+  });
+  await rejects(t, 'CorruptReply', store.get('k', { range: { offset: 0, length: 10 } }, never));
+});
+
 test('a reply without ETag or time is a CorruptReply', async (t) => {
   const { store } = await makeFakeStore(t, (_, response) => {
     response.writeHead(200, { 'content-length': 0 });

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import type { GetReply, GetRequest } from '../../src/object-store.js';
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
@@ -51,6 +52,49 @@ test('a read is repeated until it succeeds or the limit is reached', async (t) =
   t.is(Buffer.from((await store.get('file', {}, never)).bytes).toString(), 'content');
   memory.failNext('get', 'Timeout', 4);
   await rejects(t, 'Timeout', store.get('file', {}, never));
+});
+
+/** Gives other bytes than are stored, so many times. */
+class DamagingStore extends MemoryObjectStore {
+  timesLeft = 0;
+
+  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const reply = await super.get(key, request, signal);
+    if (this.timesLeft === 0) return reply;
+    this.timesLeft -= 1;
+    for (const piece of reply.pieces ?? [reply.bytes]) piece[0] = (piece[0] ?? 0) ^ 1;
+    return reply;
+  }
+}
+
+test('content that its ETag contradicts is fetched again, and never handed on', async (t) => {
+  const damaging = new DamagingStore();
+  const policy = new RetryPolicy({ log: silentLog, maxAttempts: 4, sleep: () => Promise.resolve() });
+  const store = new RetryingObjectStore(damaging, policy);
+  const content = Buffer.from('content');
+  await store.put('file', [content], headers, {}, never); // by which it learns what ETags are
+  const whole: readonly GetRequest[] = [
+    {},
+    { range: { offset: 0, length: 100 } },
+    { pieceBytes: 3, takePiece: (length) => Buffer.alloc(length) },
+  ];
+  for (const request of whole) {
+    damaging.timesLeft = 3;
+    const { bytes, pieces = [bytes] } = await store.get('file', request, never);
+    t.true(content.equals(Buffer.concat(pieces)));
+    damaging.timesLeft = 4;
+    await rejects(t, 'CorruptReply', store.get('file', request, never));
+  }
+  // Of a part of it, of what is not encrypted, and of what came in parts, the ETag says nothing.
+  damaging.timesLeft = Infinity;
+  await t.notThrowsAsync(store.get('file', { range: { offset: 0, length: 3 } }, never));
+  const uploadId = await store.createUpload('parts', headers, never);
+  const part = await store.uploadPart('parts', uploadId, 1, [content], never);
+  await store.completeUpload('parts', uploadId, [part], {}, never);
+  await t.notThrowsAsync(store.get('parts', {}, never));
+  const stored = damaging.objects.get('file')!;
+  damaging.objects.set('file', { ...stored, info: { ...stored.info, isEncrypted: false } });
+  await t.notThrowsAsync(store.get('file', {}, never));
 });
 
 test('a conditional put whose reply was lost finds that it succeeded', async (t) => {
