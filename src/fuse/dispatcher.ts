@@ -13,13 +13,24 @@ import { Interrupts } from './interrupts.js';
 import { Invocation } from './invocation.js';
 import type { OperationContext } from './operation.js';
 import { isReadOnly, operationFor } from './operations.js';
-import { opcodeName } from './protocol.js';
+import { opcodeName, opcodes } from './protocol.js';
 import { encodeEmpty, sealReply, type Reply } from './replies.js';
 import type { RequestHeader } from './requests.js';
 import { SetIdInodes } from './set-id-inodes.js';
 
 /** How long the end waits for requests that only look and were told to stop. */
 const abandonTimeoutMs = 10_000;
+
+/** What follows the header of a request. */
+export interface RequestBody {
+  readonly bytes: Buffer;
+  /** Whether the bytes stay as they are until the answer. Else they are overwritten when `serve` has returned. */
+  readonly isLasting: boolean;
+  /** What `onAnswered` is to be called with. */
+  readonly lentBuffer?: Buffer;
+}
+
+const noBody: RequestBody = { bytes: Buffer.alloc(0), isLasting: false };
 
 export class Dispatcher {
   readonly #device: Pick<Device, 'send'>;
@@ -30,16 +41,18 @@ export class Dispatcher {
   readonly #interrupts: Interrupts;
   /** By `unique`: received, and not yet answered. */
   readonly #inFlight = new Map<number, Invocation>();
-  readonly #onAnswered: (lentBuffer: Buffer | undefined) => void;
+  readonly #onAnswered: (lentBuffer: Buffer) => void;
+  /** Of the data of writes that are in flight. */
+  #waitingWriteBytes = 0;
   #drained: Deferred<undefined> | undefined;
 
-  /** `onAnswered` is called after each answer with what `serve` was given as `lentBuffer`. */
+  /** `onAnswered` is called after each answer to a request that came with a lent buffer. */
   constructor(
     device: Pick<Device, 'send'>,
     fileSystem: FileSystem,
     caches: KernelCaches,
     log: Log,
-    onAnswered: (lentBuffer: Buffer | undefined) => void,
+    onAnswered: (lentBuffer: Buffer) => void,
   ) {
     this.#device = device;
     this.#fileSystem = fileSystem;
@@ -59,32 +72,35 @@ export class Dispatcher {
     return this.#inFlight.size;
   }
 
-  /** Starts the work. `body` may be overwritten afterwards, unless it lies in `lentBuffer`. */
-  serve(header: RequestHeader, body: Buffer, lentBuffer: Buffer | undefined): void {
+  /** In memory, lent buffers counted as what is used of them. */
+  get waitingWriteBytes(): number {
+    return this.#waitingWriteBytes;
+  }
+
+  /** Starts the work. */
+  serve(header: RequestHeader, body: RequestBody): void {
     const operation = operationFor(header.opcode);
     if (operation === undefined) {
       this.refuse(header.unique, errnoOf('ENOSYS'));
-      this.#onAnswered(lentBuffer);
       return;
     }
     const invocation = new Invocation(header);
     this.#inFlight.set(invocation.unique, invocation);
+    if (header.opcode === opcodes.write) this.#waitingWriteBytes += body.bytes.length;
     try {
-      const reply = operation(
-        this.#context,
-        { inode: header.inode, body, isBodyLasting: lentBuffer !== undefined },
-        invocation,
-      );
+      const { bytes, isLasting } = body;
+      const request = { inode: header.inode, body: bytes, isBodyLasting: isLasting };
+      const reply = operation(this.#context, request, invocation);
       if (reply instanceof Promise) {
         reply.then(
-          (settled) => this.#succeed(invocation, settled, lentBuffer),
-          (error: unknown) => this.#fail(invocation, error, lentBuffer),
+          (settled) => this.#succeed(invocation, settled, body),
+          (error: unknown) => this.#fail(invocation, error, body),
         );
       } else {
-        this.#succeed(invocation, reply, lentBuffer);
+        this.#succeed(invocation, reply, body);
       }
     } catch (error) {
-      this.#fail(invocation, error, lentBuffer);
+      this.#fail(invocation, error, body);
     }
   }
 
@@ -103,6 +119,13 @@ export class Dispatcher {
     } catch (error) {
       this.#failures.report('forget', error, 'the file system failed where it must not');
     }
+  }
+
+  /** Answers a request that there is no memory for while so many others wait. */
+  refuseForMemory({ unique, opcode }: RequestHeader): void {
+    const error = new Error(`${this.inFlightCount} requests wait for their answers`);
+    this.#failures.report(opcodeName(opcode), error, 'a request was refused, since too many wait');
+    this.refuse(unique, errnoOf('ENOMEM'));
   }
 
   /** Answers a request with an error. */
@@ -132,7 +155,7 @@ export class Dispatcher {
     if (this.#inFlight.size === 0) return;
     const timer = setTimeout(() => {
       for (const invocation of this.#inFlight.values()) {
-        if (isReadOnly(invocation.opcode)) this.#settle(invocation, undefined);
+        if (isReadOnly(invocation.opcode)) this.#settle(invocation, noBody);
       }
     }, abandonTimeoutMs);
     this.#drained = makeDeferred();
@@ -140,7 +163,7 @@ export class Dispatcher {
     clearTimeout(timer);
   }
 
-  #succeed(invocation: Invocation, reply: Reply, lentBuffer: Buffer | undefined): void {
+  #succeed(invocation: Invocation, reply: Reply, body: RequestBody): void {
     const { head, pieces, undo } = reply;
     let length = head.length;
     if (pieces !== undefined) for (const piece of pieces) length += piece.length;
@@ -154,12 +177,12 @@ export class Dispatcher {
       }
       if (undo !== undefined) this.#undo(undo);
     }
-    this.#settle(invocation, lentBuffer);
+    this.#settle(invocation, body);
   }
 
-  #fail(invocation: Invocation, error: unknown, lentBuffer: Buffer | undefined): void {
+  #fail(invocation: Invocation, error: unknown, body: RequestBody): void {
     this.refuse(invocation.unique, this.#classify(invocation, error));
-    this.#settle(invocation, lentBuffer);
+    this.#settle(invocation, body);
   }
 
   #classify(invocation: Invocation, error: unknown): number {
@@ -179,10 +202,11 @@ export class Dispatcher {
     }
   }
 
-  #settle(invocation: Invocation, lentBuffer: Buffer | undefined): void {
+  #settle(invocation: Invocation, { bytes, lentBuffer }: RequestBody): void {
     this.#inFlight.delete(invocation.unique);
+    if (invocation.opcode === opcodes.write) this.#waitingWriteBytes -= bytes.length;
     invocation.answered();
     if (this.#inFlight.size === 0) this.#drained?.resolve(undefined);
-    this.#onAnswered(lentBuffer);
+    if (lentBuffer !== undefined) this.#onAnswered(lentBuffer);
   }
 }

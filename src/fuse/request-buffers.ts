@@ -1,7 +1,7 @@
 /** Buffers that requests are received into: reused, and bounded, since the data of a write stays in its buffer. */
 import { requestBufferSize } from './protocol.js';
 
-/** Large writes being worked on at once. The kernel keeps the others, and the programs wait. 64 MiB. */
+/** Large writes whose data stays where it was received, at once: 64 MiB. That of others is to be copied. */
 const maxLent = 64;
 /** Buffers kept for the next burst. */
 const maxIdle = 8;
@@ -10,8 +10,9 @@ export class RequestBuffers {
   readonly #idle: Buffer[] = [];
   #lent = 0;
 
-  get isExhausted(): boolean {
-    return this.#lent >= maxLent;
+  /** Whether a buffer that was just taken may be kept until its request is answered. */
+  get canLend(): boolean {
+    return this.#lent <= maxLent;
   }
 
   take(): Buffer {

@@ -22,10 +22,20 @@ import { readUint64 } from './wire.js';
 const maxRequestsPerTurn = 32;
 
 /**
- * Requests being worked on at once, far above the kernel's `max_background`: while this many wait, nothing is received,
- * not even the interrupt that would free one.
+ * How much may wait for an answer at once. What comes beyond is refused (ENOMEM), not left in the kernel: behind it would lie
+ * the requests that need no server, and the forgets and interrupts, without which no waiting program can be ended.
  */
-const maxInFlight = 4096;
+export interface SessionLimits {
+  /** Of about 1 KiB each, beside the data of writes. Each is that of a thread, or background work of the kernel. */
+  readonly requests: number;
+  /** The data of writes, together: no more than the programs that wait hold themselves. */
+  readonly writeBytes: number;
+}
+
+const defaultLimits: SessionLimits = { requests: 65_536, writeBytes: 512 << 20 };
+
+/** Need no server and free memory: served whatever waits. */
+const servedAlways = new Set<number>([opcodes.statistics, opcodes.release, opcodes.releaseDirectory]);
 
 /** What is asked for while the process ends is answered until nothing has come for so long, but not longer than the limit. */
 const quietMs = 300;
@@ -50,17 +60,17 @@ export class Session {
   readonly #onExit = () => this.#leaveNobodyWaiting();
   #state: 'new' | 'initialized' | 'over' = 'new';
   #hasStarted = false;
-  #isPaused = false;
+  readonly #limits: SessionLimits;
 
-  constructor(device: RequestChannel, fileSystem: FileSystem, log: Log) {
+  constructor(device: RequestChannel, fileSystem: FileSystem, log: Log, limits = defaultLimits) {
     this.#device = device;
+    this.#limits = limits;
     this.#fileSystem = fileSystem;
     this.#log = log;
     this.#caches = new KernelCacheDropper(device, log);
-    this.#dispatcher = new Dispatcher(device, fileSystem, this.#caches, log, (lentBuffer) => {
-      if (lentBuffer !== undefined) this.#buffers.giveBack(lentBuffer);
-      this.#resume();
-    });
+    this.#dispatcher = new Dispatcher(device, fileSystem, this.#caches, log, (lentBuffer) =>
+      this.#buffers.giveBack(lentBuffer),
+    );
   }
 
   /**
@@ -98,11 +108,6 @@ export class Session {
   #receive(): void {
     try {
       for (let count = 0; count < maxRequestsPerTurn; count++) {
-        if (this.#dispatcher.inFlightCount >= maxInFlight || this.#buffers.isExhausted) {
-          this.#isPaused = true;
-          this.#device.pause();
-          return;
-        }
         const buffer = this.#buffers.take();
         const received = this.#device.receive(buffer);
         if (typeof received === 'number' && received > 0) {
@@ -119,22 +124,25 @@ export class Session {
     }
   }
 
-  #resume(): void {
-    if (!this.#isPaused || this.#state === 'over') return;
-    this.#isPaused = false;
-    this.#listen();
-  }
-
   #handle(buffer: Buffer, length: number): void {
     const header = decodeHeader(buffer);
     if (header.length !== length) throw new Error(`a request of ${header.length} bytes came as ${length}`);
     const body = buffer.subarray(requestHeaderSize, header.bodyEnd);
-    if (header.opcode === opcodes.write && body.length > maxCopiedWriteBytes) {
-      this.#dispatcher.serve(header, body, buffer);
+    const isLargeWrite = header.opcode === opcodes.write && body.length > maxCopiedWriteBytes;
+    if (isLargeWrite && this.#buffers.canLend && this.#hasRoomFor(header, body)) {
+      this.#dispatcher.serve(header, { bytes: body, isLasting: true, lentBuffer: buffer });
       return;
     }
     this.#handleDecoding(header, body);
     this.#buffers.giveBack(buffer);
+  }
+
+  #hasRoomFor({ opcode }: RequestHeader, body: Buffer): boolean {
+    if (servedAlways.has(opcode)) return true;
+    if (this.#dispatcher.inFlightCount >= this.#limits.requests) return false;
+    return (
+      opcode !== opcodes.write || this.#dispatcher.waitingWriteBytes + body.length <= this.#limits.writeBytes
+    );
   }
 
   /** Nothing may keep `body` beyond this call. */
@@ -160,8 +168,17 @@ export class Session {
         this.#dispatcher.refuse(header.unique, 0);
         break;
       default:
-        this.#dispatcher.serve(header, body, undefined);
+        this.#serve(header, body);
     }
+  }
+
+  #serve(header: RequestHeader, body: Buffer): void {
+    if (!this.#hasRoomFor(header, body)) {
+      this.#dispatcher.refuseForMemory(header);
+      return;
+    }
+    const isCopied = header.opcode === opcodes.write && body.length > maxCopiedWriteBytes;
+    this.#dispatcher.serve(header, { bytes: isCopied ? Buffer.from(body) : body, isLasting: isCopied });
   }
 
   #initialize(header: RequestHeader, body: Buffer): void {

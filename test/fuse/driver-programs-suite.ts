@@ -1,7 +1,17 @@
 /** Real mounts by any driver, used with ordinary programs. */
 import test, { type ExecutionContext } from 'ava';
 import type { DriverName } from './memory-server.js';
-import { mount, output, python, shell, titleFor, type Mounted } from './mounted-memory.js';
+import {
+  exitOf,
+  mount,
+  output,
+  python,
+  shell,
+  start,
+  titleFor,
+  until,
+  type Mounted,
+} from './mounted-memory.js';
 
 /** Registers the tests. */
 export function testPrograms(driver: DriverName): void {
@@ -126,6 +136,23 @@ print(open(path, 'rb').read()[4999:5004])`,
       directory,
     );
     t.pass();
+  });
+
+  test.serial(titleFor(driver, 'however many programs wait in write(2), others are answered'), async (t) => {
+    const { directory, server } = await mountBy(t);
+    const count = 80;
+    const writers = Array.from({ length: count }, (_, index) =>
+      start(t, 'dd', ['if=/dev/zero', `of=${directory}/hang-write-${index}`, 'bs=1M', 'count=1']),
+    );
+    await until('all programs wait', async () => (await server.ask('statistics')).hangingCount >= count);
+    t.is(
+      await output(t, 'stat -f -c %s "$1"; echo text >"$1/other"; cat "$1/other"', directory),
+      '4096\ntext',
+    );
+    if (driver === 'fuse-native') return; // libfuse does not tell of interrupts
+    const [first] = writers;
+    first?.kill('SIGKILL');
+    t.deepEqual(first && (await exitOf(first)), [null, 'SIGKILL']);
   });
 
   test.serial(titleFor(driver, 'space is shown by df'), async (t) => {

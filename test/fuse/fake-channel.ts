@@ -2,7 +2,7 @@
 import { FsError } from '../../src/errors.js';
 import type { Call } from '../../src/file-system.js';
 import type { SendOutcome } from '../../src/fuse/device.js';
-import { Session, type RequestChannel } from '../../src/fuse/session.js';
+import { Session, type RequestChannel, type SessionLimits } from '../../src/fuse/session.js';
 import type { Log } from '../../src/log.js';
 import { MemoryFileSystem } from './memory-file-system.js';
 
@@ -126,10 +126,10 @@ export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-export async function startSession(fileSystem = new MemoryFileSystem()) {
+export async function startSession(fileSystem = new MemoryFileSystem(), limits?: SessionLimits) {
   const channel = new FakeChannel();
   const log = collectLog();
-  const session = new Session(channel, fileSystem, log);
+  const session = new Session(channel, fileSystem, log, limits);
   const serving = session.serve();
   channel.deliver(initRequest(2));
   await serving;

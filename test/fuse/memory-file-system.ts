@@ -1,6 +1,6 @@
 /**
  * A file system in memory for the tests of drivers: complete enough for ordinary programs, with exact lookup counts, and
- * with a few files that misbehave. Reading `hang` and flushing `hang-flush` wait for the signal, reading `throw` throws what is no
+ * with a few files that misbehave. Reading `hang`, flushing `hang-flush` and writing to `hang-write…` wait for the signal, reading `throw` throws what is no
  * FsError, and what is written to names that start with `null` is thrown away (reading gives zeros).
  */
 import { constants } from 'node:fs';
@@ -45,8 +45,8 @@ interface Node {
   readonly children: Map<string, Node>;
   readonly xattrs: Map<string, Buffer>;
   target: string;
-  /** What reading, or flushing, it does. */
-  behaviour: 'normal' | 'hang' | 'hang-flush' | 'throw' | 'null';
+  /** What reading, writing, or flushing it does. */
+  behaviour: 'normal' | 'hang' | 'hang-flush' | 'hang-write' | 'throw' | 'null';
   /** Set while the kernel knows it. */
   inode: InodeId | undefined;
   lookups: number;
@@ -257,8 +257,9 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array): Promise<void> {
+  write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call?: Call): Promise<void> {
     this.#count('write');
+    if (call && this.#known.get(inode)?.behaviour === 'hang-write') return this.#hang(call);
     return this.#answer(() => {
       this.#checkHandle(handle);
       const node = this.#node(inode);
@@ -483,6 +484,7 @@ export class MemoryFileSystem implements FileSystem {
     if (children.has(name)) throw failure('EEXIST', name);
     const node = this.#makeNode(mode, call);
     if (name === 'hang' || name === 'hang-flush' || name === 'throw') node.behaviour = name;
+    if (name.startsWith('hang-write')) node.behaviour = 'hang-write';
     if (name.startsWith('null')) node.behaviour = 'null';
     children.set(name, node);
     return node;

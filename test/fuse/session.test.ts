@@ -14,9 +14,10 @@ import {
   Waiting,
   writeRequest,
 } from './fake-channel.js';
+import { turnsUntil } from '../patience.js';
 import { MemoryFileSystem } from './memory-file-system.js';
 
-const { EIO, ENOSYS, EAGAIN, EPROTO } = constants.errno;
+const { EIO, ENOENT, ENOMEM, ENOSYS, EAGAIN, EPROTO } = constants.errno;
 
 test('INIT starts the file system and is answered once', async (t) => {
   const { channel, session, fileSystem } = await startSession();
@@ -90,24 +91,70 @@ for (const size of [100, 64 << 10, 100_000, 1 << 20]) {
   });
 }
 
-test('large writes being worked on are bounded, and the others come when there is room', async (t) => {
-  const fileSystem = new SlowWriting();
+test('while many large writes wait, what needs no server is answered, interrupts are read, and no data is mixed', async (t) => {
+  class Writers extends Waiting {
+    readonly writes: { data: Uint8Array; finish: () => void }[] = [];
+    override write(_inode: number, _handle: number, _offset: number, data: Uint8Array): Promise<void> {
+      return new Promise((resolve) => this.writes.push({ data, finish: resolve }));
+    }
+  }
+  const fileSystem = new Writers();
   const { channel } = await startSession(fileSystem);
+  const count = 200;
+  for (let index = 0; index < count; index++) {
+    channel.deliver(writeRequest(1000 + 2 * index, 2, 1, Buffer.alloc(100_000, index)));
+  }
+  channel.deliver(request(17, 5000, 1, Buffer.alloc(0)), request(34, 5002, 1, Buffer.alloc(8)));
+  channel.deliver(request(36, 5003, 0, interruptBody(5002)), request(1, 5004, 1, name('missing')));
+  await turnsUntil('the interrupted request is told to stop', () => fileSystem.signals[0]?.aborted === true);
+  await settle();
+  t.is(channel.answerTo(5000)?.errno, 0);
+  t.is(channel.answerTo(5004)?.errno, ENOENT);
+  t.is(fileSystem.writes.length, count);
+  t.true(
+    fileSystem.writes.every(({ data }, index) => Buffer.alloc(100_000, index).equals(Buffer.from(data))),
+  );
+  for (const { finish } of fileSystem.writes) finish();
+  await settle();
+  t.is(
+    channel.answers.filter(({ unique, errno }) => unique >= 1000 && unique < 5000 && errno === 0).length,
+    count,
+  );
+});
+
+test('writes beyond what may wait are refused, and let in again when there is room', async (t) => {
+  const fileSystem = new SlowWriting();
+  const { channel } = await startSession(fileSystem, { requests: 1000, writeBytes: 1_000_000 });
   const data = Buffer.alloc(100_000);
-  for (let index = 0; index < 70; index++) channel.deliver(writeRequest(4 + 2 * index, 2, 1, data));
-  t.is(fileSystem.writes.length, 64);
-  t.is(channel.waitingCount, 6);
-  t.false(channel.isListening);
-  for (const { finish } of fileSystem.writes.splice(0, 3)) finish();
+  const small = Buffer.alloc(50_000);
+  for (let index = 0; index < 9; index++) channel.deliver(writeRequest(4 + 2 * index, 2, 1, data));
+  channel.deliver(
+    writeRequest(100, 2, 1, small),
+    writeRequest(102, 2, 1, small),
+    writeRequest(104, 2, 1, data),
+  );
+  t.is(fileSystem.writes.length, 10);
+  t.is(channel.answerTo(102)?.errno, ENOMEM);
+  t.is(channel.answerTo(104)?.errno, ENOMEM);
+  for (const { finish } of fileSystem.writes.splice(0, 2)) finish();
   await settle();
-  channel.turn();
-  t.is(channel.waitingCount, 3);
-  for (const { finish } of fileSystem.writes.splice(0)) finish();
+  channel.deliver(writeRequest(106, 2, 1, data));
+  t.is(fileSystem.writes.length, 9);
+  for (const { finish } of fileSystem.writes) finish();
   await settle();
-  channel.turn();
-  for (const { finish } of fileSystem.writes.splice(0)) finish();
-  await settle();
-  t.is(channel.answers.length, 71);
+  t.is(channel.answerTo(106)?.errno, 0);
+});
+
+test('requests beyond those that may wait are refused, but for what needs no server or gives something back', async (t) => {
+  const fileSystem = new Waiting();
+  const { channel } = await startSession(fileSystem, { requests: 3, writeBytes: 1_000_000 });
+  for (const unique of [4, 6, 8, 10]) channel.deliver(request(34, unique, 1, Buffer.alloc(8)));
+  t.is(channel.answerTo(10)?.errno, ENOMEM);
+  channel.deliver(request(17, 12, 1, Buffer.alloc(0)), request(36, 5, 0, interruptBody(4)));
+  await turnsUntil('the interrupted request is answered', () => channel.answerTo(4) !== undefined);
+  t.is(channel.answerTo(12)?.errno, 0);
+  channel.deliver(request(34, 14, 1, Buffer.alloc(8)));
+  t.is(fileSystem.signals.length, 4);
 });
 
 test('many small writes do not keep others from being served', async (t) => {
