@@ -118,6 +118,12 @@ export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => 
   return encodeOffset(await fileSystem.seek(inode, readUint64(body, 0), readUint64(body, 8), kind, call));
 };
 
+/**
+ * The most that is copied in one call: the answer's count has 32 bits, while kernels from before the autumn of 2025 hand on whatever length a
+ * program asks for. copy_file_range(2) may copy less than that, and programs go on from there.
+ */
+const maxCopyBytes = 2 ** 31;
+
 export const copyFileRange: Operation = async (context, { inode, body }, call) => {
   const { handle, offset, targetInode, targetHandle, targetOffset, length } =
     requests.decodeCopyFileRange(body);
@@ -130,7 +136,7 @@ export const copyFileRange: Operation = async (context, { inode, body }, call) =
       targetInode,
       targetHandle,
       targetOffset,
-      length,
+      Math.min(length, maxCopyBytes),
       call,
     ),
   );

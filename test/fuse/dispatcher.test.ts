@@ -272,3 +272,27 @@ test('set-id bits are dropped when the unprivileged change a file by fallocate o
   t.is(await modeAfter(30, 47, copy, 1000), 0o777);
   t.is(await modeAfter(40, 43, fallocate, 0), 0o6777);
 });
+
+test('of a copy of more bytes than the answer can count, a part is done and counted', async (t) => {
+  class Copying extends MemoryFileSystem {
+    override copyFileRange(...[, , , , , , length]: Parameters<MemoryFileSystem['copyFileRange']>) {
+      return Promise.resolve(length);
+    }
+  }
+  const { channel } = await startSession(new Copying());
+  for (const [unique, length] of [
+    [4, 2n ** 62n],
+    [6, 5n * 2n ** 30n],
+    [8, 2n ** 31n],
+    [10, 1000n],
+  ] as const) {
+    const body = Buffer.alloc(56);
+    body.writeBigUInt64LE(length, 40);
+    channel.deliver(request(47, unique, 1, body));
+  }
+  await settle();
+  t.deepEqual(
+    [4, 6, 8, 10].map((unique) => channel.answerTo(unique)?.body.readUInt32LE(0)),
+    [2 ** 31, 2 ** 31, 2 ** 31, 1000],
+  );
+});
