@@ -23,7 +23,7 @@ export interface Call {
 
 /** Times are nanoseconds since 1970-01-01T00:00Z; they may be negative. */
 export interface Attributes {
-  /** st_ino: derived from the key, so it is the same after a remount. */
+  /** st_ino: no other inode has it now. It follows from the key, and is the same after a remount, but for what was moved. */
   readonly ino: bigint;
   /** st_mode with its type bits. */
   readonly mode: number;

@@ -7,7 +7,7 @@ import type { Call, DirectoryEntry, Entry, HandleId, OpenDirectoryReply } from '
 import type { VfsContext } from './context.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
-import { inodeNumberOf } from './inode-numbers.js';
+import { numberOf } from './inode-numbers.js';
 import { typeDirectory, typeRegular, typeUnknown } from './modes.js';
 import type { NodeFinder } from './node-finder.js';
 import type { DirectoryNode, Node } from './nodes.js';
@@ -137,10 +137,9 @@ export class DirectoryReader {
 
   #entryAt(directory: DirectoryNode, entry: ListedEntry, position: number): DirectoryEntry {
     const live = directory.children.get(entry.name);
-    const key = `${directory.prefix}${entry.name}${entry.kind === 'directory' ? '/' : ''}`;
     return {
       name: entry.name,
-      ino: inodeNumberOf(key),
+      ino: this.#context.inodes.numberAt(directory, entry.name, entry.kind),
       type: live?.attributes.type ?? typeOf(entry),
       nextOffset: position + 1 + dotEntries,
     };
@@ -220,5 +219,5 @@ function typeOf(entry: ListedEntry): number {
 }
 
 function dotEntry(name: string, directory: DirectoryNode, nextOffset: number): DirectoryEntry {
-  return { name, ino: inodeNumberOf(directory.key), type: typeDirectory, nextOffset };
+  return { name, ino: numberOf(directory), type: typeDirectory, nextOffset };
 }

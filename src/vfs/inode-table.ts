@@ -5,12 +5,14 @@
 import { FsError } from '../errors.js';
 import { rootInode, type InodeId } from '../file-system.js';
 import type { ObjectInfo } from '../object-store.js';
-import { DirectoryNode, FileNode, type Node } from './nodes.js';
+import { InodeNumbers, numberOf } from './inode-numbers.js';
+import { DirectoryNode, FileNode, nodesBelow, type Node } from './nodes.js';
 import type { StoredAttributes } from './stored-attributes.js';
 
 export class InodeTable {
   readonly root: DirectoryNode;
   readonly #nodes = new Map<InodeId, Node>();
+  readonly #numbers = new InodeNumbers();
   #nextId: InodeId = rootInode + 1;
 
   constructor(rootPrefix: string, rootAttributes: StoredAttributes, nowMs: number) {
@@ -52,6 +54,13 @@ export class InodeTable {
     return node;
   }
 
+  /** st_ino of an entry of this name. */
+  numberAt(parent: DirectoryNode, name: string, kind: 'file' | 'directory'): bigint {
+    const live = parent.children.get(name);
+    if (live?.kind === kind) return numberOf(live);
+    return this.#numbers.at(`${parent.prefix}${name}${kind === 'directory' ? '/' : ''}`);
+  }
+
   addFile(
     parent: DirectoryNode,
     name: string,
@@ -77,6 +86,7 @@ export class InodeTable {
 
   /** The node loses its name. It stays known by its id as long as the kernel holds it. */
   remove(node: Node): void {
+    if (this.#nodes.has(node.id)) this.#numbers.keep(node);
     node.isRemoved = true;
     if (node.parent?.children.get(node.name) === node) node.parent.children.delete(node.name);
     if (node.kind === 'directory') for (const child of [...node.children.values()]) this.remove(child);
@@ -85,6 +95,7 @@ export class InodeTable {
 
   /** Gives the node another name; the name must be free. */
   move(node: Node, newParent: DirectoryNode, newName: string): void {
+    for (const below of nodesBelow(node)) if (this.#nodes.has(below.id)) this.#numbers.keep(below);
     const oldParent = node.parent;
     if (oldParent?.children.get(node.name) === node) oldParent.children.delete(node.name);
     node.parent = newParent;
@@ -101,6 +112,7 @@ export class InodeTable {
       if (current.kind === 'directory' && current.children.size > 0) return;
       if (current.kind === 'file' && (current.content || current.handles.size > 0)) return;
       this.#nodes.delete(current.id);
+      this.#numbers.giveBack(current);
       if (current.parent?.children.get(current.name) === current)
         current.parent.children.delete(current.name);
     }
@@ -114,18 +126,23 @@ export class InodeTable {
     for (let current: Node | undefined = node; current; current = current.parent) {
       if (this.#nodes.has(current.id)) return;
       this.#nodes.set(current.id, current);
+      this.#numbers.give(current);
       const { parent, name, isRemoved } = current;
       if (!isRemoved && parent && !parent.children.has(name)) parent.children.set(name, current);
     }
   }
 
   checkInvariants(): void {
+    const numbers = new Map<bigint, Node>();
     for (const [id, node] of this.#nodes) {
       const fail = (what: string) => {
         throw new Error(`inode ${id} (${node.key}): ${what}`);
       };
       if (node.id !== id) fail('is known by another id');
       if (node.lookups < 0) fail('was forgotten more often than looked up');
+      const other = numbers.get(numberOf(node));
+      if (other) fail(`has the number of inode ${other.id} (${other.key})`);
+      numbers.set(numberOf(node), node);
       if (node.isRemoved || node === this.root) continue;
       if (node.parent?.children.get(node.name) !== node) fail('is not its parent’s child');
       if (node.parent && this.#nodes.get(node.parent.id) !== node.parent) fail('outlived its parent');
@@ -136,6 +153,7 @@ export class InodeTable {
     const previous = parent.children.get(node.name);
     if (previous) throw new Error(`${node.key}: the name is taken`);
     this.#nodes.set(node.id, node);
+    this.#numbers.give(node);
     parent.children.set(node.name, node);
   }
 }

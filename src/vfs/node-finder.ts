@@ -6,7 +6,7 @@ import { FsError } from '../errors.js';
 import type { Attributes, Entry } from '../file-system.js';
 import type { ObjectInfo } from '../object-store.js';
 import type { VfsContext } from './context.js';
-import { inodeNumberOf } from './inode-numbers.js';
+import { numberOf } from './inode-numbers.js';
 import { keyOfEntry, reservedName } from './names.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import type { DescribedObject, Found } from './resolver.js';
@@ -209,7 +209,7 @@ export function attributesOf(node: Node): Attributes {
   const { type, permissions, uid, gid, atimeNs, mtimeNs, ctimeNs } = node.attributes;
   const size = node.kind === 'file' ? node.size : 0;
   return {
-    ino: inodeNumberOf(node.key),
+    ino: numberOf(node),
     mode: type | permissions,
     linkCount: node.isRemoved ? 0 : 1,
     uid,

@@ -35,6 +35,8 @@ abstract class BaseNode {
   isUnreadable = false;
   /** How often the kernel holds this inode: lookups less forgets. */
   lookups = 0;
+  /** st_ino, where it is not that of the key: it was moved or removed, or another such node has the key's. */
+  ownNumber: bigint | undefined;
   /** No longer has a name: unlinked, replaced, or gone from the bucket. */
   isRemoved = false;
   /**
@@ -226,6 +228,12 @@ export function* filesBelow(node: Node): Generator<FileNode> {
     return;
   }
   for (const child of node.children.values()) yield* filesBelow(child);
+}
+
+/** `node` and every live node below. */
+export function* nodesBelow(node: Node): Generator<Node> {
+  yield node;
+  if (node.kind === 'directory') for (const child of node.children.values()) yield* nodesBelow(child);
 }
 
 /** Holds the locks of all these files, taken in the order of their ids. */

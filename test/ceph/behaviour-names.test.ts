@@ -168,6 +168,20 @@ cephTest(
   },
 );
 
+cephTest(
+  'programs that tell files by their numbers follow a file, and find the next of its name',
+  async (t) => {
+    const f = await folder();
+    t.is(await f.sh('seq 5 >f; exec 3<f; rm f; cat <&3 >f; cat f'), '1\n2\n3\n4\n5\n');
+    const rotated = await f.sh(`
+echo one >log; seen=$(mktemp); tail -n +1 -s 0.1 -F log >"$seen" 2>/dev/null & tail=$!
+sees() { for i in $(seq 600); do grep -q "$1" "$seen" && return; sleep 0.1; done; echo "not seen: $1"; }
+sees one; echo two >>log; sees two; mv log log.1; echo three >log; sees three; echo four >>log; sees four
+kill $tail; cat "$seen"; rm "$seen"`);
+    t.is(rotated, 'one\ntwo\nthree\nfour\n');
+  },
+);
+
 cephTest('touch sets one time and leaves the other, to the nanosecond', async (t) => {
   const f = await folder();
   t.is(
