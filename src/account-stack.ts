@@ -46,6 +46,7 @@ export async function accountStack(
     buckets,
     defaults: attributeDefaultsOf(config),
     metadataTtlMs: config.metadataTtlMs,
+    negativeTtlMs: config.negativeTtlMs,
     isReadOnly: config.readOnly,
     log,
   });

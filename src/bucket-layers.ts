@@ -74,6 +74,7 @@ export async function openBucketLayers(
     defaults: attributeDefaultsOf(config),
     ...(createdAtMs !== undefined && { rootTimeNs: BigInt(createdAtMs) * nanosecondsPerMillisecond }),
     metadataTtlMs: config.metadataTtlMs,
+    negativeTtlMs: config.negativeTtlMs,
     isReadOnly: config.readOnly,
     log,
   });

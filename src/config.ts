@@ -46,6 +46,7 @@ export interface MountConfig {
   readonly cacheBytes: number;
   /** How old knowledge of names and attributes may be; 0 asks every time. */
   readonly metadataTtlMs: number;
+  readonly negativeTtlMs: number;
   /** Memory for what was written and is not in the bucket yet, in bytes. */
   readonly writeBufferBytes: number;
   /** Where written data goes, encrypted, when that memory is full. Absolute path. */
@@ -144,6 +145,7 @@ export function resolveMountConfig(
     umask: value('umask'),
     cacheBytes: value('cacheBytes'),
     metadataTtlMs: value('metadataTtlMs'),
+    negativeTtlMs: value('negativeTtlMs'),
     writeBufferBytes: value('writeBufferBytes'),
     spillDirectory: value('spillDirectory'),
     spillBytes: value('spillBytes'),

@@ -174,6 +174,13 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how long names and attributes are believed; 0s: ask each time',
     ...preset('30s', parseDuration),
   },
+  negativeTtlMs: {
+    option: 'negative-ttl',
+    placeholder: 'DURATION',
+    group: 'Limits',
+    help: 'how long it is believed that a name is not there, metadata-ttl at most',
+    ...preset('1s', parseDuration),
+  },
   maxConnections: {
     option: 'max-connections',
     placeholder: 'NUMBER',

@@ -38,6 +38,8 @@ export interface AccountFileSystemOptions {
   /** What the top, and buckets at their top, show. */
   readonly defaults: AttributeDefaults;
   readonly metadataTtlMs: number;
+  /** How long it is believed that there is no bucket of a name. */
+  readonly negativeTtlMs: number;
   readonly isReadOnly: boolean;
   /** A bucket that was not used for so long is closed, if nothing of it is known to the kernel; default 5 min. */
   readonly idleMs?: number;
@@ -63,12 +65,13 @@ export class AccountFileSystem implements FileSystem {
   #isAbandoned = false;
 
   constructor(options: AccountFileSystemOptions) {
-    const { buckets, defaults, metadataTtlMs, log } = options;
+    const { buckets, defaults, metadataTtlMs, negativeTtlMs, log } = options;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#list = new BucketList({
       buckets,
       metadataTtlMs,
+      negativeTtlMs,
       clock: this.#clock,
       log,
       signal: this.#stopping.signal,

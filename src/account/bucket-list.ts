@@ -13,6 +13,7 @@ import type { BucketFacts, Buckets } from './buckets.js';
 export interface BucketListOptions {
   readonly buckets: Buckets;
   readonly metadataTtlMs: number;
+  readonly negativeTtlMs: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Ends requests that nobody may be waiting for any more. */
@@ -92,7 +93,9 @@ export class BucketList {
     const bucket = buckets?.get(name);
     if (bucket && atMs !== undefined && this.#isRecent(atMs)) return { bucket, atMs };
     const answer = this.#answers.get(name);
-    return answer && this.#isRecent(answer.atMs) ? answer : undefined;
+    if (!answer || !this.#isRecent(answer.atMs)) return undefined;
+    const isOutdated = !answer.bucket && this.#now() - answer.atMs >= this.#options.negativeTtlMs;
+    return isOutdated ? undefined : answer;
   }
 
   #found({ bucket, atMs }: Answer): FoundBucket | undefined {

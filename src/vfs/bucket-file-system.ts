@@ -36,6 +36,7 @@ import { ExtendedAttributeOperations } from './extended-attribute-operations.js'
 import { noExtendedAttributes } from './extended-attributes.js';
 import { FileOperations } from './file-operations.js';
 import { InodeTable } from './inode-table.js';
+import { KnownMarkers } from './known-markers.js';
 import { ListedDirectories } from './listed-directories.js';
 import {
   permissionMask,
@@ -67,6 +68,8 @@ export interface BucketFileSystemOptions {
   readonly defaults: AttributeDefaults;
   /** How old knowledge of names and attributes may be; 0 asks every time. */
   readonly metadataTtlMs: number;
+  /** How long it is believed that a name is not there; default 1 s. */
+  readonly negativeTtlMs?: number;
   readonly isReadOnly: boolean;
   /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
   readonly attributeDelayMs?: number;
@@ -88,6 +91,8 @@ const writeMask = 2;
 export const defaultKnownObjects = 150_000;
 /** Of about 300 bytes each. */
 export const defaultListedEntries = 300_000;
+
+const defaultNegativeTtlMs = 1000;
 
 const noKernel: KernelCaches = {
   dropInode: () => Promise.resolve(),
@@ -112,10 +117,22 @@ export class BucketFileSystem implements FileSystem {
     const rootTimeNs = options.rootTimeNs ?? clock.nowNs();
     const inodes = new InodeTable(options.prefix, rootAttributes(defaults, rootTimeNs), clock.monotonicMs());
     const listed = options.listed ?? new ListedDirectories(defaultListedEntries);
-    const resolver = new Resolver({ store, infos, reader, metadataTtlMs, listed, clock, log });
+    const negativeTtlMs = options.negativeTtlMs ?? defaultNegativeTtlMs;
+    const knownMarkers = new KnownMarkers(clock, metadataTtlMs);
+    const resolver = new Resolver({
+      store,
+      infos,
+      reader,
+      metadataTtlMs,
+      negativeTtlMs,
+      knownMarkers,
+      listed,
+      clock,
+      log,
+    });
     const attributeDelayMs = options.attributeDelayMs ?? 500;
     const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
-    const markers = new DirectoryMarkers({ store, rewriter, clock, log });
+    const markers = new DirectoryMarkers({ store, rewriter, known: knownMarkers, clock, log });
     const contents = new Set<StagedFile>();
     const writeBack = new WriteBack({
       store,
@@ -141,6 +158,7 @@ export class BucketFileSystem implements FileSystem {
       inodes,
       contents,
       resolver,
+      knownMarkers,
       writeBack,
       defaults,
       metadataTtlMs,

@@ -10,6 +10,7 @@ import type { ObjectStore } from '../object-store.js';
 import type { Clock } from '../clock.js';
 import type { DirectoryMarkers } from './directory-markers.js';
 import type { InodeTable } from './inode-table.js';
+import type { KnownMarkers } from './known-markers.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import type { Reopenings } from './reopenings.js';
 import type { Resolver } from './resolver.js';
@@ -28,6 +29,7 @@ export interface VfsContext {
   /** Every content that is open: a copy on the server may concern more than one. */
   readonly contents: Set<StagedFile>;
   readonly resolver: Resolver;
+  readonly knownMarkers: KnownMarkers;
   readonly writeBack: WriteBack;
   readonly defaults: AttributeDefaults;
   readonly metadataTtlMs: number;

@@ -48,6 +48,11 @@ export class DirectoryListing {
     this.startedAtMs = options.startedAtMs;
   }
 
+  /** Of the directory's keys. */
+  get prefix(): string {
+    return this.#options.prefix;
+  }
+
   get isComplete(): boolean {
     return this.#isComplete;
   }

@@ -8,12 +8,15 @@ import { infoOfHeaders } from '../object-headers.js';
 import type { Metadata, ObjectInfo, ObjectStore, WriteCondition } from '../object-store.js';
 import type { Clock } from '../clock.js';
 import { isStoreError } from './fs-errors.js';
+import type { KnownMarkers } from './known-markers.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
 
 export interface DirectoryMarkersOptions {
   readonly store: ObjectStore;
   readonly rewriter: ObjectRewriter;
+  /** Told of what is stored. */
+  readonly known: Pick<KnownMarkers, 'forget'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -101,7 +104,7 @@ export class DirectoryMarkers {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
-    const { store, rewriter, clock } = this.#options;
+    const { store, rewriter, known, clock } = this.#options;
     const size = source?.size ?? 0;
     if (source && size > 0) this.tell(source.key, size);
     const ofDirectory = headersOfAttributes(attributes, source);
@@ -110,6 +113,7 @@ export class DirectoryMarkers {
     const { etag } = source
       ? await rewriter.copy(source, key, headers, condition, signal)
       : await store.put(key, [], headers, condition, signal);
+    known.forget(key);
     const lastModifiedMs = Number(clock.nowNs() / 1_000_000n);
     return { key, etag, size, lastModifiedMs, ...infoOfHeaders(headers), isEncrypted: true };
   }

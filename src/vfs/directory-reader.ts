@@ -67,8 +67,8 @@ export class DirectoryReader {
 
   /**
    * Names, types and attributes. The kernel begins every directory like this; further on it does so only if entries were
-   * looked up meanwhile. So at the beginning a file's attributes are given if they are known, and not asked for: `find`, a shell's
-   * `*` and `ls` need none, and whoever looks the files up has the next ones fetched ahead (SiblingsAhead).
+   * looked up meanwhile. So at the beginning attributes are given if they are known, and not asked for: `find`, a shell's `*`
+   * and `ls` need none, and whoever looks the entries up has the next ones fetched ahead (SiblingsAhead).
    */
   async readPlus(
     id: HandleId,
@@ -77,11 +77,11 @@ export class DirectoryReader {
     call: Call,
   ): Promise<void> {
     const handle = this.#handle(id);
-    const isWanted = ({ kind }: ListedEntry) => offset > 0 || kind === 'directory';
+    const isWanted = offset > 0;
     await this.#walk(id, offset, call, async (entry, position) => {
       if (position === undefined) return add(entry, undefined);
-      this.#fetchAhead(handle, position, isWanted, call.signal);
-      if (!this.#isKnown(handle, position, isWanted)) return add(entry, undefined);
+      if (isWanted) this.#fetchAhead(handle, position, call.signal);
+      if (!isWanted && !this.#isKnown(handle, position)) return add(entry, undefined);
       const node = await this.#nodeAt(handle, position, call.signal);
       if (!node || node.isRemoved || node.name !== entry.name) return add(entry, undefined);
       const full = this.#finder.entryOf(node);
@@ -146,33 +146,24 @@ export class DirectoryReader {
   }
 
   /** Starts what is missing of the next entries; nothing is made of the answers until the walk gets there. */
-  #fetchAhead(
-    handle: DirectoryHandle,
-    position: number,
-    isWanted: (entry: ListedEntry) => boolean,
-    signal: AbortSignal,
-  ): void {
+  #fetchAhead(handle: DirectoryHandle, position: number, signal: AbortSignal): void {
     const { listing, directory, ahead } = handle;
     if (!listing) return;
     for (let next = position; next < Math.min(position + entriesAhead, listing.length); next += 1) {
       const entry = listing.at(next);
-      if (!entry || !isWanted(entry) || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
-      const fetching = this.#context.resolver.describeEntry(directory, entry, listing, signal);
+      if (!entry || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
+      const fetching = this.#context.resolver.describeEntry(listing, entry, signal);
       fetching.catch(() => undefined); // whoever needs it asks again
       ahead.set(next, fetching);
     }
   }
 
-  /** Whether it is wanted, or can be told without a request. */
-  #isKnown(
-    { listing, directory }: DirectoryHandle,
-    position: number,
-    isWanted: (entry: ListedEntry) => boolean,
-  ): boolean {
+  /** Whether attributes can be told without a request. */
+  #isKnown({ listing, directory }: DirectoryHandle, position: number): boolean {
     const entry = listing?.at(position);
-    if (!entry) return false;
-    if (isWanted(entry) || this.#currentNode(directory, entry.name)) return true;
-    return entry.kind === 'file' && this.#context.resolver.isKnown(entry.object);
+    if (!listing || !entry) return false;
+    if (this.#currentNode(directory, entry.name)) return true;
+    return this.#context.resolver.isDescribed(listing, entry);
   }
 
   async #nodeAt(handle: DirectoryHandle, position: number, signal: AbortSignal): Promise<Node | undefined> {
@@ -189,7 +180,7 @@ export class DirectoryReader {
       return this.#finder.integrate(
         directory,
         entry.name,
-        found ?? (await resolver.describeEntry(directory, entry, listing, signal)),
+        found ?? (await resolver.describeEntry(listing, entry, signal)),
       );
     } catch (error) {
       if (signal.aborted) throw toFsError(error, `reading ${directory.key}`);
@@ -211,11 +202,11 @@ export class DirectoryReader {
   }
 }
 
-/** A listing does not tell symbolic links from files. Programs look up what they need to know and are not told. */
+/** A listing does not tell symbolic links, nor pipes and the like, which are empty, from files. Programs look up what they need to know and are not told. */
 function typeOf(entry: ListedEntry): number {
   if (entry.kind === 'directory') return typeDirectory;
   const { size } = entry.object;
-  return size > 0 && size <= maxLinkBytes ? typeUnknown : typeRegular;
+  return size <= maxLinkBytes ? typeUnknown : typeRegular;
 }
 
 function dotEntry(name: string, directory: DirectoryNode, nextOffset: number): DirectoryEntry {

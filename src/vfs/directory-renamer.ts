@@ -147,6 +147,7 @@ export class DirectoryRenamer {
     );
     const sent = withMetadata({ ...attributes, otherMetadata }, added);
     const stored = await this.#context.markers.move(marker, newPrefix, sent, signal);
+    this.#context.knownMarkers.forgetAll();
     source.attributes = { ...attributes, otherMetadata };
     source.marker = 'unknown';
     this.#context.writeBack.cancel(source);

@@ -136,7 +136,7 @@ export class NamespaceOperations {
   }
 
   async removeDirectory(parent: DirectoryNode, name: string, call: Call): Promise<void> {
-    const { inodes, store, infos, writeBack, resolver } = this.#context;
+    const { inodes, store, infos, knownMarkers, writeBack, resolver } = this.#context;
     await writeBack.waitForMoves(parent, call.signal);
     const node = await this.#finder.requireChild(parent, name, call.signal);
     if (node.kind !== 'directory') throw new FsError('ENOTDIR', `rmdir ${node.key}: not a directory`);
@@ -149,6 +149,7 @@ export class NamespaceOperations {
     await this.ensureMarker(parent, call.signal);
     await store.delete(node.key, call.signal);
     infos.delete(node.key);
+    knownMarkers.forget(node.key);
     resolver.dropListing(node);
     writeBack.cancel(node);
     parent.listing?.remove(name);
@@ -175,7 +176,7 @@ export class NamespaceOperations {
   async ensureMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
     if (directory.parent === undefined || typeof directory.marker === 'object') return;
     if (directory.listing?.marker) return;
-    const { store, infos } = this.#context;
+    const { store, infos, knownMarkers } = this.#context;
     const headers = headersOfAttributes(directory.attributes, undefined);
     try {
       const { etag } = await store.put(directory.key, [], headers, { ifNoneMatch: '*' }, signal);
@@ -189,6 +190,7 @@ export class NamespaceOperations {
         isEncrypted: true,
       };
       infos.setWritten(directory.marker);
+      knownMarkers.forget(directory.key);
     } catch (error) {
       if (!isStoreError(error, 'PreconditionFailed')) throw error;
       directory.marker = await store.head(directory.key, signal); // somebody made it

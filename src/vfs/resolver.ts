@@ -7,8 +7,10 @@ import { type ObjectReader, wholeObjectBytes } from '../cache/object-reader.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { Clock } from '../clock.js';
+import { AbsentNames } from './absent-names.js';
 import { DirectoryListing, type ListedEntry } from './directory-listing.js';
 import { isStoreError } from './fs-errors.js';
+import type { KnownMarker, KnownMarkers } from './known-markers.js';
 import type { ListedDirectories } from './listed-directories.js';
 import { keyOfEntry } from './names.js';
 import { waitInterruptibly } from './mutex.js';
@@ -38,6 +40,9 @@ export interface ResolverOptions {
   readonly reader: Pick<ObjectReader, 'fetchWhole'>;
   /** How old knowledge of names and attributes may be. */
   readonly metadataTtlMs: number;
+  /** How old the knowledge may be that a name is not there; not longer than `metadataTtlMs`. */
+  readonly negativeTtlMs: number;
+  readonly knownMarkers: KnownMarkers;
   readonly listed: ListedDirectories;
   readonly clock: Clock;
   readonly log: Log;
@@ -63,6 +68,10 @@ const unreadableCodes = [
 /** The store has limits of its own; this one only makes sure that nothing is fetched ahead for ever. */
 const aheadTimeoutMs = 60_000;
 
+interface AskedMarker extends KnownMarker {
+  readonly isUnreadable: boolean;
+}
+
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #siblings = new SiblingsAhead<DirectoryListing>({
@@ -72,15 +81,20 @@ export class Resolver {
       return entry?.kind === 'file' && isSmall(entry.object) ? entry.object.size : 0;
     },
   });
+  /** In which directories were looked up: their markers are fetched ahead as well. */
+  readonly #walked = new WeakSet<DirectoryListing>();
   /**
    * The requests for attributes, or for all of a file, on their way for nobody yet, by version: what a look-up waits for.
    * Invariant: none whose request has settled.
    */
   readonly #ahead = new Map<string, Promise<void>>();
   readonly #hiddenLogged = new Set<string>();
+  readonly #absent: AbsentNames;
 
   constructor(options: ResolverOptions) {
     this.#options = options;
+    const { store, clock, negativeTtlMs: ttlMs } = options;
+    this.#absent = new AbsentNames({ store, clock, ttlMs });
   }
 
   /** The directory's recent listing, complete or not, or undefined. */
@@ -113,17 +127,38 @@ export class Resolver {
     const entry = listing?.get(name);
     if (listing && entry) {
       const position = listing.positionOf(name);
-      if (entry.kind === 'file' && position !== undefined) {
-        const underWay = this.#ahead.get(versionOf(entry.object));
+      if (position !== undefined) {
+        const underWay = this.#ahead.get(nameAhead(listing, entry));
+        if (entry.kind === 'directory') this.#walked.add(listing);
         this.#siblings.noteLookup(listing, position);
-        if (underWay && !this.isKnown(entry.object)) await waitInterruptibly(underWay, signal);
+        if (underWay && !this.isDescribed(listing, entry)) await waitInterruptibly(underWay, signal);
       }
-      const found = await this.describeEntry(directory, entry, listing, signal);
+      const found = await this.describeEntry(listing, entry, signal);
       if (found) return found;
     } else if (listing?.isComplete) {
-      return undefined;
+      return await this.#findUnlisted(directory, name, listing, signal);
     }
     return await this.#probe(directory, name, wasFile, signal);
+  }
+
+  /** A name that a complete listing has not: somebody may have made it since. */
+  async #findUnlisted(
+    directory: DirectoryNode,
+    name: string,
+    listing: DirectoryListing,
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
+    const { prefix } = directory;
+    if (await this.#absent.isAbsent(prefix, name, listing, signal)) return undefined;
+    const askedAtMs = this.#options.clock.monotonicMs();
+    const found = await this.#probe(directory, name, false, signal);
+    if (!found) this.#absent.note(prefix, name, askedAtMs);
+    else if (!listing.get(name)) {
+      listing.set(
+        found.kind === 'file' ? { name, kind: 'file', object: found.info } : { name, kind: 'directory' },
+      );
+    }
+    return found;
   }
 
   /** As `find` of what was a file, whatever a listing says, which learns of it. */
@@ -132,6 +167,12 @@ export class Resolver {
     if (found?.kind === 'file') directory.listing?.set({ name, kind: 'file', object: found.info });
     else this.dropListing(directory);
     return found;
+  }
+
+  /** Whether `describeEntry` needs no request. */
+  isDescribed({ prefix }: DirectoryListing, entry: ListedEntry): boolean {
+    if (entry.kind === 'file') return this.isKnown(entry.object);
+    return this.#options.knownMarkers.get(`${prefix}${entry.name}/`) !== undefined;
   }
 
   /** Whether `describe` needs no request. */
@@ -165,19 +206,16 @@ export class Resolver {
   /** For whoever looks it up soon, who asks again if it fails, and has the error. */
   #fetchAhead(listing: DirectoryListing, position: number, wanted: Wanted): void {
     const entry = listing.at(position);
-    if (entry?.kind !== 'file' || !isStored(entry.object)) return;
-    const { object } = entry;
-    const version = versionOf(object);
-    if (this.#ahead.has(version)) return;
-    const content = wanted === 'content' ? this.#getAhead(object) : undefined;
-    const request = content ?? this.#describeAhead(object);
+    if (!entry || (entry.kind === 'file' ? !isStored(entry.object) : !this.#walked.has(listing))) return;
+    const name = nameAhead(listing, entry);
+    if (this.#ahead.has(name)) return;
+    const content = wanted === 'content' && entry.kind === 'file' ? this.#getAhead(entry.object) : undefined;
+    const request = content ?? this.#describeAhead(listing, entry);
     if (!request) return;
     const fetching = request
-      .catch((error: unknown) =>
-        this.#options.log.debug({ key: object.key, err: error }, 'fetching ahead failed'),
-      )
-      .finally(() => this.#ahead.delete(version));
-    this.#ahead.set(version, content ? this.#atMost(fetching, patienceMs) : fetching);
+      .catch((error: unknown) => this.#options.log.debug({ name, err: error }, 'fetching ahead failed'))
+      .finally(() => this.#ahead.delete(name));
+    this.#ahead.set(name, content ? this.#atMost(fetching, patienceMs) : fetching);
   }
 
   /** Undefined if it is not worth it, or done already. */
@@ -187,9 +225,10 @@ export class Resolver {
     return reader.fetchWhole(object)?.then((info) => infos.set(info));
   }
 
-  #describeAhead(object: ListedObject): Promise<void> | undefined {
-    if (this.isKnown(object)) return undefined;
-    return this.describe(object, AbortSignal.timeout(aheadTimeoutMs)).then(() => undefined);
+  #describeAhead(listing: DirectoryListing, entry: ListedEntry): Promise<void> | undefined {
+    if (this.isDescribed(listing, entry)) return undefined;
+    const described = this.describeEntry(listing, entry, AbortSignal.timeout(aheadTimeoutMs));
+    return described.then(() => undefined);
   }
 
   /** HEAD, remembered. */
@@ -208,15 +247,15 @@ export class Resolver {
     }
   }
 
-  /** The marker object of a directory, which is there also if its marker may not be read. */
-  async #headMarker(
-    key: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly marker: ObjectInfo | undefined; readonly isUnreadable: boolean }> {
+  /** The marker object of a directory, which is there also if its marker may not be read: that is not remembered. */
+  async #headMarker(key: string, signal: AbortSignal): Promise<AskedMarker> {
+    const askedAtMs = this.#options.clock.monotonicMs();
     try {
-      return { marker: await this.headIfExists(key, signal), isUnreadable: false };
+      const known = await this.#options.knownMarkers.learn(key, () => this.headIfExists(key, signal));
+      return { ...known, isUnreadable: false };
     } catch (error) {
-      if (isStoreError(error, ...unreadableCodes)) return { marker: undefined, isUnreadable: true };
+      if (isStoreError(error, ...unreadableCodes))
+        return { marker: undefined, askedAtMs, isUnreadable: true };
       throw error;
     }
   }
@@ -259,9 +298,8 @@ export class Resolver {
 
   /** What is known, or HEAD tells, of an entry of a listing. Undefined if it has gone since. */
   async describeEntry(
-    directory: DirectoryNode,
-    entry: ListedEntry,
     listing: DirectoryListing,
+    entry: ListedEntry,
     signal: AbortSignal,
   ): Promise<Found | undefined> {
     const now = this.#options.clock.monotonicMs();
@@ -272,9 +310,15 @@ export class Resolver {
       const validatedAtMs = isKnown ? listing.listedAtMs(entry.name) : now;
       return described && { kind: 'file', validatedAtMs, ...described };
     }
-    const asked = await this.#headMarker(`${directory.prefix}${entry.name}/`, signal);
-    const validatedAtMs = asked.marker ? now : listing.listedAtMs(entry.name);
-    return { kind: 'directory', validatedAtMs, ...asked };
+    const key = `${listing.prefix}${entry.name}/`;
+    const known = this.#options.knownMarkers.get(key);
+    const { marker, askedAtMs, isUnreadable } = known
+      ? { ...known, isUnreadable: false }
+      : await this.#headMarker(key, signal);
+    // Without a marker only the listing says that the directory is there.
+    const listedAtMs = listing.listedAtMs(entry.name);
+    const validatedAtMs = marker ? Math.max(askedAtMs, listedAtMs) : listedAtMs;
+    return { kind: 'directory', validatedAtMs, marker, isUnreadable };
   }
 
   /** Asks for the object and for anything below the name at once; a directory hides a file of the same name. */
@@ -299,9 +343,12 @@ export class Resolver {
     ]);
     const first = below?.objects[0];
     if (first) {
-      const none = { marker: undefined, isUnreadable: false };
-      const asked = first.key === prefix ? await this.#headMarker(prefix, signal) : none;
-      return { kind: 'directory', validatedAtMs, ...asked };
+      if (first.key !== prefix) {
+        await this.#options.knownMarkers.learn(prefix, () => Promise.resolve(undefined));
+        return { kind: 'directory', validatedAtMs, marker: undefined, isUnreadable: false };
+      }
+      const { marker, isUnreadable } = await this.#headMarker(prefix, signal);
+      return { kind: 'directory', validatedAtMs, marker, isUnreadable };
     }
     return object && { kind: 'file', validatedAtMs, ...object };
   }
@@ -356,7 +403,10 @@ function isStored({ etag }: ListedObject): boolean {
   return etag !== '';
 }
 
-function versionOf({ key, etag, lastModifiedMs }: ListedObject): string {
+/** Of what is fetched ahead: a version of an object, or a directory's marker. */
+function nameAhead({ prefix }: DirectoryListing, entry: ListedEntry): string {
+  if (entry.kind === 'directory') return `${prefix}${entry.name}/`;
+  const { key, etag, lastModifiedMs } = entry.object;
   return `${etag} ${lastModifiedMs} ${key}`;
 }
 

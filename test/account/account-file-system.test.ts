@@ -154,9 +154,12 @@ test('names that no bucket has are asked for once in a while, and hidden files n
     await fails(t, 'ENOENT', client.stat('.Trash-1000'));
   }
   t.deepEqual(account.calls, ['list', 'exists missing']);
+  account.clock.advance(1000);
+  await fails(t, 'ENOENT', client.stat('missing'));
+  t.deepEqual(account.calls, ['list', 'exists missing', 'exists missing']);
   account.clock.advance(metadataTtlMs);
   await fails(t, 'ENOENT', client.stat('missing'));
-  t.deepEqual(account.calls, ['list', 'exists missing', 'list', 'exists missing']);
+  t.deepEqual(account.calls, ['list', 'exists missing', 'exists missing', 'list', 'exists missing']);
 });
 
 test('another’s bucket is not listed, and can be entered if the server allows it', async (t) => {

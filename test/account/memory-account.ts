@@ -84,6 +84,7 @@ export class MemoryAccount implements Buckets {
       buckets: this,
       defaults: { uid: 1000, gid: 1000, filePermissions: 0o644, directoryPermissions: 0o755 },
       metadataTtlMs,
+      negativeTtlMs: 1000,
       isReadOnly: false,
       idleMs,
       clock: this.clock,

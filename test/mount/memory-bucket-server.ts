@@ -53,6 +53,7 @@ const fileSystem = new BucketFileSystem({
   prefix: '',
   defaults: { uid: 0, gid: 0, filePermissions: 0o644, directoryPermissions: 0o755 },
   metadataTtlMs: 30_000,
+  negativeTtlMs: 1000,
   isReadOnly: false,
   log,
 });

@@ -1,0 +1,130 @@
+/**
+ * Names that a complete listing does not have: whether they still are absent. A listing is believed for a while, but that
+ * something is not there only for a moment, since programs on other machines are waited for by asking for what they make.
+ * One request answers for all names that are alike, so that whoever looks for thousands of missing names in a burst
+ * (`configure`, `import` in Python, `cp -r` of new files) has few requests to wait for.
+ */
+import type { Clock } from '../clock.js';
+import type { ListPage, ObjectStore } from '../object-store.js';
+import type { DirectoryListing } from './directory-listing.js';
+import { waitInterruptibly } from './mutex.js';
+
+export interface AbsentNamesOptions {
+  readonly store: Pick<ObjectStore, 'list'>;
+  /** How long it is believed that a name is not there. */
+  readonly ttlMs: number;
+  readonly clock: Clock;
+}
+
+/** What the bucket had of the names of a directory that begin alike. */
+interface Answer {
+  readonly names: ReadonlySet<string>;
+  /** Names up to this one are answered for, in the order of their bytes; all are if undefined. */
+  readonly last: string | undefined;
+}
+
+interface Question {
+  readonly askedAtMs: number;
+  readonly answer: Promise<Answer>;
+}
+
+/** Each has up to 1,000 names, so 10 MiB together at most. */
+const maxQuestions = 100;
+/** Of more entries, with a margin for new ones, a page does not show all. */
+const maxEntriesOfPage = 900;
+/** The store has limits of its own; this one only makes sure that a question cannot be waited for without end. */
+const questionTimeoutMs = 300_000;
+
+export class AbsentNames {
+  readonly #options: AbsentNamesOptions;
+  /** By what the keys begin with that were asked for; oldest first. */
+  readonly #questions = new Map<string, Question>();
+
+  constructor(options: AbsentNamesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Whether a name that `listing`, complete, of the keys below `prefix`, has not, is still not there. False: it is to be asked for
+   * by itself. Rejects with a StoreError.
+   */
+  async isAbsent(
+    prefix: string,
+    name: string,
+    listing: DirectoryListing,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (
+      this.#isRecent(listing.startedAtMs) ||
+      this.#isRecent(this.#questions.get(alone(prefix, name))?.askedAtMs)
+    ) {
+      return true;
+    }
+    const start = prefix + (listing.size <= maxEntriesOfPage ? '' : stemOf(name));
+    const known = this.#questions.get(start);
+    const question = known && this.#isRecent(known.askedAtMs) ? known : this.#ask(start, prefix);
+    const answer = await waitInterruptibly(question.answer, signal);
+    return !answer.names.has(name) && isAnswered(answer, name);
+  }
+
+  /** It was asked for by itself, at that time, and was not there. */
+  note(prefix: string, name: string, askedAtMs: number): void {
+    const answer = Promise.resolve({ names: new Set<string>(), last: undefined });
+    this.#remember(alone(prefix, name), { askedAtMs, answer });
+  }
+
+  #ask(start: string, prefix: string): Question {
+    const { store, clock } = this.#options;
+    const request = { prefix: start, delimiter: '/' } as const;
+    const question = {
+      askedAtMs: clock.monotonicMs(),
+      answer: store
+        .list(request, AbortSignal.timeout(questionTimeoutMs))
+        .then((page) => answerOf(page, prefix)),
+    };
+    this.#remember(start, question);
+    question.answer.catch(() => {
+      if (this.#questions.get(start) === question) this.#questions.delete(start); // who waits has the error
+    });
+    return question;
+  }
+
+  #remember(key: string, question: Question): void {
+    this.#questions.delete(key);
+    this.#questions.set(key, question);
+    if (this.#questions.size <= maxQuestions) return;
+    const [oldest] = this.#questions.keys();
+    if (oldest !== undefined) this.#questions.delete(oldest);
+  }
+
+  #isRecent(timeMs: number | undefined): boolean {
+    return timeMs !== undefined && this.#options.clock.monotonicMs() - timeMs < this.#options.ttlMs;
+  }
+}
+
+/** No key has a NUL at its end that could be shown. */
+function alone(prefix: string, name: string): string {
+  return `${prefix}${name}\0`;
+}
+
+/** What `name` has in common with others that are made one after the other: `part-0` of `part-017.csv`. */
+export function stemOf(name: string): string {
+  return name.replace(/\d{1,2}\D*$/, '');
+}
+
+function answerOf(page: ListPage, prefix: string): Answer {
+  const keys = [...page.objects.map(({ key }) => key), ...page.prefixes];
+  const isAll = page.continuationToken === undefined;
+  const last = isAll ? undefined : keys.reduce((a, b) => (isBefore(a, b) ? b : a), '');
+  const names = keys.map((key) => key.slice(prefix.length).replace(/\/$/, ''));
+  return { names: new Set(names), last: last?.slice(prefix.length) };
+}
+
+/** Whether a page that ends with `last` would have shown it, as a file and as a directory. */
+function isAnswered({ last }: Answer, name: string): boolean {
+  return last === undefined || isBefore(`${name}/`, last);
+}
+
+function isBefore(a: string, b: string): boolean {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
+}
