@@ -37,6 +37,8 @@ export interface Attributes {
   readonly atimeNs: bigint;
   readonly mtimeNs: bigint;
   readonly ctimeNs: bigint;
+  /** st_rdev of a device: 32 bits, as `new_encode_dev` of the kernel packs them (linux/kdev_t.h). */
+  readonly deviceNumber?: number;
 }
 
 /** A looked-up inode. Handing it to the kernel counts as one lookup, to be undone by `forget`. */
@@ -165,8 +167,8 @@ export interface FileSystem {
 
   readLink(inode: InodeId, call: Call): Promise<string>;
   makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry>;
-  /** `mode` with type bits, umask already applied. Regular files only; other types are refused with EPERM. */
-  makeNode(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry>;
+  /** mknod(2). `mode` with type bits, umask already applied; `deviceNumber` as in `Attributes`, of devices only. */
+  makeNode(parent: InodeId, name: string, mode: number, deviceNumber: number, call: Call): Promise<Entry>;
   makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry>;
   makeLink(inode: InodeId, newParent: InodeId, newName: string, call: Call): Promise<Entry>;
   unlink(parent: InodeId, name: string, call: Call): Promise<void>;

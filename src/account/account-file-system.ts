@@ -201,10 +201,16 @@ export class AccountFileSystem implements FileSystem {
     );
   }
 
-  async makeNode(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+  async makeNode(
+    parent: InodeId,
+    name: string,
+    mode: number,
+    deviceNumber: number,
+    call: Call,
+  ): Promise<Entry> {
     this.#refuseAtTop(parent, `mknod ${name}`);
     return await this.#inBucket(parent, call, async (files, within, bucket) =>
-      bucket.entryOf(await files.makeNode(within, name, mode, call)),
+      bucket.entryOf(await files.makeNode(within, name, mode, deviceNumber, call)),
     );
   }
 

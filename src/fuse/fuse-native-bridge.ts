@@ -166,7 +166,9 @@ const operations: Readonly<Record<AskedOperationName, Operation>> = {
   ),
   chown: plainOperation((fs, path: string, uid: number, gid: number) => fs.changeOwner(path, uid, gid)),
   chmod: plainOperation((fs, path: string, mode: number) => fs.changeMode(path, mode)),
-  mknod: plainOperation((fs, path: string, mode: number) => fs.makeNode(path, mode)),
+  mknod: plainOperation((fs, path: string, mode: number, deviceNumber: number) =>
+    fs.makeNode(path, mode, deviceNumber),
+  ),
   setxattr: operation(
     async (fs, path: string, name: string, value: Buffer, _position: number, flags: number) => {
       await fs.setExtendedAttribute(path, name, value, flags);

@@ -11,7 +11,7 @@ const nanosecondsPerMs = 1_000_000n;
  * Milliseconds are counted without a sign, so that times before 1970 are shown as 1970.
  */
 export function encodeStat(attributes: Attributes): Uint32Array {
-  const { mode, uid, gid, size, linkCount, blocks, atimeNs, mtimeNs, ctimeNs } = attributes;
+  const { mode, uid, gid, size, linkCount, blocks, atimeNs, mtimeNs, ctimeNs, deviceNumber = 0 } = attributes;
   return Uint32Array.of(
     mode,
     uid,
@@ -20,7 +20,7 @@ export function encodeStat(attributes: Attributes): Uint32Array {
     0, // st_dev
     linkCount,
     0, // st_ino
-    0, // st_rdev
+    deviceNumber,
     preferredIoSize,
     ...splitUint64(blocks),
     ...splitUint64(shownMs(atimeNs)),

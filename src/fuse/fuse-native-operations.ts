@@ -126,8 +126,10 @@ export class FuseNativeOperations {
     await this.#make(path, (parent, name) => this.#fileSystem.makeSymlink(parent, name, target, this.#call));
   }
 
-  async makeNode(path: string, mode: number): Promise<void> {
-    await this.#make(path, (parent, name) => this.#fileSystem.makeNode(parent, name, mode, this.#call));
+  async makeNode(path: string, mode: number, deviceNumber: number): Promise<void> {
+    await this.#make(path, (parent, name) =>
+      this.#fileSystem.makeNode(parent, name, mode, deviceNumber, this.#call),
+    );
   }
 
   async makeDirectory(path: string, mode: number): Promise<void> {

@@ -22,11 +22,11 @@ export const readLink: Operation = async ({ fileSystem }, { inode }, call) =>
   encodeBytes(Buffer.from(await fileSystem.readLink(inode, call)));
 
 /** `fuse_mknod_in`, name. The kernel has applied the umask. */
-export const makeNode: Operation = async (context, { inode, body }, call) =>
-  replyEntry(
-    context,
-    await context.fileSystem.makeNode(inode, readNewName(body, 16), body.readUInt32LE(0), call),
-  );
+export const makeNode: Operation = async (context, { inode, body }, call) => {
+  const [mode, deviceNumber] = [body.readUInt32LE(0), body.readUInt32LE(4)];
+  const name = readNewName(body, 16);
+  return replyEntry(context, await context.fileSystem.makeNode(inode, name, mode, deviceNumber, call));
+};
 
 /** `fuse_mkdir_in`, name. The kernel leaves the type bits out. */
 export const makeDirectory: Operation = async (context, { inode, body }, call) => {

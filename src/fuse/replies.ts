@@ -70,7 +70,7 @@ function writeAttributes(buffer: Buffer, attributes: Attributes, offset: number)
   buffer.writeUInt32LE(attributes.linkCount, offset + 64);
   buffer.writeUInt32LE(attributes.uid, offset + 68);
   buffer.writeUInt32LE(attributes.gid, offset + 72);
-  buffer.writeUInt32LE(0, offset + 76); // rdev: there are no device nodes
+  buffer.writeUInt32LE(attributes.deviceNumber ?? 0, offset + 76);
   buffer.writeUInt32LE(preferredIoSize, offset + 80);
   buffer.writeUInt32LE(0, offset + 84); // flags: neither a submount nor DAX
 }

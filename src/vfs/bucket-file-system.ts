@@ -53,7 +53,7 @@ import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
 import { Reopenings } from './reopenings.js';
 import { Resolver } from './resolver.js';
-import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
+import { isSpecialType, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
 import { unlimitedSpace } from './unlimited-space.js';
 import { WriteBack } from './write-back.js';
 
@@ -301,13 +301,25 @@ export class BucketFileSystem implements FileSystem {
     );
   }
 
-  async makeNode(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+  async makeNode(
+    parent: InodeId,
+    name: string,
+    mode: number,
+    deviceNumber: number,
+    call: Call,
+  ): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
-    this.#requireWritable(`mknod ${name}`);
-    if ((mode & typeMask) !== typeRegular && (mode & typeMask) !== 0) {
-      throw new FsError('EPERM', `mknod ${directory.prefix}${name}: S3 has no devices, sockets or pipes`);
+    const what = `mknod ${directory.prefix}${name}`;
+    this.#requireWritable(what);
+    const type = mode & typeMask;
+    if (isSpecialType(type)) {
+      const special = { type, mode, deviceNumber };
+      return await asFsError(what, async () =>
+        this.#finder.entryOf(await this.#names.makeSpecial(directory, name, special, call)),
+      );
     }
-    return await asFsError(`mknod ${directory.prefix}${name}`, async () =>
+    if (type !== typeRegular && type !== 0) throw new FsError('EINVAL', `${what}: no such type of file`);
+    return await asFsError(what, async () =>
       this.#finder.entryOf(await this.#names.makeFile(directory, name, mode, call)),
     );
   }

@@ -9,11 +9,24 @@ import { noExtendedAttributes } from './extended-attributes.js';
 import { entryOfUnstored } from './resolver.js';
 import type { FileOperations } from './file-operations.js';
 import { isStoreError, toFsError } from './fs-errors.js';
-import { permissionMask, setGroupIdBit, typeDirectory, typeRegular, typeSymlink } from './modes.js';
+import {
+  permissionMask,
+  setGroupIdBit,
+  typeBlockDevice,
+  typeCharacterDevice,
+  typeDirectory,
+  typeRegular,
+  typeSymlink,
+} from './modes.js';
 import { keyOfEntry, reservedName } from './names.js';
 import type { NodeFinder } from './node-finder.js';
 import { filesBelow, type DirectoryNode, type FileNode } from './nodes.js';
-import { headersOfAttributes, type FileType, type StoredAttributes } from './stored-attributes.js';
+import {
+  headersOfAttributes,
+  type FileType,
+  type SpecialType,
+  type StoredAttributes,
+} from './stored-attributes.js';
 
 export class NamespaceOperations {
   readonly #context: VfsContext;
@@ -56,17 +69,41 @@ export class NamespaceOperations {
   }
 
   async makeSymlink(parent: DirectoryNode, name: string, target: string, call: Call): Promise<FileNode> {
+    const attributes = this.#newAttributes(parent, typeSymlink, 0o777, call);
+    const node = await this.#makeStored(parent, name, attributes, Buffer.from(target), call);
+    if (node.info) node.linkTarget = { etag: node.info.etag, target };
+    return node;
+  }
+
+  /** mknod(2) of a pipe, a socket or a device: `mode` with permissions, `deviceNumber` of a device. */
+  async makeSpecial(
+    parent: DirectoryNode,
+    name: string,
+    { type, mode, deviceNumber }: { type: SpecialType; mode: number; deviceNumber: number },
+    call: Call,
+  ): Promise<FileNode> {
+    const common = this.#newAttributes(parent, type, mode, call);
+    const isDevice = type === typeCharacterDevice || type === typeBlockDevice;
+    const attributes = isDevice ? { ...common, deviceNumber } : common;
+    return await this.#makeStored(parent, name, attributes, new Uint8Array(), call);
+  }
+
+  /** What is whole from the start: stored at once. */
+  async #makeStored(
+    parent: DirectoryNode,
+    name: string,
+    attributes: StoredAttributes,
+    content: Uint8Array,
+    call: Call,
+  ): Promise<FileNode> {
     const { store, inodes, writeBack, clock } = this.#context;
     await writeBack.waitForMoves(parent, call.signal);
     await this.#requireFree(parent, name, call.signal);
     const key = this.checkNewName(parent, name, 'file');
-    const attributes = this.#newAttributes(parent, typeSymlink, 0o777, call);
     const headers = headersOfAttributes(attributes, undefined);
-    const content = Buffer.from(target);
     const { etag } = await store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal);
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
     writeBack.recordStored(node, { key, etag, size: content.length }, headers);
-    node.linkTarget = { etag, target };
     this.touchDirectory(parent);
     return node;
   }
@@ -180,6 +217,7 @@ export class NamespaceOperations {
     const headers = headersOfAttributes(directory.attributes, undefined);
     try {
       const { etag } = await store.put(directory.key, [], headers, { ifNoneMatch: '*' }, signal);
+      knownMarkers.forget(directory.key);
       directory.marker = {
         key: directory.key,
         size: 0,
@@ -190,9 +228,9 @@ export class NamespaceOperations {
         isEncrypted: true,
       };
       infos.setWritten(directory.marker);
-      knownMarkers.forget(directory.key);
     } catch (error) {
       if (!isStoreError(error, 'PreconditionFailed')) throw error;
+      knownMarkers.forget(directory.key);
       directory.marker = await store.head(directory.key, signal); // somebody made it
     }
   }

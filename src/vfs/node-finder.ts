@@ -206,7 +206,7 @@ function outdated(node: Node): FsError {
 
 /** stat of a node. Directories have a link count of 1, which tells tools not to count subdirectories by it. */
 export function attributesOf(node: Node): Attributes {
-  const { type, permissions, uid, gid, atimeNs, mtimeNs, ctimeNs } = node.attributes;
+  const { type, permissions, uid, gid, atimeNs, mtimeNs, ctimeNs, deviceNumber } = node.attributes;
   const size = node.kind === 'file' ? node.size : 0;
   return {
     ino: numberOf(node),
@@ -219,6 +219,7 @@ export function attributesOf(node: Node): Attributes {
     atimeNs,
     mtimeNs,
     ctimeNs,
+    ...(deviceNumber !== undefined && { deviceNumber }),
   };
 }
 

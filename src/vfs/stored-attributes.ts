@@ -21,7 +21,11 @@ import {
   typeSymlink,
 } from './modes.js';
 
-export type FileType = typeof typeRegular | typeof typeDirectory | typeof typeSymlink;
+/** What has no content: the kernel does all that is done with it. Stored as empty objects, as s3fs does. */
+export type SpecialType =
+  typeof typeFifo | typeof typeSocket | typeof typeCharacterDevice | typeof typeBlockDevice;
+
+export type FileType = typeof typeRegular | typeof typeDirectory | typeof typeSymlink | SpecialType;
 
 /** What a file, directory or symlink carries beside its content. Immutable: a change makes a new one. */
 export interface StoredAttributes {
@@ -39,6 +43,8 @@ export interface StoredAttributes {
   /** Metadata of other programs: kept as it is. */
   readonly otherMetadata: Metadata;
   readonly contentType: string | undefined;
+  /** st_rdev of a device, in the kernel's 32 bits. Absent for everything else; s3fs keeps none. */
+  readonly deviceNumber?: number;
 }
 
 /** What objects without metadata of their own show. Permissions have the umask applied. */
@@ -55,18 +61,18 @@ export const maxNanoseconds = (1n << 63n) - 1n;
 /** st_mode has 16 bits. */
 const maxMode = 0xffff;
 const nanosecondsPerSecond = 1_000_000_000n;
-const ownNames = new Set(['mode', 'uid', 'gid', 'mtime', 'ctime', 'atime', extendedAttributesName]);
+const ownNames = new Set(['mode', 'uid', 'gid', 'mtime', 'ctime', 'atime', 'rdev', extendedAttributesName]);
 
 /** The attributes of an object. `isDirectory`: it is a directory's marker, whatever its mode says. */
 export function attributesOfObject(
-  info: Pick<ObjectInfo, 'metadata' | 'contentType' | 'lastModifiedMs'>,
+  info: Pick<ObjectInfo, 'metadata' | 'contentType' | 'lastModifiedMs'> & Partial<Pick<ObjectInfo, 'size'>>,
   isDirectory: boolean,
   defaults: AttributeDefaults,
 ): StoredAttributes {
   const { metadata } = info;
   const mode = decodeMode(metadata['mode'], isDirectory);
-  const storedType = mode === undefined ? undefined : mode & typeMask;
-  const type = isDirectory ? typeDirectory : storedType === typeSymlink ? typeSymlink : typeRegular;
+  const type = isDirectory ? typeDirectory : storedTypeOf(mode, info.size ?? 0);
+  const deviceNumber = isDevice(type) ? (decodeInteger(metadata['rdev']) ?? 0) : undefined;
   const mtimeNs = decodeTime(metadata['mtime']) ?? timeOfStoring(info.lastModifiedMs);
   return {
     type,
@@ -85,7 +91,23 @@ export function attributesOfObject(
     extended: decodeExtendedAttributes(metadata[extendedAttributesName]),
     otherMetadata: Object.fromEntries(Object.entries(metadata).filter(([name]) => !ownNames.has(name))),
     contentType: info.contentType,
+    ...(deviceNumber !== undefined && { deviceNumber }),
   };
+}
+
+/** What has content is a file that can be read, whatever else its mode says. */
+function storedTypeOf(mode: number | undefined, size: number): FileType {
+  const type = (mode ?? 0) & typeMask;
+  if (type === typeSymlink) return type;
+  return isSpecialType(type) && size === 0 ? type : typeRegular;
+}
+
+export function isSpecialType(type: number): type is SpecialType {
+  return type === typeFifo || type === typeSocket || isDevice(type);
+}
+
+function isDevice(type: number): type is typeof typeCharacterDevice | typeof typeBlockDevice {
+  return type === typeCharacterDevice || type === typeBlockDevice;
 }
 
 /** The headers that keep `attributes` with an object. `replaced`: the object that it was so far, of which other headers are kept. */
@@ -102,6 +124,7 @@ export function headersOfAttributes(
     ctime: encodeTime(attributes.ctimeNs),
     atime: encodeTime(attributes.atimeNs),
   };
+  if (attributes.deviceNumber !== undefined) metadata['rdev'] = String(attributes.deviceNumber);
   if (attributes.extended.size > 0) {
     metadata[extendedAttributesName] = encodeExtendedAttributes(attributes.extended);
   }

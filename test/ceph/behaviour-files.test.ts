@@ -252,7 +252,7 @@ answer = [written['Metadata'].get('mtime'), int(written['LastModified'].timestam
 
   driverTest(
     driver,
-    'symbolic links are kept; hard links, devices, pipes and sockets are refused',
+    'symbolic links, pipes, sockets and devices are kept; hard links are refused',
     async (t) => {
       const f = await folder(driver);
       const seen = await f.py(`
@@ -266,9 +266,18 @@ os.symlink('file', 'link')
 print(os.readlink('link'), open('link').read(), stat.S_ISLNK(os.lstat('link').st_mode))
 print(refusal(os.link, 'file', 'hard'), refusal(os.mkfifo, 'pipe'),
       refusal(socket.socket(socket.AF_UNIX).bind, 'socket'))
+print(stat.S_ISFIFO(os.stat('pipe').st_mode), stat.S_ISSOCK(os.stat('socket').st_mode))
+os.chmod('pipe', 0o600); os.rename('pipe', 'renamed')
+if os.getuid() == 0:
+    os.mknod('null', 0o020666, os.makedev(1, 3))
+    assert os.stat('null').st_rdev == os.makedev(1, 3)
+    try: os.open('null', os.O_RDONLY); print('opened')
+    except PermissionError: pass # nodev
+    os.unlink('null')
 `);
-      t.is(seen, 'file x True\nEPERM EPERM EPERM\n');
-      t.deepEqual((await f.keys()).filter(Boolean), ['file', 'link']);
+      t.is(seen, 'file x True\nEPERM done done\nTrue True\n');
+      t.deepEqual((await f.keys()).filter(Boolean), ['file', 'link', 'renamed', 'socket']);
+      t.is(await f.object('renamed'), '');
     },
   );
 

@@ -60,14 +60,26 @@ print(sorted(map(len, os.listdir(sys.argv[1]))) == list(range(1, 256)))`,
     },
   );
 
-  test.serial(
-    titleFor(driver, 'hard links and device nodes are refused with the file system’s error'),
-    async (t) => {
-      const { directory } = await mountBy(t);
-      const { stderr } = await shell('cd "$1"; : > file; ln file link', directory);
-      t.regex(stderr, /Operation not permitted/);
-    },
-  );
+  test.serial(titleFor(driver, 'hard links are refused with the file system’s error'), async (t) => {
+    const { directory } = await mountBy(t);
+    const { stderr } = await shell('cd "$1"; : > file; ln file link', directory);
+    t.regex(stderr, /Operation not permitted/);
+  });
+
+  test.serial(titleFor(driver, 'pipes, sockets and device nodes are what was made'), async (t) => {
+    const { directory } = await mountBy(t);
+    await output(t, 'cd "$1"; mkfifo -m 640 pipe; mknod null c 1 3; mknod disk b 259 1000', directory);
+    await python(
+      t,
+      'import os, socket, sys; os.chdir(sys.argv[1]); socket.socket(socket.AF_UNIX).bind("socket")',
+      directory,
+    );
+    t.is(
+      await output(t, 'cd "$1"; stat -c "%n %F %t %T" disk null pipe socket; stat -c %a pipe', directory),
+      'disk block special file 103 3e8\nnull character special file 1 3\npipe fifo 0 0\nsocket socket 0 0\n640',
+    );
+    t.is(await output(t, 'cd "$1"; echo through >pipe & cat "$1/pipe"', directory), 'through');
+  });
 
   test.serial(titleFor(driver, 'names that are not UTF-8 are not made, and not found'), async (t) => {
     const { directory } = await mountBy(t);

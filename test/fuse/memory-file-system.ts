@@ -45,6 +45,7 @@ interface Node {
   readonly children: Map<string, Node>;
   readonly xattrs: Map<string, Buffer>;
   target: string;
+  deviceNumber: number;
   /** What reading, writing, or flushing it does. */
   behaviour: 'normal' | 'hang' | 'hang-flush' | 'hang-write' | 'throw' | 'null';
   /** Set while the kernel knows it. */
@@ -177,10 +178,11 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  makeNode(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+  makeNode(parent: InodeId, name: string, mode: number, deviceNumber: number, call: Call): Promise<Entry> {
     return this.#answer(() => {
-      if ((mode & constants.S_IFMT) !== constants.S_IFREG) throw failure('EPERM', 'not a regular file');
-      return this.#entry(this.#add(parent, name, mode, call));
+      const node = this.#add(parent, name, mode, call);
+      node.deviceNumber = deviceNumber;
+      return this.#entry(node);
     });
   }
 
@@ -473,6 +475,7 @@ export class MemoryFileSystem implements FileSystem {
       children: new Map(),
       xattrs: new Map(),
       target: '',
+      deviceNumber: 0,
       behaviour: 'normal',
       inode: undefined,
       lookups: 0,
@@ -600,6 +603,7 @@ function attributesOf(node: Node): Attributes {
     atimeNs: node.atimeNs,
     mtimeNs: node.mtimeNs,
     ctimeNs: node.ctimeNs,
+    deviceNumber: node.deviceNumber,
   };
 }
 
