@@ -52,7 +52,7 @@ export async function accountStack(
   });
   return {
     fileSystem,
-    synchronizeAll: () => fileSystem.synchronizeAll(),
+    synchronizeAll: (scope) => fileSystem.synchronizeAll(scope),
     pendingPaths: () => fileSystem.pendingPaths(),
     statistics: () => statisticsOf(resources, fileSystem.openHandles),
     abandon: () => fileSystem.abandon(),

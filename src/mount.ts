@@ -12,6 +12,7 @@ import type { Log } from './log.js';
 import type { MountStatistics } from './mount-statistics.js';
 import { MountpointError, prepareMountpoint } from './mountpoint.js';
 import { buildStack } from './stack.js';
+import type { Scope } from './vfs/drain.js';
 
 /** The layers of one mount, and the ends that stick out of them. */
 export interface Stack {
@@ -19,14 +20,17 @@ export interface Stack {
   /** What was done on the way that people should hear of, a sentence without its full stop. */
   readonly news?: string;
   readonly fileSystem: FileSystem;
-  /** Resolves when the bucket has everything that was changed and closed before the call. */
-  synchronizeAll(): Promise<void>;
+  /** Resolves when the bucket has everything that was changed before the call, or of that what was closed. */
+  synchronizeAll(scope: Scope): Promise<void>;
   /** What the bucket does not have yet, for people to read. */
   pendingPaths(): readonly string[];
   /** Absent where nothing is counted. */
   statistics?(): MountStatistics;
-  /** Gives up what cannot be stored, so that `fileSystem.stop()` settles soon. */
-  abandon(): void;
+  /**
+   * Gives up what is not stored: whoever waits for it hears of an error, and `fileSystem.stop()` settles soon. Resolves when no
+   * upload is left in the bucket, as far as the server lets; never rejects.
+   */
+  abandon(): Promise<void>;
   /** Frees connections and threads, after the file system has stopped. */
   close(): Promise<void>;
 }
@@ -58,10 +62,13 @@ export interface RunningMount {
   readonly ended: Promise<void>;
   /** Rejects with a `MountError` of code `Busy` if files are open and `lazy` is false. Then await `ended`. */
   unmount(options: { readonly lazy: boolean }): Promise<void>;
-  synchronizeAll(): Promise<void>;
+  /** Resolves when the requests that change something and are under way now are answered. */
+  settled(): Promise<void>;
+  /** As in `Stack`, with the next ones. */
+  synchronizeAll(scope: Scope): Promise<void>;
   pendingPaths(): readonly string[];
   statistics?(): MountStatistics;
-  abandon(): void;
+  abandon(): Promise<void>;
 }
 
 /**
@@ -111,12 +118,11 @@ export async function mount(
     ...(stack.news !== undefined && { news: stack.news }),
     ended: mounted.ended.finally(() => stack.close()),
     unmount: (options) => mounted.unmount(options),
-    synchronizeAll: () => stack.synchronizeAll(),
+    settled: () => mounted.settled(),
+    synchronizeAll: (scope) => stack.synchronizeAll(scope),
     pendingPaths: () => stack.pendingPaths(),
     ...(stack.statistics && { statistics: stack.statistics.bind(stack) }),
-    abandon: () => {
-      stack.abandon();
-    },
+    abandon: () => stack.abandon(),
   };
 }
 

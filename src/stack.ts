@@ -69,7 +69,7 @@ async function bucketStack(
   return {
     ...(news !== undefined && { news }),
     fileSystem,
-    synchronizeAll: () => fileSystem.synchronizeAll(),
+    synchronizeAll: (scope) => fileSystem.synchronizeAll(scope),
     pendingPaths: () => fileSystem.pendingKeys(),
     statistics: () => statisticsOf(resources, fileSystem.statisticsOfCaches().openHandles),
     abandon: () => fileSystem.abandon(),

@@ -25,6 +25,7 @@ import {
 import type { Log } from '../log.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import { systemClock, type Clock } from '../clock.js';
+import type { Scope } from '../vfs/drain.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';
 import { unlimitedSpace } from '../vfs/unlimited-space.js';
 import { BucketList } from './bucket-list.js';
@@ -98,15 +99,15 @@ export class AccountFileSystem implements FileSystem {
     await settleAll([...this.#shown.values()].map((bucket) => bucket.stop()));
   }
 
-  /** Resolves when the buckets have everything that was changed and closed before the call. */
-  async synchronizeAll(): Promise<void> {
-    await settleAll(this.#openFileSystems().map((fileSystem) => fileSystem.synchronizeAll()));
+  /** Resolves when the buckets have everything that was changed before the call, or of that what was closed. */
+  async synchronizeAll(scope: Scope): Promise<void> {
+    await settleAll(this.#openFileSystems().map((fileSystem) => fileSystem.synchronizeAll(scope)));
   }
 
-  /** Gives up what cannot be stored: `stop` then rejects if something is left. */
-  abandon(): void {
+  /** As of each bucket's file system. */
+  async abandon(): Promise<void> {
     this.#isAbandoned = true;
-    for (const fileSystem of this.#openFileSystems()) fileSystem.abandon();
+    await Promise.all(this.#openFileSystems().map((fileSystem) => fileSystem.abandon()));
   }
 
   /** BUCKET/KEY of what the buckets do not have yet. */
@@ -505,7 +506,7 @@ export class AccountFileSystem implements FileSystem {
         new ShownBucket(place, facts, {
           open: async (bucket, signal) => {
             const opened = await buckets.open(bucket, signal);
-            if (this.#isAbandoned) opened.fileSystem.abandon();
+            if (this.#isAbandoned) await opened.fileSystem.abandon();
             return opened;
           },
           kernel: {

@@ -20,7 +20,7 @@ import {
 import type { VersionReader } from './version-reader.js';
 
 export interface ContentUploaderOptions {
-  readonly services: UploadServices;
+  readonly services: Omit<UploadServices, 'onCleanup'>;
   readonly reader: VersionReader;
   readonly base: ObjectVersion | undefined;
   readonly target: () => UploadTarget;
@@ -59,7 +59,7 @@ export class ContentUploader {
   readonly #cleanups = new Set<Promise<void>>();
 
   constructor(options: ContentUploaderOptions) {
-    this.#services = options.services;
+    this.#services = { ...options.services, onCleanup: (cleanup) => this.#track(cleanup) };
     this.#reader = options.reader;
     this.#base = options.base;
     this.#target = options.target;
@@ -267,7 +267,11 @@ export class ContentUploader {
     if (!stream) return;
     this.#stream = undefined;
     this.#services.content.setFilling(false);
-    const cleanup = stream.abort().finally(() => this.#cleanups.delete(cleanup));
+    this.#track(stream.abort());
+  }
+
+  #track(work: Promise<void>): void {
+    const cleanup = work.finally(() => this.#cleanups.delete(cleanup));
     this.#cleanups.add(cleanup);
   }
 

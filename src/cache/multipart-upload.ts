@@ -43,6 +43,8 @@ export interface UploadServices {
   readonly content: FileContent;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears of each abort of an upload that goes on without its caller. It never rejects. */
+  readonly onCleanup: (cleanup: Promise<void>) => void;
 }
 
 /** For requests that go on when the caller has gone: beginning an upload, so that its id is known, and aborting it. */

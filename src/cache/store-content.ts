@@ -108,6 +108,7 @@ async function storeParts(
     return await upload.complete(uploaded, condition, finalSignal);
   } catch (error) {
     const aborted = upload.abort(); // never rejects
+    services.onCleanup(aborted);
     if (!signal.aborted) await aborted;
     throw error;
   }

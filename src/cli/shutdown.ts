@@ -24,8 +24,10 @@ export interface ShutdownOptions {
   readonly retryMs?: number;
   /** How long SIGTERM waits for programs to let go before it detaches the directory all the same; default 5 s. */
   readonly patienceMs?: number;
-  /** How long a mount that SIGTERM detached may go on serving open files; default 10 s. */
+  /** How long a mount that SIGTERM detached waits for programs to close what they have open; default 10 s. */
   readonly lingerMs?: number;
+  /** How long uploads that are given up may take to be aborted; default 5 s. */
+  readonly abortMs?: number;
 }
 
 export class Shutdown {
@@ -34,6 +36,7 @@ export class Shutdown {
   readonly #retryMs: number;
   readonly #patienceMs: number;
   readonly #lingerMs: number;
+  readonly #abortMs: number;
   readonly #startedAt: Date;
   #signals = 0;
 
@@ -43,6 +46,7 @@ export class Shutdown {
     this.#retryMs = options.retryMs ?? 500;
     this.#patienceMs = options.patienceMs ?? 5_000;
     this.#lingerMs = options.lingerMs ?? 10_000;
+    this.#abortMs = options.abortMs ?? 5_000;
     this.#startedAt = options.startedAt ?? new Date();
   }
 
@@ -75,8 +79,8 @@ export class Shutdown {
   }
 
   /**
-   * SIGINT waits until nothing uses the directory; SIGTERM, which a system that goes down sends, not for long. The
-   * second signal of either kind forces. Never rejects.
+   * SIGINT waits until nothing uses the directory; SIGTERM, which a system that goes down sends, not for long. Both wait
+   * until the bucket has what was written. The second signal of either kind forces. Never rejects.
    */
   async handleSignal(signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
     this.#signals += 1;
@@ -86,6 +90,7 @@ export class Shutdown {
       if (this.#signals === 1) await this.#untilUnmounted(signal);
       else if (this.#signals === 2) await this.#force();
     } catch (error) {
+      if (signal === 'SIGTERM' && this.#signals > 1) return; // the second one has given it up
       log.error({ error }, 'unmounting failed');
       this.#options.say(
         `cannot unmount ${this.#running.mountpoint}: ${explainError(error).line}; a second signal ends without it`,
@@ -106,9 +111,16 @@ export class Shutdown {
       await delay(this.#retryMs);
       waitedMs += this.#retryMs;
     }
-    const count = this.pendingPaths().length;
-    if (count > 0)
-      this.#options.say(`waiting until ${count} files are in the bucket; a second signal gives them up`);
+    this.#sayWaiting();
+  }
+
+  #sayWaiting(): void {
+    const paths = this.pendingPaths();
+    if (paths.length === 0) return;
+    const [what, them] = paths.length === 1 ? ['1 file is', 'it'] : [`${paths.length} files are`, 'them'];
+    this.#options.say(
+      `waiting until ${what} in the bucket: ${describePaths(paths)}; a second signal gives ${them} up`,
+    );
   }
 
   /** False if the directory is in use. */
@@ -131,15 +143,38 @@ export class Shutdown {
     this.#options.say(`${mountpoint} is in use${holders === '' ? '' : ` by ${holders}`}; ${then}`);
   }
 
-  /** Puts everything in the bucket, then lets go of the directory, and of those who use it after a while. */
+  /**
+   * Puts what is closed in the bucket and lets go of the directory. Who still has files open may close them for a while; then
+   * what they have written is stored as it is, what they wait for is finished, and the process ends.
+   */
   async #detach(): Promise<void> {
-    await this.#running.synchronizeAll();
+    await this.#running.synchronizeAll('what is closed');
     await this.#running.unmount({ lazy: true });
-    await this.#endWithin(this.#lingerMs, 0);
+    if (await this.#hasEndedWithin(this.#lingerMs)) return;
+    this.#sayWaiting();
+    await this.#running.settled();
+    await this.#running.synchronizeAll('everything');
+    await this.#running.settled(); // what waited for the same is answered
+    if (this.#signals > 1) return;
+    const exitCode = await this.#giveUp();
+    if (!(await this.#hasEndedWithin(0))) this.#options.exit(exitCode);
   }
 
   async #force(): Promise<void> {
+    const [exitCode] = await Promise.all([
+      this.#giveUp(),
+      this.#running.unmount({ lazy: true }).catch((error: unknown) => {
+        this.#options.log.warn({ error }, 'detaching by force failed');
+      }),
+    ]);
+    // `serve.ts` exits when the mount has ended; this is for one that does not.
+    if (!(await this.#hasEndedWithin(this.#retryMs))) this.#options.exit(exitCode);
+  }
+
+  /** Names what is not in the bucket, and leaves no upload there. Resolves with the exit code. */
+  async #giveUp(): Promise<number> {
     const lost = this.pendingPaths();
+    const abandoned = this.#running.abandon();
     if (lost.length > 0) {
       this.#options.log.error(
         { paths: lost },
@@ -147,21 +182,27 @@ export class Shutdown {
       );
       this.#options.say(`given up, not in the bucket as they were written: ${describePaths(lost)}`);
     }
-    this.#running.abandon();
-    await this.#running.unmount({ lazy: true }).catch((error: unknown) => {
-      this.#options.log.warn({ error }, 'detaching by force failed');
-    });
-    await this.#endWithin(this.#retryMs, lost.length > 0 ? 1 : 0);
+    const isDone = await isWithin(abandoned, this.#abortMs);
+    if (!isDone) this.#options.log.warn({}, 'uploads that were given up may be left in the bucket');
+    return lost.length > 0 ? 1 : 0;
   }
 
-  /** `serve.ts` exits when the mount has ended; this is for one that does not. */
-  async #endWithin(limitMs: number, exitCode: number): Promise<void> {
-    const end = this.#running.ended.then(
-      () => true,
-      () => true,
+  async #hasEndedWithin(limitMs: number): Promise<boolean> {
+    const { ended } = this.#running;
+    return await isWithin(
+      ended.catch(() => undefined), // told by who waits for the end
+      limitMs,
     );
-    const hasEnded = await Promise.race([end, delay(limitMs, false)]);
-    if (!hasEnded) this.#options.exit(exitCode);
+  }
+}
+
+async function isWithin(promise: Promise<void>, limitMs: number): Promise<boolean> {
+  const timer = new AbortController();
+  try {
+    const isOver = delay(limitMs, false, { signal: timer.signal });
+    return await Promise.race([promise.then(() => true), isOver]);
+  } finally {
+    timer.abort();
   }
 }
 

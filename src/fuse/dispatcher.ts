@@ -144,6 +144,12 @@ export class Dispatcher {
     this.#inFlight.clear();
   }
 
+  /** Resolves when the requests that change something and are under way now are answered, whatever else has come by then. */
+  async settled(): Promise<void> {
+    const changes = [...this.#inFlight.values()].filter(({ opcode }) => !isReadOnly(opcode));
+    await Promise.all(changes.map(({ done }) => done));
+  }
+
   /**
    * Resolves when nothing is in flight. Requests that only look are told to stop, and not waited for for long; those
    * that change something are waited for as long as it takes.

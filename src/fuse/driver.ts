@@ -27,6 +27,8 @@ export interface MountedFileSystem {
    * `fileSystem.stop()` has settled. Rejects with the error of `stop()`.
    */
   readonly ended: Promise<void>;
+  /** Resolves when the requests that change something and are under way now are answered. */
+  settled(): Promise<void>;
   /** Unmounts; rejects with a `MountError` of code `Busy` if files are open. `lazy` detaches all the same. */
   unmount(options: { readonly lazy: boolean }): Promise<void>;
 }

@@ -34,6 +34,8 @@ export class FuseNativeBridge {
   readonly #failures: FailureLog;
   readonly #onStart: () => void;
   #isOver = false;
+  /** At most one of each thread of libfuse. They never reject. */
+  readonly #underWay = new Set<Promise<void>>();
 
   /** `onStart` is called once, when libfuse is ready, before anything is asked. */
   constructor(addon: NativeAddon, operations: FuseNativeOperations, log: Log, onStart: () => void) {
@@ -53,9 +55,19 @@ export class FuseNativeBridge {
       handlers[number] =
         name === 'init'
           ? (thread) => this.#start(thread)
-          : (thread, _operation, ...parameters) => void this.#serve(name, thread, parameters);
+          : (thread, _operation, ...parameters) => {
+              const served = this.#serve(name, thread, parameters).finally(() =>
+                this.#underWay.delete(served),
+              );
+              this.#underWay.add(served);
+            };
     }
     return { handlers, isImplemented };
+  }
+
+  /** Resolves when what is under way now is answered. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   /** From now on everything is answered with EIO: libfuse clears up after its last answer, too late for the file system. */

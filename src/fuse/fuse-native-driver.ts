@@ -113,6 +113,7 @@ export class FuseNativeDriver implements Driver {
     log.info({ mountpoint, source: options.source }, 'mounted by fuse-native');
     return {
       ended,
+      settled: () => bridge.settled(),
       unmount: (how) => unmountOurs(mountpoint, mount, how),
     };
   }

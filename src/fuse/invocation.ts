@@ -12,6 +12,7 @@ export class Invocation implements Call {
   readonly pid: number;
   #isAborted = false;
   #afterAnswer: (() => void) | undefined;
+  #whenAnswered: (() => void) | undefined;
   /** Made when somebody asks for the signal: most requests are answered without. */
   #controller: AbortController | undefined;
 
@@ -36,8 +37,20 @@ export class Invocation implements Call {
     this.#afterAnswer = action;
   }
 
+  /** Resolves at `answered`. */
+  get done(): Promise<void> {
+    const earlier = this.#whenAnswered;
+    return new Promise((resolve) => {
+      this.#whenAnswered = () => {
+        earlier?.();
+        resolve();
+      };
+    });
+  }
+
   /** The kernel has the answer, or will never get it. */
   answered(): void {
+    this.#whenAnswered?.();
     const action = this.#afterAnswer;
     this.#afterAnswer = undefined;
     action?.();

@@ -42,7 +42,11 @@ export class KernelDriver implements Driver {
     }
     if (mount !== undefined) await raiseReadAhead(mount, log);
     log.info({ mountpoint, source: options.source }, 'mounted');
-    return { ended, unmount: (how) => unmountOurs(mountpoint, mount, how) };
+    return {
+      ended,
+      settled: () => session.settled(),
+      unmount: (how) => unmountOurs(mountpoint, mount, how),
+    };
   }
 }
 

@@ -88,6 +88,11 @@ export class Session {
     return this.#disconnected.promise;
   }
 
+  /** As of the dispatcher. */
+  async settled(): Promise<void> {
+    await this.#dispatcher.settled();
+  }
+
   /** To be called after `disconnected`: lets the work that is under way end, then closes the device. */
   async close(): Promise<void> {
     await this.#dispatcher.drain();

@@ -31,6 +31,7 @@ import type { ObjectStore } from '../object-store.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { VfsContext } from './context.js';
 import { DirectoryMarkers } from './directory-markers.js';
+import type { Scope } from './drain.js';
 import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
 import { noExtendedAttributes } from './extended-attributes.js';
@@ -185,7 +186,7 @@ export class BucketFileSystem implements FileSystem {
   async stop(): Promise<void> {
     const { writeBack, inodes } = this.#context;
     try {
-      await writeBack.drain(this.#abandon.signal, 'everything');
+      await writeBack.drain(this.#abandon.signal);
     } finally {
       writeBack.stop();
       for (const node of inodes.nodes()) {
@@ -195,14 +196,18 @@ export class BucketFileSystem implements FileSystem {
     }
   }
 
-  /** Resolves when the bucket has everything that was changed and closed before the call. */
-  async synchronizeAll(): Promise<void> {
-    await this.#context.writeBack.drain(this.#abandon.signal, 'what is closed');
+  /** Resolves when the bucket has everything that was changed before the call, or of that what was closed. */
+  async synchronizeAll(scope: Scope): Promise<void> {
+    await this.#context.writeBack.storeAll(scope, this.#abandon.signal);
   }
 
-  /** Gives up what cannot be stored: `stop` then rejects if something is left. */
-  abandon(): void {
+  /**
+   * Gives up what is not stored: flushes and `stop` then reject. Resolves when nothing is on its way and uploads are aborted;
+   * never rejects.
+   */
+  async abandon(): Promise<void> {
     this.#abandon.abort();
+    await this.#context.writeBack.giveUp();
   }
 
   /** The keys of what the bucket does not have yet. */

@@ -13,6 +13,7 @@ import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js'
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import type { DirectoryMarkers } from './directory-markers.js';
+import { Drain, retryDelayMs, type Scope } from './drain.js';
 import { isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
 import { isLost, LostRace } from './lost-race.js';
@@ -44,11 +45,8 @@ export interface WriteBackOptions {
   readonly log: Log;
 }
 
-const firstRetryMs = 1000;
-const lastRetryMs = 60_000;
 /** One attempt in the background; the store's own retries and timeouts are within it. */
 const attemptTimeoutMs = 3_600_000;
-const drainParallelism = 8;
 
 /** What a rename has put under another key. */
 export interface CopiedObject {
@@ -56,12 +54,6 @@ export interface CopiedObject {
   readonly to: ObjectVersion;
   readonly headers: ObjectHeaders;
 }
-
-/**
- * `what is closed`: not what somebody has open to write and has not stored yet. Others must not see the half of it; its close
- * will store it, attributes included.
- */
-type Scope = 'everything' | 'what is closed';
 
 interface Scheduled {
   readonly cancel: () => void;
@@ -73,11 +65,20 @@ export class WriteBack {
   readonly #scheduled = new Map<Node, Scheduled>();
   readonly #running = new Set<Node>();
   readonly #lostRace: LostRace;
+  readonly #drain: Drain;
   #isStopped = false;
+  #isGivenUp = false;
+  #lostCount = 0;
 
   constructor(options: WriteBackOptions) {
     this.#options = options;
     this.#lostRace = new LostRace(options);
+    this.#drain = new Drain({
+      pendingNodes: () => this.#pendingNodes(),
+      store: (node, signal, scope) => this.#store(node, signal, scope),
+      clock: options.clock,
+      log: options.log,
+    });
   }
 
   /** The keys of everything that the bucket lacks. */
@@ -125,6 +126,7 @@ export class WriteBack {
       this.cancel(node);
       return;
     }
+    if (this.#isGivenUp) throw givenUpError(node);
     try {
       if (node.isUnreadable) throw new FsError('EACCES', `${node.key}: what is shown of it is made up`);
       if (node.kind === 'directory') {
@@ -137,9 +139,14 @@ export class WriteBack {
         if (isIncluded) node.storedChanges = changes;
       }
     } catch (error) {
-      throw toFsError(error, `storing ${node.key}`);
+      throw this.#hasGivenUp() ? givenUpError(node, error) : toFsError(error, `storing ${node.key}`);
     }
     this.#unschedule(node);
+  }
+
+  /** The compiler takes what was false before a wait for false afterwards. */
+  #hasGivenUp(): boolean {
+    return this.#isGivenUp;
   }
 
   /** Changed attributes go to the bucket soon; further changes until then cost nothing. */
@@ -162,28 +169,27 @@ export class WriteBack {
     this.#unschedule(node);
   }
 
-  /** Stores everything, or what is closed; keeps trying while the server fails. Rejects only when `signal` aborts, with what is left. */
-  async drain(signal: AbortSignal, what: Scope): Promise<void> {
-    const pendingNodes = () =>
-      this.#pendingNodes().filter((node) => what === 'everything' || !isBeingWritten(node));
-    for (let failures = 0; ; failures += 1) {
-      const nodes = pendingNodes();
-      if (nodes.length === 0) return;
-      let lastError: unknown;
-      for (let i = 0; i < nodes.length; i += drainParallelism) {
-        const batch = nodes.slice(i, i + drainParallelism);
-        const results = await Promise.allSettled(batch.map((node) => this.#store(node, signal, what)));
-        for (const result of results) if (result.status === 'rejected') lastError = result.reason;
-      }
-      const left = pendingNodes();
-      if (left.length === 0) return;
-      this.#options.log.warn(
-        { keys: left.slice(0, 10).map((node) => node.key), count: left.length, error: lastError },
-        'some files are not in the bucket yet; trying again',
-      );
-      await this.#pause(retryDelayMs(failures), signal);
-      if (signal.aborted) throw new FsError('EIO', `${left.length} files could not be stored in the bucket`);
-    }
+  /** Stores everything, and keeps trying while the server fails. Rejects if something is given up. */
+  async drain(signal: AbortSignal): Promise<void> {
+    await this.#drain.untilEmpty(signal);
+    if (this.#lostCount > 0)
+      throw new FsError('EIO', `${this.#lostCount} files could not be stored in the bucket`);
+  }
+
+  /** Stores once what is pending now, or of that what is closed; keeps trying as `drain` does. */
+  async storeAll(scope: Scope, signal: AbortSignal): Promise<void> {
+    await this.#drain.once(scope, signal);
+  }
+
+  /**
+   * What is not stored is given up: whoever waits for it, or asks for it from now on, hears of an error. Resolves when nothing of
+   * it is on its way and the uploads are aborted.
+   */
+  async giveUp(): Promise<void> {
+    this.#lostCount += this.#pendingNodes().length;
+    this.#isGivenUp = true;
+    this.stop();
+    await Promise.all([...this.#options.contents].map((content) => content.discard()));
   }
 
   /** Ends the timers. */
@@ -353,20 +359,6 @@ export class WriteBack {
     return info;
   }
 
-  /** Waits so long, or until `signal` aborts. */
-  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const finish = () => {
-        cancel();
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const cancel = this.#options.clock.startTimer(delayMs, finish);
-      signal.addEventListener('abort', finish, { once: true });
-    });
-  }
-
   #pendingNodes(): Node[] {
     return [...this.#options.inodes.nodes()].filter(isPending);
   }
@@ -433,6 +425,10 @@ export class WriteBack {
   }
 }
 
+function givenUpError(node: Node, cause?: unknown): FsError {
+  return new FsError('EIO', `storing ${node.key}: given up, the mount ends`, { cause });
+}
+
 function revertAttributes(node: Node, defaults: AttributeDefaults): void {
   let stored: StoredAttributes | undefined;
   if (node.kind === 'file' && node.info) stored = attributesOfObject(node.info, false, defaults);
@@ -450,8 +446,4 @@ function movingAbove(node: Node): Promise<void> | undefined {
 
 function isMoving(node: Node): boolean {
   return movingAbove(node) !== undefined;
-}
-
-function retryDelayMs(failures: number): number {
-  return Math.min(lastRetryMs, firstRetryMs * 2 ** failures);
 }

@@ -96,7 +96,7 @@ export class MemoryAccount implements Buckets {
       dropEntry: (parent, name) => Promise.resolve(void drops.push(`entry ${parent} ${name}`)),
     });
     this.#t.teardown(async () => {
-      fs.abandon();
+      await fs.abandon();
       await fs.stop().catch(() => undefined);
     });
     return { fs, client: new FileSystemClient(fs), lines, drops };

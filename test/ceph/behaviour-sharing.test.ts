@@ -212,6 +212,33 @@ time.sleep(300)`,
     });
   }
 
+  driverTest(driver, 'SIGTERM stores what a program has written and not closed', async (t) => {
+    const bucket = await makeBucket(t);
+    const keyFile = await makeKeyFile(t);
+    const mount = await mountBy(driver, t, { bucket, keyFile });
+    const script = `
+import os, sys, time
+for name, size in ('small', 300_000), ('large', 40 << 20):
+    file = os.open(os.path.join(sys.argv[1], name), os.O_CREAT | os.O_WRONLY)
+    for offset in range(0, size, 100_000): os.write(file, b'x' * min(100_000, size - offset))
+print('written', flush=True)
+time.sleep(300)
+`;
+    const writer = await start(python, ['-c', script, mount.directory]);
+    t.teardown(async () => {
+      writer.kill('SIGKILL');
+      await writer.waitForEnd(patienceMs);
+    });
+    await waitUntil('both files are written', patienceMs, () => writer.output().includes('written'));
+    mount.child.kill('SIGTERM');
+    const { code } = await mount.child.waitForEnd(patienceMs);
+    t.is(code, 0, mount.child.output());
+    const left = `
+sizes = {o['Key']: o['Size'] for o in s3.list_objects_v2(Bucket=bucket)['Contents']}
+answer = [sizes, [u['Key'] for u in s3.list_multipart_uploads(Bucket=bucket).get('Uploads', [])]]`;
+    t.deepEqual(await withBoto3(left, { bucket, keyFile }), [{ small: 300_000, large: 40 * 2 ** 20 }, []]);
+  });
+
   driverTest(
     driver,
     'umount of a busy mount says which process holds it, and leaves it mounted',

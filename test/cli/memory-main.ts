@@ -56,7 +56,10 @@ const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
     fileSystem,
     synchronizeAll: () => Promise.resolve(),
     pendingPaths: () => pending,
-    abandon: () => abandoned.abort(),
+    abandon: () => {
+      abandoned.abort();
+      return Promise.resolve();
+    },
     close: () => Promise.resolve(),
   };
 };

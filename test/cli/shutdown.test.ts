@@ -3,6 +3,8 @@ import { describePaths, Shutdown, type ShutdownOptions } from '../../src/cli/shu
 import { MountError } from '../../src/fuse/driver.js';
 import type { Log } from '../../src/log.js';
 import type { RunningMount } from '../../src/mount.js';
+import type { Scope } from '../../src/vfs/drain.js';
+import { makeDeferred } from '../../src/fuse/deferred.js';
 import { waitUntil } from '../mount/child.js';
 import { patienceMs } from '../patience.js';
 
@@ -37,17 +39,27 @@ class FakeMount implements RunningMount {
     return Promise.resolve();
   }
 
-  synchronizeAll(): Promise<void> {
-    this.calls.push('synchronize');
-    return Promise.resolve();
+  /** What is called while the mount is in use; a test may hold it. */
+  settle = (): Promise<void> => Promise.resolve();
+  storeAll = (): Promise<void> => Promise.resolve();
+
+  async settled(): Promise<void> {
+    this.calls.push('settle');
+    await this.settle();
+  }
+
+  async synchronizeAll(scope: Scope): Promise<void> {
+    this.calls.push(`store ${scope}`);
+    if (scope === 'everything') await this.storeAll();
   }
 
   pendingPaths(): readonly string[] {
     return this.pending;
   }
 
-  abandon(): void {
+  abandon(): Promise<void> {
     this.calls.push('abandon');
+    return Promise.resolve();
   }
 }
 
@@ -134,18 +146,81 @@ test('SIGTERM stores everything and detaches when its patience is over', async (
   const { shutdown, exits } = make(mount);
   await shutdown.handleSignal('SIGTERM');
   await mount.ended;
-  t.deepEqual(mount.calls.slice(-2), ['synchronize', 'detach']);
+  t.deepEqual(mount.calls.slice(-2), ['store what is closed', 'detach']);
   t.true(mount.calls.filter((call) => call === 'unmount').length > 1);
   t.deepEqual(exits, []);
 });
 
-test('SIGTERM ends a process whose detached mount is still in use', async (t) => {
+test('SIGTERM ends a process whose detached mount is still in use, with what is open stored', async (t) => {
   const mount = new FakeMount();
   mount.isBusy = true;
   mount.lingers = true;
-  const { shutdown, exits } = make(mount);
+  const { shutdown, said, exits } = make(mount);
   await shutdown.handleSignal('SIGTERM');
+  t.deepEqual(mount.calls.slice(mount.calls.indexOf('detach')), [
+    'detach',
+    'settle',
+    'store everything',
+    'settle',
+    'abandon',
+  ]);
+  t.is(said.length, 1); // who holds it
   t.deepEqual(exits, [0]);
+});
+
+test('SIGTERM waits as long as a program waits in close, and for what it has not closed', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  mount.lingers = true;
+  mount.pending = ['open', 'closing'];
+  const closing = makeDeferred<undefined>();
+  const storing = makeDeferred<undefined>();
+  mount.settle = () => closing.promise;
+  mount.storeAll = () => storing.promise;
+  const { shutdown, said, exits } = make(mount);
+  const handled = shutdown.handleSignal('SIGTERM');
+  await waitUntil('the wait for the close', patienceMs, () => mount.calls.includes('settle'));
+  t.is(said.at(-1), 'waiting until 2 files are in the bucket: open, closing; a second signal gives them up');
+  t.false(mount.calls.includes('store everything'));
+  closing.resolve(undefined);
+  await waitUntil('the wait for what is open', patienceMs, () => mount.calls.includes('store everything'));
+  t.deepEqual(exits, []);
+  mount.pending = [];
+  storing.resolve(undefined);
+  await handled;
+  t.deepEqual(exits, [0]);
+});
+
+test('what a program writes until the end of the wait is named, given up, and exits with 1', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  mount.lingers = true;
+  mount.storeAll = () => {
+    mount.pending = ['log'];
+    return Promise.resolve();
+  };
+  const { shutdown, said, exits } = make(mount);
+  await shutdown.handleSignal('SIGTERM');
+  t.is(said.at(-1), 'given up, not in the bucket as they were written: log');
+  t.is(mount.calls.at(-1), 'abandon');
+  t.deepEqual(exits, [1]);
+});
+
+test('a second signal ends the wait for the bucket, which is no failure to unmount', async (t) => {
+  const mount = new FakeMount();
+  mount.isBusy = true;
+  mount.lingers = true;
+  mount.pending = ['f'];
+  const storing = makeDeferred<undefined>();
+  mount.storeAll = () => storing.promise;
+  const { shutdown, said, exits } = make(mount);
+  const first = shutdown.handleSignal('SIGTERM');
+  await waitUntil('the wait', patienceMs, () => mount.calls.includes('store everything'));
+  await shutdown.handleSignal('SIGTERM');
+  storing.reject(new Error('f could not be stored'));
+  await first;
+  t.is(said.at(-1), 'given up, not in the bucket as they were written: f');
+  t.deepEqual(exits, [1]);
 });
 
 test('the second signal gives up what is not stored, names it and exits with 1', async (t) => {
@@ -153,10 +228,21 @@ test('the second signal gives up what is not stored, names it and exits with 1',
   mount.pending = ['a', 'b'];
   const { shutdown, said, exits } = make(mount);
   await shutdown.handleSignal('SIGINT');
-  t.deepEqual(said, ['waiting until 2 files are in the bucket; a second signal gives them up']);
+  t.deepEqual(said, ['waiting until 2 files are in the bucket: a, b; a second signal gives them up']);
   await shutdown.handleSignal('SIGINT');
   t.is(said.at(-1), 'given up, not in the bucket as they were written: a, b');
   t.deepEqual(mount.calls, ['unmount', 'abandon', 'detach']);
+  t.deepEqual(exits, [1]);
+});
+
+test('uploads that cannot be aborted hold the end up for a while only', async (t) => {
+  const mount = new FakeMount();
+  mount.pending = ['a'];
+  mount.abandon = () => new Promise(ignore);
+  const { shutdown, said, exits } = make(mount, { abortMs: 5 });
+  await shutdown.handleSignal('SIGINT');
+  t.is(said.at(-1), 'waiting until 1 file is in the bucket: a; a second signal gives it up');
+  await shutdown.handleSignal('SIGINT');
   t.deepEqual(exits, [1]);
 });
 

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import test from 'ava';
 import type { Attributes, Entry } from '../../src/file-system.js';
 import { FsError } from '../../src/errors.js';
+import { makeDeferred } from '../../src/fuse/deferred.js';
 import {
   interruptBody,
   name,
@@ -295,4 +296,33 @@ test('of a copy of more bytes than the answer can count, a part is done and coun
     [4, 6, 8, 10].map((unique) => channel.answerTo(unique)?.body.readUInt32LE(0)),
     [2 ** 31, 2 ** 31, 2 ** 31, 1000],
   );
+});
+
+test('the changes that are under way are waited for, not those that come later, and nothing that only looks', async (t) => {
+  const flushed = [makeDeferred<undefined>(), makeDeferred<undefined>()];
+  class Slow extends MemoryFileSystem {
+    override async flush(_inode: number, handle: number): Promise<void> {
+      await flushed[handle]?.promise;
+    }
+    override access(): Promise<void> {
+      return new Promise(() => undefined);
+    }
+  }
+  const flush = (unique: number, handle: number) => {
+    const body = Buffer.alloc(24);
+    body.writeBigUInt64LE(BigInt(handle), 0);
+    return request(25, unique, 1, body);
+  };
+  const { channel, session } = await startSession(new Slow());
+  channel.deliver(request(34, 4, 1, Buffer.alloc(8)), flush(6, 0));
+  await settle();
+  let isSettled = false;
+  const settled = session.settled().then(() => (isSettled = true));
+  channel.deliver(flush(8, 1));
+  await settle();
+  t.false(isSettled);
+  flushed[0]?.resolve(undefined);
+  await settled;
+  t.is(channel.answerTo(6)?.errno, 0);
+  t.is(channel.answerTo(8), undefined);
 });

@@ -236,7 +236,7 @@ test('a small object is sent again with its new attributes, which costs one requ
   await client.writeFile('f', 'small');
   fixture.store.resetCounters();
   await client.setAttributes('f', { mode: 0o600 });
-  await fs.synchronizeAll();
+  await fs.synchronizeAll('what is closed');
   t.is(fixture.store.requestCount('put', 'get', 'copy'), 1);
   t.is(fixture.store.contentOf('f')?.toString(), 'small');
   t.is(fixture.store.objects.get('f')?.info.metadata['mode'], String(0o100600));
@@ -1138,7 +1138,7 @@ test('attributes that are due do not put a half-written file into the bucket', a
   t.is(clock.timerCount, 0);
   await manyTurns();
   t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');
-  await fs.synchronizeAll();
+  await fs.synchronizeAll('what is closed');
   t.is(fixture.store.contentOf('f')?.toString(), 'the whole of the old content');
   await file.write(4, ' and the rest');
   await file.close();

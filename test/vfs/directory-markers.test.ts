@@ -36,7 +36,7 @@ for (const [what, operation] of Object.entries(operations)) {
       fixture.store.putForeign('d/', content, headers);
       const { client, fs, lines } = fixture.mount({ rewriteBytes: 64 });
       await operation(client);
-      await fs.synchronizeAll();
+      await fs.synchronizeAll('what is closed');
       const [marker, ...others] = [...fixture.store.objects.values()].filter(({ bytes }) => bytes.length > 0);
       t.is(others.length, 0);
       t.true(marker && content.equals(marker.bytes));
@@ -69,7 +69,7 @@ test('what another client stores with a directory in the meantime is not written
   await client.stat('d');
   fixture.store.putForeign('d/', 'precious', headers);
   await client.setAttributes('d', { mode: 0o700 });
-  await fs.synchronizeAll();
+  await fs.synchronizeAll('what is closed');
   t.is(String(fixture.store.contentOf('d/')), 'precious');
   t.is((await client.stat('d')).mode & 0o777, 0o700);
 });
@@ -82,6 +82,6 @@ test('attributes do not bring a directory back that another client has removed',
     if (method === 'put' && key === 'd/') fixture.store.objects.delete(key);
   };
   await client.setAttributes('d', { mode: 0o700 });
-  await fs.synchronizeAll().catch(() => undefined); // there is nowhere to store them
+  await fs.synchronizeAll('what is closed').catch(() => undefined); // there is nowhere to store them
   t.deepEqual([...fixture.store.objects.keys()], []);
 });

@@ -25,7 +25,7 @@ async function renameUntil(fixture: Fixture, last: number): Promise<boolean> {
     () => false,
     () => true,
   );
-  fs.abandon();
+  await fs.abandon();
   await fs.stop().catch(() => undefined); // what a process that is gone would have done
   fixture.store.beforeRequest = () => undefined;
   return outcome;

@@ -81,7 +81,7 @@ export class Fixture {
       ...options,
     });
     this.#t.teardown(async () => {
-      fs.abandon();
+      await fs.abandon();
       await fs.stop().catch(() => undefined); // tests of failures leave things that cannot be stored
       reader.stop();
       await area.stop();

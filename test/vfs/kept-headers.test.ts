@@ -47,7 +47,7 @@ for (const [what, operation] of Object.entries(operations)) {
       const before = fixture.store.objects.get('d/f');
       const { client, fs } = fixture.mount({ rewriteBytes: 64 });
       await operation(client);
-      await fs.synchronizeAll();
+      await fs.synchronizeAll('what is closed');
       const [object, ...others] = [...fixture.store.objects.values()].filter(
         ({ info }) => !info.key.endsWith('/'),
       );
@@ -81,11 +81,11 @@ test('headers and tags of a directory stay through chmod and renames', async (t)
   fixture.store.putForeign('d/s/', '', headers);
   const { client, fs } = fixture.mount();
   await client.setAttributes('d', { mode: 0o700 });
-  await fs.synchronizeAll();
+  await fs.synchronizeAll('what is closed');
   await client.rename('d', 'e');
   await client.setAttributes('e/s', { mode: 0o711 });
   await client.setAttributes('e', { mode: 0o711 });
-  await fs.synchronizeAll();
+  await fs.synchronizeAll('what is closed');
   for (const key of ['e/', 'e/s/']) {
     const marker = fixture.store.objects.get(key);
     t.like(marker?.info, { kept, metadata: { title: 't', mode: String(0o40711) } });

@@ -83,7 +83,7 @@ test('attributes that were set here are shown after the kernel has forgotten a d
   const { client, fs } = fixture.mount();
   await client.listPlus('d');
   await client.setAttributes('d/sub', { mode: 0o700 });
-  await fs.synchronizeAll();
+  await fs.synchronizeAll('what is closed');
   await client.list('d');
   t.is((await client.stat('d/sub')).mode & 0o777, 0o700);
   await client.unlink('d/sub/f');

@@ -536,7 +536,7 @@ export class ModelRun {
 
   async #synchronizeAll(): Promise<void> {
     this.#endFailing();
-    await this.#mount.fs.synchronizeAll();
+    await this.#mount.fs.synchronizeAll('what is closed');
     for (const file of this.#files.values()) if (!this.#isBeingWritten(file)) commit(file);
   }
 

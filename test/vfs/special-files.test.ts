@@ -28,7 +28,7 @@ for (const [name, type] of Object.entries(types)) {
     t.is(metadata?.['rdev'], isDevice ? String(deviceNumber) : undefined);
     await client.setAttributes('node', { mode: 0o600 });
     await client.rename('node', 'moved');
-    await fs.synchronizeAll();
+    await fs.synchronizeAll('what is closed');
     const other = fixture.mount().client;
     const { mode, size, deviceNumber: shown } = await other.stat('moved');
     t.deepEqual([mode, size, shown], [type | 0o600, 0, isDevice ? deviceNumber : undefined]);

@@ -55,7 +55,7 @@ for (const [kind, key, mode] of [
           fixture.store.beforeRequest = () => undefined;
           await change(client);
         });
-        await fs.synchronizeAll();
+        await fs.synchronizeAll('what is closed');
         const stored = fixture.store.objects.get(what === 'a rename' ? key.replace('d', 'e') : key);
         t.like(stored?.info.metadata, { ...before, ...changes });
       });
@@ -70,7 +70,7 @@ for (const [kind, key, mode] of [
         if (method === 'head' && asked === key) throw new StoreError('AccessDenied', 'for good');
       };
       await t.throwsAsync(change(client), { code: 'EACCES' } as never);
-      await fs.synchronizeAll();
+      await fs.synchronizeAll('what is closed');
       t.deepEqual(fixture.store.objects, stored);
     });
   }
