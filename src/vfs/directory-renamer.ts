@@ -43,6 +43,7 @@ export class DirectoryRenamer {
     let finish: () => void = () => undefined;
     source.moving = new Promise<void>((resolve) => (finish = resolve));
     try {
+      await this.#settleAttributes(source, signal);
       await lockFiles([...filesBelow(source)], signal, async () => {
         for (const file of filesBelow(source)) await this.#storeBeforeMove(file, signal);
         const newPrefix = `${newParent.prefix}${newName}/`;
@@ -84,6 +85,14 @@ export class DirectoryRenamer {
     } finally {
       source.moving = undefined;
       finish();
+    }
+  }
+
+  /** A marker that is being stored would come back under the old name; no other is begun while the directory is moving. */
+  async #settleAttributes(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+    await directory.lock.run(() => Promise.resolve(), signal);
+    for (const child of [...directory.children.values()]) {
+      if (child.kind === 'directory') await this.#settleAttributes(child, signal);
     }
   }
 

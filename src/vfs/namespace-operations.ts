@@ -173,23 +173,29 @@ export class NamespaceOperations {
   }
 
   async removeDirectory(parent: DirectoryNode, name: string, call: Call): Promise<void> {
-    const { inodes, store, infos, knownMarkers, writeBack, resolver } = this.#context;
+    const { inodes, writeBack } = this.#context;
     await writeBack.waitForMoves(parent, call.signal);
     const node = await this.#finder.requireChild(parent, name, call.signal);
     if (node.kind !== 'directory') throw new FsError('ENOTDIR', `rmdir ${node.key}: not a directory`);
     try {
-      await this.requireEmpty(node, call.signal);
-    } catch (error) {
+      // Attributes that are being stored would bring the marker back; those that are to be stored find it removed.
+      await node.lock.run(() => this.#removeLocked(parent, node, call.signal), call.signal);
+    } finally {
       inodes.release(node);
-      throw error;
     }
-    await this.ensureMarker(parent, call.signal);
-    await store.delete(node.key, call.signal);
+  }
+
+  async #removeLocked(parent: DirectoryNode, node: DirectoryNode, signal: AbortSignal): Promise<void> {
+    const { inodes, store, infos, knownMarkers, writeBack, resolver } = this.#context;
+    if (node.isRemoved) throw new FsError('ENOENT', `rmdir ${node.key}: removed`);
+    await this.requireEmpty(node, signal);
+    await this.ensureMarker(parent, signal);
+    await store.delete(node.key, signal);
     infos.delete(node.key);
     knownMarkers.forget(node.key);
     resolver.dropListing(node);
     writeBack.cancel(node);
-    parent.listing?.remove(name);
+    parent.listing?.remove(node.name);
     inodes.remove(node);
     this.touchDirectory(parent);
   }
