@@ -320,13 +320,12 @@ export class ContentUploader {
       this.#dropStream();
       return undefined;
     }
-    const version = this.#settle(stream.key, etag, stream.headers);
     const isAsWanted = [target.headers, target.unfinishedHeaders].some(
       (headers) => headers !== undefined && isSameHeaders(stream.headers, headers),
     );
-    if (!isElsewhere && isAsWanted) return version;
-    this.#isMisplaced = true;
-    return this.#place(version, target, signals);
+    const isMisplaced = isElsewhere || !isAsWanted;
+    const version = this.#settle(stream.key, etag, stream.headers, isMisplaced);
+    return isMisplaced ? this.#place(version, target, signals) : version;
   }
 
   /** Gives the stored content the key and the headers that were decided on after its upload had begun. */
@@ -354,15 +353,15 @@ export class ContentUploader {
     return placed;
   }
 
-  /** The content is what was just stored. */
-  #settle(key: string, etag: string, headers: ObjectHeaders): ObjectVersion {
+  /** The content is what was just stored. `isMisplaced`: not yet where or as it is to be. */
+  #settle(key: string, etag: string, headers: ObjectHeaders, isMisplaced = false): ObjectVersion {
     const { content } = this.#services;
     const version = { key, etag, size: content.size };
     this.#stream = undefined;
     content.reset(version);
     this.#base = version;
     this.#isMarked = false;
-    this.#isMisplaced = false;
+    this.#isMisplaced = isMisplaced;
     this.#onStored(version, headers);
     return version;
   }

@@ -37,13 +37,19 @@ export interface StagedFileOptions {
   readonly target: () => UploadTarget;
   /**
    * Hears, in the same turn, of each version that this file has put into the bucket and what it was stored with: also where
-   * no commit tells, because its wait was interrupted, or because the file was published early. Must not throw.
+   * no commit tells, because its wait was interrupted, or because the file was published early. A version that is not under
+   * the key or with the headers that were asked for leaves the file dirty. Must not throw.
    */
   readonly onStored?: (version: ObjectVersion, headers: ObjectHeaders) => void;
   /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
   readonly beforeReplacing?: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
   /** Asked in the turn in which a change is made, also one that had to wait: refuses it by throwing. */
   readonly mayChange?: () => void;
+  /**
+   * Runs `work`, which makes an object appear, when its key does not change, and keeps it from changing until then: a commit that is
+   * begun by a read or a write has nobody else who sees to that. Called without the file's lock.
+   */
+  readonly whileInPlace?: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
   /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
   readonly isWriteOnly?: () => boolean;
   readonly clock?: Clock;
@@ -68,6 +74,7 @@ export class StagedFile {
   readonly #target: () => UploadTarget;
   readonly #beforeReplacing: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
   readonly #mayChange: () => void;
+  readonly #whileInPlace: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
   readonly #log: Log;
   readonly #maxSize: number;
   readonly #content: FileContent;
@@ -88,6 +95,7 @@ export class StagedFile {
     this.#target = target;
     this.#beforeReplacing = options.beforeReplacing ?? (() => Promise.resolve());
     this.#mayChange = options.mayChange ?? (() => undefined);
+    this.#whileInPlace = options.whileInPlace ?? ((_signal, work) => work());
     this.#log = log;
     this.#maxSize = maxObjectSize;
     const isWriteOnly = options.isWriteOnly ?? (() => false);
@@ -364,12 +372,14 @@ export class StagedFile {
       // Without the lock: others, who may be waiting for this file in the same way, take their own.
       const announced = this.isDirty ? this.base : undefined;
       if (announced) await this.#beforeReplacing(announced, signal);
-      const version = await this.#lock.run(signal, 'commit', async () => {
-        if (this.isDirty && this.base && this.base !== announced) return undefined;
-        return withLinkedController([signal, this.#controller.signal], (controller) =>
-          this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
-        );
-      });
+      const version = await this.#whileInPlace(signal, () =>
+        this.#lock.run(signal, 'commit', async () => {
+          if (this.isDirty && this.base && this.base !== announced) return undefined;
+          return withLinkedController([signal, this.#controller.signal], (controller) =>
+            this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
+          );
+        }),
+      );
       if (version) return version;
     }
   }

@@ -11,7 +11,8 @@ import type { VfsContext } from './context.js';
 import { withMetadata } from './directory-markers.js';
 import { isStoreError } from './fs-errors.js';
 import type { NamespaceOperations } from './namespace-operations.js';
-import { filesBelow, lockFiles, type DirectoryNode, type FileNode, type Node } from './nodes.js';
+import { whileMoving } from './moves.js';
+import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { supersede } from './supersede.js';
 import type { CopiedObject } from './write-back.js';
 
@@ -41,11 +42,11 @@ export class DirectoryRenamer {
     const { inodes, store, resolver, markers } = this.#context;
     const isResumed = target?.kind === 'directory' && (await this.#isResumed(source, target, signal));
     let finish: () => void = () => undefined;
-    source.moving = new Promise<void>((resolve) => (finish = resolve));
+    const move = { done: new Promise<void>((resolve) => (finish = resolve)), isExclusive: false };
+    source.moving = move;
+    const prepare = (file: FileNode) => this.#storeBeforeMove(file, signal);
     try {
-      await this.#settleAttributes(source, signal);
-      await lockFiles([...filesBelow(source)], signal, async () => {
-        for (const file of filesBelow(source)) await this.#storeBeforeMove(file, signal);
+      const moveAll = async () => {
         const newPrefix = `${newParent.prefix}${newName}/`;
         const oldPrefix = source.prefix;
         const present = isResumed ? await this.#listTarget(newPrefix, signal) : undefined;
@@ -81,18 +82,11 @@ export class DirectoryRenamer {
           );
         }
         await this.#putTargetMarker(source, moved, newPrefix, {}, signal);
-      });
+      };
+      await whileMoving(source, move, prepare, moveAll, signal);
     } finally {
       source.moving = undefined;
       finish();
-    }
-  }
-
-  /** A marker that is being stored would come back under the old name; no other is begun while the directory is moving. */
-  async #settleAttributes(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
-    await directory.lock.run(() => Promise.resolve(), signal);
-    for (const child of [...directory.children.values()]) {
-      if (child.kind === 'directory') await this.#settleAttributes(child, signal);
     }
   }
 

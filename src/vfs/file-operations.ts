@@ -10,6 +10,7 @@ import type { VfsContext } from './context.js';
 import type { ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
+import { whileInPlace } from './moves.js';
 import { waitInterruptibly } from './mutex.js';
 import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
 import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
@@ -230,6 +231,7 @@ export class FileOperations {
         if (node.isOutdated) throw new FsError('ESTALE', `changing ${node.key}: replaced by another client`);
       },
       beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
+      whileInPlace: (signal, work) => whileInPlace(node, signal, work),
       clock,
       log,
     });

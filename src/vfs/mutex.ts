@@ -14,7 +14,7 @@ export class Mutex {
   }
 
   /**
-   * Resolves with the function that lets the next one in. Rejects with `abortionOf` the signal if it aborts while
+   * Resolves with the function that lets the next one in, and may be called again. Rejects with `abortionOf` the signal if it aborts while
    * waiting.
    */
   async acquire(signal?: AbortSignal): Promise<() => void> {
@@ -23,7 +23,10 @@ export class Mutex {
     const done = new Promise<void>((resolve) => (open = resolve));
     this.#tail = previous.then(() => done);
     this.#holders += 1;
+    let isReleased = false;
     const release = () => {
+      if (isReleased) return;
+      isReleased = true;
       this.#holders -= 1;
       open();
     };

@@ -46,7 +46,7 @@ abstract class BaseNode {
   isOutdated = false;
   /** Reasons beside the kernel's to keep the node: operations and write-backs under way. */
   pins = 0;
-  /** Held while the object is stored, moved or removed. */
+  /** Held while the object is stored, moved or removed. The order of locks is in `moves.ts`. */
   readonly lock = new Mutex();
 
   constructor(options: NodeOptions) {
@@ -97,6 +97,7 @@ export class FileNode extends BaseNode {
   /** Made when there is something in them: a set takes as much memory as the rest of the node. */
   #handles: Set<FileHandle> | undefined;
   #openings: Set<Promise<void>> | undefined;
+  #placing: Mutex | undefined;
 
   constructor(options: NodeOptions & { readonly info: ObjectInfo | undefined }) {
     super(options);
@@ -105,6 +106,14 @@ export class FileNode extends BaseNode {
 
   get key(): string {
     return (this.parent?.prefix ?? '') + this.name;
+  }
+
+  /**
+   * Held while an object is about to appear under the key, or is moved away from it: also by what must be stored for those who read
+   * and write, and do not hold `lock`.
+   */
+  get placing(): Mutex {
+    return (this.#placing ??= new Mutex());
   }
 
   get handles(): ReadonlySet<FileHandle> {
@@ -158,8 +167,8 @@ export class DirectoryNode extends BaseNode {
   lookupsSinceListing = 0;
   /** Has too many entries to be listed only for looking up names. */
   isLarge = false;
-  /** While everything below gets new keys: operations below wait for it. It never rejects. */
-  moving: Promise<void> | undefined;
+  /** While everything below gets new keys: operations below wait for it. */
+  moving: DirectoryMove | undefined;
   readonly #rootPrefix: string;
   #namesToAsk: Set<string> | undefined;
 
@@ -192,6 +201,14 @@ export class DirectoryNode extends BaseNode {
 }
 
 export type Node = FileNode | DirectoryNode;
+
+/** The rename of a directory. */
+export interface DirectoryMove {
+  /** Never rejects. */
+  readonly done: Promise<void>;
+  /** It has all locks that it needs, so that it waits for nobody any more. */
+  isExclusive: boolean;
+}
 
 /** One open(2) of a file. */
 export interface FileHandle {

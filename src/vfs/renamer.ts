@@ -5,6 +5,7 @@ import type { WriteCondition } from '../object-store.js';
 import type { VfsContext } from './context.js';
 import { DirectoryRenamer } from './directory-renamer.js';
 import type { FileOperations } from './file-operations.js';
+import { whileInPlace } from './moves.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import type { NodeFinder } from './node-finder.js';
 import { ancestorsOf, lockFiles, type DirectoryNode, type FileNode, type Node } from './nodes.js';
@@ -78,7 +79,9 @@ export class Renamer {
     const replaced = target?.kind === 'file' ? target : undefined;
     await lockFiles([source, ...(replaced ? [replaced] : [])], signal, async () => {
       if (source.content?.isDirty) await writeBack.storeLocked(source, signal);
-      const move = () => this.#moveFile(source, newParent, newName, replaced, flags, signal);
+      const moveFile = () => this.#moveFile(source, newParent, newName, replaced, flags, signal);
+      // What has to be stored of it meanwhile, for those who have it open, waits until it has its new key.
+      const move = () => whileInPlace(source, signal, moveFile);
       if (replaced) await this.#files.detachFor(replaced, signal, move);
       else await move();
     });

@@ -17,7 +17,8 @@ import { Drain, retryDelayMs, type Scope } from './drain.js';
 import { isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
 import { isLost, LostRace } from './lost-race.js';
-import { ancestorsOf, type DirectoryNode, type FileNode, type Node } from './nodes.js';
+import { moveAbove, whileInPlace } from './moves.js';
+import type { DirectoryNode, FileNode, Node } from './nodes.js';
 import { waitInterruptibly } from './mutex.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { isBeingWritten, isLeftOver, isPending } from './pending.js';
@@ -105,7 +106,7 @@ export class WriteBack {
 
   async #store(node: Node, signal: AbortSignal, what: Scope): Promise<void> {
     const storeUnlessMoving = async () => {
-      if (isMoving(node)) return false;
+      if (moveAbove(node)) return false;
       await this.storeLocked(node, signal, what);
       return true;
     };
@@ -135,7 +136,9 @@ export class WriteBack {
         const { changes } = node; // of which the bytes are staged
         const isIncluded = what === 'everything' || !isBeingWritten(node);
         if (node.content?.isDirty && isIncluded) await this.#commit(node, signal);
-        if (node.hasUnstoredAttributes && !node.content?.isDirty) await this.#copyForAttributes(node, signal);
+        if (node.hasUnstoredAttributes && !node.content?.isDirty) {
+          await whileInPlace(node, signal, () => this.#copyForAttributes(node, signal));
+        }
         if (isIncluded) node.storedChanges = changes;
       }
     } catch (error) {
@@ -212,8 +215,7 @@ export class WriteBack {
 
   /** Waits while a directory above is being renamed. */
   async waitForMoves(node: Node, signal: AbortSignal): Promise<void> {
-    for (let moving = movingAbove(node); moving; moving = movingAbove(node))
-      await waitInterruptibly(moving, signal);
+    for (let move = moveAbove(node); move; move = moveAbove(node)) await waitInterruptibly(move.done, signal);
   }
 
   /** Lets go of a file's content, and of what is staged of it. */
@@ -271,7 +273,12 @@ export class WriteBack {
    * upload does, and what cannot be kept here is published early.
    */
   contentStored(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
-    if (version.key !== node.key) return; // beside an object that another client has changed
+    if (version.key !== node.key) {
+      if (node.detour?.key === version.key) return; // beside an object that another client has changed
+      // Its upload was begun before a rename. The content is not clean until it is under the key of now.
+      this.#options.log.debug({ key: node.key, storedAs: version.key }, 'stored under its former name first');
+      return;
+    }
     this.recordStored(node, version, headers);
     node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
   }
@@ -436,14 +443,4 @@ function revertAttributes(node: Node, defaults: AttributeDefaults): void {
     stored = attributesOfObject(node.marker, true, defaults);
   }
   if (stored) node.attributes = stored;
-}
-
-function movingAbove(node: Node): Promise<void> | undefined {
-  if (node.kind === 'directory' && node.moving) return node.moving;
-  for (const ancestor of ancestorsOf(node)) if (ancestor.moving) return ancestor.moving;
-  return undefined;
-}
-
-function isMoving(node: Node): boolean {
-  return movingAbove(node) !== undefined;
 }
