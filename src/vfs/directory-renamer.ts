@@ -6,22 +6,51 @@
 import { createHash } from 'node:crypto';
 import { FsError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
-import type { ListedObject, Metadata, ObjectInfo } from '../object-store.js';
+import type { ListedObject, Metadata, ObjectInfo, WriteCondition } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
 import type { VfsContext } from './context.js';
 import { withMetadata } from './directory-markers.js';
 import { isStoreError } from './fs-errors.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import { whileMoving } from './moves.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
+import { isSameObject } from './same-object.js';
 import { supersede } from './supersede.js';
 import type { CopiedObject } from './write-back.js';
 
 /** Objects copied at the same time. */
 const copyParallelism = 16;
 
+/** How often what other clients change meanwhile is looked at anew. */
+const maxAttempts = 10;
+
 const cleanupTimeoutMs = 60_000;
 /** Metadata of the marker of a directory that is being renamed to this name: the digest of its former prefix. */
 const renameFromName = 'osirisfs-rename-from';
+
+/** An object under the old name, as it was when it was copied. */
+interface MovedObject {
+  readonly etag: string;
+  readonly size: number;
+  readonly lastModifiedMs: number;
+  /** Of the copy; undefined for what an earlier try has copied. */
+  readonly toEtag: string | undefined;
+}
+
+interface Job {
+  readonly source: DirectoryNode;
+  readonly oldPrefix: string;
+  readonly newPrefix: string;
+  /** The directory's marker under the old name, with the bytes that it may have. */
+  readonly oldMarker: ObjectInfo | undefined;
+  /** Of a rename that was interrupted: key → when it was stored, of what there was under the new name. */
+  readonly present: ReadonlyMap<string, number> | undefined;
+  /** By the key under the old name. */
+  readonly moved: Map<string, MovedObject>;
+  /** The ETags of what was stored under the new name here, by key. */
+  readonly made: Map<string, string>;
+  readonly signal: AbortSignal;
+}
 
 export class DirectoryRenamer {
   readonly #context: VfsContext;
@@ -39,7 +68,7 @@ export class DirectoryRenamer {
     target: Node | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { inodes, store, resolver, markers } = this.#context;
+    const { inodes, resolver, markers } = this.#context;
     const isResumed = target?.kind === 'directory' && (await this.#isResumed(source, target, signal));
     let finish: () => void = () => undefined;
     const move = { done: new Promise<void>((resolve) => (finish = resolve)), isExclusive: false };
@@ -51,37 +80,27 @@ export class DirectoryRenamer {
         const oldPrefix = source.prefix;
         const present = isResumed ? await this.#listTarget(newPrefix, signal) : undefined;
         const oldMarker = await markers.find(oldPrefix, signal);
-        const moved = await this.#putTargetMarker(
+        const job: Job = {
           source,
-          oldMarker,
+          oldPrefix,
           newPrefix,
-          { [renameFromName]: digestOf(oldPrefix) },
+          oldMarker,
+          present,
+          moved: new Map(),
+          made: new Map(),
           signal,
-        );
-        const { copied, keys } = await this.#copyAll(source, oldPrefix, newPrefix, present, signal);
+        };
+        const marker = await this.#copyAll(job);
         if (target?.kind === 'directory') {
           resolver.dropListing(target);
           inodes.remove(target);
         }
-        if (source.parent) {
-          await this.#names.ensureMarker(source.parent, signal);
-          source.parent.listing?.remove(source.name);
-        }
+        source.parent?.listing?.remove(source.name);
         inodes.move(source, newParent, newName);
         newParent.listing?.set({ name: newName, kind: 'directory' });
-        this.#moveBelow(source, copied);
-        const failures = await store.deleteMany(keys, signal);
-        const failure = failures[0];
-        if (failure) {
-          throw new FsError(
-            'EIO',
-            `rename ${oldPrefix}: ${failures.length} objects are left under the old name`,
-            {
-              cause: failure.error,
-            },
-          );
-        }
-        await this.#putTargetMarker(source, moved, newPrefix, {}, signal);
+        this.#moveBelow(job);
+        await this.#removeCopied(job);
+        await this.#putTargetMarker(source, marker, newPrefix, {}, signal);
       };
       await whileMoving(source, move, prepare, moveAll, signal);
     } finally {
@@ -124,15 +143,10 @@ export class DirectoryRenamer {
   /** Key → when it was stored, of everything that an interrupted rename has left. */
   async #listTarget(newPrefix: string, signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
     const present = new Map<string, number>();
-    let continuationToken: string | undefined;
-    do {
-      const page = await this.#context.store.list(
-        { prefix: newPrefix, ...(continuationToken === undefined ? {} : { continuationToken }) },
-        signal,
-      );
-      continuationToken = page.continuationToken;
-      for (const { key, lastModifiedMs } of page.objects) present.set(key, lastModifiedMs);
-    } while (continuationToken !== undefined);
+    await this.#eachPage(newPrefix, signal, (objects) => {
+      for (const { key, lastModifiedMs } of objects) present.set(key, lastModifiedMs);
+      return Promise.resolve();
+    });
     return present;
   }
 
@@ -151,105 +165,210 @@ export class DirectoryRenamer {
     const sent = withMetadata({ ...attributes, otherMetadata }, added);
     const stored = await this.#context.markers.move(marker, newPrefix, sent, signal);
     this.#context.knownMarkers.forgetAll();
-    source.attributes = { ...attributes, otherMetadata };
     source.marker = 'unknown';
-    this.#context.writeBack.cancel(source);
+    // What was set meanwhile is still to be stored, under the new name.
+    if (source.attributes === attributes) this.#context.writeBack.cancel(source);
+    source.attributes = { ...source.attributes, otherMetadata };
     return stored;
   }
 
   /**
-   * Copies every object below, and returns all keys to delete and what the live nodes need to know, as do files that are to
-   * have bytes of these objects. `present`: what an earlier try has left. A copy, or what became of it, is younger than its
-   * source, unless that was changed afterwards.
+   * Copies every object below. Where an earlier try has left something: a copy, or what became of it, is younger than its source,
+   * unless that was changed afterwards.
    */
-  async #copyAll(
-    source: DirectoryNode,
-    oldPrefix: string,
-    newPrefix: string,
-    present: ReadonlyMap<string, number> | undefined,
-    signal: AbortSignal,
-  ): Promise<{ copied: CopiedObject[]; keys: string[] }> {
-    const { store, contents } = this.#context;
-    const liveKeys = new Set([...filesBelow(source)].map((file) => file.key));
-    for (const content of contents) for (const { key } of content.storedVersions()) liveKeys.add(key);
-    const copied: CopiedObject[] = [];
-    const keys: string[] = [];
-    const targets: string[] = [];
-    const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
+  async #copyAll(job: Job): Promise<ObjectInfo> {
+    const { source, oldPrefix, newPrefix, oldMarker, present, moved, made, signal } = job;
+    const hadUnstoredAttributes = source.hasUnstoredAttributes;
     try {
-      let continuationToken: string | undefined;
-      do {
-        const page = await store.list(
-          { prefix: oldPrefix, ...(continuationToken === undefined ? {} : { continuationToken }) },
-          signal,
+      const added = { [renameFromName]: digestOf(oldPrefix) };
+      const marker = await this.#putTargetMarker(source, oldMarker, newPrefix, added, signal);
+      made.set(newPrefix, marker.etag);
+      await this.#eachPage(oldPrefix, signal, async (objects) => {
+        await this.#copyPage(
+          objects.filter((object) => {
+            const age = present?.get(targetKeyOf(job, object)) ?? -Infinity;
+            if (object.key !== oldPrefix && age <= object.lastModifiedMs) return true;
+            moved.set(object.key, movedFrom(object, object, undefined));
+            return false;
+          }),
+          job,
         );
-        continuationToken = page.continuationToken;
-        const objects = page.objects.filter((object) => object.key !== oldPrefix);
-        if (page.objects.length > objects.length) keys.push(oldPrefix);
-        await inParallel(objects, copyParallelism, failed, async (object) => {
-          const targetKey = newPrefix + object.key.slice(oldPrefix.length);
-          if ((present?.get(targetKey) ?? -Infinity) > object.lastModifiedMs) {
-            keys.push(object.key);
-            return;
-          }
-          const result = await this.#copyObject(object, targetKey, either);
-          keys.push(object.key);
-          targets.push(targetKey);
-          if (liveKeys.has(object.key)) copied.push(result);
-        });
-      } while (continuationToken !== undefined);
+      });
+      if (source.parent) await this.#names.ensureMarker(source.parent, signal);
+      return marker;
     } catch (error) {
-      // What was there before may be the only copy.
-      await this.#removeCopies(
-        present ? targets.filter((key) => !present.has(key)) : [newPrefix, ...targets],
-      );
+      await this.#removeCopies(job);
+      if (hadUnstoredAttributes) this.#context.writeBack.scheduleAttributes(source);
       throw error;
     }
-    return { copied, keys };
   }
 
-  async #copyObject(object: ListedObject, targetKey: string, signal: AbortSignal): Promise<CopiedObject> {
-    const { store, rewriter, infos } = this.#context;
+  async #copyPage(objects: readonly ListedObject[], job: Job): Promise<void> {
+    const { moved, made, present, signal } = job;
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    await inParallel(objects, copyParallelism, failed, async (object) => {
+      const targetKey = targetKeyOf(job, object);
+      // Only a copy made here may be replaced, or what was there before an interrupted rename goes on.
+      const copied = made.get(targetKey);
+      const condition: WriteCondition =
+        copied !== undefined ? { ifMatch: copied } : present?.has(targetKey) ? {} : { ifNoneMatch: '*' };
+      const result = await this.#copyObject(object, targetKey, condition, either);
+      if (!result) {
+        moved.delete(object.key);
+        return;
+      }
+      const { from, to } = result;
+      moved.set(object.key, movedFrom(object, from, to.etag));
+      if (copied !== undefined || !present?.has(targetKey)) made.set(targetKey, to.etag);
+    });
+  }
+
+  /** Undefined if another client has removed it since it was listed. One that was replaced since is looked at anew. */
+  async #copyObject(
+    object: ListedObject,
+    targetKey: string,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<CopiedObject | undefined> {
+    const { store, rewriter, infos, resolver } = this.#context;
     if (Buffer.byteLength(targetKey) > store.limits.maxKeyBytes) {
       throw new FsError(
         'ENAMETOOLONG',
         `${targetKey}: the key has more than ${store.limits.maxKeyBytes} bytes`,
       );
     }
-    const info = infos.get(object) ?? (await store.head(object.key, signal));
-    const headers = headersOf(info);
-    const { etag } = await rewriter.copy(info, targetKey, headers, {}, signal);
-    return { from: info, to: { key: targetKey, etag, size: info.size }, headers };
+    let info = infos.get(object) ?? (await resolver.headIfExists(object.key, signal));
+    for (let attempt = 0; info && attempt < maxAttempts; attempt += 1) {
+      const headers = headersOf(info);
+      try {
+        const { etag } = await rewriter.copy(info, targetKey, headers, condition, signal);
+        return { from: info, to: { key: targetKey, etag, size: info.size }, headers };
+      } catch (error) {
+        if (!isStoreError(error, 'PreconditionFailed', 'NotFound')) throw error;
+        const now = await resolver.headIfExists(object.key, signal);
+        if (now && isSameObject(now, info)) {
+          const message = `rename to ${targetKey}: another client has stored that; ${object.key} is left as it is`;
+          throw new FsError('EEXIST', message, { cause: error });
+        }
+        info = now;
+      }
+    }
+    if (info) throw new FsError('EBUSY', `rename ${object.key}: other clients change it all the time`);
+    return undefined;
   }
 
-  /** After a failure the source is whole; copies made so far would only be in the way of the next try. */
-  async #removeCopies(keys: readonly string[]): Promise<void> {
+  /**
+   * Removes what was copied from under the old name. What is there now, and was not copied, another client has stored meanwhile: it
+   * is moved as well.
+   */
+  async #removeCopied(job: Job): Promise<void> {
+    const { oldPrefix, moved, signal } = job;
+    for (let pass = 0; pass < maxAttempts; pass += 1) {
+      let hasOthers = false;
+      await this.#eachPage(oldPrefix, signal, async (objects) => {
+        const isCopied = (object: ListedObject) => {
+          const before = moved.get(object.key);
+          return before?.etag === object.etag && before.lastModifiedMs === object.lastModifiedMs;
+        };
+        // At once: this page says what is there now.
+        await this.#remove(
+          objects.filter((object) => isCopied(object) || object.key === oldPrefix),
+          job,
+        );
+        const others = objects.filter((object) => !isCopied(object) && object.key !== oldPrefix);
+        if (others.length === 0) return;
+        hasOthers = true;
+        await this.#copyPage(others, job);
+        this.#leaveToOthers(others, job);
+      });
+      if (!hasOthers) return;
+    }
+    throw new FsError('EBUSY', `rename ${oldPrefix}: other clients store files there all the time`);
+  }
+
+  async #remove(objects: readonly ListedObject[], { oldPrefix, signal }: Job): Promise<void> {
+    if (objects.length === 0) return;
+    const failures = await this.#context.store.deleteMany(
+      objects.map(({ key }) => key),
+      signal,
+    );
+    const failure = failures[0];
+    if (!failure) return;
+    const message = `rename ${oldPrefix}: ${failures.length} objects are left under the old name`;
+    throw new FsError('EIO', message, { cause: failure.error });
+  }
+
+  /**
+   * After a failure the source is whole; copies made so far would only be in the way of the next try. What another client has stored
+   * in their place stays, and so does what was there before: it may be the only copy.
+   */
+  async #removeCopies({ newPrefix, made, present }: Job): Promise<void> {
     const { store, log } = this.#context;
+    const signal = AbortSignal.timeout(cleanupTimeoutMs);
+    if (present) made.delete(newPrefix);
+    if (made.size === 0) return;
     try {
-      const failures = await store.deleteMany(keys, AbortSignal.timeout(cleanupTimeoutMs));
-      if (failures.length > 0)
-        log.warn({ count: failures.length }, 'copies of a failed rename are left in the bucket');
+      let failed = 0;
+      await this.#eachPage(newPrefix, signal, async (objects) => {
+        const keys = objects.filter(({ key, etag }) => made.get(key) === etag).map(({ key }) => key);
+        if (keys.length > 0) failed += (await store.deleteMany(keys, signal)).length;
+      });
+      if (failed > 0) log.warn({ count: failed }, 'copies of a failed rename are left in the bucket');
     } catch (error) {
-      log.warn({ error, count: keys.length }, 'copies of a failed rename are left in the bucket');
+      log.warn({ error, count: made.size }, 'copies of a failed rename are left in the bucket');
     }
   }
 
-  #moveBelow(directory: DirectoryNode, copied: readonly CopiedObject[]): void {
-    const { writeBack } = this.#context;
-    const byTarget = new Map(copied.map((copy) => [copy.to.key, copy]));
-    this.#dropListings(directory);
-    for (const file of filesBelow(directory)) {
-      const copy = byTarget.get(file.key);
-      if (!copy) continue;
-      if (file.info?.etag === copy.from.etag) {
-        writeBack.recordMoved(file, copy);
-        byTarget.delete(copy.to.key);
+  async #eachPage(
+    prefix: string,
+    signal: AbortSignal,
+    action: (objects: readonly ListedObject[]) => Promise<void>,
+  ): Promise<void> {
+    let continuationToken: string | undefined;
+    do {
+      const page = await this.#context.store.list(
+        { prefix, ...(continuationToken === undefined ? {} : { continuationToken }) },
+        signal,
+      );
+      continuationToken = page.continuationToken;
+      await action(page.objects);
+    } while (continuationToken !== undefined);
+  }
+
+  /** The live nodes, and what is to be copied from these objects, go on with the copies. */
+  #moveBelow({ source, oldPrefix, newPrefix, moved }: Job): void {
+    const { writeBack, contents } = this.#context;
+    this.#dropListings(source);
+    for (const file of filesBelow(source)) {
+      const { info } = file;
+      const copy = moved.get(oldPrefix + file.key.slice(newPrefix.length));
+      if (!info || copy?.toEtag === undefined) continue;
+      if (info.etag === copy.etag && info.size === copy.size) {
+        const to = { key: file.key, etag: copy.toEtag, size: info.size };
+        writeBack.recordMoved(file, { from: info, to, headers: headersOf(info) });
       } else if (!file.content?.isDirty) {
         supersede(file, this.#context); // changed by another client before it was copied
       }
     }
-    for (const { from, to } of byTarget.values()) writeBack.relabel(from, to);
+    for (const content of contents) {
+      for (const version of content.storedVersions()) {
+        const copy = moved.get(version.key);
+        if (copy?.toEtag === undefined || copy.etag !== version.etag) continue;
+        const key = newPrefix + version.key.slice(oldPrefix.length);
+        writeBack.relabel(version, { key, etag: copy.toEtag, size: version.size });
+      }
+    }
+  }
+
+  /** These names now are for what another client has stored during the rename. */
+  #leaveToOthers(others: readonly ListedObject[], job: Job): void {
+    const keys = new Set(others.map((object) => targetKeyOf(job, object)));
+    for (const key of keys) this.#context.reader.drop(key);
+    for (const file of [...filesBelow(job.source)]) {
+      if (keys.has(file.key) && !file.content?.isDirty) supersede(file, this.#context);
+    }
+    this.#dropListings(job.source);
   }
 
   #dropListings(directory: DirectoryNode): void {
@@ -261,6 +380,19 @@ export class DirectoryRenamer {
       }
     }
   }
+}
+
+/** Without the key, which takes more memory than all the rest. */
+function movedFrom(
+  { lastModifiedMs }: ListedObject,
+  { etag, size }: ObjectVersion,
+  toEtag: string | undefined,
+): MovedObject {
+  return { etag, size, lastModifiedMs, toEtag };
+}
+
+function targetKeyOf({ oldPrefix, newPrefix }: Job, { key }: ListedObject): string {
+  return newPrefix + key.slice(oldPrefix.length);
 }
 
 /** Short and plain ASCII, whatever the name. */

@@ -101,7 +101,7 @@ export class NamespaceOperations {
     await this.#requireFree(parent, name, call.signal);
     const key = this.checkNewName(parent, name, 'file');
     const headers = headersOfAttributes(attributes, undefined);
-    const { etag } = await store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal);
+    const { etag } = await orExists(store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal));
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
     writeBack.recordStored(node, { key, etag, size: content.length }, headers);
     this.touchDirectory(parent);
@@ -307,9 +307,16 @@ export async function asFsError<T>(what: string, action: () => Promise<T>): Prom
   try {
     return await action();
   } catch (error) {
-    if (isStoreError(error, 'PreconditionFailed')) {
-      throw new FsError('EEXIST', `${what}: another client made it first`, { cause: error });
-    }
     throw toFsError(error, what);
+  }
+}
+
+/** Of a write that may not replace anything. */
+async function orExists<T>(writing: Promise<T>): Promise<T> {
+  try {
+    return await writing;
+  } catch (error) {
+    if (!isStoreError(error, 'PreconditionFailed')) throw error;
+    throw new FsError('EEXIST', 'another client made it first', { cause: error });
   }
 }
