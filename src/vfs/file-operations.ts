@@ -522,11 +522,12 @@ function beginOpening(node: FileNode): () => void {
 /**
  * Whether the kernel would go by the size it knows of a file that another client has changed. The answer to an open tells it
  * none: it would append at the former end, and read on to it in several requests at once, of which it takes a short answer
- * for the end only if no other comes before. Where there is more by now it asks before it reads beyond.
+ * for the end only if no other comes before. Where there is more by now, read(2) asks before it goes beyond, but sendfile(2) and
+ * splice(2) end there.
  */
 function trustsSize(flags: OpenFlags | undefined, known: number, now: number): boolean {
   if (!flags || flags.truncate) return false; // it sets the size
-  return now < known || (now > known && flags.append);
+  return now !== known;
 }
 
 function isRead({ read, write }: OpenFlags): boolean {

@@ -321,7 +321,7 @@ test('a file that is open and was deleted elsewhere gives ESTALE, its name ENOEN
   await file.close();
 });
 
-test('before an open of a version that the kernel does not know resolves, the kernel drops the size it knew', async (t) => {
+test('before an open of a version that the kernel does not know resolves, the kernel drops the attributes it knew', async (t) => {
   const fixture = new Fixture(t);
   const { fs, client } = fixture.mount();
   const dropped: string[] = [];
@@ -331,19 +331,20 @@ test('before an open of a version that the kernel does not know resolves, the ke
   });
   fixture.store.putForeign('f', 'short');
   await client.withInode('f', async (inode) => {
-    fixture.store.putForeign('f', 'much longer than before');
+    fixture.store.putForeign('f', 'other', { metadata: { mtime: '1.000000000' } });
     const { handle } = await fs.open(inode, readFlags, client.call);
     t.deepEqual(dropped, [`${inode} -1`]);
-    t.is((await fs.getAttributes(inode, handle, client.call)).attributes.size, 23);
+    t.is((await fs.getAttributes(inode, handle, client.call)).attributes.mtimeNs, 1_000_000_000n);
     await fs.release(inode, handle);
   });
 });
 
 for (const [what, flags, before, after, isOtherInode] of [
-  ['read, longer by now', readFlags, 'short', 'longer', false],
+  ['read, longer by now', readFlags, 'short', 'longer', true],
   ['read, shorter by now', readFlags, 'longer', 'short', true],
   ['appended to, longer by now', { ...writeFlags, append: true }, 'short', 'longer', true],
   ['appended to, shorter by now', { ...writeFlags, append: true }, 'longer', 'short', true],
+  ['written, longer by now', writeFlags, 'short', 'longer', true],
   ['written anew, shorter by now', { ...writeFlags, truncate: true }, 'longer', 'short', false],
   ['written, of the same size', writeFlags, 'same 1', 'same 2', false],
 ] as const) {
