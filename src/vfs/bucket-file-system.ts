@@ -36,6 +36,7 @@ import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
 import { noExtendedAttributes } from './extended-attributes.js';
 import { FileOperations } from './file-operations.js';
+import { IdleInodes } from './idle-inodes.js';
 import { InodeTable } from './inode-table.js';
 import { KnownMarkers } from './known-markers.js';
 import { ListedDirectories } from './listed-directories.js';
@@ -82,6 +83,8 @@ export interface BucketFileSystemOptions {
   readonly infos?: ObjectInfoCache;
   /** The listings that are remembered; default: of 300,000 entries. */
   readonly listed?: ListedDirectories;
+  /** So many inodes may be known to the kernel before it is told to forget idle ones; default 200,000. */
+  readonly maxKnownInodes?: number;
   readonly clock?: Clock;
   readonly log: Log;
 }
@@ -94,6 +97,8 @@ export const defaultKnownObjects = 150_000;
 export const defaultListedEntries = 300_000;
 
 const defaultNegativeTtlMs = 1000;
+/** Of about 2.5 KiB each, with what else is remembered of them. */
+const defaultKnownInodes = 200_000;
 
 const noKernel: KernelCaches = {
   dropInode: () => Promise.resolve(),
@@ -157,6 +162,12 @@ export class BucketFileSystem implements FileSystem {
       uploads,
       infos,
       inodes,
+      idleInodes: new IdleInodes({
+        inodes,
+        maxKnown: options.maxKnownInodes ?? defaultKnownInodes,
+        kernel: () => this.#context.kernel,
+        log,
+      }),
       contents,
       resolver,
       knownMarkers,

@@ -9,6 +9,7 @@ import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import type { Clock } from '../clock.js';
 import type { DirectoryMarkers } from './directory-markers.js';
+import type { IdleInodes } from './idle-inodes.js';
 import type { InodeTable } from './inode-table.js';
 import type { KnownMarkers } from './known-markers.js';
 import type { ObjectRewriter } from './object-rewriter.js';
@@ -26,6 +27,7 @@ export interface VfsContext {
   readonly uploads: UploadLimiter;
   readonly infos: ObjectInfoCache;
   readonly inodes: InodeTable;
+  readonly idleInodes: IdleInodes;
   /** Every content that is open: a copy on the server may concern more than one. */
   readonly contents: Set<StagedFile>;
   readonly resolver: Resolver;

@@ -141,6 +141,7 @@ export class NodeFinder {
   entryOf(node: Node): Entry {
     this.#context.inodes.revive(node);
     node.lookups += 1;
+    this.#context.idleInodes.noteKnown();
     const ttlMs = this.ttlMsOf(node);
     return { inode: node.id, attributes: attributesOf(node), entryTtlMs: ttlMs, attributesTtlMs: ttlMs };
   }
