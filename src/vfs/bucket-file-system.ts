@@ -397,8 +397,8 @@ export class BucketFileSystem implements FileSystem {
     return await asFsError(what, async () => {
       await writeBack.waitForMoves(directory, call.signal);
       let node = await this.#finder.findChild(directory, name, call.signal);
-      // A file that is not to be replaced whole must be seen if it was stored anywhere before this open.
-      if (!node && !flags.truncate && !flags.exclusive) {
+      // A file that is not to be replaced, or not whole, must be seen if it was stored anywhere before this open.
+      if (!node && (flags.exclusive || !flags.truncate)) {
         node = await this.#finder.findStored(directory, name, call.signal);
       }
       if (node) {
@@ -410,7 +410,7 @@ export class BucketFileSystem implements FileSystem {
         const open = await this.#files.open(node, flags, call);
         return { entry: this.#finder.entryOf(node), open, isNew: false };
       }
-      const created = this.#names.createFile(directory, name, mode, flags.truncate, call);
+      const created = this.#names.createFile(directory, name, mode, flags.truncate && !flags.exclusive, call);
       const open = this.#files.openHandle(created, flags, { hasChanged: true });
       return { entry: this.#finder.entryOf(created), open, isNew: true };
     });

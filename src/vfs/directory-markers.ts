@@ -44,6 +44,11 @@ export class DirectoryMarkers {
     }
   }
 
+  /** Stores that of a new directory. Rejects if there is one. */
+  async make(key: string, attributes: StoredAttributes, signal: AbortSignal): Promise<ObjectInfo> {
+    return await this.#store(undefined, key, attributes, { ifNoneMatch: '*' }, signal);
+  }
+
   /** Stores `attributes` with the marker under `key`. `known`: the marker, or that there is none, as far as is known. */
   async write(
     key: string,

@@ -56,6 +56,8 @@ export class NamespaceOperations {
   async makeFile(parent: DirectoryNode, name: string, mode: number, call: Call): Promise<FileNode> {
     await this.#context.writeBack.waitForMoves(parent, call.signal);
     await this.#requireFree(parent, name, call.signal);
+    if (await this.#finder.findStored(parent, name, call.signal))
+      throw new FsError('EEXIST', `${name}: exists`);
     const node = this.createFile(parent, name, mode, false, call);
     try {
       await this.#context.writeBack.store(node, call.signal);
@@ -101,7 +103,11 @@ export class NamespaceOperations {
     await this.#requireFree(parent, name, call.signal);
     const key = this.checkNewName(parent, name, 'file');
     const headers = headersOfAttributes(attributes, undefined);
-    const { etag } = await orExists(store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal));
+    const { etag } = await orExists(
+      parent,
+      name,
+      store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal),
+    );
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
     writeBack.recordStored(node, { key, etag, size: content.length }, headers);
     this.touchDirectory(parent);
@@ -144,7 +150,7 @@ export class NamespaceOperations {
     const node = inodes.addDirectory(parent, name, attributes, clock.monotonicMs());
     node.marker = undefined; // as was just asked
     try {
-      await writeBack.putMarker(node, call.signal);
+      await orExists(parent, name, writeBack.makeMarker(node, call.signal));
     } catch (error) {
       inodes.remove(node);
       throw error;
@@ -311,12 +317,13 @@ export async function asFsError<T>(what: string, action: () => Promise<T>): Prom
   }
 }
 
-/** Of a write that may not replace anything. */
-async function orExists<T>(writing: Promise<T>): Promise<T> {
+/** Of a write that makes a name, and may not replace anything. What is there instead is what the next look-up tells. */
+async function orExists<T>(parent: DirectoryNode, name: string, writing: Promise<T>): Promise<T> {
   try {
     return await writing;
   } catch (error) {
     if (!isStoreError(error, 'PreconditionFailed')) throw error;
-    throw new FsError('EEXIST', 'another client made it first', { cause: error });
+    parent.askAtNextLookup(name);
+    throw new FsError('EEXIST', `${parent.prefix}${name}: another client made it first`, { cause: error });
   }
 }

@@ -12,6 +12,7 @@ import { infoOfHeaders } from '../object-headers.js';
 import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
+import { copyWithAttributes } from './attribute-copy.js';
 import type { DirectoryMarkers } from './directory-markers.js';
 import { Drain, retryDelayMs, type Scope } from './drain.js';
 import { isTransient, toFsError } from './fs-errors.js';
@@ -203,13 +204,27 @@ export class WriteBack {
 
   /** Stores the marker object of a directory, with its attributes. */
   async putMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
-    const { attributes, key } = directory;
+    const { attributes, key, marker } = directory;
     if (key === '') {
       directory.hasUnstoredAttributes = false; // the bucket itself has nowhere to keep them
       return;
     }
-    directory.marker = await this.#options.markers.write(key, attributes, directory.marker, signal);
-    this.#options.infos.setWritten(directory.marker);
+    this.#recordMarker(
+      directory,
+      attributes,
+      await this.#options.markers.write(key, attributes, marker, signal),
+    );
+  }
+
+  /** The same for a new directory. Rejects with a StoreError, `PreconditionFailed`, if another client has made it. */
+  async makeMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+    const { attributes, key } = directory;
+    this.#recordMarker(directory, attributes, await this.#options.markers.make(key, attributes, signal));
+  }
+
+  #recordMarker(directory: DirectoryNode, attributes: StoredAttributes, marker: ObjectInfo): void {
+    directory.marker = marker;
+    this.#options.infos.setWritten(marker);
     directory.hasUnstoredAttributes = directory.attributes !== attributes;
   }
 
@@ -343,16 +358,24 @@ export class WriteBack {
   }
 
   async #copyForAttributes(node: FileNode, signal: AbortSignal): Promise<void> {
-    const { rewriter } = this.#options;
-    const { info, attributes, key } = node;
+    const { info, attributes } = node;
     if (!info) return;
-    const headers = headersOfAttributes(attributes, info);
-    const condition = { ifMatch: info.etag };
-    const { etag } = await rewriter.copy(info, key, headers, condition, signal);
-    const version = { key, etag, size: info.size };
-    this.relabel(info, version);
-    this.recordStored(node, version, headers);
+    const { from, to, headers } = await copyWithAttributes(this.#options, info, attributes, signal);
+    if (from !== info && (from.etag !== info.etag || from.size !== info.size)) {
+      this.#leaveToOthers(node, to, headers);
+      return;
+    }
+    this.relabel(info, to);
+    this.recordStored(node, to, headers);
     node.hasUnstoredAttributes = node.attributes !== attributes;
+  }
+
+  /** The name is for another client's version, which has the attributes that were set here. */
+  #leaveToOthers(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
+    node.hasUnstoredAttributes = false;
+    node.parent?.listing?.set({ name: node.name, kind: 'file', object: this.#remember(version, headers) });
+    // What was written here meanwhile meets the other version when it is stored.
+    if (!node.content?.isDirty) supersede(node, this.#options);
   }
 
   #remember(version: ObjectVersion, headers: ObjectHeaders): ObjectInfo {

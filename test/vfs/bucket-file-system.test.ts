@@ -111,7 +111,7 @@ test('attributes set before the first close cost one request in all', async (t) 
   const { client } = fixture.mount();
   await client.list('');
   fixture.store.resetCounters();
-  const file = await client.create('f', { exclusive: true });
+  const file = await client.create('f', { truncate: true });
   await file.write(0, 'x');
   await client.setAttributes('f', { mode: 0o600, uid: 7, gid: 8, mtime: 5n, atime: 6n });
   await file.close();

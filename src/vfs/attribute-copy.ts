@@ -1,0 +1,57 @@
+/** Stores other attributes with an object, whatever version of it is there by now. */
+import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
+import { isStoreError } from './fs-errors.js';
+import { mergeAttributes } from './merged-attributes.js';
+import type { ObjectRewriter } from './object-rewriter.js';
+import { isSameObject } from './same-object.js';
+import {
+  attributesOfObject,
+  headersOfAttributes,
+  type AttributeDefaults,
+  type StoredAttributes,
+} from './stored-attributes.js';
+
+export interface AttributeCopyOptions {
+  readonly store: ObjectStore;
+  readonly rewriter: ObjectRewriter;
+  readonly defaults: AttributeDefaults;
+}
+
+export interface AttributeCopy {
+  /** What was copied: `known`, or what another client has stored since. */
+  readonly from: ObjectInfo;
+  readonly to: ObjectVersion;
+  readonly headers: ObjectHeaders;
+}
+
+/** How often what other clients change meanwhile is looked at anew. */
+const maxAttempts = 5;
+
+/**
+ * `attributes`: those of `known`, changed. If another client has stored another version, the changes are made to that one's. Rejects
+ * with a StoreError, `NotFound` if the object is gone.
+ */
+export async function copyWithAttributes(
+  { store, rewriter, defaults }: AttributeCopyOptions,
+  known: ObjectInfo,
+  attributes: StoredAttributes,
+  signal: AbortSignal,
+): Promise<AttributeCopy> {
+  let from = known;
+  let wanted = attributes;
+  for (let attempt = 1; ; attempt += 1) {
+    const headers = headersOfAttributes(wanted, from);
+    try {
+      const { etag } = await rewriter.copy(from, from.key, headers, { ifMatch: from.etag }, signal);
+      return { from, to: { key: from.key, etag, size: from.size }, headers };
+    } catch (error) {
+      if (!isStoreError(error, 'PreconditionFailed', 'NotFound') || attempt === maxAttempts) throw error;
+      const now = await store.head(from.key, signal);
+      if (isSameObject(now, from)) throw error;
+      const base = attributesOfObject(from, false, defaults);
+      wanted = mergeAttributes(base, wanted, attributesOfObject(now, false, defaults));
+      from = now;
+    }
+  }
+}
