@@ -43,6 +43,11 @@ export interface ObjectInfo extends ListedObject {
   readonly keyFingerprint?: string;
 }
 
+export interface HeadReply extends ObjectInfo {
+  /** When the server answered, by its own clock and in whole seconds, as `lastModifiedMs` is; undefined if it did not say. */
+  readonly answeredAtMs?: number;
+}
+
 export interface ListRequest {
   readonly prefix: string;
   /** Keys that contain this after the prefix are rolled up into `prefixes`. Only '/' is used. */
@@ -163,7 +168,7 @@ export interface ObjectStore {
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage>;
 
   /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... Shows unencrypted objects whatever the policy. */
-  head(key: string, signal: AbortSignal): Promise<ObjectInfo>;
+  head(key: string, signal: AbortSignal): Promise<HeadReply>;
 
   get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply>;
 

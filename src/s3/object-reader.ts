@@ -16,6 +16,7 @@ import type { Log } from '../log.js';
 import {
   type GetReply,
   type GetRequest,
+  type HeadReply,
   type KeptHeaders,
   keptHeaderNames,
   type ListPage,
@@ -23,7 +24,7 @@ import {
   type ObjectInfo,
 } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { piecesField } from './direct-client.js';
+import { type DatedOutput, piecesField } from './direct-client.js';
 import { encryptionFields } from './encryption-fields.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
@@ -85,10 +86,12 @@ export class ObjectReader {
     return parseListPage(output, request.prefix);
   }
 
-  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+  async head(key: string, signal: AbortSignal): Promise<HeadReply> {
     return this.#withFittingKey('head', key, signal, async (customerKey) => {
-      const output = await this.#sendHead(key, customerKey, signal);
-      return parseInfo('head', key, output, output.ContentLength, customerKey);
+      const output: HeadObjectCommandOutput & DatedOutput = await this.#sendHead(key, customerKey, signal);
+      const info = parseInfo('head', key, output, output.ContentLength, customerKey);
+      const answeredAtMs = output.answeredAt?.getTime() ?? NaN;
+      return Number.isNaN(answeredAtMs) ? info : { ...info, answeredAtMs };
     });
   }
 

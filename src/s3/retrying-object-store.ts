@@ -8,6 +8,7 @@ import type {
   DeleteFailure,
   GetReply,
   GetRequest,
+  HeadReply,
   ListPage,
   ListRequest,
   ObjectHeaders,
@@ -44,7 +45,7 @@ export class RetryingObjectStore implements ObjectStore {
     return this.#policy.run(`list ${request.prefix}`, () => this.#store.list(request, signal), signal);
   }
 
-  head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+  head(key: string, signal: AbortSignal): Promise<HeadReply> {
     return this.#policy.run(`head ${key}`, () => this.#store.head(key, signal), signal);
   }
 

@@ -10,6 +10,7 @@ import type {
   DeleteFailure,
   GetReply,
   GetRequest,
+  HeadReply,
   ListPage,
   ListRequest,
   ObjectHeaders,
@@ -127,7 +128,7 @@ export class S3ObjectStore implements ObjectStore {
     return this.#reader.list(request, signal);
   }
 
-  head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+  head(key: string, signal: AbortSignal): Promise<HeadReply> {
     return this.#reader.head(key, signal);
   }
 

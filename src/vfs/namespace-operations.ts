@@ -45,7 +45,7 @@ export class NamespaceOperations {
     this.checkNewName(parent, name, 'file');
     const attributes = this.#newAttributes(parent, typeRegular, mode, call);
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
-    node.creation = { atMs: Number(clock.nowNs() / 1_000_000n), replaces };
+    node.creation = { atMs: clock.monotonicMs(), replaces };
     this.#files.contentOf(node).markDirty();
     parent.listing?.set(entryOfUnstored(name, node.key, 0));
     this.touchDirectory(parent);

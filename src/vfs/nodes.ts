@@ -78,7 +78,10 @@ export class FileNode extends BaseNode {
   changes = 0;
   /** So many of them are in the bucket. */
   storedChanges = 0;
-  /** A file made here that the bucket has not seen: when, and whether the caller meant to replace what is there. */
+  /**
+   * A file made here that the bucket has not seen: when, on the monotonic clock, and whether the caller meant to replace what is
+   * there.
+   */
   creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
   /**
    * Where the next commit goes instead of `key`, set while a lost race is settled. `through`: what was sent already may be

@@ -10,6 +10,7 @@ import type {
   DeleteFailure,
   GetReply,
   GetRequest,
+  HeadReply,
   ListedObject,
   ListPage,
   ListRequest,
@@ -136,9 +137,10 @@ export class MemoryObjectStore implements ObjectStore {
     return { objects, prefixes, continuationToken: undefined };
   }
 
-  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+  async head(key: string, signal: AbortSignal): Promise<HeadReply> {
     await this.#begin('head', key, signal);
-    return this.#existing(key, 'head').info;
+    const answeredAtMs = Math.floor(this.now() / 1000) * 1000;
+    return { ...this.#existing(key, 'head').info, answeredAtMs };
   }
 
   async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {

@@ -312,3 +312,33 @@ test('a streamed file whose name has been taken under another key is told of, an
   t.true(fixture.store.contentOf('f')?.equals(theirs));
   t.true(keepsOnly(fixture, ours));
 });
+
+for (const offsetMs of [-3_600_000, -60_000, 60_000, 3_600_000]) {
+  const what = `where this machine's clock is ${Math.abs(offsetMs) / 1000} s ${offsetMs > 0 ? 'ahead' : 'behind'}`;
+
+  test(`${what}, what was stored elsewhere before a file was made here is replaced`, async (t) => {
+    const fixture = new Fixture(t);
+    fixture.store.now = () => Number(fixture.clock.nowNs() / 1_000_000n) - offsetMs;
+    const { client } = fixture.mount();
+    await client.list('');
+    fixture.store.putForeign('f', theirs);
+    fixture.clock.advance(3000);
+    await client.writeFile('f', 'ours');
+    t.is(fixture.store.contentOf('f')?.toString(), 'ours');
+    t.deepEqual(keptOf(fixture), []);
+  });
+
+  test(`${what}, what was stored elsewhere after a file was made here stays`, async (t) => {
+    const fixture = new Fixture(t);
+    fixture.store.now = () => Number(fixture.clock.nowNs() / 1_000_000n) - offsetMs;
+    const { client } = fixture.mount();
+    const file = await client.create('f', { truncate: true });
+    await file.write(0, 'ours');
+    fixture.clock.advance(500);
+    fixture.store.putForeign('f', theirs);
+    fixture.clock.advance(60_000);
+    await t.throwsAsync(file.close(), isStale);
+    t.true(fixture.store.contentOf('f')?.equals(theirs));
+    t.true(keepsOnly(fixture, Buffer.from('ours')));
+  });
+}
