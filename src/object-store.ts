@@ -39,13 +39,10 @@ export interface ObjectInfo extends ListedObject {
   readonly hasTags?: boolean;
   /** False if the object is stored without SSE-C. */
   readonly isEncrypted: boolean;
+  /** When the server told this, by its own clock and in whole seconds, as `lastModifiedMs` is; absent if it did not say. */
+  readonly toldAtMs?: number;
   /** Of the customer key that decrypts it, where a store with several says so. */
   readonly keyFingerprint?: string;
-}
-
-export interface HeadReply extends ObjectInfo {
-  /** When the server answered, by its own clock and in whole seconds, as `lastModifiedMs` is; undefined if it did not say. */
-  readonly answeredAtMs?: number;
 }
 
 export interface ListRequest {
@@ -168,7 +165,7 @@ export interface ObjectStore {
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage>;
 
   /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... Shows unencrypted objects whatever the policy. */
-  head(key: string, signal: AbortSignal): Promise<HeadReply>;
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo>;
 
   get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply>;
 

@@ -1,17 +1,27 @@
 /**
  * What HEAD said of objects, kept by object version (key, ETag, LastModified): a listing that shows the same version
- * confirms it, so that `stat` after `ls` costs no request.
+ * confirms it, so that `stat` after `ls` costs no request. The same bytes stored again, by a chmod elsewhere, have the same ETag
+ * on Ceph, so that the time alone tells them apart. HEAD tells it in whole seconds, listings in milliseconds: where that may leave two
+ * versions alike, what is known is a guess, which HEAD has to confirm once.
  */
 import { LRUCache } from 'lru-cache';
 import type { ListedObject, ObjectInfo } from '../object-store.js';
 
-/** How far the server's clock may be from ours for an object just written here to be recognised in a listing. */
-const clockToleranceMs = 5000;
+/** An object that was older than this when HEAD told of it, by the server's clock, cannot have been replaced in its own second after that. */
+const settledMs = 2000;
+
+/** Which listings confirm what is known. */
+type Certainty =
+  /** One that shows the object with exactly this time. */
+  | { readonly kind: 'time'; readonly lastModifiedMs: number }
+  /** One that shows it with a time within the second of `info`. */
+  | { readonly kind: 'second' }
+  /** None, but for what was put into a listing here. */
+  | { readonly kind: 'guess' };
 
 interface KnownInfo {
   readonly info: ObjectInfo;
-  /** Written here: the server has not yet told its LastModified, and `info` holds our own time. */
-  readonly isTimeOurs: boolean;
+  readonly certainty: Certainty;
 }
 
 export class ObjectInfoCache {
@@ -34,30 +44,43 @@ export class ObjectInfoCache {
   get(listed: ListedObject): ObjectInfo | undefined {
     const known = this.#known.get(this.#scope + listed.key);
     if (known?.info.etag !== listed.etag || known.info.size !== listed.size) return undefined;
-    if (!known.isTimeOurs) {
-      // HEAD tells whole seconds, listings milliseconds.
-      const isSame = wholeSeconds(known.info.lastModifiedMs) === wholeSeconds(listed.lastModifiedMs);
-      return isSame ? known.info : undefined;
-    }
-    if (Math.abs(known.info.lastModifiedMs - listed.lastModifiedMs) > clockToleranceMs) return undefined;
-    const info = { ...known.info, lastModifiedMs: listed.lastModifiedMs };
-    this.#known.set(this.#scope + listed.key, { info, isTimeOurs: false });
-    return info;
+    return isConfirmed(known, listed) ? known.info : undefined;
   }
 
-  /** Remembers what HEAD or GET said. */
-  set(info: ObjectInfo): void {
-    this.#known.set(this.#scope + info.key, { info, isTimeOurs: false });
+  /** Remembers what HEAD or GET said. `listed`: the listing's entry because of which it was asked, that is, before. */
+  set(info: ObjectInfo, listed?: ListedObject): void {
+    const isListed = listed?.etag === info.etag && listed.size === info.size;
+    this.#known.set(this.#scope + info.key, {
+      info,
+      certainty: isListed
+        ? { kind: 'time', lastModifiedMs: listed.lastModifiedMs }
+        : { kind: isSettled(info) ? 'second' : 'guess' },
+    });
   }
 
   /** Remembers an object just written here; `lastModifiedMs` is our own clock's. */
   setWritten(info: ObjectInfo): void {
-    this.#known.set(this.#scope + info.key, { info, isTimeOurs: true });
+    this.#known.set(this.#scope + info.key, { info, certainty: { kind: 'guess' } });
   }
 
   delete(key: string): void {
     this.#known.delete(this.#scope + key);
   }
+}
+
+function isConfirmed({ info, certainty }: KnownInfo, { lastModifiedMs }: ListedObject): boolean {
+  switch (certainty.kind) {
+    case 'time':
+      return certainty.lastModifiedMs === lastModifiedMs;
+    case 'second':
+      return wholeSeconds(info.lastModifiedMs) === wholeSeconds(lastModifiedMs);
+    case 'guess':
+      return info.lastModifiedMs === lastModifiedMs;
+  }
+}
+
+function isSettled({ lastModifiedMs, toldAtMs }: ObjectInfo): boolean {
+  return toldAtMs !== undefined && toldAtMs - lastModifiedMs >= settledMs;
 }
 
 function wholeSeconds(timeMs: number): number {

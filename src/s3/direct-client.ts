@@ -203,26 +203,18 @@ function hashOf(body: Buffer | Readable | undefined, { protocol }: URL): string 
 }
 
 /** The fields of the SDK's outputs that this project reads; a body is all there, as a `ReceivedBody`. */
-/** What an output has beside what the SDK's has. */
-export interface DatedOutput {
-  /** Of the reply's `Date` header. */
-  readonly answeredAt?: Date | undefined;
-}
-
 function outputOf({ status, headers, body }: DirectReply) {
   const metadata: Record<string, string> = {};
   for (const [name, value] of headers) {
     if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = ownText(value);
   }
   const length = headers.get('content-length');
-  const date = headers.get('date');
   const lastModified = headers.get('last-modified');
   const contentType = headers.get('content-type');
   return {
     $metadata: { httpStatusCode: status, requestId: headers.get('x-amz-request-id') },
     ETag: headers.get('etag'),
     LastModified: lastModified === undefined ? undefined : new Date(lastModified),
-    answeredAt: date === undefined ? undefined : new Date(date),
     ContentLength: length === undefined ? undefined : Number(length),
     ContentRange: headers.get('content-range'),
     ContentType: contentType === undefined ? undefined : ownText(contentType),
@@ -236,6 +228,7 @@ function outputOf({ status, headers, body }: DirectReply) {
     TagCount: Number(headers.get('x-amz-tagging-count') ?? 0),
     SSECustomerAlgorithm: headers.get('x-amz-server-side-encryption-customer-algorithm'),
     VersionId: headers.get('x-amz-version-id'),
+    Date: headers.get('date'),
     Metadata: metadata,
     Body: body,
   };

@@ -16,7 +16,6 @@ import type { Log } from '../log.js';
 import {
   type GetReply,
   type GetRequest,
-  type HeadReply,
   type KeptHeaders,
   keptHeaderNames,
   type ListPage,
@@ -24,7 +23,7 @@ import {
   type ObjectInfo,
 } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { type DatedOutput, piecesField } from './direct-client.js';
+import { piecesField } from './direct-client.js';
 import { encryptionFields } from './encryption-fields.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
@@ -86,12 +85,10 @@ export class ObjectReader {
     return parseListPage(output, request.prefix);
   }
 
-  async head(key: string, signal: AbortSignal): Promise<HeadReply> {
+  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     return this.#withFittingKey('head', key, signal, async (customerKey) => {
-      const output: HeadObjectCommandOutput & DatedOutput = await this.#sendHead(key, customerKey, signal);
-      const info = parseInfo('head', key, output, output.ContentLength, customerKey);
-      const answeredAtMs = output.answeredAt?.getTime() ?? NaN;
-      return Number.isNaN(answeredAtMs) ? info : { ...info, answeredAtMs };
+      const output = await this.#sendHead(key, customerKey, signal);
+      return parseInfo('head', key, output, output.ContentLength, customerKey);
     });
   }
 
@@ -266,6 +263,8 @@ function parseInfo(
   }
   const isEncrypted = output.SSECustomerAlgorithm !== undefined;
   const kept = keptHeadersOf(output);
+  // Of direct replies only: the SDK does not hand it on.
+  const toldAtMs = Date.parse('Date' in output && typeof output.Date === 'string' ? output.Date : '');
   return {
     key,
     size,
@@ -276,6 +275,7 @@ function parseInfo(
     ...(kept && { kept }),
     ...((output.TagCount ?? 0) > 0 && { hasTags: true }),
     isEncrypted,
+    ...(!Number.isNaN(toldAtMs) && { toldAtMs }),
     ...(isEncrypted && customerKey && { keyFingerprint: customerKey.fingerprint }),
   };
 }

@@ -8,7 +8,6 @@ import type {
   DeleteFailure,
   GetReply,
   GetRequest,
-  HeadReply,
   ListPage,
   ListRequest,
   ObjectHeaders,
@@ -45,7 +44,7 @@ export class RetryingObjectStore implements ObjectStore {
     return this.#policy.run(`list ${request.prefix}`, () => this.#store.list(request, signal), signal);
   }
 
-  head(key: string, signal: AbortSignal): Promise<HeadReply> {
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     return this.#policy.run(`head ${key}`, () => this.#store.head(key, signal), signal);
   }
 

@@ -10,7 +10,6 @@ import type {
   DeleteFailure,
   GetReply,
   GetRequest,
-  HeadReply,
   ListPage,
   ListRequest,
   ObjectHeaders,
@@ -128,7 +127,7 @@ export class S3ObjectStore implements ObjectStore {
     return this.#reader.list(request, signal);
   }
 
-  head(key: string, signal: AbortSignal): Promise<HeadReply> {
+  head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     return this.#reader.head(key, signal);
   }
 

@@ -23,14 +23,16 @@ export interface AttributeCopy {
   readonly from: ObjectInfo;
   readonly to: ObjectVersion;
   readonly headers: ObjectHeaders;
+  /** What it has now. */
+  readonly attributes: StoredAttributes;
 }
 
 /** How often what other clients change meanwhile is looked at anew. */
 const maxAttempts = 5;
 
 /**
- * `attributes`: those of `known`, changed. If another client has stored another version, the changes are made to that one's. Rejects
- * with a StoreError, `NotFound` if the object is gone.
+ * `attributes`: those of `known`, changed. The changes are made to what the object has now, since others may have changed the rest:
+ * also where the ETag is the same, which on Ceph tells of the bytes only. Rejects with a StoreError, `NotFound` if the object is gone.
  */
 export async function copyWithAttributes(
   { store, rewriter, defaults }: AttributeCopyOptions,
@@ -38,19 +40,20 @@ export async function copyWithAttributes(
   attributes: StoredAttributes,
   signal: AbortSignal,
 ): Promise<AttributeCopy> {
-  let from = known;
-  let wanted = attributes;
+  const before = attributesOfObject(known, false, defaults);
+  let from = await store.head(known.key, signal);
   for (let attempt = 1; ; attempt += 1) {
+    const wanted = isSameObject(from, known)
+      ? attributes
+      : mergeAttributes(before, attributes, attributesOfObject(from, false, defaults));
     const headers = headersOfAttributes(wanted, from);
     try {
       const { etag } = await rewriter.copy(from, from.key, headers, { ifMatch: from.etag }, signal);
-      return { from, to: { key: from.key, etag, size: from.size }, headers };
+      return { from, to: { key: from.key, etag, size: from.size }, headers, attributes: wanted };
     } catch (error) {
       if (!isStoreError(error, 'PreconditionFailed', 'NotFound') || attempt === maxAttempts) throw error;
       const now = await store.head(from.key, signal);
       if (isSameObject(now, from)) throw error;
-      const base = attributesOfObject(from, false, defaults);
-      wanted = mergeAttributes(base, wanted, attributesOfObject(now, false, defaults));
       from = now;
     }
   }

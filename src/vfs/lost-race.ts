@@ -9,7 +9,7 @@ import type { StagedFile } from '../cache/staged-file.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
 import { headersOf } from '../object-headers.js';
-import type { HeadReply, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectInfo, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { asideSuffix, conflictKeyOf } from './conflict-key.js';
@@ -28,7 +28,7 @@ export type Settlement =
   | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode };
 
 /** What the bucket has under a key; `refused`: something else than was expected there, which cannot be looked at from here. */
-type Present = HeadReply | 'refused' | undefined;
+type Present = ObjectInfo | 'refused' | undefined;
 
 /** Theirs, and where a copy of it lies while ours is completed in its place. */
 interface Aside {
@@ -237,8 +237,8 @@ export class LostRace {
    * For how long theirs has been there, at least. Of the server's clock and ours only differences are compared: they may tell quite
    * different times. The server's are whole seconds.
    */
-  #leastAgeMs({ lastModifiedMs, answeredAtMs = this.#nowMs() }: HeadReply): number {
-    return answeredAtMs - lastModifiedMs - 1000;
+  #leastAgeMs({ lastModifiedMs, toldAtMs = this.#nowMs() }: ObjectInfo): number {
+    return toldAtMs - lastModifiedMs - 1000;
   }
 
   #nowMs(): number {
@@ -261,7 +261,7 @@ export function isLost(error: unknown): error is Error {
   );
 }
 
-function isObject(present: Present): present is HeadReply {
+function isObject(present: Present): present is ObjectInfo {
   return typeof present === 'object';
 }
 

@@ -10,7 +10,7 @@ export function mergeAttributes(
   if (base === ours) return theirs;
   const hasTimes = ours.mtimeNs !== base.mtimeNs;
   return {
-    type: theirs.type,
+    ...theirs,
     permissions: ours.permissions === base.permissions ? theirs.permissions : ours.permissions,
     uid: ours.uid === base.uid ? theirs.uid : ours.uid,
     gid: ours.gid === base.gid ? theirs.gid : ours.gid,
@@ -19,8 +19,6 @@ export function mergeAttributes(
     ctimeNs: ours.ctimeNs > theirs.ctimeNs ? ours.ctimeNs : theirs.ctimeNs,
     hasTimesOfWrite: hasTimes ? ours.hasTimesOfWrite : theirs.hasTimesOfWrite,
     extended: ours.extended === base.extended ? theirs.extended : mergeExtended(base, ours, theirs),
-    otherMetadata: theirs.otherMetadata,
-    contentType: theirs.contentType,
   };
 }
 

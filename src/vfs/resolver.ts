@@ -185,7 +185,7 @@ export class Resolver {
     const known = this.#options.infos.get(listed);
     if (known) return { info: known, isUnreadable: false };
     try {
-      return { info: await this.head(listed.key, signal), isUnreadable: false };
+      return { info: await this.head(listed.key, signal, listed), isUnreadable: false };
     } catch (error) {
       if (isStoreError(error, 'NotFound')) return undefined;
       if (isStoreError(error, ...unreadableCodes)) {
@@ -222,7 +222,7 @@ export class Resolver {
   #getAhead(object: ListedObject): Promise<void> | undefined {
     const { reader, infos } = this.#options;
     if (!isSmall(object)) return undefined;
-    return reader.fetchWhole(object)?.then((info) => infos.set(info));
+    return reader.fetchWhole(object)?.then((info) => infos.set(info, object));
   }
 
   #describeAhead(listing: DirectoryListing, entry: ListedEntry): Promise<void> | undefined {
@@ -231,10 +231,10 @@ export class Resolver {
     return described.then(() => undefined);
   }
 
-  /** HEAD, remembered. */
-  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
+  /** HEAD, remembered. `listed`: the listing's entry that it is asked for. */
+  async head(key: string, signal: AbortSignal, listed?: ListedObject): Promise<ObjectInfo> {
     const info = await this.#options.store.head(key, signal);
-    this.#options.infos.set(info);
+    this.#options.infos.set(info, listed);
     return info;
   }
 

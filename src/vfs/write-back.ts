@@ -360,14 +360,16 @@ export class WriteBack {
   async #copyForAttributes(node: FileNode, signal: AbortSignal): Promise<void> {
     const { info, attributes } = node;
     if (!info) return;
-    const { from, to, headers } = await copyWithAttributes(this.#options, info, attributes, signal);
-    if (from !== info && (from.etag !== info.etag || from.size !== info.size)) {
+    const copy = await copyWithAttributes(this.#options, info, attributes, signal);
+    const { from, to, headers } = copy;
+    if (from.etag !== info.etag || from.size !== info.size) {
       this.#leaveToOthers(node, to, headers);
       return;
     }
     this.relabel(info, to);
     this.recordStored(node, to, headers);
     node.hasUnstoredAttributes = node.attributes !== attributes;
+    if (!node.hasUnstoredAttributes) node.attributes = copy.attributes;
   }
 
   /** The name is for another client's version, which has the attributes that were set here. */

@@ -10,7 +10,6 @@ import type {
   DeleteFailure,
   GetReply,
   GetRequest,
-  HeadReply,
   ListedObject,
   ListPage,
   ListRequest,
@@ -137,10 +136,10 @@ export class MemoryObjectStore implements ObjectStore {
     return { objects, prefixes, continuationToken: undefined };
   }
 
-  async head(key: string, signal: AbortSignal): Promise<HeadReply> {
+  async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     await this.#begin('head', key, signal);
-    const answeredAtMs = Math.floor(this.now() / 1000) * 1000;
-    return { ...this.#existing(key, 'head').info, answeredAtMs };
+    const toldAtMs = Math.floor(this.now() / 1000) * 1000;
+    return { ...this.#existing(key, 'head').info, toldAtMs };
   }
 
   async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {

@@ -47,10 +47,10 @@ export function objectStoreSuite(
     const { info, bytes } = await store.get(key, {}, never);
     t.deepEqual(Buffer.from(bytes), content);
     t.like(info, { key, size: 70_000, etag, metadata, contentType: 'text/x-test', isEncrypted: true });
-    const { answeredAtMs = NaN, ...described } = await store.head(key, never);
-    t.deepEqual(described, info);
-    t.true(Math.abs(answeredAtMs - Date.now()) < 60_000);
-    t.is(answeredAtMs % 1000, 0);
+    const { toldAtMs = NaN, ...described } = await store.head(key, never);
+    t.deepEqual({ ...described, toldAtMs: 0 }, { ...info, toldAtMs: 0 });
+    t.true(Math.abs(toldAtMs - Date.now()) < 60_000);
+    t.is(toldAtMs % 1000, 0);
     t.true(Math.abs(info.lastModifiedMs - Date.now()) < 60_000);
   });
 
