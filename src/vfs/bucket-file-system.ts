@@ -50,7 +50,8 @@ import {
 } from './modes.js';
 import { asFsError, NamespaceOperations } from './namespace-operations.js';
 import { attributesOf, NodeFinder } from './node-finder.js';
-import type { Node } from './nodes.js';
+import { whileChangingNames } from './moves.js';
+import type { DirectoryNode, Node } from './nodes.js';
 import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
 import { Reopenings } from './reopenings.js';
@@ -313,7 +314,11 @@ export class BucketFileSystem implements FileSystem {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`symlink ${name}`);
     return await asFsError(`symlink ${directory.prefix}${name}`, async () =>
-      this.#finder.entryOf(await this.#names.makeSymlink(directory, name, target, call)),
+      this.#finder.entryOf(
+        await this.#changeNames(directory, call, () =>
+          this.#names.makeSymlink(directory, name, target, call),
+        ),
+      ),
     );
   }
 
@@ -331,7 +336,11 @@ export class BucketFileSystem implements FileSystem {
     if (isSpecialType(type)) {
       const special = { type, mode, deviceNumber };
       return await asFsError(what, async () =>
-        this.#finder.entryOf(await this.#names.makeSpecial(directory, name, special, call)),
+        this.#finder.entryOf(
+          await this.#changeNames(directory, call, () =>
+            this.#names.makeSpecial(directory, name, special, call),
+          ),
+        ),
       );
     }
     if (type !== typeRegular && type !== 0) throw new FsError('EINVAL', `${what}: no such type of file`);
@@ -344,7 +353,11 @@ export class BucketFileSystem implements FileSystem {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`mkdir ${name}`);
     return await asFsError(`mkdir ${directory.prefix}${name}`, async () =>
-      this.#finder.entryOf(await this.#names.makeDirectory(directory, name, mode, call)),
+      this.#finder.entryOf(
+        await this.#changeNames(directory, call, () =>
+          this.#names.makeDirectory(directory, name, mode, call),
+        ),
+      ),
     );
   }
 
@@ -356,14 +369,16 @@ export class BucketFileSystem implements FileSystem {
   async unlink(parent: InodeId, name: string, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`unlink ${name}`);
-    await asFsError(`unlink ${directory.prefix}${name}`, () => this.#names.unlink(directory, name, call));
+    await asFsError(`unlink ${directory.prefix}${name}`, () =>
+      this.#changeNames(directory, call, () => this.#names.unlink(directory, name, call)),
+    );
   }
 
   async removeDirectory(parent: InodeId, name: string, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`rmdir ${name}`);
     await asFsError(`rmdir ${directory.prefix}${name}`, () =>
-      this.#names.removeDirectory(directory, name, call),
+      this.#changeNames(directory, call, () => this.#names.removeDirectory(directory, name, call)),
     );
   }
 
@@ -562,6 +577,10 @@ export class BucketFileSystem implements FileSystem {
       await this.#finder.requireReadable(node, call.signal);
       this.#extended.remove(node, name);
     });
+  }
+
+  async #changeNames<T>(directory: DirectoryNode, call: Call, work: () => Promise<T>): Promise<T> {
+    return await whileChangingNames([directory], call.signal, work);
   }
 
   #attributesReply(node: Node): AttributesReply {

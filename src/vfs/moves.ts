@@ -1,14 +1,19 @@
 /**
  * What keeps files and directories under their names while something is stored there, and the order of locks:
  *
- * 1. `moving` of a directory, set by its rename: whatever is to store below it waits, but for what holds a lock of 2.
- * 2. `lock` of a node, by ids where there are several: its object is stored, moved or removed.
- * 3. `placing` of a file, by ids where there are several: an object is about to appear under its key, or to be moved.
- * 4. The lock of a `StagedFile`: its content is changed or stored.
+ * 1. Renames from one directory to another: one at a time, as Linux has it. Else two could wait for each other, each to move a
+ *    directory into the other's.
+ * 2. A change of names in a directory: it waits for the renames of that directory and of those above, before it begins.
+ * 3. `moving` of a directory, set by its rename: it waits for the changes of names below that have begun. Whatever is to store
+ *    something below waits for it, but for what holds one of the following.
+ * 4. `lock` of a node, by ids where there are several: its object is stored, moved or removed.
+ * 5. `placing` of a file, by ids where there are several: an object is about to appear under its key, or to be moved.
+ * 6. The lock of a `StagedFile`: its content is changed or stored.
  *
- * Nobody waits for a lock of a lower number than one that he holds, with one exception that cannot close a circle: before 2 is used to
- * store one file, others that copy from its object may have to be stored (3 and 4 of theirs), while 3 and 4 of its own are free.
- * Whoever reads or writes a file holds nothing of 1 to 3, and 4 not either when he has it stored.
+ * Nobody waits for one of a lower number than one that he holds, with two exceptions that cannot close a circle. The rename of a
+ * directory, which is a change of names itself, waits for those below, which are never its own and never above. And before a
+ * file is stored under 4, others that copy from its object may have to be stored (5 and 6 of theirs), while 5 and 6 of its own
+ * are free. Whoever reads or writes a file holds nothing of 1 to 5, and 6 not either when he has it stored.
  */
 import { waitInterruptibly, type Mutex } from './mutex.js';
 import {
@@ -23,6 +28,31 @@ import {
 /** The rename under way of the directory itself, or of one above. */
 export function moveAbove(node: Node): DirectoryMove | undefined {
   return firstMove(node, () => true);
+}
+
+/**
+ * Runs `work`, which makes or removes names in these directories, when neither they nor those above are being renamed, and keeps them
+ * from being renamed until then. It must not wait for a rename.
+ */
+export async function whileChangingNames<T>(
+  directories: readonly DirectoryNode[],
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const move = directories.map(moveAbove).find((above) => above !== undefined);
+    if (!move) break;
+    await waitInterruptibly(move.done, signal);
+  }
+  let finish: () => void = () => undefined;
+  const change = new Promise<void>((resolve) => (finish = resolve));
+  for (const directory of directories) directory.addNameChange(change);
+  try {
+    return await work();
+  } finally {
+    for (const directory of directories) directory.removeNameChange(change);
+    finish();
+  }
 }
 
 /**
@@ -60,6 +90,7 @@ export async function whileMoving(
 ): Promise<void> {
   const locks = new HeldLocks();
   try {
+    await nameChangesBelow(directory, signal);
     for (;;) {
       const added = await locks.acquireNew([...nodesBelow(directory)], (node) => node.lock, signal);
       if (added.length === 0) break;
@@ -74,6 +105,14 @@ export async function whileMoving(
     await action();
   } finally {
     locks.release();
+  }
+}
+
+/** Resolves when all changes of names that had begun before the rename have ended. */
+async function nameChangesBelow(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
+  for (const node of [...nodesBelow(directory)]) {
+    if (node.kind !== 'directory' || node.nameChanges.size === 0) continue;
+    await waitInterruptibly(Promise.all(node.nameChanges), signal);
   }
 }
 

@@ -99,7 +99,6 @@ export class NamespaceOperations {
     call: Call,
   ): Promise<FileNode> {
     const { store, inodes, writeBack, clock } = this.#context;
-    await writeBack.waitForMoves(parent, call.signal);
     await this.#requireFree(parent, name, call.signal);
     const key = this.checkNewName(parent, name, 'file');
     const headers = headersOfAttributes(attributes, undefined);
@@ -143,7 +142,6 @@ export class NamespaceOperations {
 
   async makeDirectory(parent: DirectoryNode, name: string, mode: number, call: Call): Promise<DirectoryNode> {
     const { inodes, writeBack, clock } = this.#context;
-    await writeBack.waitForMoves(parent, call.signal);
     await this.#requireFree(parent, name, call.signal);
     this.checkNewName(parent, name, 'directory');
     const attributes = this.#newAttributes(parent, typeDirectory, mode, call);
@@ -161,8 +159,6 @@ export class NamespaceOperations {
   }
 
   async unlink(parent: DirectoryNode, name: string, call: Call): Promise<void> {
-    const { writeBack } = this.#context;
-    await writeBack.waitForMoves(parent, call.signal);
     const node = await this.#finder.requireChild(parent, name, call.signal);
     if (node.kind === 'directory') throw new FsError('EISDIR', `unlink ${node.key}: a directory`);
     await node.lock.run(async () => {
@@ -179,8 +175,7 @@ export class NamespaceOperations {
   }
 
   async removeDirectory(parent: DirectoryNode, name: string, call: Call): Promise<void> {
-    const { inodes, writeBack } = this.#context;
-    await writeBack.waitForMoves(parent, call.signal);
+    const { inodes } = this.#context;
     const node = await this.#finder.requireChild(parent, name, call.signal);
     if (node.kind !== 'directory') throw new FsError('ENOTDIR', `rmdir ${node.key}: not a directory`);
     try {

@@ -174,6 +174,7 @@ export class DirectoryNode extends BaseNode {
   moving: DirectoryMove | undefined;
   readonly #rootPrefix: string;
   #namesToAsk: Set<string> | undefined;
+  #nameChanges: Set<Promise<void>> | undefined;
 
   /** `rootPrefix`: for the root, what the mount's keys begin with ('' or ending in '/'). */
   constructor(options: NodeOptions & { readonly rootPrefix?: string }) {
@@ -191,6 +192,19 @@ export class DirectoryNode extends BaseNode {
     const mustAsk = this.#namesToAsk?.has(name) === true;
     if (mustAsk) this.#namesToAsk = withRemoved(this.#namesToAsk, name);
     return mustAsk;
+  }
+
+  /** Entries that are being made, moved or removed: a rename of the directory waits for them. They never reject. */
+  get nameChanges(): ReadonlySet<Promise<void>> {
+    return this.#nameChanges ?? nothing;
+  }
+
+  addNameChange(change: Promise<void>): void {
+    this.#nameChanges = withAdded(this.#nameChanges, change);
+  }
+
+  removeNameChange(change: Promise<void>): void {
+    this.#nameChanges = withRemoved(this.#nameChanges, change);
   }
 
   /** What the keys of the entries begin with: '' or ending in '/'. */

@@ -6,7 +6,8 @@ import { isSameVersion } from '../cache/version-map.js';
 import type { VfsContext } from './context.js';
 import { DirectoryRenamer } from './directory-renamer.js';
 import type { FileOperations } from './file-operations.js';
-import { whileInPlace } from './moves.js';
+import { whileChangingNames, whileInPlace } from './moves.js';
+import { Mutex } from './mutex.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import type { NodeFinder } from './node-finder.js';
 import { ancestorsOf, lockFiles, type DirectoryNode, type FileNode, type Node } from './nodes.js';
@@ -25,6 +26,7 @@ export class Renamer {
   readonly #files: FileOperations;
   readonly #names: NamespaceOperations;
   readonly #directories: DirectoryRenamer;
+  readonly #acrossDirectories = new Mutex();
 
   constructor(context: VfsContext, finder: NodeFinder, files: FileOperations, names: NamespaceOperations) {
     this.#context = context;
@@ -43,9 +45,14 @@ export class Renamer {
     call: Call,
   ): Promise<void> {
     if (flags.exchange) throw new FsError('EINVAL', 'rename: S3 cannot exchange two objects at once');
+    const rename = () =>
+      whileChangingNames([parent, newParent], call.signal, () =>
+        this.#renameNow(parent, name, newParent, newName, flags, call),
+      );
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.#renameNow(parent, name, newParent, newName, flags, call);
+        if (parent === newParent) await rename();
+        else await this.#acrossDirectories.run(rename, call.signal);
         return;
       } catch (error) {
         if (!(error instanceof SourceGone) || attempt === maxAttempts) throw error;
@@ -62,9 +69,6 @@ export class Renamer {
     flags: RenameFlags,
     call: Call,
   ): Promise<void> {
-    const { writeBack } = this.#context;
-    await writeBack.waitForMoves(parent, call.signal);
-    await writeBack.waitForMoves(newParent, call.signal);
     const source = await this.#finder.requireChild(parent, name, call.signal);
     source.pins += 1; // attributes that are set meanwhile are to find it
     let target: Node | undefined;
