@@ -219,6 +219,7 @@ export class NamespaceOperations {
   /** A directory that only its entries make visible would vanish with the last of them: give it a marker first. */
   async ensureMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
     if (directory.parent === undefined || typeof directory.marker === 'object') return;
+    if (directory.marker === 'inaccessible') return;
     if (directory.listing?.marker) return;
     const { store, infos, knownMarkers } = this.#context;
     const headers = headersOfAttributes(directory.attributes, undefined);
@@ -236,9 +237,17 @@ export class NamespaceOperations {
       };
       infos.setWritten(directory.marker);
     } catch (error) {
+      if (isStoreError(error, 'AccessDenied')) {
+        // Who may not make it may still remove what is in the directory.
+        this.#context.log.debug({ key: directory.key, error }, 'the marker of a directory may not be made');
+        directory.marker = 'inaccessible';
+        return;
+      }
       if (!isStoreError(error, 'PreconditionFailed')) throw error;
       knownMarkers.forget(directory.key);
-      directory.marker = await store.head(directory.key, signal); // somebody made it
+      // Somebody made it, perhaps under another customer key: that it is there is enough.
+      const { marker } = await this.#context.resolver.headMarker(directory.key, signal);
+      directory.marker = marker ?? 'inaccessible';
     }
   }
 

@@ -49,10 +49,10 @@ export class NodeFinder {
   async findStored(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node | undefined> {
     const { resolver, clock } = this.#context;
     const validatedAtMs = clock.monotonicMs();
-    const info = await resolver.headIfExists(`${directory.prefix}${name}`, signal);
-    if (!info) return undefined;
-    directory.listing?.set({ name, kind: 'file', object: info });
-    return this.integrate(directory, name, { kind: 'file', validatedAtMs, info, isUnreadable: false });
+    const described = await resolver.findObject(`${directory.prefix}${name}`, signal);
+    if (!described) return undefined;
+    directory.listing?.set({ name, kind: 'file', object: described.info });
+    return this.integrate(directory, name, { kind: 'file', validatedAtMs, ...described });
   }
 
   /** Makes the node's attributes recent. Rejects with ESTALE if the bucket has something else, or nothing, in its place. */
@@ -179,7 +179,7 @@ export class NodeFinder {
     const { resolver, defaults, clock } = this.#context;
     const validatedAtMs = clock.monotonicMs();
     if (root.prefix !== '') {
-      const marker = await resolver.headIfExists(root.prefix, signal);
+      const { marker } = await resolver.headMarker(root.prefix, signal);
       root.marker = marker;
       if (marker) root.attributes = attributesOfObject(marker, true, defaults);
     }

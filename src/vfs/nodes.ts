@@ -163,8 +163,11 @@ export class DirectoryNode extends BaseNode {
   readonly kind = 'directory';
   /** The live nodes below, by name. */
   readonly children = new Map<string, FileNode | DirectoryNode>();
-  /** The marker object; undefined if there is none, 'unknown' if nobody has looked. */
-  marker: ObjectInfo | undefined | 'unknown' = 'unknown';
+  /**
+   * The marker object; undefined if there is none, 'unknown' if nobody has looked, 'inaccessible' if it is there and may not be read,
+   * or may not be made.
+   */
+  marker: ObjectInfo | undefined | 'unknown' | 'inaccessible' = 'unknown';
   listing: DirectoryListing | undefined;
   /** Names looked up one by one since the last listing: many make a listing worth its while. */
   lookupsSinceListing = 0;

@@ -248,7 +248,7 @@ export class Resolver {
   }
 
   /** The marker object of a directory, which is there also if its marker may not be read: that is not remembered. */
-  async #headMarker(key: string, signal: AbortSignal): Promise<AskedMarker> {
+  async headMarker(key: string, signal: AbortSignal): Promise<AskedMarker> {
     const askedAtMs = this.#options.clock.monotonicMs();
     try {
       const known = await this.#options.knownMarkers.learn(key, () => this.headIfExists(key, signal));
@@ -314,7 +314,7 @@ export class Resolver {
     const known = this.#options.knownMarkers.get(key);
     const { marker, askedAtMs, isUnreadable } = known
       ? { ...known, isUnreadable: false }
-      : await this.#headMarker(key, signal);
+      : await this.headMarker(key, signal);
     // Without a marker only the listing says that the directory is there.
     const listedAtMs = listing.listedAtMs(entry.name);
     const validatedAtMs = marker ? Math.max(askedAtMs, listedAtMs) : listedAtMs;
@@ -332,13 +332,13 @@ export class Resolver {
     const validatedAtMs = clock.monotonicMs();
     const key = keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
     if (wasFile) {
-      const same = await this.#probeObject(key, signal);
+      const same = await this.findObject(key, signal);
       if (same) return { kind: 'file', validatedAtMs, ...same };
     }
     const prefix = `${key}/`;
     const canBeDirectory = Buffer.byteLength(prefix) <= store.limits.maxKeyBytes;
     const [object, below] = await Promise.all([
-      this.#probeObject(key, signal),
+      this.findObject(key, signal),
       canBeDirectory ? store.list({ prefix, maxKeys: 1 }, signal) : undefined,
     ]);
     const first = below?.objects[0];
@@ -347,13 +347,14 @@ export class Resolver {
         await this.#options.knownMarkers.learn(prefix, () => Promise.resolve(undefined));
         return { kind: 'directory', validatedAtMs, marker: undefined, isUnreadable: false };
       }
-      const { marker, isUnreadable } = await this.#headMarker(prefix, signal);
+      const { marker, isUnreadable } = await this.headMarker(prefix, signal);
       return { kind: 'directory', validatedAtMs, marker, isUnreadable };
     }
     return object && { kind: 'file', validatedAtMs, ...object };
   }
 
-  async #probeObject(key: string, signal: AbortSignal): Promise<DescribedObject | undefined> {
+  /** The object of this key, also one that may not be read; undefined if there is none. */
+  async findObject(key: string, signal: AbortSignal): Promise<DescribedObject | undefined> {
     try {
       const info = await this.headIfExists(key, signal);
       return info && { info, isUnreadable: false };
@@ -362,7 +363,11 @@ export class Resolver {
       // HEAD does not tell the size of such an object, a listing does.
       const page = await this.#options.store.list({ prefix: key, maxKeys: 1 }, signal);
       const listed = page.objects[0];
-      if (listed?.key !== key) throw error;
+      if (listed?.key !== key) {
+        // To those who may list a prefix only, a server refuses also what is not there.
+        if (isStoreError(error, 'AccessDenied')) return undefined;
+        throw error;
+      }
       const info = { ...listed, metadata: {}, contentType: undefined, isEncrypted: true };
       return { info, isUnreadable: true };
     }

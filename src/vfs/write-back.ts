@@ -209,10 +209,11 @@ export class WriteBack {
       directory.hasUnstoredAttributes = false; // the bucket itself has nowhere to keep them
       return;
     }
+    const known = marker === 'inaccessible' ? 'unknown' : marker; // it is asked for again
     this.#recordMarker(
       directory,
       attributes,
-      await this.#options.markers.write(key, attributes, marker, signal),
+      await this.#options.markers.write(key, attributes, known, signal),
     );
   }
 
