@@ -140,8 +140,8 @@ export interface FallocateMode {
  * thrown: what the kernel does not know needs no dropping.
  */
 export interface KernelCaches {
-  /** Drops the attributes of an inode, and its pages from `offset` (negative: attributes only). */
-  dropInode(inode: InodeId, offset: number): Promise<void>;
+  /** Drops the attributes of an inode, and its pages from `offset` (negative: attributes only), so many bytes or to the end. */
+  dropInode(inode: InodeId, offset: number, length?: number): Promise<void>;
   dropEntry(parent: InodeId, name: string): Promise<void>;
 }
 

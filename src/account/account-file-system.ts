@@ -510,7 +510,7 @@ export class AccountFileSystem implements FileSystem {
             return opened;
           },
           kernel: {
-            dropInode: async (inode, offset) => this.#kernel?.dropInode(inode, offset),
+            dropInode: async (inode, offset, length) => this.#kernel?.dropInode(inode, offset, length),
             dropEntry: async (parent, name) => this.#kernel?.dropEntry(parent, name),
           },
           refusalTtlMs: metadataTtlMs,

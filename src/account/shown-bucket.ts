@@ -135,7 +135,7 @@ export class ShownBucket {
     try {
       const opened = await open(this.facts, signal);
       opened.fileSystem.start({
-        dropInode: (inode, offset) => kernel.dropInode(inodeAt(this.place, inode), offset),
+        dropInode: (inode, offset, length) => kernel.dropInode(inodeAt(this.place, inode), offset, length),
         dropEntry: (parent, entry) => kernel.dropEntry(inodeAt(this.place, parent), entry),
       });
       this.#opened = opened;

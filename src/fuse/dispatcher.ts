@@ -5,6 +5,7 @@
 import { FsError } from '../errors.js';
 import type { FileSystem, InodeId, KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
+import { CachedInodes } from './cached-inodes.js';
 import { makeDeferred, type Deferred } from './deferred.js';
 import type { Device } from './device.js';
 import { errnoOf } from './errno.js';
@@ -38,6 +39,7 @@ export class Dispatcher {
   readonly #failures: FailureLog;
   readonly #context: OperationContext;
   readonly #setIdInodes = new SetIdInodes();
+  readonly #cachedInodes = new CachedInodes();
   readonly #interrupts: Interrupts;
   /** By `unique`: received, and not yet answered. */
   readonly #inFlight = new Map<number, Invocation>();
@@ -62,6 +64,7 @@ export class Dispatcher {
     this.#context = {
       fileSystem,
       setIdInodes: this.#setIdInodes,
+      cachedInodes: this.#cachedInodes,
       caches,
       reportFailure: (operation, error) =>
         this.#failures.report(operation, error, 'taking back an answer that nobody waits for failed'),
@@ -114,6 +117,7 @@ export class Dispatcher {
 
   forget(inode: InodeId, count: number): void {
     this.#setIdInodes.forget(inode);
+    this.#cachedInodes.forget(inode);
     try {
       this.#fileSystem.forget(inode, count);
     } catch (error) {

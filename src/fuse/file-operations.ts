@@ -30,8 +30,9 @@ export const open: Operation = async (context, { inode, body }, call) => {
 };
 
 /** `fuse_read_in`. */
-export const read: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const read: Operation = async ({ fileSystem, cachedInodes }, { inode, body }, call) => {
   const { handle, offset, length } = requests.decodeRead(body);
+  if (!requests.isDirect(body)) cachedInodes.note(inode);
   const pieces = await fileSystem.read(inode, handle, offset, length, call);
   let total = 0;
   for (const piece of pieces) total += piece.length;
@@ -43,17 +44,30 @@ export const read: Operation = async ({ fileSystem }, { inode, body }, call) => 
 export const write: Operation = (context, { inode, body, isBodyLasting }, call) => {
   const decoded = requests.decodeWrite(body);
   const { handle, offset, data } = decoded;
+  const isDirect = requests.isDirect(body);
+  if (!isDirect) context.cachedInodes.note(inode);
   // The kernel asks for it at each write of the unprivileged.
   const killsSetId = decoded.killSetId && context.setIdInodes.has(inode);
   const isDone = !killsSetId && context.fileSystem.tryWrite?.(inode, handle, offset, data, call);
-  if (isDone) return encodeCount(data.length);
-  return writeWaiting(
-    context,
-    inode,
-    isBodyLasting ? decoded : { ...decoded, data: Buffer.from(data) },
-    call,
-  );
+  if (isDone && !isDirect) return encodeCount(data.length);
+  const lasting = isBodyLasting || isDone ? decoded : { ...decoded, data: Buffer.from(data) };
+  const written = isDone ? encodeCount(data.length) : writeWaiting(context, inode, lasting, call);
+  return isDirect
+    ? afterDirectWrite(context, inode, { offset, length: data.length }, written, call)
+    : written;
 };
+
+async function afterDirectWrite(
+  { cachedInodes, caches }: OperationContext,
+  inode: InodeId,
+  range: { offset: number; length: number },
+  written: Reply | Promise<Reply>,
+  call: Call,
+): Promise<Reply> {
+  const reply = await written;
+  await cachedInodes.dropAfterDirectWrite(caches, { inode, ...range }, call);
+  return reply;
+}
 
 async function writeWaiting(
   context: OperationContext,

@@ -35,8 +35,8 @@ export class KernelCacheDropper implements KernelCaches {
     this.#log = log;
   }
 
-  dropInode(inode: InodeId, offset: number): Promise<void> {
-    return this.#enqueue(`${inode}@${offset}`, () => encodeInvalidateInode(inode, offset));
+  dropInode(inode: InodeId, offset: number, length = 0): Promise<void> {
+    return this.#enqueue(`${inode}@${offset}+${length}`, () => encodeInvalidateInode(inode, offset, length));
   }
 
   dropEntry(parent: InodeId, name: string): Promise<void> {
@@ -91,11 +91,12 @@ export class KernelCacheDropper implements KernelCaches {
 }
 
 /** `fuse_notify_inval_inode_out`; a length of 0 reaches to the end of the file. */
-export function encodeInvalidateInode(inode: InodeId, offset: number): Buffer {
+export function encodeInvalidateInode(inode: InodeId, offset: number, length = 0): Buffer {
   const message = Buffer.alloc(protocol.replyHeaderSize + 24);
   writeNotificationHeader(message, protocol.notifications.invalidateInode);
   writeUint64(message, inode, 16);
   message.writeBigInt64LE(BigInt(offset), 24);
+  message.writeBigInt64LE(BigInt(length), 32);
   return message;
 }
 

@@ -1,11 +1,13 @@
 /** What every request handler is given and gives back; the handlers are in the `*-operations.ts` files. */
 import type { Call, Entry, FileSystem, InodeId, KernelCaches } from '../file-system.js';
+import type { CachedInodes } from './cached-inodes.js';
 import { encodeEntry, type Reply } from './replies.js';
 import type { SetIdInodes } from './set-id-inodes.js';
 
 export interface OperationContext {
   readonly fileSystem: FileSystem;
   readonly setIdInodes: SetIdInodes;
+  readonly cachedInodes: CachedInodes;
   readonly caches: KernelCaches;
   /** For the cleaning-up of an answer that nobody waited for: reports its failure. */
   reportFailure(operation: string, error: unknown): void;

@@ -122,6 +122,11 @@ export function decodeRead(body: Buffer): { handle: HandleId; offset: number; le
   return { handle: readUint64(body, 0), offset: readUint64(body, 8), length: body.readUInt32LE(16) };
 }
 
+/** `fuse_read_in` and `fuse_write_in` of a file: whether it is open with O_DIRECT, so that the data goes past the page cache. */
+export function isDirect(body: Buffer): boolean {
+  return (body.readUInt32LE(32) & constants.O_DIRECT) !== 0;
+}
+
 /** `fuse_write_in`. `data` is a view into the body. */
 export function decodeWrite(body: Buffer): {
   handle: HandleId;

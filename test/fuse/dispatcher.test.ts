@@ -1,9 +1,12 @@
 // What becomes of requests and their answers, whatever the operation and the kernel do.
+import { constants as openConstants } from 'node:fs';
 import { constants } from 'node:os';
 import test from 'ava';
 import type { Attributes, Entry } from '../../src/file-system.js';
 import { FsError } from '../../src/errors.js';
 import { makeDeferred } from '../../src/fuse/deferred.js';
+import { encodeInvalidateInode } from '../../src/fuse/kernel-cache-dropper.js';
+import { openFlagsOf } from '../../src/fuse/requests.js';
 import {
   interruptBody,
   name,
@@ -15,6 +18,7 @@ import {
   writeRequest,
 } from './fake-channel.js';
 import { MemoryFileSystem } from './memory-file-system.js';
+import { defaultCall } from '../vfs/file-system-client.js';
 
 const { EBADF, EIO, EINTR, ENOENT } = constants.errno;
 
@@ -325,4 +329,35 @@ test('the changes that are under way are waited for, not those that come later, 
   await settled;
   t.is(channel.answerTo(6)?.errno, 0);
   t.is(channel.answerTo(8), undefined);
+});
+
+test('before a direct write is answered, the kernel drops what others may have read meanwhile, and nothing else', async (t) => {
+  const { channel, fileSystem } = await startSession();
+  const dropped: Buffer[] = [];
+  let letGo: () => void = () => undefined;
+  channel.notify = (message) => {
+    dropped.push(message);
+    return new Promise<void>((resolve) => (letGo = resolve));
+  };
+  const created = await fileSystem.create(1, 'f', 0o100644, openFlagsOf(openConstants.O_RDWR), defaultCall);
+  const { inode } = created.entry;
+  const { handle } = created.open;
+  const directWrite = (unique: number) => {
+    const message = writeRequest(unique, inode, handle, Buffer.alloc(512));
+    message.writeBigUInt64LE(4096n, 40 + 8);
+    message.writeUInt32LE(openConstants.O_DIRECT, 40 + 32);
+    return message;
+  };
+  channel.deliver(directWrite(4));
+  await settle();
+  t.is(channel.answerTo(4)?.errno, 0);
+  t.is(dropped.length, 0, 'nothing was cached');
+  channel.deliver(request(15, 6, inode, readBody(handle, 4096)), directWrite(8));
+  await settle();
+  t.is(channel.answerTo(6)?.errno, 0);
+  t.is(channel.answerTo(8), undefined);
+  t.deepEqual(dropped, [encodeInvalidateInode(inode, 4096, 512)]);
+  letGo();
+  await settle();
+  t.is(channel.answerTo(8)?.errno, 0);
 });

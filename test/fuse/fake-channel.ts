@@ -68,7 +68,7 @@ export class FakeChannel implements RequestChannel {
     return 'sent';
   }
 
-  notify(): Promise<void> {
+  notify(_message: Buffer): Promise<void> {
     return Promise.resolve();
   }
 

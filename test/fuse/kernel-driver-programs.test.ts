@@ -142,6 +142,58 @@ test.serial('dropping an entry makes the kernel look it up again', async (t) => 
   await server.ask('dropEntry', 'never heard of');
 });
 
+/** Has a page read that a direct write is about to change, and looks at it again when the write has ended. */
+const readBesideDirectWrite = `
+import ctypes, mmap, os, platform, struct, sys
+setup, submit, wait = (0, 2, 4) if platform.machine() == 'aarch64' else (206, 209, 208)
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*arguments):
+    result = libc.syscall(*arguments)
+    if result < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+size = 4096
+path = os.path.join(sys.argv[1], 'file')
+direct = os.open(path, os.O_WRONLY | os.O_DIRECT)
+reader = os.open(path, os.O_RDONLY)
+memory = mmap.mmap(-1, size)
+memory.write(b'b' * size)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+context = ctypes.c_ulong(0)
+call(setup, 1, ctypes.byref(context))
+# struct iocb: data, key, rw_flags, opcode (1: pwrite), priority, descriptor, buffer, bytes, offset
+block = ctypes.create_string_buffer(struct.pack('<QIIHhIQQq', 0, 0, 0, 1, 0, direct, address, size, 0).ljust(64, b'\\0'), 64)
+blocks = (ctypes.c_void_p * 1)(ctypes.addressof(block))
+call(submit, context, 1, blocks)
+print('submitted', flush=True)
+sys.stdin.readline()
+print(os.pread(reader, 1, 0).decode(), flush=True)
+sys.stdin.readline()
+events = ctypes.create_string_buffer(32)
+call(wait, context, 1, 1, events, None)
+print(struct.unpack('<QQqq', events.raw)[2], os.pread(reader, size, 0) == b'b' * size, flush=True)
+`;
+
+test.serial(
+  'what was read beside a direct write that nobody waited for is read anew after its end',
+  async (t) => {
+    const { server, directory } = await mount(t);
+    await output(t, 'head -c 8192 /dev/zero | tr "\\0" a >"$1/file"', directory);
+    await server.ask('holdWrites');
+    const before = (await server.ask('statistics')).calls['write'] ?? 0;
+    const { child, nextLine } = startTalking(t, 'python3', ['-c', readBesideDirectWrite, directory]);
+    t.is(await nextLine(), 'submitted');
+    await until(
+      'the write has come',
+      async () => ((await server.ask('statistics')).calls['write'] ?? 0) > before,
+    );
+    child.stdin?.write('\n');
+    t.is(await nextLine(), 'a');
+    await server.ask('releaseWrites');
+    child.stdin?.write('\n');
+    t.is(await nextLine(), '4096 True');
+  },
+);
+
 testAsRoot(
   'writing without privilege drops the set-id bits, and reads no capabilities each time',
   async (t) => {

@@ -67,6 +67,8 @@ export class MemoryFileSystem implements FileSystem {
   attributesTtlMs = 1000;
   /** Calls of `stop`, done or not. */
   stopsBegun = 0;
+  /** A write does nothing before this is done. */
+  writesHeld: Promise<void> | undefined;
   /** `stop` is not done before this is. */
   stopHeld: Promise<void> | undefined;
 
@@ -262,13 +264,14 @@ export class MemoryFileSystem implements FileSystem {
   write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call?: Call): Promise<void> {
     this.#count('write');
     if (call && this.#known.get(inode)?.behaviour === 'hang-write') return this.#hang(call);
-    return this.#answer(() => {
+    const write = () => {
       this.#checkHandle(handle);
       const node = this.#node(inode);
       if (node.behaviour !== 'null') this.#writeData(node, offset, data);
       node.size = Math.max(node.size, offset + data.length);
       node.mtimeNs = nowNs();
-    });
+    };
+    return this.writesHeld ? this.writesHeld.then(write) : this.#answer(write);
   }
 
   flush(inode: InodeId, handle: HandleId, call: Call): Promise<void> {

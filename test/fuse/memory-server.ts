@@ -28,6 +28,9 @@ export interface ServerCommands {
   /** The file system's `stop` is not done until `releaseStop`. */
   holdStop: () => undefined;
   releaseStop: () => undefined;
+  /** No write is done until `releaseWrites`. */
+  holdWrites: () => undefined;
+  releaseWrites: () => undefined;
   setTtls: (ttls: { entryMs: number; attributesMs: number }) => undefined;
   replace: (request: { name: string; content: string }) => undefined;
   remove: (name: string) => undefined;
@@ -68,6 +71,7 @@ const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: record, err
 const fileSystem = new MemoryFileSystem();
 let mounted: MountedFileSystem | undefined;
 let releaseStop: () => void = () => undefined;
+let releaseWrites: () => void = () => undefined;
 
 function getMounted(): MountedFileSystem {
   if (mounted === undefined) throw new Error('not mounted');
@@ -132,6 +136,15 @@ const commands: { [K in keyof ServerCommands]: Asynchronous<ServerCommands[K]> }
   },
   releaseStop() {
     releaseStop();
+    return undefined;
+  },
+  holdWrites() {
+    fileSystem.writesHeld = new Promise((resolve) => (releaseWrites = resolve));
+    return undefined;
+  },
+  releaseWrites() {
+    fileSystem.writesHeld = undefined;
+    releaseWrites();
     return undefined;
   },
   setTtls({ entryMs, attributesMs }) {
