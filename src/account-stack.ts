@@ -54,6 +54,7 @@ export async function accountStack(
     fileSystem,
     synchronizeAll: (scope) => fileSystem.synchronizeAll(scope),
     pendingPaths: () => fileSystem.pendingPaths(),
+    pendingReasons: () => fileSystem.pendingReasons(),
     statistics: () => statisticsOf(resources, fileSystem.openHandles),
     abandon: () => fileSystem.abandon(),
     close: () => closeResources(resources),

@@ -42,6 +42,14 @@ export interface MountStatistics {
   readonly openHandles: number;
 }
 
+/** Why something is not in the bucket, although it was tried. */
+export interface PendingReason {
+  /** For people to read. */
+  readonly text: string;
+  /** The server refuses it as it is, and nothing of it is on its way. */
+  readonly isRefused: boolean;
+}
+
 /** One mount as a whole, for `osirisfs status` and for metrics. */
 export interface MountStatus {
   readonly pid: number;
@@ -53,6 +61,8 @@ export interface MountStatus {
   /** What the bucket does not have yet: the first few of `pendingCount`. */
   readonly pending: readonly string[];
   readonly pendingCount: number;
+  /** By path: why the last try to store it failed. What is on its way, or was not tried yet, is absent. */
+  readonly pendingReasons?: Readonly<Partial<Record<string, string>>> | undefined;
   readonly statistics?: MountStatistics | undefined;
 }
 

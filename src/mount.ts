@@ -9,7 +9,7 @@ import type { KeyRing } from './key-ring.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
 import type { Driver, MountedFileSystem } from './fuse/driver.js';
 import type { Log } from './log.js';
-import type { MountStatistics } from './mount-statistics.js';
+import type { MountStatistics, PendingReason } from './mount-statistics.js';
 import { MountpointError, prepareMountpoint } from './mountpoint.js';
 import { buildStack } from './stack.js';
 import type { Scope } from './vfs/drain.js';
@@ -24,6 +24,8 @@ export interface Stack {
   synchronizeAll(scope: Scope): Promise<void>;
   /** What the bucket does not have yet, for people to read. */
   pendingPaths(): readonly string[];
+  /** By path: why the last try to store it failed, of what was tried. */
+  pendingReasons(): ReadonlyMap<string, PendingReason>;
   /** Absent where nothing is counted. */
   statistics?(): MountStatistics;
   /**
@@ -67,6 +69,7 @@ export interface RunningMount {
   /** As in `Stack`, with the next ones. */
   synchronizeAll(scope: Scope): Promise<void>;
   pendingPaths(): readonly string[];
+  pendingReasons(): ReadonlyMap<string, PendingReason>;
   statistics?(): MountStatistics;
   abandon(): Promise<void>;
 }
@@ -121,6 +124,7 @@ export async function mount(
     settled: () => mounted.settled(),
     synchronizeAll: (scope) => stack.synchronizeAll(scope),
     pendingPaths: () => stack.pendingPaths(),
+    pendingReasons: () => stack.pendingReasons(),
     ...(stack.statistics && { statistics: stack.statistics.bind(stack) }),
     abandon: () => stack.abandon(),
   };

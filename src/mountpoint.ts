@@ -9,6 +9,7 @@ import { safeEnvironment } from './fuse/command.js';
 import { mountType, unmount } from './fuse/fusermount.js';
 import { findMount, type Mount } from './fuse/mount-table.js';
 import type { Log } from './log.js';
+import { countOf } from './units.js';
 
 /** A file system that does not answer in this time counts as living and hung. */
 const probeTimeoutMs = 5_000;
@@ -107,7 +108,7 @@ async function requireEmptyDirectory(directory: string): Promise<string> {
     if (entries.length > 0) {
       throw new MountpointError(
         'NotEmpty',
-        `${directory} is not empty (${entries.length} entries); give an empty directory`,
+        `${directory} is not empty (${countOf(entries.length, 'entry', 'entries')}); give an empty directory`,
       );
     }
     return await realpath(directory);

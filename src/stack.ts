@@ -71,6 +71,7 @@ async function bucketStack(
     fileSystem,
     synchronizeAll: (scope) => fileSystem.synchronizeAll(scope),
     pendingPaths: () => fileSystem.pendingKeys(),
+    pendingReasons: () => fileSystem.pendingReasons(),
     statistics: () => statisticsOf(resources, fileSystem.statisticsOfCaches().openHandles),
     abandon: () => fileSystem.abandon(),
     close: async () => {

@@ -45,3 +45,8 @@ function parseQuantity(text: string, units: Readonly<Record<string, number>>): n
   const value = Math.round(Number(match[1]) * unit * 1e6) / 1e6;
   return Number.isSafeInteger(value) ? value : undefined;
 }
+
+/** `1 file`, `2 files`. */
+export function countOf(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -8,22 +8,22 @@ import {
   parseReply,
   type ControlReply,
   type ControlRequest,
+  type Waiting,
 } from './control-protocol.js';
 
 /** After so many missed heartbeats the process counts as hung. */
 const silenceMs = 30 * heartbeatMs;
 
-export type Outcome =
-  Exclude<ControlReply, { readonly waiting: readonly string[] }> | { readonly noProcess: true };
+export type Outcome = Exclude<ControlReply, Waiting> | { readonly noProcess: true };
 
 /**
  * Sends one request and resolves with the last reply; `noProcess` if nobody listens at the socket. Rejects with a
- * `CommandError` if the process falls silent or dies before it has answered.
+ * `CommandError` if the process falls silent or dies before it has answered, or with what `onWaiting` throws, which ends the wait.
  */
 export async function askServingProcess(
   socketPath: string,
   request: ControlRequest,
-  onWaiting: (paths: readonly string[], count: number) => void = () => undefined,
+  onWaiting: (waiting: Waiting) => void = () => undefined,
   limitMs = silenceMs,
 ): Promise<Outcome> {
   return await new Promise((resolve, reject) => {
@@ -41,13 +41,21 @@ export async function askServingProcess(
       if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve({ noProcess: true });
       else reject(new CommandError(`cannot reach the serving process: ${error.message}`, { cause: error }));
     });
+    const wait = (waiting: Waiting): void => {
+      try {
+        onWaiting(waiting);
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+        socket.destroy();
+      }
+    };
     const lines = createInterface({ input: socket });
     lines.on('error', () => undefined); // told by the socket
     lines.on('line', (line) => {
       const reply = parseReply(line);
       if (reply === undefined)
         reject(new CommandError('the serving process gave an answer that is not understood'));
-      else if ('waiting' in reply) onWaiting(reply.waiting, reply.count);
+      else if ('waiting' in reply) wait(reply);
       else resolve(reply);
     });
     socket.once('close', () => {

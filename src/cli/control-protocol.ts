@@ -12,16 +12,29 @@ export const maxLineBytes = 64 * 1024;
 export const heartbeatMs = 1_000;
 
 export type ControlRequest =
-  { readonly command: 'umount'; readonly lazy: boolean } | { readonly command: 'status' };
+  /** `isDetached`: the directory is not to be unmounted, only the end waited for. */
+  | { readonly command: 'umount'; readonly lazy: boolean; readonly isDetached?: true }
+  /** End at once, and lose what is not in the bucket. */
+  | { readonly command: 'give up' }
+  | { readonly command: 'status' };
 
 export type ControlReply =
   /** What the bucket does not have yet; at most `maxWaitingPaths` of `count`. */
-  | { readonly waiting: readonly string[]; readonly count: number }
+  | Waiting
   /** Unmounted. Unless the request was lazy, everything is in the bucket and the process is about to end. */
   | { readonly done: true }
   | { readonly status: MountStatus }
-  /** `busy`: still mounted, since programs use it. */
-  | { readonly error: string; readonly busy: boolean };
+  /** `busy`: still mounted, since programs use it. `isNotMounted`: it was unmounted before. */
+  | { readonly error: string; readonly busy: boolean; readonly isNotMounted?: true };
+
+export interface Waiting {
+  readonly waiting: readonly string[];
+  readonly count: number;
+  /** By path, of those in `waiting`: why the last try failed. */
+  readonly reasons: Readonly<Partial<Record<string, string>>>;
+  /** How many of `count` the server refuses, with nothing of them on its way. */
+  readonly refusedCount: number;
+}
 
 export const maxWaitingPaths = 20;
 
@@ -33,19 +46,31 @@ export function formatLine(message: ControlRequest | ControlReply): string {
 export function parseRequest(line: string): ControlRequest | undefined {
   const fields = parseFields(line);
   if (fields?.['command'] === 'status') return { command: 'status' };
+  if (fields?.['command'] === 'give up') return { command: 'give up' };
   if (fields?.['command'] !== 'umount' || typeof fields['lazy'] !== 'boolean') return undefined;
-  return { command: 'umount', lazy: fields['lazy'] };
+  return {
+    command: 'umount',
+    lazy: fields['lazy'],
+    ...(fields['isDetached'] === true && { isDetached: true }),
+  };
 }
 
 /** Undefined if it is not a reply. */
 export function parseReply(line: string): ControlReply | undefined {
   const fields = parseFields(line);
   if (fields?.['done'] === true) return { done: true };
-  const { error, busy, waiting, count, status } = fields ?? {};
+  const { error, busy, isNotMounted, waiting, count, reasons, refusedCount, status } = fields ?? {};
   if (isStatus(status)) return { status };
-  if (typeof error === 'string' && typeof busy === 'boolean') return { error, busy };
+  if (typeof error === 'string' && typeof busy === 'boolean') {
+    return { error, busy, ...(isNotMounted === true && { isNotMounted: true }) };
+  }
   if (typeof count === 'number' && Array.isArray(waiting)) {
-    return { waiting: waiting.filter((path) => typeof path === 'string'), count };
+    return {
+      waiting: waiting.filter((path) => typeof path === 'string'),
+      count,
+      reasons: textsIn(reasons),
+      refusedCount: typeof refusedCount === 'number' ? refusedCount : 0,
+    };
   }
   return undefined;
 }
@@ -59,6 +84,13 @@ function isStatus(value: unknown): value is MountStatus {
     [mountpoint, source, startedAt].every((text) => typeof text === 'string') &&
     Array.isArray(pending) &&
     typeof pendingCount === 'number'
+  );
+}
+
+function textsIn(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
 }
 

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { MountError } from '../fuse/driver.js';
 import { guarded } from '../guarded.js';
 import type { Log } from '../log.js';
-import type { MountStatus } from '../mount-statistics.js';
+import type { MountStatus, PendingReason } from '../mount-statistics.js';
 import {
   formatLine,
   heartbeatMs,
@@ -12,14 +12,19 @@ import {
   maxWaitingPaths,
   parseRequest,
   type ControlReply,
+  type Waiting,
 } from './control-protocol.js';
 import { explainError } from './explain-error.js';
+import { textsOf } from './shutdown.js';
 
 /** What is asked of whoever serves the mount. */
 export interface Controlled {
   /** Resolves when all is done that the caller waits for; rejects with a `MountError` of code `Busy`, among others. */
-  unmount(options: { readonly lazy: boolean }): Promise<void>;
+  unmount(options: { readonly lazy: boolean; readonly isDetached?: boolean }): Promise<void>;
+  /** Resolves when what is not in the bucket is given up; the process ends soon after. */
+  giveUp(): Promise<void>;
   pendingPaths(): readonly string[];
+  pendingReasons(): ReadonlyMap<string, PendingReason>;
   status(): MountStatus;
 }
 
@@ -80,7 +85,17 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
     clearTimeout(timer);
     socket.off('data', onData).resume(); // whatever else comes is not read
     const request = end < 0 ? undefined : parseRequest(received.slice(0, end));
-    if (request?.command === 'umount') return unmount(socket, request.lazy, controlled, log);
+    if (request?.command === 'umount') {
+      log.info(request, 'asked to unmount');
+      const { lazy, isDetached } = request;
+      const options = { lazy, ...(isDetached && { isDetached }) };
+      return whileTelling(socket, () => controlled.unmount(options), controlled, log);
+    }
+    if (request?.command === 'give up') {
+      log.info({}, 'asked to give up');
+      socket.write(formatLine(waitingOf(controlled)));
+      return whileTelling(socket, () => controlled.giveUp(), controlled, log);
+    }
     if (request) socket.end(formatLine({ status: controlled.status() }));
     else socket.end(formatLine({ error: 'the request is not understood', busy: false }));
     return undefined;
@@ -88,23 +103,45 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
   socket.setEncoding('utf8').on('data', onData);
 }
 
-async function unmount(socket: Socket, lazy: boolean, controlled: Controlled, log: Log): Promise<void> {
-  log.info({ lazy }, 'asked to unmount');
+/** Does what was asked for, and tells meanwhile what is not in the bucket. */
+async function whileTelling(
+  socket: Socket,
+  action: () => Promise<void>,
+  controlled: Controlled,
+  log: Log,
+): Promise<void> {
   const send = (reply: ControlReply): boolean => socket.writable && socket.write(formatLine(reply));
   const beat = (): void => {
-    const pending = controlled.pendingPaths();
-    send({ waiting: pending.slice(0, maxWaitingPaths), count: pending.length });
+    send(waitingOf(controlled));
   };
   const missed = (error: unknown): void => log.error({ error }, 'what is pending cannot be told');
   const heartbeat = setInterval(guarded(beat, missed), heartbeatMs);
+  socket.once('close', () => clearInterval(heartbeat)); // who asked has gone, and what was asked for goes on
   try {
-    await controlled.unmount({ lazy });
+    await action();
     send({ done: true });
   } catch (error) {
     log.warn({ error }, 'unmounting failed');
-    send({ error: explainError(error).line, busy: error instanceof MountError && error.code === 'Busy' });
+    const code = error instanceof MountError ? error.code : undefined;
+    send({
+      error: explainError(error).line,
+      busy: code === 'Busy',
+      ...(code === 'NotMounted' && { isNotMounted: true }),
+    });
   } finally {
     clearInterval(heartbeat);
     socket.end();
   }
+}
+
+function waitingOf(controlled: Controlled): Waiting {
+  const pending = controlled.pendingPaths();
+  const reasons = controlled.pendingReasons();
+  const waiting = pending.slice(0, maxWaitingPaths);
+  return {
+    waiting,
+    count: pending.length,
+    reasons: textsOf([...reasons].filter(([path]) => waiting.includes(path))),
+    refusedCount: [...reasons.values()].filter(({ isRefused }) => isRefused).length,
+  };
 }

@@ -6,8 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../fuse/driver.js';
 import type { Log } from '../log.js';
 import type { RunningMount } from '../mount.js';
-import type { MountStatus } from '../mount-statistics.js';
+import type { MountStatus, PendingReason } from '../mount-statistics.js';
 import { maxWaitingPaths } from './control-protocol.js';
+import { countOf } from '../units.js';
 import { explainError } from './explain-error.js';
 import { describeHolders, type Holder } from './mount-holders.js';
 
@@ -53,20 +54,39 @@ export class Shutdown {
   /**
    * On request: resolves when the directory is unmounted and everything is in the bucket. `lazy`: when the directory is
    * detached; programs that use it go on, and the process ends after them, when everything is in the bucket. Rejects
-   * with a `MountError` of code `Busy` if the directory is in use.
+   * with a `MountError` of code `Busy` if the directory is in use. `isDetached`: it was unmounted before, only the end is waited
+   * for.
    */
-  async unmount({ lazy }: { readonly lazy: boolean }): Promise<void> {
-    await this.#running.unmount({ lazy });
+  async unmount({
+    lazy,
+    isDetached = false,
+  }: {
+    readonly lazy: boolean;
+    readonly isDetached?: boolean;
+  }): Promise<void> {
+    if (!isDetached) await this.#running.unmount({ lazy });
     if (!lazy) await this.#running.ended;
+  }
+
+  /** On request: as the second signal. Resolves when it is given up; the process ends soon after. */
+  async giveUp(): Promise<void> {
+    this.#signals = Math.max(this.#signals, 2);
+    const exitCode = await this.#giveUpAndDetach();
+    void this.#endSoon(exitCode); // never rejects
   }
 
   pendingPaths(): readonly string[] {
     return this.#running.pendingPaths();
   }
 
+  pendingReasons(): ReadonlyMap<string, PendingReason> {
+    return this.#running.pendingReasons();
+  }
+
   status(): MountStatus {
     const { mountpoint, source } = this.#running;
     const pending = this.pendingPaths();
+    const reasons = [...this.pendingReasons()];
     return {
       pid: process.pid,
       mountpoint,
@@ -74,6 +94,7 @@ export class Shutdown {
       startedAt: this.#startedAt.toISOString(),
       pending: pending.slice(0, maxWaitingPaths),
       pendingCount: pending.length,
+      ...(reasons.length > 0 && { pendingReasons: textsOf(reasons.slice(0, maxWaitingPaths)) }),
       statistics: this.#running.statistics?.(),
     };
   }
@@ -117,9 +138,10 @@ export class Shutdown {
   #sayWaiting(): void {
     const paths = this.pendingPaths();
     if (paths.length === 0) return;
-    const [what, them] = paths.length === 1 ? ['1 file is', 'it'] : [`${paths.length} files are`, 'them'];
+    const [are, them] = paths.length === 1 ? ['is', 'it'] : ['are', 'them'];
+    const names = describePaths(paths, paths.length, textsOf(this.pendingReasons()));
     this.#options.say(
-      `waiting until ${what} in the bucket: ${describePaths(paths)}; a second signal gives ${them} up`,
+      `waiting until ${countOf(paths.length, 'file')} ${are} in the bucket: ${names}; a second signal gives ${them} up`,
     );
   }
 
@@ -161,26 +183,38 @@ export class Shutdown {
   }
 
   async #force(): Promise<void> {
+    await this.#endSoon(await this.#giveUpAndDetach());
+  }
+
+  /** Resolves with the exit code. */
+  async #giveUpAndDetach(): Promise<number> {
     const [exitCode] = await Promise.all([
       this.#giveUp(),
       this.#running.unmount({ lazy: true }).catch((error: unknown) => {
         this.#options.log.warn({ error }, 'detaching by force failed');
       }),
     ]);
-    // `serve.ts` exits when the mount has ended; this is for one that does not.
+    return exitCode;
+  }
+
+  /** `serve.ts` exits when the mount has ended; this is for one that does not. */
+  async #endSoon(exitCode: number): Promise<void> {
     if (!(await this.#hasEndedWithin(this.#retryMs))) this.#options.exit(exitCode);
   }
 
   /** Names what is not in the bucket, and leaves no upload there. Resolves with the exit code. */
   async #giveUp(): Promise<number> {
     const lost = this.pendingPaths();
+    const reasons = textsOf(this.pendingReasons());
     const abandoned = this.#running.abandon();
     if (lost.length > 0) {
       this.#options.log.error(
-        { paths: lost },
+        { paths: lost, reasons },
         'given up: these files are not in the bucket as they were written',
       );
-      this.#options.say(`given up, not in the bucket as they were written: ${describePaths(lost)}`);
+      this.#options.say(
+        `given up, not in the bucket as they were written: ${describePaths(lost, lost.length, reasons)}`,
+      );
     }
     const isDone = await isWithin(abandoned, this.#abortMs);
     if (!isDone) this.#options.log.warn({}, 'uploads that were given up may be left in the bucket');
@@ -206,8 +240,20 @@ async function isWithin(promise: Promise<void>, limitMs: number): Promise<boolea
   }
 }
 
-/** The first few, and how many more there are. */
-export function describePaths(paths: readonly string[], count = paths.length): string {
-  const shown = paths.slice(0, 5);
+/** The first few, with the reasons why they are not in the bucket where these are known, and how many more there are. */
+export function describePaths(
+  paths: readonly string[],
+  count = paths.length,
+  reasons: Readonly<Partial<Record<string, string>>> = {},
+): string {
+  const shown = paths.slice(0, 5).map((path) => {
+    const reason = reasons[path];
+    return reason === undefined ? path : `${path} (${reason})`;
+  });
   return shown.join(', ') + (count > shown.length ? ` and ${count - shown.length} more` : '');
+}
+
+/** By path. */
+export function textsOf(reasons: Iterable<readonly [string, PendingReason]>): Record<string, string> {
+  return Object.fromEntries([...reasons].map(([path, { text }]) => [path, text]));
 }

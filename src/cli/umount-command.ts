@@ -5,9 +5,11 @@ import { MountError } from '../fuse/driver.js';
 import { mountType, unmount } from '../fuse/fusermount.js';
 import { findMount } from '../fuse/mount-table.js';
 import { resolveMountpoint } from '../mountpoint.js';
+import { parseDuration } from '../setting-values.js';
 import { CommandError } from './command-error.js';
-import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
+import { positionalOf, switchOf, textOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { askServingProcess, type Outcome } from './control-client.js';
+import type { Waiting } from './control-protocol.js';
 import { describeHolders, findHolders } from './mount-holders.js';
 import { findEntries, type RegistryEntry } from './mount-registry.js';
 import { hasEnded } from './process-state.js';
@@ -17,12 +19,14 @@ import { complain } from './terminal.js';
 export const umountUsage = 'umount <directory>';
 export const umountDescription = 'wait until everything is in the bucket, and unmount DIRECTORY';
 
-export const umountOptions: KnownOptions = { values: [], switches: ['lazy'] };
+export const umountOptions: KnownOptions = { values: ['timeout'], switches: ['lazy', 'give-up'] };
 
 /** Between two looks whether the process is gone. */
 const pollMs = 20;
 /** The process has nothing left to do but to exit. */
 const exitTimeoutMs = 10_000;
+/** The process tries what the server refused again after a minute: long enough for a refusal that passes. */
+const defaultTimeout = '90s';
 
 export function describeUmountOptions(yargs: Argv): Argv {
   return yargs
@@ -32,6 +36,17 @@ export function describeUmountOptions(yargs: Argv): Argv {
       describe:
         'detach the directory at once, also if it is in use; the process goes on until files are closed and everything is in the bucket',
     })
+    .option('timeout', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'DURATION: how long to wait when the server refuses all that is left; then umount fails, and the process keeps it and goes on trying',
+      defaultDescription: defaultTimeout,
+    })
+    .option('give-up', {
+      type: 'boolean',
+      describe: 'end at once, also if the directory is in use: what is not in the bucket is lost, and named',
+    })
     .example('$0 umount ~/data', 'returns when everything is in the bucket');
 }
 
@@ -39,27 +54,67 @@ export function describeUmountOptions(yargs: Argv): Argv {
 export async function runUmount(parsed: ParsedArguments): Promise<number> {
   const directory = positionalOf(parsed, 'directory');
   const lazy = switchOf(parsed, 'lazy') ?? false;
-  const mountpoint = await requireOurs(directory);
+  const timeoutMs = parseDuration(textOf(parsed, 'timeout') ?? defaultTimeout);
+  const mountpoint = await resolveMountpoint(directory);
+  const entries = await findEntries(mountpoint, process.getuid?.() ?? 0, process.env);
+  if (switchOf(parsed, 'give-up')) return await giveUp(directory, entries);
 
-  for (const entry of await findEntries(mountpoint, process.getuid?.() ?? 0, process.env)) {
-    const outcome = await askServingProcess(entry.socketPath, { command: 'umount', lazy }, reportWaiting());
+  const isOurs = await isMountedByUs(directory, mountpoint);
+  for (const entry of entries) {
+    const request = { command: 'umount', lazy, ...(isOurs ? {} : { isDetached: true as const }) } as const;
+    const outcome = await askServingProcess(entry.socketPath, request, reportWaiting(entry, timeoutMs));
     if ('noProcess' in outcome) continue; // left by a process that was killed
+    // Another process serves what is mounted there now; this one goes on storing what was written before.
+    if ('error' in outcome && outcome.isNotMounted) continue;
     await conclude(mountpoint, entry, outcome, lazy);
     return 0;
   }
+  if (!isOurs) throw new CommandError(`${directory} is not mounted`);
   // Nobody to ask: a process that was killed, or one whose registry is not ours to read.
   await detach(mountpoint, lazy);
   return 0;
 }
 
-/** Says what is waited for, when it changes. */
-function reportWaiting(): (paths: readonly string[], count: number) => void {
+async function giveUp(directory: string, entries: readonly RegistryEntry[]): Promise<number> {
+  let hasAsked = false;
+  for (const { socketPath, pid } of entries) {
+    let lost = '';
+    const outcome = await askServingProcess(socketPath, { command: 'give up' }, (waiting) => {
+      if (waiting.count > 0) lost = describeWaiting(waiting);
+    });
+    if ('noProcess' in outcome) continue;
+    if ('error' in outcome) throw new CommandError(outcome.error);
+    hasAsked = true;
+    if (lost !== '') complain(`given up, not in the bucket as they were written: ${lost}`);
+    await waitForExit(pid);
+  }
+  if (!hasAsked) throw new CommandError(`${directory} is not mounted by an osirisfs of yours`);
+  return 0;
+}
+
+/** Says what is waited for, when it changes. Throws a `CommandError` when all of it has been refused for so long. */
+function reportWaiting({ pid, mountpoint }: RegistryEntry, timeoutMs: number): (waiting: Waiting) => void {
   let said = '';
-  return (paths, count) => {
-    const text = describePaths(paths, count);
+  let stuckSinceMs: number | undefined;
+  return (waiting) => {
+    const text = describeWaiting(waiting);
     if (text !== said && text !== '') complain(`waiting until everything is in the bucket: ${text}`);
     said = text;
+    if (waiting.count === 0 || waiting.refusedCount < waiting.count) {
+      stuckSinceMs = undefined;
+      return;
+    }
+    stuckSinceMs ??= performance.now();
+    if (performance.now() - stuckSinceMs < timeoutMs) return;
+    throw new CommandError(
+      `not in the bucket: ${text}. Process ${pid} keeps ${waiting.count === 1 ? 'it' : 'them'} and goes on trying. ` +
+        `Make storing possible and call osirisfs umount ${mountpoint} again, or lose ${waiting.count === 1 ? 'it' : 'them'} by umount --give-up`,
+    );
   };
+}
+
+function describeWaiting({ waiting, count, reasons }: Waiting): string {
+  return describePaths(waiting, count, reasons);
 }
 
 async function conclude(
@@ -99,15 +154,14 @@ async function busy(mountpoint: string, cause?: unknown): Promise<CommandError> 
   );
 }
 
-/** The mountpoint as the mount table has it. */
-async function requireOurs(directory: string): Promise<string> {
-  const mountpoint = await resolveMountpoint(directory);
+/** False if nothing is mounted there. Throws a `CommandError` if it is not a mount of osirisfs. */
+async function isMountedByUs(directory: string, mountpoint: string): Promise<boolean> {
   const mounted = await findMount(mountpoint);
-  if (mounted === undefined) throw new CommandError(`${directory} is not mounted`);
+  if (mounted === undefined) return false;
   if (mounted.type !== mountType) {
     throw new CommandError(`${directory} is a mount of ${mounted.source} (${mounted.type}), not of osirisfs`);
   }
-  return mountpoint;
+  return true;
 }
 
 async function waitForExit(pid: number): Promise<void> {

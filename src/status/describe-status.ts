@@ -1,4 +1,5 @@
 /** The state of mounts in words and columns, for `osirisfs status`. Pure. */
+import { countOf } from '../units.js';
 import {
   countErrors,
   latencyQuantileMs,
@@ -18,7 +19,7 @@ export function describeInOneLine(status: MountStatus, now: Date): string {
 
 /** In full, many lines. */
 export function describeInFull(status: MountStatus, now: Date): string {
-  const { mountpoint, source, pid, startedAt, pending, pendingCount, statistics } = status;
+  const { mountpoint, source, pid, startedAt, pending, pendingCount, pendingReasons, statistics } = status;
   const lines = [
     `${mountpoint} shows ${source}`,
     row('process', `${pid}, since ${startedAt} (${ageOf(status, now)})`),
@@ -27,7 +28,7 @@ export function describeInFull(status: MountStatus, now: Date): string {
       'pending',
       pendingCount === 0 ? 'nothing: everything is in the bucket' : countOf(pendingCount, 'file'),
     ),
-    ...pending.map((path) => `    ${path}`),
+    ...pending.map((path) => `    ${path}${inBrackets(pendingReasons?.[path])}`),
   ];
   if (pendingCount > pending.length) lines.push(`    and ${pendingCount - pending.length} more`);
   return lines.join('\n');
@@ -85,6 +86,10 @@ function describeRequests({ byKind }: MountStatistics): string[] {
 const labelWidth = 18;
 const columnWidth = 10;
 
+function inBrackets(reason: string | undefined): string {
+  return reason === undefined ? '' : ` (${reason})`;
+}
+
 function row(label: string, text: string): string {
   return `  ${label.padEnd(labelWidth)}${text}`;
 }
@@ -105,10 +110,6 @@ function sizeOf(bytes: number): string {
   let [value, unit] = [bytes, 0];
   while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
-}
-
-function countOf(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
 }
 
 function ageOf({ startedAt }: MountStatus, now: Date): string {

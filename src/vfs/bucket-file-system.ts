@@ -27,6 +27,7 @@ import type {
   RenameFlags,
 } from '../file-system.js';
 import type { Log } from '../log.js';
+import type { PendingReason } from '../mount-statistics.js';
 import type { ObjectStore } from '../object-store.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { VfsContext } from './context.js';
@@ -225,6 +226,11 @@ export class BucketFileSystem implements FileSystem {
   /** The keys of what the bucket does not have yet. */
   pendingKeys(): string[] {
     return this.#context.writeBack.pendingKeys();
+  }
+
+  /** By key: why the last try to store what is pending failed, where one did. */
+  pendingReasons(): ReadonlyMap<string, PendingReason> {
+    return this.#context.writeBack.pendingReasons();
   }
 
   statisticsOfCaches(): {

@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
+import { countOf } from '../units.js';
 import type { Node } from './nodes.js';
 import { isBeingWritten } from './pending.js';
 
@@ -17,13 +18,13 @@ export interface DrainOptions {
   /** What the bucket lacks something of. */
   readonly pendingNodes: () => Node[];
   readonly store: (node: Node, signal: AbortSignal, scope: Scope) => Promise<void>;
+  /** How long to wait after a failure. */
+  readonly delayMsOf: (node: Node) => number;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const parallelism = 8;
-const firstRetryMs = 1000;
-const lastRetryMs = 60_000;
 
 export class Drain {
   readonly #options: DrainOptions;
@@ -39,40 +40,47 @@ export class Drain {
 
   /** Each node that the bucket lacks something of now is stored once. Rejects only when `signal` aborts. */
   async once(scope: Scope, signal: AbortSignal): Promise<void> {
-    let left = this.#pendingNodes(scope);
-    for (let failures = 0; left.length > 0; failures += 1) {
-      const { failed, lastError } = await this.#tryAll(left, scope, signal);
+    /** Node → how long it waits for its next try. */
+    let left = new Map(this.#pendingNodes(scope).map((node) => [node, 0]));
+    while (left.size > 0) {
+      const due = [...left].flatMap(([node, waitMs]) => (waitMs <= 0 ? [node] : []));
+      for (const node of await this.#tryAll(due, scope, signal)) left.delete(node);
       const pending = new Set(this.#pendingNodes(scope));
-      left = failed.filter((node) => pending.has(node));
-      if (left.length === 0) return;
-      this.#options.log.warn(
-        { keys: left.slice(0, 10).map((node) => node.key), count: left.length, error: lastError },
-        'some files are not in the bucket yet; trying again',
-      );
-      await this.#pause(retryDelayMs(failures), signal);
-      if (signal.aborted) throw new FsError('EIO', `${left.length} files could not be stored in the bucket`);
+      left = new Map([...left].filter(([node]) => pending.has(node)));
+      if (left.size === 0) return;
+      for (const node of due) if (left.has(node)) left.set(node, this.#options.delayMsOf(node));
+      const pauseMs = Math.min(...left.values());
+      await this.#pause(pauseMs, signal);
+      if (signal.aborted) {
+        throw new FsError('EIO', `${countOf(left.size, 'file')} could not be stored in the bucket`);
+      }
+      for (const [node, waitMs] of left) left.set(node, waitMs - pauseMs);
     }
   }
 
-  async #tryAll(
-    nodes: readonly Node[],
-    scope: Scope,
-    signal: AbortSignal,
-  ): Promise<{ readonly failed: readonly Node[]; readonly lastError: unknown }> {
-    const failed: Node[] = [];
-    let lastError: unknown;
+  /** Returns those that are stored. */
+  async #tryAll(nodes: readonly Node[], scope: Scope, signal: AbortSignal): Promise<readonly Node[]> {
+    const stored: Node[] = [];
+    const failed: { readonly key: string; readonly error: unknown }[] = [];
     for (let i = 0; i < nodes.length; i += parallelism) {
       const batch = nodes.slice(i, i + parallelism).map(async (node) => {
         try {
           await this.#options.store(node, signal, scope);
+          stored.push(node);
         } catch (error) {
-          failed.push(node);
-          lastError = error;
+          failed.push({ key: node.key, error });
         }
       });
       await Promise.all(batch);
     }
-    return { failed, lastError };
+    const last = failed.at(-1);
+    if (last) {
+      this.#options.log.warn(
+        { keys: failed.slice(0, 10).map(({ key }) => key), count: failed.length, error: last.error },
+        'some files are not in the bucket yet; trying again',
+      );
+    }
+    return stored;
   }
 
   #pendingNodes(scope: Scope): Node[] {
@@ -93,9 +101,4 @@ export class Drain {
       signal.addEventListener('abort', finish, { once: true });
     });
   }
-}
-
-/** Before the try after so many failures in a row. */
-export function retryDelayMs(failures: number): number {
-  return Math.min(lastRetryMs, firstRetryMs * 2 ** failures);
 }

@@ -13,8 +13,10 @@ import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js'
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { copyWithAttributes } from './attribute-copy.js';
+import type { PendingReason } from '../mount-statistics.js';
+import { countOf } from '../units.js';
 import type { DirectoryMarkers } from './directory-markers.js';
-import { Drain, retryDelayMs, type Scope } from './drain.js';
+import { Drain, type Scope } from './drain.js';
 import { isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
 import { isLost, LostRace } from './lost-race.js';
@@ -23,6 +25,7 @@ import type { DirectoryNode, FileNode, Node } from './nodes.js';
 import { waitInterruptibly } from './mutex.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { isBeingWritten, isLeftOver, isPending } from './pending.js';
+import { StoreFailures } from './store-failures.js';
 import { supersede } from './supersede.js';
 import {
   attributesOfObject,
@@ -68,6 +71,7 @@ export class WriteBack {
   readonly #running = new Set<Node>();
   readonly #lostRace: LostRace;
   readonly #drain: Drain;
+  readonly #failures: StoreFailures;
   #isStopped = false;
   #isGivenUp = false;
   #lostCount = 0;
@@ -75,9 +79,11 @@ export class WriteBack {
   constructor(options: WriteBackOptions) {
     this.#options = options;
     this.#lostRace = new LostRace(options);
+    this.#failures = new StoreFailures(options.log);
     this.#drain = new Drain({
       pendingNodes: () => this.#pendingNodes(),
-      store: (node, signal, scope) => this.#store(node, signal, scope),
+      store: (node, signal, scope) => this.#storeOrRevert(node, signal, scope),
+      delayMsOf: (node) => this.#failures.delayMsOf(node),
       clock: options.clock,
       log: options.log,
     });
@@ -86,6 +92,16 @@ export class WriteBack {
   /** The keys of everything that the bucket lacks. */
   pendingKeys(): string[] {
     return this.#pendingNodes().map((node) => node.key);
+  }
+
+  /** By key: why the last try to store it failed, of what was tried. */
+  pendingReasons(): ReadonlyMap<string, PendingReason> {
+    const reasons = new Map<string, PendingReason>();
+    for (const node of this.#pendingNodes()) {
+      const reason = this.#failures.reasonFor(node);
+      if (reason !== undefined) reasons.set(node.key, reason);
+    }
+    return reasons;
   }
 
   /** Where and how an upload of this file goes. */
@@ -129,6 +145,7 @@ export class WriteBack {
       return;
     }
     if (this.#isGivenUp) throw givenUpError(node);
+    this.#failures.begin(node);
     try {
       if (node.isUnreadable) throw new FsError('EACCES', `${node.key}: what is shown of it is made up`);
       if (node.kind === 'directory') {
@@ -143,8 +160,14 @@ export class WriteBack {
         if (isIncluded) node.storedChanges = changes;
       }
     } catch (error) {
-      throw this.#hasGivenUp() ? givenUpError(node, error) : toFsError(error, `storing ${node.key}`);
+      if (this.#hasGivenUp()) throw givenUpError(node, error);
+      const failure = toFsError(error, `storing ${node.key}`);
+      if (!signal.aborted && isPending(node)) this.#failures.record(node, failure);
+      throw failure;
+    } finally {
+      this.#failures.end(node);
     }
+    if (!isPending(node)) this.#failures.forget(node);
     this.#unschedule(node);
   }
 
@@ -170,6 +193,7 @@ export class WriteBack {
   /** Nothing of this node is to be stored any more: it was removed, or is as the bucket has it. */
   cancel(node: Node): void {
     node.hasUnstoredAttributes = false;
+    this.#failures.forget(node);
     this.#unschedule(node);
   }
 
@@ -177,7 +201,7 @@ export class WriteBack {
   async drain(signal: AbortSignal): Promise<void> {
     await this.#drain.untilEmpty(signal);
     if (this.#lostCount > 0)
-      throw new FsError('EIO', `${this.#lostCount} files could not be stored in the bucket`);
+      throw new FsError('EIO', `${countOf(this.#lostCount, 'file')} could not be stored in the bucket`);
   }
 
   /** Stores once what is pending now, or of that what is closed; keeps trying as `drain` does. */
@@ -440,21 +464,36 @@ export class WriteBack {
   }
 
   #afterFailure(node: Node, error: unknown, failures: number): void {
+    if (this.#revertIfRefused(node, error)) return;
+    if (!this.#failures.isRefused(node)) {
+      this.#options.log.error(
+        { key: node.key, error, failures: failures + 1 },
+        'could not be stored; kept, and tried again later',
+      );
+    }
+    this.#schedule(node, this.#failures.delayMsOf(node), failures + 1);
+  }
+
+  async #storeOrRevert(node: Node, signal: AbortSignal, scope: Scope): Promise<void> {
+    try {
+      await this.#store(node, signal, scope);
+    } catch (error) {
+      if (signal.aborted || !this.#revertIfRefused(node, error)) throw error;
+    }
+  }
+
+  /** Attributes alone that cannot be stored are the former ones again, so that everybody sees what the bucket has. */
+  #revertIfRefused(node: Node, error: unknown): boolean {
     const { log, defaults } = this.#options;
     const cause = error instanceof FsError ? error.cause : error;
     const hasContent = node.kind === 'file' && node.content?.isDirty === true;
-    if (node.isOutdated && !hasContent) return; // ours was kept beside, and that was told
-    if (!hasContent && !isTransient(cause)) {
-      log.error({ key: node.key, error }, 'changed attributes could not be stored; the former ones are back');
-      node.hasUnstoredAttributes = false;
-      revertAttributes(node, defaults);
-      return;
-    }
-    log.error(
-      { key: node.key, error, failures: failures + 1 },
-      'could not be stored; kept, and tried again later',
-    );
-    this.#schedule(node, retryDelayMs(failures), failures + 1);
+    if (node.isOutdated && !hasContent) return true; // ours was kept beside, and that was told
+    if (hasContent || isTransient(cause)) return false;
+    log.error({ key: node.key, error }, 'changed attributes could not be stored; the former ones are back');
+    node.hasUnstoredAttributes = false;
+    this.#failures.forget(node);
+    revertAttributes(node, defaults);
+    return true;
   }
 }
 

@@ -23,13 +23,17 @@ const status = {
   pendingCount: 1,
 };
 
+const idle: Controlled = {
+  unmount: () => Promise.resolve(),
+  giveUp: () => Promise.resolve(),
+  pendingPaths: () => [],
+  pendingReasons: () => new Map(),
+  status: () => status,
+};
+
 async function serve(t: ExecutionContext, controlled: Partial<Controlled>): Promise<string> {
   const socketPath = path.join(await makeDirectory(t), 'control.sock');
-  const server = await startControlServer(
-    socketPath,
-    { unmount: () => Promise.resolve(), pendingPaths: () => [], status: () => status, ...controlled },
-    log,
-  );
+  const server = await startControlServer(socketPath, { ...idle, ...controlled }, log);
   t.teardown(() => server.close());
   return socketPath;
 }
@@ -85,13 +89,65 @@ test('while it takes time, what is waited for is told', async (t) => {
   const outcome = await askServingProcess(
     socketPath,
     { command: 'umount', lazy: false },
-    (waiting, count) => {
+    ({ waiting, count }) => {
       told.push([waiting.length, count]);
       finish();
     },
   );
   t.deepEqual(told[0], [maxWaitingPaths, 30]);
   t.deepEqual(outcome, { done: true });
+});
+
+test('why something is waited for is told, and a caller who has had enough of it ends the wait', async (t) => {
+  const socketPath = await serve(t, {
+    unmount: () => new Promise(ignore),
+    pendingPaths: () => ['a', 'b', 'c'],
+    pendingReasons: () =>
+      new Map([
+        ['a', { text: 'access denied', isRefused: true }],
+        ['b', { text: 'the server failed', isRefused: false }],
+      ]),
+  });
+  const enough = new CommandError('enough');
+  const asked = askServingProcess(socketPath, { command: 'umount', lazy: false }, (waiting) => {
+    t.deepEqual(waiting, {
+      waiting: ['a', 'b', 'c'],
+      count: 3,
+      reasons: { a: 'access denied', b: 'the server failed' },
+      refusedCount: 1,
+    });
+    throw enough;
+  });
+  t.is(await t.throwsAsync(asked), enough);
+});
+
+test('who asks to give up hears before what is lost', async (t) => {
+  let isGivenUp = false;
+  const socketPath = await serve(t, {
+    giveUp: () => {
+      isGivenUp = true;
+      return Promise.resolve();
+    },
+    pendingPaths: () => ['a'],
+  });
+  const lost: string[] = [];
+  const outcome = await askServingProcess(socketPath, { command: 'give up' }, ({ waiting }) => {
+    lost.push(...waiting);
+  });
+  t.deepEqual(outcome, { done: true });
+  t.true(isGivenUp);
+  t.deepEqual(lost, ['a']);
+});
+
+test('a directory that was unmounted before is told from one in use', async (t) => {
+  const socketPath = await serve(t, {
+    unmount: () => Promise.reject(new MountError('NotMounted', 'nothing is mounted')),
+  });
+  t.deepEqual(await askServingProcess(socketPath, { command: 'umount', lazy: false }), {
+    error: 'nothing is mounted',
+    busy: false,
+    isNotMounted: true,
+  });
 });
 
 test('a socket that nobody listens at, or that is gone, means that there is no process', async (t) => {
@@ -138,11 +194,7 @@ test('what is no request is refused without touching the mount', async (t) => {
 
 test('the socket is its owner’s alone, and is gone after the end', async (t) => {
   const socketPath = path.join(await makeDirectory(t), 'control.sock');
-  const server = await startControlServer(
-    socketPath,
-    { unmount: () => Promise.resolve(), pendingPaths: () => [], status: () => status },
-    log,
-  );
+  const server = await startControlServer(socketPath, idle, log);
   t.is((await stat(socketPath)).mode & 0o777, 0o600);
   await server.close();
   await t.throwsAsync(stat(socketPath), { code: 'ENOENT' });
@@ -154,9 +206,9 @@ test('closing lets the last reply out, and does not wait for those who say nothi
   const server = await startControlServer(
     socketPath,
     {
+      ...idle,
       unmount: () => new Promise((resolve) => (finish = resolve)),
       pendingPaths: () => ['a'],
-      status: () => status,
     },
     log,
   );

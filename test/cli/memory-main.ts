@@ -20,7 +20,12 @@ export interface Misbehaviour {
   /** An error that nobody catches, so long after the mount. */
   readonly crashAfterMs?: number;
   /** When the mount's end is asked for, these are not in the bucket, until there is that file, or until they are abandoned. */
-  readonly pending?: { readonly paths: readonly string[]; readonly untilFile?: string };
+  readonly pending?: {
+    readonly paths: readonly string[];
+    readonly untilFile?: string;
+    /** The server refuses them, for this reason. */
+    readonly refused?: string;
+  };
 }
 
 const misbehaviour = JSON.parse(process.env['MEMORY_MAIN'] ?? '{}') as Misbehaviour;
@@ -56,6 +61,10 @@ const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
     fileSystem,
     synchronizeAll: () => Promise.resolve(),
     pendingPaths: () => pending,
+    pendingReasons: () => {
+      const text = misbehaviour.pending?.refused;
+      return new Map(text === undefined ? [] : pending.map((path) => [path, { text, isRefused: true }]));
+    },
     abandon: () => {
       abandoned.abort();
       return Promise.resolve();

@@ -3,6 +3,7 @@ import { describePaths, Shutdown, type ShutdownOptions } from '../../src/cli/shu
 import { MountError } from '../../src/fuse/driver.js';
 import type { Log } from '../../src/log.js';
 import type { RunningMount } from '../../src/mount.js';
+import type { PendingReason } from '../../src/mount-statistics.js';
 import type { Scope } from '../../src/vfs/drain.js';
 import { makeDeferred } from '../../src/fuse/deferred.js';
 import { waitUntil } from '../mount/child.js';
@@ -55,6 +56,12 @@ class FakeMount implements RunningMount {
 
   pendingPaths(): readonly string[] {
     return this.pending;
+  }
+
+  reasons = new Map<string, PendingReason>();
+
+  pendingReasons(): ReadonlyMap<string, PendingReason> {
+    return this.reasons;
   }
 
   abandon(): Promise<void> {
@@ -273,6 +280,30 @@ test('a failure to unmount is told, not thrown', async (t) => {
   const { shutdown, said } = make(mount);
   await shutdown.handleSignal('SIGINT');
   t.deepEqual(said, ['cannot unmount /mnt: no; a second signal ends without it']);
+});
+
+test('a request to give up is the second signal, and is answered before the process ends', async (t) => {
+  const mount = new FakeMount();
+  mount.pending = ['a'];
+  mount.lingers = true;
+  mount.reasons.set('a', { text: 'access denied', isRefused: true });
+  const { shutdown, said, exits } = make(mount);
+  await shutdown.handleSignal('SIGTERM');
+  t.is(said.at(-1), 'waiting until 1 file is in the bucket: a (access denied); a second signal gives it up');
+  await shutdown.giveUp();
+  t.deepEqual(exits, []);
+  t.is(said.at(-1), 'given up, not in the bucket as they were written: a (access denied)');
+  await waitUntil('the end', patienceMs, () => exits.length > 0);
+  t.deepEqual(exits, [1]);
+});
+
+test('the end of a mount that was detached before is waited for without unmounting what is there now', async (t) => {
+  const mount = new FakeMount();
+  const { shutdown } = make(mount);
+  const asked = shutdown.unmount({ lazy: false, isDetached: true });
+  mount.end();
+  await asked;
+  t.deepEqual(mount.calls, []);
 });
 
 test('of many paths the first few are named', (t) => {

@@ -53,6 +53,58 @@ mountTest('umount fails if not everything could be stored', async (t) => {
   t.regex(stderr, /1 files were abandoned|ended before everything was in the bucket/);
 });
 
+mountTest('umount names what the server refuses and why, ends, and leaves it to the process', async (t) => {
+  const mount = await memoryMount(t);
+  const untilFile = path.join(await makeDirectory(t), 'stored');
+  await mount.mount({ pending: { paths: ['ro/f'], untilFile, refused: 'access denied' } });
+  const pid = await mount.servingPid();
+  const refused = await mount.umount('--timeout', '0s');
+  t.is(
+    refused.stderr,
+    'osirisfs: waiting until everything is in the bucket: ro/f (access denied)\n' +
+      `osirisfs: not in the bucket: ro/f (access denied). Process ${pid} keeps it and goes on trying. ` +
+      `Make storing possible and call osirisfs umount ${mount.directory} again, or lose it by umount --give-up\n`,
+  );
+  t.is(refused.code, 1);
+  t.false(await mount.isMounted());
+  t.false(await hasEnded(pid));
+
+  const again = await mount.startUmount();
+  await waitUntil('it says what for', patienceMs, () => again.output().includes('ro/f'));
+  await writeFile(untilFile, '');
+  t.is((await again.waitForEnd(patienceMs)).code, 0);
+  t.true(await hasEnded(pid));
+});
+
+mountTest('a new mount is unmounted also while the former one keeps what is refused', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount({ pending: { paths: ['ro/f'], refused: 'access denied' } });
+  const pid = await mount.servingPid();
+  t.is((await mount.umount('--timeout', '0s')).code, 1);
+  await mount.mount();
+  t.true(await mount.isMounted());
+  const { code, stderr } = await mount.umount();
+  t.is(stderr, '');
+  t.is(code, 0);
+  t.false(await mount.isMounted());
+  t.false(await hasEnded(pid));
+  t.is((await mount.umount('--give-up')).code, 0);
+});
+
+mountTest('umount --give-up ends at once and names what is lost', async (t) => {
+  const mount = await memoryMount(t);
+  await mount.mount({ pending: { paths: ['ro/f'], refused: 'access denied' } });
+  const pid = await mount.servingPid();
+  const { code, stderr } = await mount.umount('--give-up');
+  t.is(stderr, 'osirisfs: given up, not in the bucket as they were written: ro/f (access denied)\n');
+  t.is(code, 0);
+  t.true(await hasEnded(pid));
+  t.false(await mount.isMounted());
+  const nothing = await mount.umount('--give-up');
+  t.is(nothing.stderr, `osirisfs: ${mount.directory} is not mounted by an osirisfs of yours\n`);
+  t.is(nothing.code, 1);
+});
+
 mountTest(
   'umount of a directory in use names the programs and their files, and leaves it mounted',
   async (t) => {
