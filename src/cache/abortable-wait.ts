@@ -40,8 +40,12 @@ export function throwIfAborted(signal: AbortSignal, what: string): void {
   if (signal.aborted) throw abortionOf(signal, what);
 }
 
-/** Settles as `promise` does, or rejects as soon as the signal is aborted; `promise` then goes on unobserved. */
+/**
+ * Settles as `promise` does, or rejects as soon as the signal is aborted; `promise` then goes on, and its failure is somebody
+ * else's to report.
+ */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+  promise.catch(() => undefined); // also if the signal is aborted before anybody looks
   const waiter = createWaiter(signal, what, () => undefined);
   try {
     await Promise.race([promise, waiter.promise]);

@@ -311,11 +311,13 @@ export class ContentUploader {
       ({ etag } = await stream.complete(around.head, around.tail, condition, signals));
     } catch (error) {
       const isGone = error instanceof StoreError && error.code === 'NoSuchUpload';
+      // A part that the server does not have as it was told, among others: the same parts would be refused for ever.
+      const isRefused = error instanceof StoreError && error.code === 'InvalidRequest';
       this.#isUploadGone = isGone;
-      if (!(isGone || isAccessDenied(error)) || this.#hasSent()) throw error;
-      const reason = isGone
-        ? 'the upload is gone; the file is uploaded anew'
-        : 'the upload is denied; trying one PUT';
+      if (!(isGone || isRefused || isAccessDenied(error)) || this.#hasSent()) throw error;
+      const reason = isAccessDenied(error)
+        ? 'the upload is denied; trying one PUT'
+        : 'the upload is gone or refused; the file is uploaded anew';
       log.warn({ err: error, key: stream.key }, reason);
       this.#dropStream();
       return undefined;

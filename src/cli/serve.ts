@@ -110,8 +110,9 @@ async function register(running: RunningMount, shutdown: Shutdown, log: Log): Pr
 }
 
 /**
- * After an error that nobody caught the state is unknown, so nothing more is written; the kernel closes the device and the driver's
- * watchdog takes the dead mount away.
+ * After an exception that nobody caught the state is unknown, so nothing more is written; the kernel closes the device and the
+ * driver's watchdog takes the dead mount away. A promise whose rejection nobody looked at has broken off nothing: whoever waits
+ * for the work got its error, and to end would lose what everybody has written and not stored.
  */
 function endOnCrash(log: Log): () => void {
   const onCrash = (error: unknown): void => {
@@ -119,9 +120,12 @@ function endOnCrash(log: Log): () => void {
     process.stderr.write(`osirisfs: ${explainError(error).line}\n`);
     exitImmediately(exitFailure);
   };
-  process.on('uncaughtException', onCrash); // unhandled rejections come here too
+  const onRejection = (error: unknown): void => {
+    log.error({ error }, 'a failure that nobody looked at; going on');
+  };
+  process.on('uncaughtException', onCrash).on('unhandledRejection', onRejection);
   return () => {
-    process.off('uncaughtException', onCrash);
+    process.off('uncaughtException', onCrash).off('unhandledRejection', onRejection);
   };
 }
 

@@ -198,6 +198,27 @@ test('an upload that vanished from the server is made anew', async (t) => {
   t.deepEqual(store.contentOf('file'), pattern(3 * partBytes));
 });
 
+test('an upload whose parts the server refuses at the end is made anew while all bytes are here', async (t) => {
+  const store = makeStore();
+  const { file } = makeFile(t, store, undefined, { memoryChunks: 64 });
+  const data = pattern(8 * partBytes);
+  await file.write(0, data, never);
+  await turnsUntil('parts are sent', () => store.bytesSent >= 3 * partBytes);
+  const refused = [...store.uploads.keys()];
+  let completions = 0;
+  store.beforeRequest = (method) => {
+    if (method !== 'completeUpload') return;
+    completions += 1;
+    // A part is not there any more, which stays so.
+    if (completions === 1) throw new StoreError('InvalidRequest', 'completeUpload file: InvalidPart');
+  };
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), data);
+  t.is(refused.length, 1, 'it was sent while it was written');
+  t.deepEqual([...store.uploads.keys()], []);
+  t.false(file.isDirty);
+});
+
 test('attributes changed after the upload began are on the object', async (t) => {
   const store = makeStore();
   const { file, goal } = makeFile(t, store, undefined);

@@ -19,6 +19,8 @@ export interface Misbehaviour {
   readonly die?: boolean;
   /** An error that nobody catches, so long after the mount. */
   readonly crashAfterMs?: number;
+  /** A rejection that nobody looks at, so long after the mount. */
+  readonly rejectAfterMs?: number;
   /** When the mount's end is asked for, these are not in the bucket, until there is that file, or until they are abandoned. */
   readonly pending?: {
     readonly paths: readonly string[];
@@ -41,6 +43,9 @@ const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
     setTimeout(() => {
       throw new Error('a bug');
     }, misbehaviour.crashAfterMs);
+  }
+  if (misbehaviour.rejectAfterMs !== undefined) {
+    setTimeout(() => void Promise.reject(new Error('nobody looks')), misbehaviour.rejectAfterMs);
   }
   let pending = misbehaviour.pending?.paths ?? [];
   const abandoned = new AbortController();

@@ -208,6 +208,14 @@ mountTest('an error that nobody caught is logged, and leaves a usable directory'
   t.true((await mount.log()).includes('crashed'));
 });
 
+mountTest('a rejection that nobody looked at is logged, and the mount goes on', async (t) => {
+  const mount = await memoryMount(t);
+  t.is((await mount.mount({ rejectAfterMs: 1 })).code, 0);
+  await waitUntil('it is logged', patienceMs, async () => (await mount.log()).includes('nobody looks'));
+  t.is(await bash('echo hello > "$1/a"; cat "$1/a"', [mount.directory]), 'hello\n');
+  t.is((await mount.umount()).code, 0);
+});
+
 mountTest('a mount that a dead process left is replaced', async (t) => {
   const mount = await memoryMount(t);
   await deadMount(t, mount.directory);
