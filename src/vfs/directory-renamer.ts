@@ -265,7 +265,7 @@ export class DirectoryRenamer {
   async #removeCopied(job: Job): Promise<void> {
     const { oldPrefix, moved, signal } = job;
     for (let pass = 0; pass < maxAttempts; pass += 1) {
-      let hasOthers = false;
+      const found = { others: 0 };
       await this.#eachPage(oldPrefix, signal, async (objects) => {
         const isCopied = (object: ListedObject) => {
           const before = moved.get(object.key);
@@ -278,11 +278,11 @@ export class DirectoryRenamer {
         );
         const others = objects.filter((object) => !isCopied(object) && object.key !== oldPrefix);
         if (others.length === 0) return;
-        hasOthers = true;
+        found.others += others.length;
         await this.#copyPage(others, job);
         this.#leaveToOthers(others, job);
       });
-      if (!hasOthers) return;
+      if (found.others === 0) return;
     }
     throw new FsError('EBUSY', `rename ${oldPrefix}: other clients store files there all the time`);
   }
