@@ -84,7 +84,7 @@ function passDisposition(request: HttpRequest): void {
 
 /** As it is sent: sorted by name. */
 function canonicalQuery(query: HttpRequest['query']): string {
-  return Object.entries(query ?? {})
+  return Object.entries(query)
     .flatMap(([name, value]) =>
       (Array.isArray(value) ? value : [value ?? '']).map((one) => `${encodeUri(name)}=${encodeUri(one)}`),
     )
