@@ -76,6 +76,7 @@ export async function openBucketLayers(
     metadataTtlMs: config.metadataTtlMs,
     negativeTtlMs: config.negativeTtlMs,
     isReadOnly: config.readOnly,
+    maxHoleBytes: config.maxHoleBytes,
     log,
   });
   return { fileSystem, close: () => reader.stop() };

@@ -53,6 +53,8 @@ export interface MountConfig {
   readonly spillDirectory: string;
   /** How much may go there, in bytes. */
   readonly spillBytes: number;
+  /** The most zeros that a file is extended by between two times that it is stored. */
+  readonly maxHoleBytes: number;
   /** To the server, at the same time. */
   readonly maxConnections: number;
   readonly connectTimeoutMs: number;
@@ -149,6 +151,7 @@ export function resolveMountConfig(
     writeBufferBytes: value('writeBufferBytes'),
     spillDirectory: value('spillDirectory'),
     spillBytes: value('spillBytes'),
+    maxHoleBytes: value('maxHoleBytes'),
     maxConnections: value('maxConnections'),
     connectTimeoutMs: value('connectTimeoutMs'),
     requestTimeoutMs: value('requestTimeoutMs'),

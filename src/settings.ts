@@ -167,6 +167,13 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how much may go there',
     ...preset('10GiB', sizeFrom(0)),
   },
+  maxHoleBytes: {
+    option: 'max-hole',
+    placeholder: 'SIZE',
+    group: 'Limits',
+    help: 'how many zeros a file may be extended by without being written (truncate, fallocate, writing beyond its end); they are sent as any bytes, since S3 has no sparse files. More is refused: file too large',
+    ...preset('100GiB', sizeFrom(0)),
+  },
   metadataTtlMs: {
     option: 'metadata-ttl',
     placeholder: 'DURATION',

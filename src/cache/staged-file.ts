@@ -52,6 +52,8 @@ export interface StagedFileOptions {
   readonly whileInPlace?: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
   /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
   readonly isWriteOnly?: () => boolean;
+  /** The most zeros that it is extended by between two commits, which are all sent; more is EFBIG. Default: any number. */
+  readonly maxHoleBytes?: number;
   readonly clock?: Clock;
   readonly log: Log;
   /** How much a new file must have before it is sent while it is being written. Default 32 MiB, less if memory is small. */
@@ -77,6 +79,9 @@ export class StagedFile {
   readonly #whileInPlace: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
   readonly #log: Log;
   readonly #maxSize: number;
+  readonly #maxHoleBytes: number;
+  /** By how many zeros it was extended since it was stored. What was written over them since counts still. */
+  #holeBytes = 0;
   readonly #content: FileContent;
   readonly #uploader: ContentUploader;
   /** Held by everything that changes the content or where it is, commits included. Reads do without. */
@@ -98,6 +103,7 @@ export class StagedFile {
     this.#whileInPlace = options.whileInPlace ?? ((_signal, work) => work());
     this.#log = log;
     this.#maxSize = maxObjectSize;
+    this.#maxHoleBytes = options.maxHoleBytes ?? Infinity;
     const isWriteOnly = options.isWriteOnly ?? (() => false);
     const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && isWriteOnly();
     this.#content = new FileContent(area, reader, base, isExpendable);
@@ -175,6 +181,7 @@ export class StagedFile {
     if (data.length === 0) return;
     this.#checkSize(offset + data.length);
     await this.#changeRange('write', offset, data.length, signal, async (linked) => {
+      this.#extendTo(offset);
       try {
         const end = offset + data.length;
         await this.#content.write(offset, data, linked, {
@@ -198,6 +205,7 @@ export class StagedFile {
     if (data.length === 0 || end > this.#maxSize || this.#lock.isHeld) return false;
     if (this.#controller.signal.aborted || this.#uploader.needsCommitToChange(offset, data.length))
       return false;
+    if (offset > this.size) return false; // a hole, which has a limit
     this.#changes += 1;
     this.#uploader.touch(offset, data.length);
     if (!this.#content.tryWrite(offset, data)) return false;
@@ -209,6 +217,7 @@ export class StagedFile {
     this.#checkSize(size);
     const needsCommit = () => this.#uploader.needsCommitToCut(size);
     await this.#changeIfMay('truncate', signal, needsCommit, () => {
+      this.#extendTo(size);
       this.#uploader.cut(size);
       this.#content.resize(size);
       return Promise.resolve();
@@ -249,6 +258,7 @@ export class StagedFile {
           if (source.offset < 0 || source.offset + length > version.size) {
             throw new RangeError(`[${source.offset}, ${source.offset + length}) is outside ${version.key}`);
           }
+          this.#extendTo(offset);
           isFound = true;
           this.#hasCopies = true;
           this.#uploader.touch(offset, length);
@@ -429,6 +439,20 @@ export class StagedFile {
     if (size > this.#maxSize) {
       throw new FsError('EFBIG', `${size} bytes are more than an object can have`);
     }
+  }
+
+  /** The file is about to get zeros from its end to `end`, or to be cut there. Throws EFBIG. */
+  #extendTo(end: number): void {
+    const { size } = this;
+    if (!this.isDirty) this.#holeBytes = 0;
+    const holeBytes = Math.min(this.#holeBytes, size, end) + Math.max(0, end - size);
+    if (end > size && holeBytes > this.#maxHoleBytes) {
+      const { key } = this.#target();
+      const message = `${key}: ${holeBytes} zeros would have to be sent, which is more than --max-hole`;
+      this.#log.error({ key, size, end, maxHoleBytes: this.#maxHoleBytes }, message);
+      throw new FsError('EFBIG', message);
+    }
+    this.#holeBytes = holeBytes;
   }
 
   /** A change of [offset, offset + length), after which parts that have a byte of it must be sent again. */

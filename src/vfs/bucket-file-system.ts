@@ -79,6 +79,8 @@ export interface BucketFileSystemOptions {
   readonly attributeDelayMs?: number;
   /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
   readonly rewriteBytes?: number;
+  /** The most zeros that a file is extended by between two times that it is stored; default: any number. */
+  readonly maxHoleBytes?: number;
   /** What the root shows for its times; default now. */
   readonly rootTimeNs?: bigint;
   /** The attributes of objects that are remembered; default: of 150,000. */
@@ -178,6 +180,7 @@ export class BucketFileSystem implements FileSystem {
       metadataTtlMs,
       reopenings: new Reopenings(clock),
       isReadOnly,
+      maxHoleBytes: options.maxHoleBytes ?? Infinity,
       clock,
       log,
       kernel: noKernel,

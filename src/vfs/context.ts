@@ -37,6 +37,7 @@ export interface VfsContext {
   readonly metadataTtlMs: number;
   readonly reopenings: Reopenings;
   readonly isReadOnly: boolean;
+  readonly maxHoleBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Set by `start`; before it nothing is cached in the kernel. */

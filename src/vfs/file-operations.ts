@@ -217,7 +217,7 @@ export class FileOperations {
   /** The file's content, opened if need be. The caller has made sure that `node.info` is current. */
   contentOf(node: FileNode): StagedFile {
     if (node.content) return node.content;
-    const { area, reader, store, uploads, writeBack, contents, clock, log } = this.#context;
+    const { area, reader, store, uploads, writeBack, contents, maxHoleBytes, clock, log } = this.#context;
     const content: StagedFile = new StagedFile({
       area,
       reader,
@@ -232,6 +232,7 @@ export class FileOperations {
       },
       beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
       whileInPlace: (signal, work) => whileInPlace(node, signal, work),
+      maxHoleBytes,
       clock,
       log,
     });
