@@ -182,7 +182,7 @@ commandTest(
     const cases: (readonly [string, RegExp])[] = [
       [path.join(directory, 'none'), /none does not exist; make it first: mkdir -p /],
       [path.join(directory, 'file'), /file is not a directory; give an empty directory$/],
-      [path.dirname(key), /is not empty \(1 entries\); give an empty directory$/],
+      [path.dirname(key), /is not empty \(1 entry\); give an empty directory$/],
     ];
     for (const [mountpoint, line] of cases) {
       for (const mode of [

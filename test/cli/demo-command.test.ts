@@ -144,7 +144,7 @@ test.serial('bad input is one line and an exit code', async (t) => {
   const file = path.join(full, 'file');
   await writeFile(file, '');
   for (const [args, changed, code, line] of [
-    [[full], {}, 1, /is not empty \(1 entries\); give an empty directory$/],
+    [[full], {}, 1, /is not empty \(1 entry\); give an empty directory$/],
     [[file], {}, 1, /is not a directory; give an empty directory$/],
     [[`${file}/demo`], {}, 1, /\/file\/demo has a file where a directory is needed$/],
     [
