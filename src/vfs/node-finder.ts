@@ -70,10 +70,11 @@ export class NodeFinder {
 
   /** Asks again for what could not be read when it was looked up. Rejects with EACCES if it still cannot be. */
   async requireReadable(node: Node, signal: AbortSignal): Promise<void> {
-    if (!node.isUnreadable) return;
+    const isReadable = () => !node.isUnreadable;
+    if (isReadable()) return;
     node.validatedAtMs = -Infinity;
     await this.refresh(node, signal);
-    if (node.isUnreadable) {
+    if (!isReadable()) {
       throw new FsError('EACCES', `${node.key}: encrypted under another customer key, or not allowed`);
     }
   }

@@ -68,9 +68,8 @@ export class FakeChannel implements RequestChannel {
     return 'sent';
   }
 
-  notify(_message: Buffer): Promise<void> {
-    return Promise.resolve();
-  }
+  /** What it is called with is a message to the kernel; tests put another in its place. */
+  notify: (message: Buffer) => Promise<void> = () => Promise.resolve();
 
   close(): Promise<void> {
     this.isClosed = true;
