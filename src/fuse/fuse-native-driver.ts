@@ -88,7 +88,9 @@ export class FuseNativeDriver implements Driver {
     const mount = await findMount(mountpoint);
     if (mount !== undefined) watchdog.guard(mount);
     const device = (await fuseDescriptors()).find((descriptor) => !others.includes(descriptor));
+    let isOver = false;
     const over = untilClosed(device).then(() => {
+      isOver = true;
       watchdog.standDown();
       bridge.end();
       this.#addon.fuse_native_unmount(mountpoint, session);
@@ -114,7 +116,7 @@ export class FuseNativeDriver implements Driver {
     return {
       ended,
       settled: () => bridge.settled(),
-      unmount: (how) => unmountOurs(mountpoint, mount, how),
+      unmount: (how) => unmountOurs({ mountpoint, mount, isOver: () => isOver }, how),
     };
   }
 

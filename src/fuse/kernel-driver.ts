@@ -45,7 +45,7 @@ export class KernelDriver implements Driver {
     return {
       ended,
       settled: () => session.settled(),
-      unmount: (how) => unmountOurs(mountpoint, mount, how),
+      unmount: (how) => unmountOurs({ mountpoint, mount, isOver: () => session.isOver }, how),
     };
   }
 }

@@ -12,15 +12,23 @@ import { findMount, type Mount } from './mount-table.js';
 /** The kernel sends INIT at once; this is for a kernel that does not. */
 const startTimeoutMs = 10_000;
 
+export interface OwnMount {
+  readonly mountpoint: string;
+  /** As it was seen when it was made. */
+  readonly mount: Mount | undefined;
+  /** Whether the kernel has let go of it. The next mount may have its id and its device from then on. */
+  readonly isOver: () => boolean;
+}
+
 /** Unmounts, unless what is seen at the directory is another mount, on top of ours or in its place. */
 export async function unmountOurs(
-  mountpoint: string,
-  ours: Mount | undefined,
+  { mountpoint, mount, isOver }: OwnMount,
   how: { readonly lazy: boolean },
 ): Promise<void> {
   const seen = await findMount(mountpoint);
   if (seen === undefined) throw new MountError('NotMounted', `nothing is mounted on ${mountpoint}`);
-  if (seen.id !== ours?.id || seen.device !== ours.device) {
+  // Asked after the look: what is seen with our numbers while the kernel has not let go of them is ours.
+  if (isOver() || seen.id !== mount?.id || seen.device !== mount.device) {
     throw new MountError(
       'NotMounted',
       `what is mounted on ${mountpoint} now is another file system (${seen.source})`,

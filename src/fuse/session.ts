@@ -88,6 +88,11 @@ export class Session {
     return this.#disconnected.promise;
   }
 
+  /** Whether `disconnected` has been resolved. */
+  get isOver(): boolean {
+    return this.#state === 'over';
+  }
+
   /** As of the dispatcher. */
   async settled(): Promise<void> {
     await this.#dispatcher.settled();

@@ -177,6 +177,21 @@ export function testLifecycle(driver: DriverName): void {
     },
   );
 
+  test.serial(
+    titleFor(driver, 'a later mount, to which the kernel gives the same numbers, is not taken away either'),
+    async (t) => {
+      const { server: first, directory } = await mountBy(t);
+      await first.ask('holdStop');
+      await first.ask('unmount', false);
+      const second = startServer(t);
+      await second.ask('mount', { driver, mountpoint: directory, source: 'later' });
+      await t.throwsAsync(first.ask('unmount', false), { code: 'NotMounted', message: /later/ });
+      t.true(await isMounted(directory));
+      await second.ask('unmount', false);
+      await first.ask('releaseStop');
+    },
+  );
+
   test.serial(titleFor(driver, 'a mount on top of ours is not taken away in its place'), async (t) => {
     const { server: lower, directory } = await mountBy(t);
     const upper = startServer(t);
