@@ -1,7 +1,7 @@
 /**
  * The SDK's HTTP handler with two measures of patience: most requests are given up when nothing moves on their connection
- * for a while; those that let the server work (copies, completion of an upload) may be silent for longer. A connection that
- * was idle has less of it, by the agents.
+ * for a while; those that let the server work (copies, completion of an upload, deletion of a thousand keys) may be silent for
+ * longer. A connection that was idle has less of it, by the agents.
  */
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
@@ -22,7 +22,7 @@ export interface PatientHttpHandlerOptions {
   readonly connectTimeoutMs: number;
   /** Without a byte in either direction. */
   readonly idleTimeoutMs: number;
-  /** The same, while the server copies or puts together. */
+  /** The same, while the server copies, puts together or deletes many. */
   readonly workTimeoutMs: number;
   /** Which the agents watch by, too. */
   readonly reused: ReusedConnections;
@@ -80,8 +80,8 @@ export class PatientHttpHandler {
 }
 
 function makesServerWork({ method, headers, query }: HttpRequest): boolean {
-  const completesUpload = method === 'POST' && query['uploadId'] !== undefined;
-  return completesUpload || headers['x-amz-copy-source'] !== undefined;
+  const isLongPost = method === 'POST' && (query['uploadId'] !== undefined || query['delete'] !== undefined);
+  return isLongPost || headers['x-amz-copy-source'] !== undefined;
 }
 
 /** The handler would write to the console. */

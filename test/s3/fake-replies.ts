@@ -56,5 +56,6 @@ export function operationOf({ method, url, headers }: Received): string {
     return names[method] ?? method;
   }
   if (query.has('encryption')) return 'GetBucketEncryption';
+  if (query.has('delete')) return 'DeleteObjects';
   return method;
 }

@@ -4,26 +4,29 @@ import { patienceMs, turnsUntil } from '../patience.js';
 import { answerObject, completed, copiedPart, operationOf, rejects } from './fake-replies.js';
 import { type Answer, answerXml, makeFakeStore, never, refuse } from './fake-server.js';
 
-test('copies and completions may take longer than other requests', async (t) => {
+test('copies, completions and deletions of many may take longer than other requests', async (t) => {
   const waiting: (() => void)[] = [];
   const answer: Answer = (request, response) => {
     const operation = operationOf(request);
     if (operation === 'UploadPartCopy') waiting.push(() => answerXml(response, copiedPart));
     else if (operation === 'CompleteMultipartUpload') waiting.push(() => answerXml(response, completed));
+    else if (operation === 'DeleteObjects') waiting.push(() => answerXml(response, '<DeleteResult/>'));
     else if (operation !== 'UploadPart') answerObject(request, response, Buffer.alloc(0));
   };
   const { store } = await makeFakeStore(t, answer, { idleTimeoutMs: 500, workTimeoutMs: patienceMs });
-  const both = Promise.all([
+  const all = Promise.all([
     store.uploadPartCopy('k', 'u', 1, { key: 's', ifMatch: 'etag' }, never),
     store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], {}, never),
+    store.deleteMany(['a', 'b'], never),
   ]);
-  await Promise.race([both, turnsUntil('both are with the server', () => waiting.length === 2)]);
-  // Begun later and given up already: the other two have waited for longer than such a request may.
+  await Promise.race([all, turnsUntil('all are with the server', () => waiting.length === 3)]);
+  // Begun later and given up already: the others have waited for longer than such a request may.
   await rejects(t, 'Timeout', store.uploadPart('k', 'u', 2, [Buffer.from('part')], never));
   for (const answerNow of waiting) answerNow();
-  const [copied, whole] = await both;
+  const [copied, whole, failures] = await all;
   t.is(copied.partNumber, 1);
   t.deepEqual(whole, { etag: 'whole-1' });
+  t.deepEqual(failures, []);
 });
 
 test('an error inside a reply of success is an error', async (t) => {
