@@ -113,6 +113,8 @@ export interface StreamedBody {
   readonly length: number;
   /** Base64, for the server to compare; left out where all would have to be fetched twice to know it. */
   readonly md5?: string;
+  /** Whether the pieces are fetched from the store, which takes requests beside the one that sends them. */
+  readonly needsRequests: boolean;
   /** From the beginning, at each call: a request may be repeated. Pieces do not change any more. Rejects with a StoreError or FsError. */
   pieces(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
@@ -181,11 +183,12 @@ export interface ObjectStore {
   /** Returns the upload's id. `AccessDenied` where a policy lets only whole objects pass: `put` may do. */
   createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
 
+  /** Rejects with the error of `body` if that fails. */
   uploadPart(
     key: string,
     uploadId: string,
     partNumber: number,
-    body: readonly Uint8Array[],
+    body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart>;
 

@@ -13,6 +13,7 @@ import type {
 } from '../object-store.js';
 import { abortable, settleAll, throwIfAborted, withLinkedController } from './abortable-wait.js';
 import type { FileContent } from './file-content.js';
+import { streamedRange } from './streamed-range.js';
 import type { UploadLimiter } from './upload-limiter.js';
 import type { PlannedPart } from './upload-plan.js';
 
@@ -41,6 +42,8 @@ export interface UploadServices {
   readonly store: ObjectStore;
   readonly limiter: UploadLimiter;
   readonly content: FileContent;
+  /** Of what is not in memory: a part with more of it is read while it is sent, so many bytes at once. */
+  readonly heldBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Hears of each abort of an upload that goes on without its caller. It never rejects. */
@@ -98,10 +101,13 @@ export class MultipartUpload {
     signal: AbortSignal,
     isWanted: () => boolean = () => true,
   ): Promise<UploadedPart | undefined> {
-    const { store, limiter, content } = this.#services;
+    const { store, limiter, content, heldBytes } = this.#services;
+    const isStreamed = () => content.absentBytes(offset, length) > heldBytes;
     const id = await this.begin(signal);
     const what = `part ${partNumber} of ${this.key}`;
-    return limiter.run(copyFrom ? 0 : length, signal, what, async () => {
+    const isCopied = copyFrom !== undefined;
+    const bytes = isCopied ? 0 : isStreamed() ? heldBytes : length;
+    return limiter.run(bytes, signal, what, async () => {
       if (!isWanted()) return undefined;
       this.#sentNumbers.add(partNumber);
       this.#lastSentNumber = Math.max(this.#lastSentNumber, partNumber);
@@ -109,6 +115,10 @@ export class MultipartUpload {
         const range = { offset: copyFrom.offset, length };
         const source = { key: copyFrom.version.key, ifMatch: copyFrom.version.etag, range };
         return store.uploadPartCopy(this.key, id, partNumber, source, signal);
+      }
+      if (isStreamed()) {
+        const body = streamedRange(content, { offset, length }, heldBytes);
+        return store.uploadPart(this.key, id, partNumber, body, signal);
       }
       const body = await content.lend(offset, length, signal);
       let isSent = false;

@@ -15,6 +15,7 @@ import type { UploadTarget } from './multipart-upload.js';
 import type { ReadStream } from './object-reader.js';
 import { SerialLock } from './serial-lock.js';
 import type { StagingArea } from './staging-area.js';
+import { defaultHeldBytes } from './streamed-range.js';
 import type { UploadLimiter } from './upload-limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
 import { isSameVersion } from './version-map.js';
@@ -60,6 +61,8 @@ export interface StagedFileOptions {
   readonly streamingThresholdBytes?: number;
   /** The largest content that is stored by one PUT. Default 8 MiB. */
   readonly putBytes?: number;
+  /** How much of a part is brought into memory at once to send it. Default 4 MiB. */
+  readonly heldBytes?: number;
   /** Of the parts that are sent, if the server's limits permit. Default 8 MiB. */
   readonly partBytes?: number;
   /** Of the parts that the server copies. Default 64 MiB. */
@@ -108,7 +111,14 @@ export class StagedFile {
     const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && isWriteOnly();
     this.#content = new FileContent(area, reader, base, isExpendable);
     this.#uploader = new ContentUploader({
-      services: { store, limiter: uploads, content: this.#content, clock, log },
+      services: {
+        store,
+        limiter: uploads,
+        content: this.#content,
+        heldBytes: options.heldBytes ?? defaultHeldBytes,
+        clock,
+        log,
+      },
       reader,
       base,
       target,

@@ -3,16 +3,15 @@
  * multipart uploads are denied, by one PUT of any size.
  */
 import { FsError } from '../errors.js';
-import type { StreamedBody, WriteReply } from '../object-store.js';
+import type { WriteReply } from '../object-store.js';
 import { mayPutWhole, withMd5 } from '../streamed-body.js';
-import { isStored } from './extent-map.js';
-import type { FileContent } from './file-content.js';
 import {
   MultipartUpload,
   type UploadServices,
   type UploadSignals,
   type UploadTarget,
 } from './multipart-upload.js';
+import { streamedRange } from './streamed-range.js';
 import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
 
 export interface StoredContent {
@@ -72,28 +71,15 @@ async function put(
 
 /** Much of the content may be on disk, or in objects that cannot be copied on the server then. */
 function putStreamed(
-  { store, limiter, content }: UploadServices,
+  { store, limiter, content, heldBytes }: UploadServices,
   { key, headers, condition }: UploadTarget,
   { signal, finalSignal }: UploadSignals,
 ): Promise<WriteReply> {
-  return limiter.run(heldBytes, signal, `put ${key}`, async () =>
-    store.put(key, await streamedBody(content, signal), headers, condition, finalSignal),
-  );
-}
-
-/** Read at once, and held in memory while it is sent. */
-const heldBytes = 4 * 1024 * 1024;
-
-async function streamedBody(content: FileContent, signal: AbortSignal): Promise<StreamedBody> {
-  const length = content.size;
-  async function* pieces(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    for (let offset = 0; offset < length; offset += heldBytes) {
-      yield* await content.read(offset, Math.min(heldBytes, length - offset), undefined, signal);
-    }
-  }
-  const body = { length, pieces };
-  const isLocal = !content.extents.slice(0, length).some(({ source }) => isStored(source));
-  return isLocal ? withMd5(body, signal) : body;
+  return limiter.run(heldBytes, signal, `put ${key}`, async () => {
+    const body = streamedRange(content, { offset: 0, length: content.size }, heldBytes);
+    const sent = body.needsRequests ? body : await withMd5(body, signal);
+    return store.put(key, sent, headers, condition, finalSignal);
+  });
 }
 
 async function storeParts(

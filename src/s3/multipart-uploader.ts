@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError, type StoreErrorCode } from '../errors.js';
-import type { CopySource, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
+import type { CopySource, PutBody, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
+import { withMd5 } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
 import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, encryptionFields, type NewObjectFields } from './encryption-fields.js';
@@ -19,8 +20,10 @@ import { explainDenial } from './explain-denial.js';
 import type { ObjectReader } from './object-reader.js';
 import type { ObjectTags, TaggedHeaders } from './object-tags.js';
 import type { PartMover } from './part-mover.js';
+import { isStreamed, sendStreamed } from './put-body.js';
 import { bodyWithoutMd5, requestBody } from './request-body.js';
-import { sendPart } from './send-part.js';
+import type { RequestSlots } from './request-slots.js';
+import { type PartBody, sendPart } from './send-part.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import { headerFields } from './write-fields.js';
@@ -32,6 +35,8 @@ export interface MultipartUploaderOptions {
   readonly conditions: WriteConditions;
   /** For sources that the server cannot copy: under other customer keys, or with keys that it misreads. */
   readonly partMover: PartMover;
+  /** For parts whose bodies need other requests; undefined: there cannot be two at once. */
+  readonly streamSlots: RequestSlots | undefined;
   readonly customerKey: CustomerKey;
   readonly encryption: NewObjectFields;
   /** Whether parts that are sent have a Content-MD5. */
@@ -49,6 +54,7 @@ export class MultipartUploader {
   readonly #reader: ObjectReader;
   readonly #conditions: WriteConditions;
   readonly #partMover: PartMover;
+  readonly #streamSlots: RequestSlots | undefined;
   readonly #customerKey: CustomerKey;
   readonly #encryption: NewObjectFields;
   readonly #hashesParts: boolean;
@@ -61,6 +67,7 @@ export class MultipartUploader {
     this.#reader = options.reader;
     this.#conditions = options.conditions;
     this.#partMover = options.partMover;
+    this.#streamSlots = options.streamSlots;
     this.#customerKey = options.customerKey;
     this.#encryption = options.encryption;
     this.#hashesParts = options.hashesParts;
@@ -92,17 +99,19 @@ export class MultipartUploader {
     key: string,
     uploadId: string,
     partNumber: number,
-    body: readonly Uint8Array[],
+    body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key, uploadId, partNumber };
-    return await sendPart(
-      this.#bucket,
-      this.#customerKey,
-      call,
-      this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body),
-      signal,
-    );
+    const send = (makeBody: () => PartBody, sendSignal: AbortSignal) =>
+      sendPart(this.#bucket, this.#customerKey, call, makeBody(), sendSignal);
+    if (!isStreamed(body)) {
+      return await send(() => (this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);
+    }
+    // What would have to be fetched twice is sent without.
+    const isHashed = this.#hashesParts && body.md5 === undefined && !body.needsRequests;
+    const sent = isHashed ? await withMd5(body, signal) : body;
+    return await sendStreamed(sent, this.#streamSlots, send, call, signal);
   }
 
   async uploadPartCopy(

@@ -268,7 +268,8 @@ export class ObjectCopier {
         yield (await store.get(key, { range, ifMatch }, pieceSignal)).bytes;
       }
     }
-    return store.put(targetKey, { length: size, pieces }, headers, condition, signal);
+    const body = { length: size, needsRequests: true, pieces };
+    return store.put(targetKey, body, headers, condition, signal);
   }
 
   async #abort(key: string, uploadId: string): Promise<void> {

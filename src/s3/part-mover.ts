@@ -71,6 +71,6 @@ export class PartMover {
         yield await read(start, Math.min(pieceBytes, offset + length - start));
       }
     }
-    return await sendStreamed({ length, pieces }, this.#streamSlots, send, call, signal);
+    return await sendStreamed({ length, needsRequests: true, pieces }, this.#streamSlots, send, call, signal);
   }
 }

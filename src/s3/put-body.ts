@@ -24,9 +24,9 @@ export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<str
 export type StreamedRequestBody = Omit<RequestBody, 'ContentMD5'> & Partial<RequestBody>;
 
 /**
- * Sends a body, once or several times, whose pieces may need requests of their own. One at a time by `slots`: a request that
- * waits for others while it is under way must not meet more of its kind than there can be requests. `slots` undefined: only one
- * request is possible, and the body is put together before. Rejects with the error of the pieces if that is the reason.
+ * Sends a body, once or several times. If its pieces need requests of their own, one at a time by `slots`: a request that waits for
+ * others while it is under way must not meet more of its kind than there can be requests. `slots` undefined: only one request is
+ * possible, and such a body is put together before. Rejects with the error of the pieces if that is the reason.
  */
 export async function sendStreamed<T>(
   body: StreamedBody,
@@ -59,6 +59,7 @@ export async function sendStreamed<T>(
     };
   };
   try {
+    if (!body.needsRequests) return await send(makeBody, sendSignal);
     if (slots) return await slots.run(() => send(makeBody, sendSignal), signal);
     const whole: Uint8Array[] = [];
     for await (const piece of pieces()) whole.push(piece);

@@ -87,7 +87,7 @@ export class RetryingObjectStore implements ObjectStore {
     key: string,
     uploadId: string,
     partNumber: number,
-    body: readonly Uint8Array[],
+    body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const upload = () => this.#store.uploadPart(key, uploadId, partNumber, body, signal);

@@ -112,6 +112,7 @@ export class S3ObjectStore implements ObjectStore {
       reader,
       conditions,
       partMover,
+      streamSlots,
       customerKey,
       encryption,
       tags,
@@ -156,7 +157,7 @@ export class S3ObjectStore implements ObjectStore {
     key: string,
     uploadId: string,
     partNumber: number,
-    body: readonly Uint8Array[],
+    body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     return this.#uploader.uploadPart(key, uploadId, partNumber, body, signal);

@@ -187,7 +187,7 @@ async function putStreamed(
     for (const range of ranges) yield await readRange(source, range);
   }
   await limiter.run(preferredPartBytes, signal, `put ${key}`, async () => {
-    const body = await withMd5({ length: Number(stats.size), pieces }, signal);
+    const body = await withMd5({ length: Number(stats.size), needsRequests: false, pieces }, signal);
     await requireUnchanged(source);
     await store.put(key, body, headers, {}, signal);
     onBytes(body.length);

@@ -116,7 +116,8 @@ async function rewriteStreamed(
     }
   }
   return await limiter.run(preferredPartBytes, signal, `rewrite ${key}`, async () => {
-    const { etag } = await store.put(key, { length: size, pieces }, headersOf(info), { ifMatch }, signal);
+    const body = { length: size, needsRequests: true, pieces };
+    const { etag } = await store.put(key, body, headersOf(info), { ifMatch }, signal);
     onBytes(size);
     return { etag, hashes };
   });

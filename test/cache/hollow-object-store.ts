@@ -9,9 +9,11 @@ import type {
   GetRequest,
   ObjectHeaders,
   ObjectInfo,
+  PutBody,
   UploadedPart,
   WriteReply,
 } from '../../src/object-store.js';
+import { isStreamed, lengthOfBody } from '../../src/s3/put-body.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
 
 interface HollowUpload {
@@ -26,7 +28,7 @@ export class HollowObjectStore extends MemoryObjectStore {
   bytesCopied = 0;
   partsInFlight = 0;
   peakPartsInFlight = 0;
-  /** Sees each part's body. */
+  /** Sees each part's body; one that is streamed piece by piece. */
   onPart: (partNumber: number, body: readonly Uint8Array[]) => void = () => undefined;
   #lastId = 0;
 
@@ -63,20 +65,19 @@ export class HollowObjectStore extends MemoryObjectStore {
     key: string,
     uploadId: string,
     partNumber: number,
-    body: readonly Uint8Array[],
+    body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     this.partsInFlight += 1;
     this.peakPartsInFlight = Math.max(this.peakPartsInFlight, this.partsInFlight);
     try {
       await this.#turn('uploadPart', key, signal);
+      const size = await this.#receivePart(partNumber, body, signal);
+      this.bytesSent += size;
+      return this.#part(uploadId, partNumber, size);
     } finally {
       this.partsInFlight -= 1;
     }
-    this.onPart(partNumber, body);
-    const size = body.reduce((sum, { length }) => sum + length, 0);
-    this.bytesSent += size;
-    return this.#part(uploadId, partNumber, size);
   }
 
   override async uploadPartCopy(
@@ -118,6 +119,19 @@ export class HollowObjectStore extends MemoryObjectStore {
   override async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
     await this.#turn('abortUpload', key, signal);
     this.hollowUploads.delete(uploadId);
+  }
+
+  async #receivePart(partNumber: number, body: PutBody, signal: AbortSignal): Promise<number> {
+    if (!isStreamed(body)) {
+      this.onPart(partNumber, body);
+      return lengthOfBody(body);
+    }
+    let size = 0;
+    for await (const piece of body.pieces(signal)) {
+      this.onPart(partNumber, [piece]);
+      size += piece.length;
+    }
+    return size;
   }
 
   async #turn(method: StoreMethod, key: string, signal: AbortSignal): Promise<void> {

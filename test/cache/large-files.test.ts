@@ -5,6 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import { StagedFile } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
 import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import type { StoreLimits } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { HollowObjectStore } from './hollow-object-store.js';
 import { silentLog } from './silent-log.js';
@@ -19,8 +20,9 @@ function makeLarge(
   t: ExecutionContext,
   base: (store: HollowObjectStore) => ObjectVersion | undefined,
   spillBytes: number,
+  limits: Partial<StoreLimits> = {},
 ) {
-  const store = new HollowObjectStore();
+  const store = new HollowObjectStore(limits);
   const area = new StagingArea({
     memoryBytes: 32 * mebibyte,
     spillDirectory: os.tmpdir(),
@@ -78,6 +80,39 @@ for (const [where, spillBytes] of [
     t.is(area.statistics().memoryBytes, 0);
   });
 }
+
+test('parts larger than the memory are read from disk while they are sent, a little at once', async (t) => {
+  const size = gibibyte / 2;
+  // As a file of some hundred GiB has them where ten thousand parts are the most.
+  const limits = { maxParts: 10, maxPartSize: gibibyte, maxObjectSize: 10 * gibibyte };
+  const { store, area, file } = makeLarge(t, () => undefined, gibibyte, limits);
+  const ranges = new Map<number, { from: number; to: number }>();
+  let mostAtOnce = 0;
+  store.onPart = (partNumber, body) => {
+    mostAtOnce = Math.max(
+      mostAtOnce,
+      body.reduce((sum, { length }) => sum + length, 0),
+    );
+    for (const piece of body) {
+      const from = Buffer.from(piece.buffer, piece.byteOffset, piece.length).readDoubleLE(0);
+      const range = ranges.get(partNumber) ?? { from, to: from };
+      t.is(from, range.to);
+      ranges.set(partNumber, { ...range, to: from + piece.length });
+    }
+  };
+  const data = Buffer.alloc(mebibyte);
+  for (let offset = 0; offset < size; offset += mebibyte) {
+    stamp(data, offset);
+    await file.write(offset, data, never);
+  }
+  t.is((await file.commit(never)).size, size);
+  const parts = [...ranges].sort(([a], [b]) => a - b).map(([, range]) => range);
+  for (const [index, { from }] of parts.entries()) t.is(from, parts[index - 1]?.to ?? 0);
+  t.is(parts.at(-1)?.to, size);
+  t.true(parts.some(({ from, to }) => to - from > 2 * 32 * mebibyte));
+  t.true(mostAtOnce <= 32 * mebibyte, `${mostAtOnce} at once`);
+  t.true(area.statistics().peakMemoryBytes <= 32 * mebibyte);
+});
 
 for (const [change, offset, length, limit] of [
   ['4 KiB changed in the middle', gibibyte / 2 + 777, 4096, 10 * mebibyte],

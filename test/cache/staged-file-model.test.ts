@@ -80,6 +80,7 @@ interface Scenario {
   readonly baseSize: number;
   readonly spillBytes: number;
   readonly memoryChunks: number;
+  readonly heldBytes: number;
   readonly steps: readonly Step[];
 }
 
@@ -87,6 +88,7 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
   baseSize: fc.constantFrom(0, 1, 90, 500, 1500),
   spillBytes: fc.constantFrom(0, 256, 100_000),
   memoryChunks: fc.constantFrom(4, 9, 100),
+  heldBytes: fc.constantFrom(32, 100, 1_000_000),
   steps: fc.array(step, { minLength: 1, maxLength: 30, size: 'max' }),
 });
 
@@ -105,7 +107,7 @@ class Run {
   model: Buffer;
   mode = 0;
 
-  constructor({ baseSize, spillBytes, memoryChunks }: Scenario) {
+  constructor({ baseSize, spillBytes, memoryChunks, heldBytes }: Scenario) {
     this.area = new StagingArea({
       memoryBytes: memoryChunks * 64,
       chunkBytes: 64,
@@ -143,6 +145,7 @@ class Run {
       putBytes: 100,
       partBytes: 128,
       copyPartBytes: 200,
+      heldBytes,
     });
   }
 
@@ -302,6 +305,7 @@ const onceFailed: readonly Scenario[] = [
     baseSize: 0,
     spillBytes: 256,
     memoryChunks: 4,
+    heldBytes: 1_000_000,
     steps: [
       { kind: 'write', offset: 1178, length: 1, fill: 1 },
       { kind: 'commit' },
@@ -318,6 +322,7 @@ const onceFailed: readonly Scenario[] = [
     baseSize: 0,
     spillBytes: 0,
     memoryChunks: 4,
+    heldBytes: 1_000_000,
     steps: [
       { kind: 'append', length: 26, fill: 1 },
       { kind: 'append', length: 2, fill: 1 },
@@ -333,6 +338,7 @@ const onceFailed: readonly Scenario[] = [
     baseSize: 90,
     spillBytes: 0,
     memoryChunks: 9,
+    heldBytes: 1_000_000,
     steps: [
       { kind: 'append', length: 294, fill: 1 },
       { kind: 'truncate', size: 1141 },

@@ -401,3 +401,19 @@ test('a write that makes a part full, and goes on into it, is sent whole', async
     t.true(content.equals(store.contentOf('file') ?? Buffer.alloc(0)));
   }
 });
+
+test('a part that is cut while it is read from disk is not stored, and the file is', async (t) => {
+  const store = makeStore();
+  const gate = makeGate();
+  // Each streamed part is larger than the memory.
+  const options = { memoryChunks: 4, partBytes: 10 * chunkBytes, heldBytes: chunkBytes };
+  const { file } = makeFile(t, store, undefined, options);
+  store.beforeRequest = (method) => (method === 'createUpload' ? gate.opened : undefined);
+  await file.write(0, pattern(10 * chunkBytes), never);
+  await turnsUntil('the upload begins', () => store.requestCount('createUpload') === 1);
+  gate.open();
+  await file.truncate(3 * chunkBytes + 5, never);
+  await file.commit(never);
+  t.deepEqual(store.contentOf('file'), pattern(10 * chunkBytes).subarray(0, 3 * chunkBytes + 5));
+  t.is(store.uploads.size, 0);
+});

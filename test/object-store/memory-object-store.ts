@@ -193,10 +193,10 @@ export class MemoryObjectStore implements ObjectStore {
     key: string,
     uploadId: string,
     partNumber: number,
-    body: readonly Uint8Array[],
+    body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    const bytes = this.#receive(body);
+    const bytes = this.#receive('pieces' in body ? await collect(body, signal) : body);
     await this.#begin('uploadPart', key, signal);
     const part = this.#storePart('uploadPart', key, uploadId, partNumber, bytes);
     await this.#end('uploadPart', key, signal);

@@ -125,8 +125,8 @@ export function objectStoreSuite(
     const md5 = createHash('md5').update(content).digest('base64');
     await Promise.all(
       [
-        { length, pieces },
-        { length, pieces, md5 },
+        { length, needsRequests: true, pieces },
+        { length, needsRequests: true, pieces, md5 },
       ].map(async (body, index) => {
         const key = `${prefix}streamed-${index}`;
         const { etag } = await store.put(key, body, noHeaders, { ifNoneMatch: '*' }, never);
@@ -135,10 +135,26 @@ export function objectStoreSuite(
         t.is(info.etag, etag);
       }),
     );
-    const body = { length, md5, pieces: () => Readable.from([content], { objectMode: true }) };
-    const put = store.put(`${prefix}streamed-0`, body, noHeaders, { ifNoneMatch: '*' }, never);
+    const local = {
+      length,
+      needsRequests: false,
+      md5,
+      pieces: () => Readable.from([content], { objectMode: true }),
+    };
+    const put = store.put(`${prefix}streamed-0`, local, noHeaders, { ifNoneMatch: '*' }, never);
     const error = await t.throwsAsync(put, { instanceOf: StoreError });
     t.is(error.code, 'PreconditionFailed');
+
+    const unhashed = { length, needsRequests: false, pieces: local.pieces };
+    await Promise.all(
+      [{ length, needsRequests: true, pieces }, local, unhashed].map(async (partBody, index) => {
+        const key = `${prefix}part-${index}`;
+        const uploadId = await store.createUpload(key, noHeaders, never);
+        const part = await store.uploadPart(key, uploadId, 1, partBody, never);
+        await store.completeUpload(key, uploadId, [part], anyState, never);
+        t.true(content.equals((await store.get(key, {}, never)).bytes));
+      }),
+    );
   });
 
   define(
@@ -149,9 +165,15 @@ export function objectStoreSuite(
         yield await Promise.resolve(randomBytes(200_000));
         throw failure;
       }
-      const put = store.put(`${prefix}broken`, { length: 400_000, pieces }, noHeaders, anyState, never);
-      t.is(await t.throwsAsync(put), failure);
-      t.deepEqual((await store.list({ prefix: `${prefix}broken` }, never)).objects, []);
+      const key = `${prefix}broken`;
+      const uploadId = await store.createUpload(key, noHeaders, never);
+      for (const needsRequests of [true, false]) {
+        const body = { length: 400_000, needsRequests, pieces };
+        t.is(await t.throwsAsync(store.put(key, body, noHeaders, anyState, never)), failure);
+        t.is(await t.throwsAsync(store.uploadPart(key, uploadId, 1, body, never)), failure);
+      }
+      await store.abortUpload(key, uploadId, never);
+      t.deepEqual((await store.list({ prefix: key }, never)).objects, []);
     },
   );
 

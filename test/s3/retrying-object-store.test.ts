@@ -227,10 +227,38 @@ test('a streamed put whose reply was lost finds by the bytes that it succeeded',
     readings += 1;
     yield await Promise.resolve(Buffer.from('new'));
   }
-  const created = await store.put('file', { length: 3, pieces }, headers, { ifNoneMatch: '*' }, never);
+  const created = await store.put(
+    'file',
+    { length: 3, needsRequests: false, pieces },
+    headers,
+    { ifNoneMatch: '*' },
+    never,
+  );
   t.is(created.etag, etagOf(memory, 'file'));
   t.is(readings, 3, 'sent twice, and hashed');
   loseReply(memory, 'put', () => memory.putForeign('other file', 'bad'));
-  const put = store.put('other file', { length: 3, pieces }, headers, { ifNoneMatch: '*' }, never);
+  const put = store.put(
+    'other file',
+    { length: 3, needsRequests: false, pieces },
+    headers,
+    { ifNoneMatch: '*' },
+    never,
+  );
   await rejects(t, 'PreconditionFailed', put);
+});
+
+test('a streamed part is read anew at each try', async (t) => {
+  const { memory, store } = makeStores();
+  const uploadId = await store.createUpload('file', headers, never);
+  memory.failNext('uploadPart', 'Throttled', 2);
+  let readings = 0;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    readings += 1;
+    yield await Promise.resolve(Buffer.from('part'));
+  }
+  const body = { length: 4, needsRequests: false, pieces };
+  const part = await store.uploadPart('file', uploadId, 1, body, never);
+  await store.completeUpload('file', uploadId, [part], {}, never);
+  t.is(readings, 3);
+  t.is(memory.contentOf('file')?.toString(), 'part');
 });
