@@ -21,7 +21,10 @@ export const keptHeaderNames = [
 
 export type KeptHeaders = Readonly<Partial<Record<(typeof keptHeaderNames)[number], string>>>;
 
-/** One object as a listing shows it. `size` is the plaintext size in bytes. */
+/**
+ * One object as a listing shows it. `size` is the plaintext size in bytes. `lastModifiedMs` is in milliseconds on Ceph, and in whole
+ * seconds on AWS, as HEAD and GET tell it everywhere.
+ */
 export interface ListedObject {
   readonly key: string;
   readonly size: number;
@@ -39,7 +42,7 @@ export interface ObjectInfo extends ListedObject {
   readonly hasTags?: boolean;
   /** False if the object is stored without SSE-C. */
   readonly isEncrypted: boolean;
-  /** When the server told this, by its own clock and in whole seconds, as `lastModifiedMs` is; absent if it did not say. */
+  /** When the server told this, by its own clock and in whole seconds, as `lastModifiedMs` is here; absent if it did not say. */
   readonly toldAtMs?: number;
   /** Of the customer key that decrypts it, where a store with several says so. */
   readonly keyFingerprint?: string;

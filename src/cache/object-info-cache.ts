@@ -1,8 +1,8 @@
 /**
  * What HEAD said of objects, kept by object version (key, ETag, LastModified): a listing that shows the same version
  * confirms it, so that `stat` after `ls` costs no request. The same bytes stored again, by a chmod elsewhere, have the same ETag
- * on Ceph, so that the time alone tells them apart. HEAD tells it in whole seconds, listings in milliseconds: where that may leave two
- * versions alike, what is known is a guess, which HEAD has to confirm once.
+ * on Ceph, so that the time alone tells them apart. HEAD tells it in whole seconds, listings of Ceph in milliseconds: where that may
+ * leave two versions alike, what is known is a guess, which HEAD has to confirm once.
  */
 import { LRUCache } from 'lru-cache';
 import type { ListedObject, ObjectInfo } from '../object-store.js';
@@ -16,7 +16,7 @@ type Certainty =
   | { readonly kind: 'time'; readonly lastModifiedMs: number }
   /** One that shows it with a time within the second of `info`. */
   | { readonly kind: 'second' }
-  /** None, but for what was put into a listing here. */
+  /** None of the server's: only the entry that was made of this `info` here. */
   | { readonly kind: 'guess' };
 
 interface KnownInfo {
@@ -52,9 +52,10 @@ export class ObjectInfoCache {
     const isListed = listed?.etag === info.etag && listed.size === info.size;
     this.#known.set(this.#scope + info.key, {
       info,
-      certainty: isListed
-        ? { kind: 'time', lastModifiedMs: listed.lastModifiedMs }
-        : { kind: isSettled(info) ? 'second' : 'guess' },
+      certainty:
+        isListed && isExact(listed)
+          ? { kind: 'time', lastModifiedMs: listed.lastModifiedMs }
+          : { kind: isSettled(info) ? 'second' : 'guess' },
     });
   }
 
@@ -68,15 +69,21 @@ export class ObjectInfoCache {
   }
 }
 
-function isConfirmed({ info, certainty }: KnownInfo, { lastModifiedMs }: ListedObject): boolean {
+function isConfirmed({ info, certainty }: KnownInfo, listed: ListedObject): boolean {
+  const { lastModifiedMs } = listed;
   switch (certainty.kind) {
     case 'time':
       return certainty.lastModifiedMs === lastModifiedMs;
     case 'second':
       return wholeSeconds(info.lastModifiedMs) === wholeSeconds(lastModifiedMs);
     case 'guess':
-      return info.lastModifiedMs === lastModifiedMs;
+      return info === listed;
   }
+}
+
+/** Whether the time is more than a whole second. */
+function isExact({ lastModifiedMs }: ListedObject): boolean {
+  return lastModifiedMs % 1000 !== 0;
 }
 
 function isSettled({ lastModifiedMs, toldAtMs }: ObjectInfo): boolean {

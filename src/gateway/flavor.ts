@@ -42,6 +42,8 @@ export interface Flavor {
   readonly negatesMissingValues: boolean;
   /** The server-side encryption headers without a customer key are refused; otherwise AES256 is ignored. */
   readonly refusesOtherEncryption: boolean;
+  /** Listings tell times in milliseconds; otherwise in whole seconds, as HEAD does. */
+  readonly listsMilliseconds: boolean;
   /** An upload's object gets the tags that it began with; otherwise they are forgotten. */
   readonly keepsTagsOfUploads: boolean;
   readonly storageClasses: readonly string[];
@@ -79,6 +81,7 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     showsPoliciesCustomerKeys: false,
     negatesMissingValues: false,
     refusesOtherEncryption: false,
+    listsMilliseconds: true,
     keepsTagsOfUploads: false,
     storageClasses: ['STANDARD'],
     showsStandardClass: true,
@@ -108,6 +111,7 @@ export const flavors: Readonly<Record<FlavorName, Flavor>> = {
     showsPoliciesCustomerKeys: true,
     negatesMissingValues: true,
     refusesOtherEncryption: true,
+    listsMilliseconds: false,
     keepsTagsOfUploads: true,
     storageClasses: ['STANDARD', 'STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'REDUCED_REDUNDANCY'],
     showsStandardClass: false,

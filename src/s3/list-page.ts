@@ -18,8 +18,7 @@ export function parseListPage(output: ListObjectsV2CommandOutput, prefix: string
       key: ownText(decode(Key)),
       size: Size,
       etag: unquoteEtag(ETag),
-      // HEAD shows whole seconds, listings show more: cut it, so that both name the same version.
-      lastModifiedMs: Math.floor(LastModified.getTime() / 1000) * 1000,
+      lastModifiedMs: LastModified.getTime(),
     };
   });
   const prefixes = (output.CommonPrefixes ?? []).map(({ Prefix }) => {

@@ -32,6 +32,18 @@ test('what HEAD told within the second of its storing is confirmed by HEAD once,
   }
 });
 
+test('where listings tell whole seconds too, HEAD confirms when the second is over', (t) => {
+  const cache = new ObjectInfoCache(10);
+  for (const [ageMs, isKnown] of [
+    [0, false],
+    [1000, false],
+    [2000, true],
+  ] as const) {
+    cache.set({ ...info, toldAtMs: info.lastModifiedMs + ageMs }, { ...info });
+    t.is(cache.get({ ...info }) !== undefined, isKnown, `${ageMs} ms`);
+  }
+});
+
 test('another version is not recognised, by its ETag, its size or its time', (t) => {
   const cache = new ObjectInfoCache(10);
   cache.set({ ...info, toldAtMs: info.lastModifiedMs + 2000 });

@@ -177,6 +177,16 @@ answer.append(code(s3.get_bucket_policy, Bucket=bucket))`,
     ],
   },
   {
+    title: 'HEAD tells in which second an object was stored, a listing perhaps more',
+    script: `
+for number in range(10): put(str(number))
+listed = [item['LastModified'] for item in s3.list_objects_v2(Bucket=bucket)['Contents']]
+told = [s3.head_object(Bucket=bucket, Key=str(number))['LastModified'] for number in range(10)]
+answer = [[time.replace(microsecond=0) for time in listed] == told, listed == told]`,
+    rgw: [true, false],
+    aws: [true, true],
+  },
+  {
     title: 'buckets are listed, and deleted only when they are empty',
     script: `
 second = bucket + '-second'

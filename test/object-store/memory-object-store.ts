@@ -29,6 +29,8 @@ export type StoreMethod = Exclude<keyof ObjectStore, 'limits'>;
 interface StoredObject {
   readonly info: ObjectInfo;
   readonly bytes: Uint8Array;
+  /** For listings, which tell it more exactly than HEAD. */
+  readonly storedAtMs: number;
   /** In the form of `x-amz-tagging`. */
   readonly tags?: string;
 }
@@ -130,7 +132,7 @@ export class MemoryObjectStore implements ObjectStore {
       if (shown === last) continue;
       if (objects.length + prefixes.length === limit) return { objects, prefixes, continuationToken: last };
       last = shown;
-      if (cut < 0) objects.push(listed(this.#existing(key, 'list').info));
+      if (cut < 0) objects.push(listed(this.#existing(key, 'list')));
       else prefixes.push(shown);
     }
     return { objects, prefixes, continuationToken: undefined };
@@ -396,14 +398,16 @@ export class MemoryObjectStore implements ObjectStore {
     tags: string | undefined,
     etag = etagOf(bytes),
   ): string {
+    const storedAtMs = this.now();
     this.objects.set(key, {
       bytes,
+      storedAtMs,
       ...(tags !== undefined && { tags }),
       info: {
         key,
         size: bytes.length,
         etag,
-        lastModifiedMs: Math.floor(this.now() / 1000) * 1000,
+        lastModifiedMs: Math.floor(storedAtMs / 1000) * 1000,
         metadata: { ...headers.metadata },
         contentType: headers.contentType,
         ...(headers.kept && { kept: headers.kept }),
@@ -415,8 +419,8 @@ export class MemoryObjectStore implements ObjectStore {
   }
 }
 
-function listed({ key, size, etag, lastModifiedMs }: ObjectInfo): ListedObject {
-  return { key, size, etag, lastModifiedMs };
+function listed({ info: { key, size, etag }, storedAtMs }: StoredObject): ListedObject {
+  return { key, size, etag, lastModifiedMs: storedAtMs };
 }
 
 function etagOf(bytes: Uint8Array): string {

@@ -280,8 +280,9 @@ export function objectStoreSuite(
     const { etag } = await store.put(key, [randomBytes(100)], noHeaders, anyState, never);
     const [listed] = (await store.list({ prefix }, never)).objects;
     const { lastModifiedMs } = await store.head(key, never);
-    t.deepEqual(listed, { key, size: 100, etag, lastModifiedMs });
+    t.like(listed, { key, size: 100, etag });
     t.is(lastModifiedMs % 1000, 0);
+    t.is(Math.floor((listed?.lastModifiedMs ?? 0) / 1000) * 1000, lastModifiedMs);
   });
 
   define('keys may hold any character', async (t, store, prefix) => {

@@ -44,17 +44,17 @@ export function listObjects(context: OperationContext): Promise<Reply> {
     element('MaxKeys', maxKeys),
     element('IsTruncated', page.next !== undefined),
     ...start,
-    contentsOf(page, encodeName),
+    contentsOf(page, encodeName, context.flavor.listsMilliseconds ? 1 : 1000),
   );
   return Promise.resolve(xmlReply(reply));
 }
 
-function contentsOf(page: KeyPage, encodeName: (name: string) => string): XmlElement[] {
+function contentsOf(page: KeyPage, encodeName: (name: string) => string, unitMs: number): XmlElement[] {
   const contents = page.objects.map(({ key, size, etag, modifiedMs }) =>
     element(
       'Contents',
       element('Key', encodeName(key)),
-      element('LastModified', isoTime(modifiedMs)),
+      element('LastModified', isoTime(Math.floor(modifiedMs / unitMs) * unitMs)),
       element('ETag', quoted(etag)),
       element('Size', size),
       element('StorageClass', 'STANDARD'),
