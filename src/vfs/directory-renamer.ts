@@ -125,10 +125,7 @@ export class DirectoryRenamer {
       return false;
     } catch (error) {
       if (!(error instanceof FsError && error.code === 'ENOTEMPTY')) throw error;
-      const marker = await this.#context.store.head(target.key, signal).catch((failure: unknown) => {
-        if (isStoreError(failure, 'NotFound')) return undefined;
-        throw failure;
-      });
+      const marker = await this.#context.markers.find(target.key, signal);
       if (marker?.metadata[renameFromName] !== digestOf(source.prefix)) throw error;
       for (const file of filesBelow(target)) {
         if (file.handles.size > 0 || file.content?.isDirty) {

@@ -221,20 +221,9 @@ export class NamespaceOperations {
     if (directory.parent === undefined || typeof directory.marker === 'object') return;
     if (directory.marker === 'inaccessible') return;
     if (directory.listing?.marker) return;
-    const { store, infos, knownMarkers } = this.#context;
-    const headers = headersOfAttributes(directory.attributes, undefined);
+    const { markers, infos, knownMarkers } = this.#context;
     try {
-      const { etag } = await store.put(directory.key, [], headers, { ifNoneMatch: '*' }, signal);
-      knownMarkers.forget(directory.key);
-      directory.marker = {
-        key: directory.key,
-        size: 0,
-        etag,
-        lastModifiedMs: Number(this.#context.clock.nowNs() / 1_000_000n),
-        metadata: headers.metadata,
-        contentType: headers.contentType,
-        isEncrypted: true,
-      };
+      directory.marker = await markers.make(directory.key, directory.attributes, signal);
       infos.setWritten(directory.marker);
     } catch (error) {
       if (isStoreError(error, 'AccessDenied')) {
