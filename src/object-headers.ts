@@ -34,7 +34,7 @@ export function isSameHeaders(a: ObjectHeaders, b: ObjectHeaders): boolean {
   );
 }
 
-function isSameRecord(
+export function isSameRecord(
   a: Readonly<Record<string, string | undefined>>,
   b: Readonly<Record<string, string | undefined>>,
 ): boolean {

@@ -40,12 +40,12 @@ export async function copyWithAttributes(
   attributes: StoredAttributes,
   signal: AbortSignal,
 ): Promise<AttributeCopy> {
-  const before = attributesOfObject(known, false, defaults);
+  const shown = (info: ObjectInfo) => attributesOfObject(info, false, defaults);
   let from = await store.head(known.key, signal);
   for (let attempt = 1; ; attempt += 1) {
     const wanted = isSameObject(from, known)
       ? attributes
-      : mergeAttributes(before, attributes, attributesOfObject(from, false, defaults));
+      : mergeAttributes(shown(known), attributes, shown(from));
     const headers = headersOfAttributes(wanted, from);
     try {
       const { etag } = await rewriter.copy(from, from.key, headers, { ifMatch: from.etag }, signal);
