@@ -260,11 +260,7 @@ export function* ancestorsOf(node: Node): Generator<DirectoryNode> {
 
 /** Every live file at or below `node`. */
 export function* filesBelow(node: Node): Generator<FileNode> {
-  if (node.kind === 'file') {
-    yield node;
-    return;
-  }
-  for (const child of node.children.values()) yield* filesBelow(child);
+  for (const below of nodesBelow(node)) if (below.kind === 'file') yield below;
 }
 
 /** `node` and every live node below. */
