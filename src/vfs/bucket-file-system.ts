@@ -322,12 +322,8 @@ export class BucketFileSystem implements FileSystem {
   async makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`symlink ${name}`);
-    return await asFsError(`symlink ${directory.prefix}${name}`, async () =>
-      this.#finder.entryOf(
-        await this.#changeNames(directory, call, () =>
-          this.#names.makeSymlink(directory, name, target, call),
-        ),
-      ),
+    return await asFsError(`symlink ${directory.prefix}${name}`, () =>
+      this.#makeEntry(directory, call, () => this.#names.makeSymlink(directory, name, target, call)),
     );
   }
 
@@ -344,12 +340,8 @@ export class BucketFileSystem implements FileSystem {
     const type = mode & typeMask;
     if (isSpecialType(type)) {
       const special = { type, mode, deviceNumber };
-      return await asFsError(what, async () =>
-        this.#finder.entryOf(
-          await this.#changeNames(directory, call, () =>
-            this.#names.makeSpecial(directory, name, special, call),
-          ),
-        ),
+      return await asFsError(what, () =>
+        this.#makeEntry(directory, call, () => this.#names.makeSpecial(directory, name, special, call)),
       );
     }
     if (type !== typeRegular && type !== 0) throw new FsError('EINVAL', `${what}: no such type of file`);
@@ -361,12 +353,8 @@ export class BucketFileSystem implements FileSystem {
   async makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`mkdir ${name}`);
-    return await asFsError(`mkdir ${directory.prefix}${name}`, async () =>
-      this.#finder.entryOf(
-        await this.#changeNames(directory, call, () =>
-          this.#names.makeDirectory(directory, name, mode, call),
-        ),
-      ),
+    return await asFsError(`mkdir ${directory.prefix}${name}`, () =>
+      this.#makeEntry(directory, call, () => this.#names.makeDirectory(directory, name, mode, call)),
     );
   }
 
@@ -586,6 +574,10 @@ export class BucketFileSystem implements FileSystem {
       await this.#finder.requireReadable(node, call.signal);
       this.#extended.remove(node, name);
     });
+  }
+
+  async #makeEntry(directory: DirectoryNode, call: Call, make: () => Promise<Node>): Promise<Entry> {
+    return this.#finder.entryOf(await this.#changeNames(directory, call, make));
   }
 
   async #changeNames<T>(directory: DirectoryNode, call: Call, work: () => Promise<T>): Promise<T> {
