@@ -216,21 +216,21 @@ export class Shutdown {
         `given up, not in the bucket as they were written: ${describePaths(lost, lost.length, reasons)}`,
       );
     }
-    const isDone = await isWithin(abandoned, this.#abortMs);
+    const isDone = await hasResolvedWithin(abandoned, this.#abortMs);
     if (!isDone) this.#options.log.warn({}, 'uploads that were given up may be left in the bucket');
     return lost.length > 0 ? 1 : 0;
   }
 
   async #hasEndedWithin(limitMs: number): Promise<boolean> {
     const { ended } = this.#running;
-    return await isWithin(
+    return await hasResolvedWithin(
       ended.catch(() => undefined), // told by who waits for the end
       limitMs,
     );
   }
 }
 
-async function isWithin(promise: Promise<void>, limitMs: number): Promise<boolean> {
+async function hasResolvedWithin(promise: Promise<void>, limitMs: number): Promise<boolean> {
   const timer = new AbortController();
   try {
     const isOver = delay(limitMs, false, { signal: timer.signal });

@@ -118,7 +118,7 @@ export class Renamer {
     signal: AbortSignal,
   ): Promise<void> {
     checkKinds(source, target, flags);
-    if (isWithin(newParent, source)) throw new FsError('EINVAL', `rename ${source.key}: into itself`);
+    if (isAtOrBelow(newParent, source)) throw new FsError('EINVAL', `rename ${source.key}: into itself`);
     if (source.kind === 'file') await this.#renameFile(source, newParent, newName, target, flags, signal);
     else await this.#directories.rename(source, newParent, newName, target, signal);
   }
@@ -254,7 +254,7 @@ function checkKinds(source: Node, target: Node | undefined, flags: RenameFlags):
     throw new FsError('EISDIR', `${target.key}: a directory`);
 }
 
-function isWithin(directory: DirectoryNode, above: Node): boolean {
+function isAtOrBelow(directory: DirectoryNode, above: Node): boolean {
   if (directory === above) return true;
   for (const ancestor of ancestorsOf(directory)) if (ancestor === above) return true;
   return false;
