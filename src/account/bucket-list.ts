@@ -2,6 +2,7 @@
  * Which buckets there are, as recent as `metadataTtlMs` asks: by the list of one's own where that is recent, by asking for
  * the one name where it is not there. Buckets of others, and all where listing is not allowed, are found by name only.
  */
+import { BoundedMap } from '../bounded-map.js';
 import { isBucketName } from '../bucket-name.js';
 import type { Log } from '../log.js';
 import type { Clock } from '../clock.js';
@@ -41,8 +42,8 @@ export class BucketList {
   #listing: Promise<ReadonlyMap<string, BucketFacts>> | undefined;
   /** When the server last refused to list. */
   #refusedAtMs: number | undefined;
-  /** By name, oldest first. */
-  readonly #answers = new Map<string, Answer>();
+  /** By name. */
+  readonly #answers = new BoundedMap<string, Answer>(maxAnswers);
   #hasLoggedHidden = false;
 
   constructor(options: BucketListOptions) {
@@ -72,14 +73,14 @@ export class BucketList {
     const exists = await waitInterruptibly(this.#options.buckets.exists(name, signal), signal);
     // A bucket that is another's, or that is newer than the list: nobody says since when it is there.
     const answer = { bucket: exists ? { name, createdAtMs: undefined } : undefined, atMs };
-    this.#remember(name, answer);
+    this.#answers.set(name, answer);
     return this.#found(answer);
   }
 
   /** A bucket that was just made here. */
   add(bucket: BucketFacts): void {
     this.#listed?.buckets.set(bucket.name, bucket);
-    this.#remember(bucket.name, { bucket, atMs: this.#now() });
+    this.#answers.set(bucket.name, { bucket, atMs: this.#now() });
   }
 
   /** A bucket that turned out to be gone: the next question goes to the server. */
@@ -130,14 +131,6 @@ export class BucketList {
       if (isStoreError(error, 'AccessDenied')) this.#refusedAtMs = atMs;
       throw error;
     }
-  }
-
-  #remember(name: string, answer: Answer): void {
-    this.#answers.delete(name);
-    this.#answers.set(name, answer);
-    if (this.#answers.size <= maxAnswers) return;
-    const [oldest] = this.#answers.keys();
-    if (oldest !== undefined) this.#answers.delete(oldest);
   }
 
   #isRecent(atMs: number | undefined): boolean {

@@ -2,6 +2,7 @@
  * Which customer key an object is probably encrypted under, so that most requests are made once although a server only says
  * whether a key fits. Guesses only: a wrong one costs requests, never bytes.
  */
+import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 
 /** Of objects and of prefixes, each. */
@@ -13,9 +14,9 @@ export type Guess = CustomerKey | undefined;
 export class KeyMemory {
   readonly #ring: readonly [CustomerKey, ...CustomerKey[]];
   /** What fitted last. With one key only, just the objects that are not encrypted. */
-  readonly #byKey = new Map<string, Guess>();
+  readonly #byKey = new BoundedMap<string, Guess>(rememberedKeys);
   /** The key that fitted last below a prefix. Empty while there is only one. */
-  readonly #byPrefix = new Map<string, CustomerKey>();
+  readonly #byPrefix = new BoundedMap<string, CustomerKey>(rememberedKeys);
 
   constructor(first: CustomerKey, others: readonly CustomerKey[]) {
     this.#ring = [first, ...others];
@@ -31,15 +32,15 @@ export class KeyMemory {
   }
 
   remember(key: string, found: Guess): void {
-    if (found !== undefined && this.#ring.length > 1) put(this.#byPrefix, prefixOf(key), found);
+    if (found !== undefined && this.#ring.length > 1) this.#byPrefix.set(prefixOf(key), found);
     // Below one prefix there may be objects under several keys: each is remembered, as the prefix's guess moves on.
-    if (found === undefined || this.#ring.length > 1) put(this.#byKey, key, found);
+    if (found === undefined || this.#ring.length > 1) this.#byKey.set(key, found);
     else this.#byKey.delete(key);
   }
 
   /** It was written under the first key, whatever it was under before. Says nothing of its neighbours. */
   noteWritten(key: string): void {
-    if (this.#ring.length > 1) put(this.#byKey, key, this.#ring[0]);
+    if (this.#ring.length > 1) this.#byKey.set(key, this.#ring[0]);
     else this.#byKey.delete(key);
   }
 
@@ -58,12 +59,4 @@ export class KeyMemory {
 
 function prefixOf(key: string): string {
   return key.slice(0, key.lastIndexOf('/') + 1);
-}
-
-/** As the newest; the oldest goes if there are too many. */
-function put<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > rememberedKeys && oldest !== undefined) map.delete(oldest);
 }

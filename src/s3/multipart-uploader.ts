@@ -7,6 +7,7 @@ import {
   ListPartsCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
+import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { CopySource, PutBody, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
@@ -60,7 +61,7 @@ export class MultipartUploader {
   readonly #hashesParts: boolean;
   readonly #tags: ObjectTags;
   /** By upload: the tags that its object is to have, where it has any. */
-  readonly #tagging = new Map<string, string>();
+  readonly #tagging = new BoundedMap<string, string>(maxTaggedUploads);
 
   constructor(options: MultipartUploaderOptions) {
     this.#bucket = options.bucket;
@@ -91,7 +92,7 @@ export class MultipartUploader {
     );
     checkEncrypted(call, output.SSECustomerAlgorithm);
     const uploadId = present(call, 'UploadId', output.UploadId);
-    if (headers.tagging !== undefined) this.#noteTagging(uploadId, headers.tagging);
+    if (headers.tagging !== undefined) this.#tagging.set(uploadId, headers.tagging);
     return uploadId;
   }
 
@@ -197,12 +198,6 @@ export class MultipartUploader {
     const etag = unquoteEtag(output.ETag ?? '') || multipartEtag(parts);
     await this.#keepTags(key, uploadId, signal);
     return { etag: etag ?? (await this.#reader.head(key, signal)).etag };
-  }
-
-  #noteTagging(uploadId: string, tagging: string): void {
-    const [oldest] = this.#tagging.keys();
-    if (oldest !== undefined && this.#tagging.size >= maxTaggedUploads) this.#tagging.delete(oldest);
-    this.#tagging.set(uploadId, tagging);
   }
 
   /** Ceph 16 forgets the tags with which an upload began. */

@@ -4,6 +4,7 @@
  * comes, the other idle ones are closed with it, and the same request gets a new connection next time, with all the time
  * that requests have.
  */
+import { BoundedMap } from '../bounded-map.js';
 
 /** What says how soon an answer can be expected. */
 export interface RequestShape {
@@ -27,7 +28,7 @@ export class ReusedConnections {
   readonly firstByteTimeoutMs: number;
   readonly #closers: (() => void)[] = [];
   /** Names of requests that are to have a new connection. */
-  readonly #doubtful = new Set<string>();
+  readonly #doubtful = new BoundedMap<string, true>(maxDoubtful);
 
   /** Default 10,000. Never more than half of the time that a request has anyway: it is to be told from that. */
   constructor(options: { readonly firstByteTimeoutMs?: number; readonly requestTimeoutMs?: number } = {}) {
@@ -46,9 +47,7 @@ export class ReusedConnections {
   /** A connection that was used again did not answer this request. `name` is what the same request will have again. */
   noteSilent(name: string): void {
     for (const closeIdle of this.#closers) closeIdle();
-    this.#doubtful.add(name);
-    const [oldest] = this.#doubtful;
-    if (this.#doubtful.size > maxDoubtful && oldest !== undefined) this.#doubtful.delete(oldest);
+    this.#doubtful.set(name, true);
   }
 
   /** Whether this request is to have a new connection, once. */

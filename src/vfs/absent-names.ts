@@ -4,6 +4,7 @@
  * One request answers for all names that are alike, so that whoever looks for thousands of missing names in a burst
  * (`configure`, `import` in Python, `cp -r` of new files) has few requests to wait for.
  */
+import { BoundedMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
 import type { ListPage, ObjectStore } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
@@ -37,8 +38,8 @@ const questionTimeoutMs = 300_000;
 
 export class AbsentNames {
   readonly #options: AbsentNamesOptions;
-  /** By what the keys begin with that were asked for; oldest first. */
-  readonly #questions = new Map<string, Question>();
+  /** By what the keys begin with that were asked for. */
+  readonly #questions = new BoundedMap<string, Question>(maxQuestions);
 
   constructor(options: AbsentNamesOptions) {
     this.#options = options;
@@ -70,7 +71,7 @@ export class AbsentNames {
   /** It was asked for by itself, at that time, and was not there. */
   note(prefix: string, name: string, askedAtMs: number): void {
     const answer = Promise.resolve({ names: new Set<string>(), last: undefined });
-    this.#remember(alone(prefix, name), { askedAtMs, answer });
+    this.#questions.set(alone(prefix, name), { askedAtMs, answer });
   }
 
   #ask(start: string, prefix: string): Question {
@@ -82,19 +83,11 @@ export class AbsentNames {
         .list(request, AbortSignal.timeout(questionTimeoutMs))
         .then((page) => answerOf(page, prefix)),
     };
-    this.#remember(start, question);
+    this.#questions.set(start, question);
     question.answer.catch(() => {
       if (this.#questions.get(start) === question) this.#questions.delete(start); // who waits has the error
     });
     return question;
-  }
-
-  #remember(key: string, question: Question): void {
-    this.#questions.delete(key);
-    this.#questions.set(key, question);
-    if (this.#questions.size <= maxQuestions) return;
-    const [oldest] = this.#questions.keys();
-    if (oldest !== undefined) this.#questions.delete(oldest);
   }
 
   #isRecent(timeMs: number | undefined): boolean {

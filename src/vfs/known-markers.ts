@@ -2,6 +2,7 @@
  * What was last said of the marker objects of directories, those that are not there included: most directories that other
  * programs made have none, and a listing tells of neither. Own changes are to be told of.
  */
+import { BoundedMap } from '../bounded-map.js';
 import type { ObjectInfo } from '../object-store.js';
 import type { Clock } from '../clock.js';
 
@@ -17,8 +18,7 @@ const maxKnown = 20_000;
 export class KnownMarkers {
   readonly #clock: Clock;
   readonly #ttlMs: number;
-  /** Oldest first. */
-  readonly #known = new Map<string, KnownMarker>();
+  readonly #known = new BoundedMap<string, KnownMarker>(maxKnown);
   #changes = 0;
 
   constructor(clock: Clock, ttlMs: number) {
@@ -37,7 +37,7 @@ export class KnownMarkers {
     const changes = this.#changes;
     const askedAtMs = this.#clock.monotonicMs();
     const known = { marker: await ask(), askedAtMs };
-    if (changes === this.#changes) this.#remember(key, known);
+    if (changes === this.#changes) this.#known.set(key, known);
     return known;
   }
 
@@ -51,13 +51,5 @@ export class KnownMarkers {
   forgetAll(): void {
     this.#changes += 1;
     this.#known.clear();
-  }
-
-  #remember(key: string, known: KnownMarker): void {
-    this.#known.delete(key);
-    this.#known.set(key, known);
-    if (this.#known.size <= maxKnown) return;
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined) this.#known.delete(oldest);
   }
 }

@@ -1,0 +1,21 @@
+/** A map that forgets: for what may be asked for again, where nobody says when it is not needed any more. */
+
+/** Has at most `maxEntries`. What was set longest ago goes out for what comes; to get it does not make it younger. */
+export class BoundedMap<K, V> extends Map<K, V> {
+  readonly #maxEntries: number;
+
+  constructor(maxEntries: number) {
+    super();
+    this.#maxEntries = maxEntries;
+  }
+
+  override set(key: K, value: V): this {
+    this.delete(key); // so that it becomes the youngest
+    super.set(key, value);
+    for (const oldest of this.keys()) {
+      if (this.size <= this.#maxEntries) break;
+      this.delete(oldest);
+    }
+    return this;
+  }
+}
