@@ -53,8 +53,7 @@ export async function accountStack(
   return {
     fileSystem,
     synchronizeAll: (scope) => fileSystem.synchronizeAll(scope),
-    pendingPaths: () => fileSystem.pendingPaths(),
-    pendingReasons: () => fileSystem.pendingReasons(),
+    pending: () => fileSystem.pending(),
     statistics: () => statisticsOf(resources, fileSystem.openHandles),
     abandon: () => fileSystem.abandon(),
     close: () => closeResources(resources),

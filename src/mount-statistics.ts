@@ -42,6 +42,14 @@ export interface MountStatistics {
   readonly openHandles: number;
 }
 
+/** Something that the bucket does not have yet. */
+export interface Pending {
+  /** Its key; below the names of buckets where a mount shows them all. */
+  readonly path: string;
+  /** Why the last try to store it failed; undefined if none did. */
+  readonly reason: PendingReason | undefined;
+}
+
 /** Why something is not in the bucket, although it was tried. */
 export interface PendingReason {
   /** For people to read. */

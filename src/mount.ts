@@ -9,7 +9,7 @@ import type { KeyRing } from './key-ring.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
 import type { Driver, MountedFileSystem } from './fuse/driver.js';
 import type { Log } from './log.js';
-import type { MountStatistics, PendingReason } from './mount-statistics.js';
+import type { MountStatistics, Pending } from './mount-statistics.js';
 import { MountpointError, prepareMountpoint } from './mountpoint.js';
 import { buildStack } from './stack.js';
 import type { Scope } from './vfs/drain.js';
@@ -22,10 +22,8 @@ export interface Stack {
   readonly fileSystem: FileSystem;
   /** Resolves when the bucket has everything that was changed before the call, or of that what was closed. */
   synchronizeAll(scope: Scope): Promise<void>;
-  /** What the bucket does not have yet, for people to read. */
-  pendingPaths(): readonly string[];
-  /** By path: why the last try to store it failed, of what was tried. */
-  pendingReasons(): ReadonlyMap<string, PendingReason>;
+  /** What the bucket does not have yet. */
+  pending(): readonly Pending[];
   /** Absent where nothing is counted. */
   statistics?(): MountStatistics;
   /**
@@ -68,8 +66,7 @@ export interface RunningMount {
   settled(): Promise<void>;
   /** As in `Stack`, with the next ones. */
   synchronizeAll(scope: Scope): Promise<void>;
-  pendingPaths(): readonly string[];
-  pendingReasons(): ReadonlyMap<string, PendingReason>;
+  pending(): readonly Pending[];
   statistics?(): MountStatistics;
   abandon(): Promise<void>;
 }
@@ -123,8 +120,7 @@ export async function mount(
     unmount: (options) => mounted.unmount(options),
     settled: () => mounted.settled(),
     synchronizeAll: (scope) => stack.synchronizeAll(scope),
-    pendingPaths: () => stack.pendingPaths(),
-    pendingReasons: () => stack.pendingReasons(),
+    pending: () => stack.pending(),
     ...(stack.statistics && { statistics: stack.statistics.bind(stack) }),
     abandon: () => stack.abandon(),
   };

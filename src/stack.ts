@@ -70,8 +70,7 @@ async function bucketStack(
     ...(news !== undefined && { news }),
     fileSystem,
     synchronizeAll: (scope) => fileSystem.synchronizeAll(scope),
-    pendingPaths: () => fileSystem.pendingKeys(),
-    pendingReasons: () => fileSystem.pendingReasons(),
+    pending: () => fileSystem.pending(),
     statistics: () => statisticsOf(resources, fileSystem.statisticsOfCaches().openHandles),
     abandon: () => fileSystem.abandon(),
     close: async () => {

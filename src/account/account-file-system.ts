@@ -23,7 +23,7 @@ import {
   type RenameFlags,
 } from '../file-system.js';
 import type { Log } from '../log.js';
-import type { PendingReason } from '../mount-statistics.js';
+import type { Pending } from '../mount-statistics.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { Scope } from '../vfs/drain.js';
@@ -111,21 +111,11 @@ export class AccountFileSystem implements FileSystem {
     await Promise.all(this.#openFileSystems().map((fileSystem) => fileSystem.abandon()));
   }
 
-  /** BUCKET/KEY of what the buckets do not have yet. */
-  pendingPaths(): string[] {
+  /** What the buckets do not have yet, as BUCKET/KEY. */
+  pending(): Pending[] {
     return [...this.#shown.values()].flatMap(({ facts, fileSystem }) =>
-      (fileSystem?.pendingKeys() ?? []).map((key) => `${facts.name}/${key}`),
+      (fileSystem?.pending() ?? []).map(({ path, reason }) => ({ path: `${facts.name}/${path}`, reason })),
     );
-  }
-
-  /** By the same. */
-  pendingReasons(): ReadonlyMap<string, PendingReason> {
-    const reasons = new Map<string, PendingReason>();
-    for (const { facts, fileSystem } of this.#shown.values()) {
-      for (const [key, reason] of fileSystem?.pendingReasons() ?? [])
-        reasons.set(`${facts.name}/${key}`, reason);
-    }
-    return reasons;
   }
 
   get openHandles(): number {

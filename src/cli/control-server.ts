@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 import { MountError } from '../fuse/driver.js';
 import { guarded } from '../guarded.js';
 import type { Log } from '../log.js';
-import type { MountStatus, PendingReason } from '../mount-statistics.js';
+import type { MountStatus, Pending } from '../mount-statistics.js';
 import {
   formatLine,
   heartbeatMs,
@@ -15,7 +15,7 @@ import {
   type Waiting,
 } from './control-protocol.js';
 import { explainError } from './explain-error.js';
-import { textsOf } from './shutdown.js';
+import { reasonsOf } from './shutdown.js';
 
 /** What is asked of whoever serves the mount. */
 export interface Controlled {
@@ -23,8 +23,7 @@ export interface Controlled {
   unmount(options: { readonly lazy: boolean; readonly isDetached?: boolean }): Promise<void>;
   /** Resolves when what is not in the bucket is given up; the process ends soon after. */
   giveUp(): Promise<void>;
-  pendingPaths(): readonly string[];
-  pendingReasons(): ReadonlyMap<string, PendingReason>;
+  pending(): readonly Pending[];
   status(): MountStatus;
 }
 
@@ -135,13 +134,12 @@ async function whileTelling(
 }
 
 function waitingOf(controlled: Controlled): Waiting {
-  const pending = controlled.pendingPaths();
-  const reasons = controlled.pendingReasons();
-  const waiting = pending.slice(0, maxWaitingPaths);
+  const pending = controlled.pending();
+  const named = pending.slice(0, maxWaitingPaths);
   return {
-    waiting,
+    waiting: named.map(({ path }) => path),
     count: pending.length,
-    reasons: textsOf([...reasons].filter(([path]) => waiting.includes(path))),
-    refusedCount: [...reasons.values()].filter(({ isRefused }) => isRefused).length,
+    reasons: reasonsOf(named),
+    refusedCount: pending.filter(({ reason }) => reason?.isRefused).length,
   };
 }

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../fuse/driver.js';
 import type { Log } from '../log.js';
 import type { RunningMount } from '../mount.js';
-import type { MountStatus, PendingReason } from '../mount-statistics.js';
+import type { MountStatus, Pending } from '../mount-statistics.js';
 import { maxWaitingPaths } from './control-protocol.js';
 import { countOf } from '../units.js';
 import { explainError } from './explain-error.js';
@@ -75,26 +75,22 @@ export class Shutdown {
     void this.#endSoon(exitCode); // never rejects
   }
 
-  pendingPaths(): readonly string[] {
-    return this.#running.pendingPaths();
-  }
-
-  pendingReasons(): ReadonlyMap<string, PendingReason> {
-    return this.#running.pendingReasons();
+  pending(): readonly Pending[] {
+    return this.#running.pending();
   }
 
   status(): MountStatus {
     const { mountpoint, source } = this.#running;
-    const pending = this.pendingPaths();
-    const reasons = [...this.pendingReasons()];
+    const pending = this.pending();
+    const failed = pending.filter(({ reason }) => reason !== undefined);
     return {
       pid: process.pid,
       mountpoint,
       source: source.replace(/^osirisfs:/, ''),
       startedAt: this.#startedAt.toISOString(),
-      pending: pending.slice(0, maxWaitingPaths),
+      pending: pathsOf(pending.slice(0, maxWaitingPaths)),
       pendingCount: pending.length,
-      ...(reasons.length > 0 && { pendingReasons: textsOf(reasons.slice(0, maxWaitingPaths)) }),
+      ...(failed.length > 0 && { pendingReasons: reasonsOf(failed.slice(0, maxWaitingPaths)) }),
       statistics: this.#running.statistics?.(),
     };
   }
@@ -136,12 +132,13 @@ export class Shutdown {
   }
 
   #sayWaiting(): void {
-    const paths = this.pendingPaths();
-    if (paths.length === 0) return;
-    const [are, them] = paths.length === 1 ? ['is', 'it'] : ['are', 'them'];
-    const names = describePaths(paths, paths.length, textsOf(this.pendingReasons()));
+    const pending = this.pending();
+    const { length } = pending;
+    if (length === 0) return;
+    const [are, them] = length === 1 ? ['is', 'it'] : ['are', 'them'];
+    const names = describePaths(pathsOf(pending), length, reasonsOf(pending));
     this.#options.say(
-      `waiting until ${countOf(paths.length, 'file')} ${are} in the bucket: ${names}; a second signal gives ${them} up`,
+      `waiting until ${countOf(length, 'file')} ${are} in the bucket: ${names}; a second signal gives ${them} up`,
     );
   }
 
@@ -204,8 +201,9 @@ export class Shutdown {
 
   /** Names what is not in the bucket, and leaves no upload there. Resolves with the exit code. */
   async #giveUp(): Promise<number> {
-    const lost = this.pendingPaths();
-    const reasons = textsOf(this.pendingReasons());
+    const pending = this.pending();
+    const lost = pathsOf(pending);
+    const reasons = reasonsOf(pending);
     const abandoned = this.#running.abandon();
     if (lost.length > 0) {
       this.#options.log.error(
@@ -253,7 +251,11 @@ export function describePaths(
   return shown.join(', ') + (count > shown.length ? ` and ${count - shown.length} more` : '');
 }
 
-/** By path. */
-export function textsOf(reasons: Iterable<readonly [string, PendingReason]>): Record<string, string> {
-  return Object.fromEntries([...reasons].map(([path, { text }]) => [path, text]));
+function pathsOf(pending: readonly Pending[]): string[] {
+  return pending.map(({ path }) => path);
+}
+
+/** By path: why it is not in the bucket, of what was tried. */
+export function reasonsOf(pending: readonly Pending[]): Record<string, string> {
+  return Object.fromEntries(pending.flatMap(({ path, reason }) => (reason ? [[path, reason.text]] : [])));
 }

@@ -27,7 +27,7 @@ import type {
   RenameFlags,
 } from '../file-system.js';
 import type { Log } from '../log.js';
-import type { PendingReason } from '../mount-statistics.js';
+import type { Pending } from '../mount-statistics.js';
 import type { ObjectStore } from '../object-store.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { VfsContext } from './context.js';
@@ -226,14 +226,14 @@ export class BucketFileSystem implements FileSystem {
     await this.#context.writeBack.giveUp();
   }
 
-  /** The keys of what the bucket does not have yet. */
-  pendingKeys(): string[] {
-    return this.#context.writeBack.pendingKeys();
+  /** What the bucket does not have yet. Looks at every inode. */
+  pending(): Pending[] {
+    return this.#context.writeBack.pending();
   }
 
-  /** By key: why the last try to store what is pending failed, where one did. */
-  pendingReasons(): ReadonlyMap<string, PendingReason> {
-    return this.#context.writeBack.pendingReasons();
+  /** The keys of the same. */
+  pendingKeys(): string[] {
+    return this.pending().map(({ path }) => path);
   }
 
   statisticsOfCaches(): {

@@ -13,7 +13,7 @@ import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js'
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { copyWithAttributes } from './attribute-copy.js';
-import type { PendingReason } from '../mount-statistics.js';
+import type { Pending } from '../mount-statistics.js';
 import { countOf } from '../units.js';
 import type { DirectoryMarkers } from './directory-markers.js';
 import { Drain, type Scope } from './drain.js';
@@ -89,19 +89,9 @@ export class WriteBack {
     });
   }
 
-  /** The keys of everything that the bucket lacks. */
-  pendingKeys(): string[] {
-    return this.#pendingNodes().map((node) => node.key);
-  }
-
-  /** By key: why the last try to store it failed, of what was tried. */
-  pendingReasons(): ReadonlyMap<string, PendingReason> {
-    const reasons = new Map<string, PendingReason>();
-    for (const node of this.#pendingNodes()) {
-      const reason = this.#failures.reasonFor(node);
-      if (reason !== undefined) reasons.set(node.key, reason);
-    }
-    return reasons;
+  /** Everything that the bucket lacks. */
+  pending(): Pending[] {
+    return this.#pendingNodes().map((node) => ({ path: node.key, reason: this.#failures.reasonFor(node) }));
   }
 
   /** Where and how an upload of this file goes. */

@@ -9,6 +9,7 @@ import { startControlServer, type Controlled } from '../../src/cli/control-serve
 import { CommandError } from '../../src/cli/command-error.js';
 import { MountError } from '../../src/fuse/driver.js';
 import type { Log } from '../../src/log.js';
+import type { Pending } from '../../src/mount-statistics.js';
 import { makeDirectory } from '../mount/temporary.js';
 
 const ignore = (): void => undefined;
@@ -26,10 +27,13 @@ const status = {
 const idle: Controlled = {
   unmount: () => Promise.resolve(),
   giveUp: () => Promise.resolve(),
-  pendingPaths: () => [],
-  pendingReasons: () => new Map(),
+  pending: () => [],
   status: () => status,
 };
+
+function untried(path: string): Pending {
+  return { path, reason: undefined };
+}
 
 async function serve(t: ExecutionContext, controlled: Partial<Controlled>): Promise<string> {
   const socketPath = path.join(await makeDirectory(t), 'control.sock');
@@ -83,7 +87,7 @@ test('while it takes time, what is waited for is told', async (t) => {
   const paths = Array.from({ length: 30 }, (_, index) => `file ${index}`);
   const socketPath = await serve(t, {
     unmount: () => new Promise((resolve) => (finish = resolve)),
-    pendingPaths: () => paths,
+    pending: () => paths.map(untried),
   });
   const told: [number, number][] = [];
   const outcome = await askServingProcess(
@@ -101,12 +105,11 @@ test('while it takes time, what is waited for is told', async (t) => {
 test('why something is waited for is told, and a caller who has had enough of it ends the wait', async (t) => {
   const socketPath = await serve(t, {
     unmount: () => new Promise(ignore),
-    pendingPaths: () => ['a', 'b', 'c'],
-    pendingReasons: () =>
-      new Map([
-        ['a', { text: 'access denied', isRefused: true }],
-        ['b', { text: 'the server failed', isRefused: false }],
-      ]),
+    pending: () => [
+      { path: 'a', reason: { text: 'access denied', isRefused: true } },
+      { path: 'b', reason: { text: 'the server failed', isRefused: false } },
+      untried('c'),
+    ],
   });
   const enough = new CommandError('enough');
   const asked = askServingProcess(socketPath, { command: 'umount', lazy: false }, (waiting) => {
@@ -128,7 +131,7 @@ test('who asks to give up hears before what is lost', async (t) => {
       isGivenUp = true;
       return Promise.resolve();
     },
-    pendingPaths: () => ['a'],
+    pending: () => [untried('a')],
   });
   const lost: string[] = [];
   const outcome = await askServingProcess(socketPath, { command: 'give up' }, ({ waiting }) => {
@@ -208,7 +211,7 @@ test('closing lets the last reply out, and does not wait for those who say nothi
     {
       ...idle,
       unmount: () => new Promise((resolve) => (finish = resolve)),
-      pendingPaths: () => ['a'],
+      pending: () => [untried('a')],
     },
     log,
   );
@@ -270,7 +273,7 @@ test('a client that goes without its answer is no error of the mount', async (t)
       tell();
       return new Promise((resolve) => (finish = resolve));
     },
-    pendingPaths: () => ['a'],
+    pending: () => [untried('a')],
   });
   // Unread data at its end make the kernel reset the connection: the server's next read fails.
   const rude = createConnection(socketPath).on('error', ignore);

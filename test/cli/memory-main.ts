@@ -65,10 +65,10 @@ const buildStack: BuildStack = async (_config, _customerKey, log, signal) => {
     driver: new KernelDriver(),
     fileSystem,
     synchronizeAll: () => Promise.resolve(),
-    pendingPaths: () => pending,
-    pendingReasons: () => {
+    pending: () => {
       const text = misbehaviour.pending?.refused;
-      return new Map(text === undefined ? [] : pending.map((path) => [path, { text, isRefused: true }]));
+      const reason = text === undefined ? undefined : { text, isRefused: true };
+      return pending.map((path) => ({ path, reason }));
     },
     abandon: () => {
       abandoned.abort();

@@ -3,7 +3,7 @@ import { describePaths, Shutdown, type ShutdownOptions } from '../../src/cli/shu
 import { MountError } from '../../src/fuse/driver.js';
 import type { Log } from '../../src/log.js';
 import type { RunningMount } from '../../src/mount.js';
-import type { PendingReason } from '../../src/mount-statistics.js';
+import type { Pending, PendingReason } from '../../src/mount-statistics.js';
 import type { Scope } from '../../src/vfs/drain.js';
 import { makeDeferred } from '../../src/fuse/deferred.js';
 import { waitUntil } from '../mount/child.js';
@@ -19,7 +19,8 @@ class FakeMount implements RunningMount {
   readonly calls: string[] = [];
   readonly ended: Promise<void>;
   isBusy = false;
-  pending: string[] = [];
+  /** Of what is pending. */
+  paths: string[] = [];
   /** After being detached lazily it lives on. */
   lingers = false;
   end: () => void = ignore;
@@ -36,7 +37,7 @@ class FakeMount implements RunningMount {
   unmount({ lazy }: { readonly lazy: boolean }): Promise<void> {
     this.calls.push(lazy ? 'detach' : 'unmount');
     if (this.isBusy && !lazy) return Promise.reject(new MountError('Busy', '/mnt is in use'));
-    if (this.pending.length === 0 && !this.lingers) this.end();
+    if (this.paths.length === 0 && !this.lingers) this.end();
     return Promise.resolve();
   }
 
@@ -54,14 +55,10 @@ class FakeMount implements RunningMount {
     if (scope === 'everything') await this.storeAll();
   }
 
-  pendingPaths(): readonly string[] {
-    return this.pending;
-  }
-
   reasons = new Map<string, PendingReason>();
 
-  pendingReasons(): ReadonlyMap<string, PendingReason> {
-    return this.reasons;
+  pending(): readonly Pending[] {
+    return this.paths.map((path) => ({ path, reason: this.reasons.get(path) }));
   }
 
   abandon(): Promise<void> {
@@ -88,7 +85,7 @@ function make(mount: FakeMount, options: Partial<ShutdownOptions> = {}) {
 
 test('a request resolves only when everything is in the bucket', async (t) => {
   const mount = new FakeMount();
-  mount.pending = ['a'];
+  mount.paths = ['a'];
   const { shutdown } = make(mount);
   let isDone = false;
   const request = shutdown.unmount({ lazy: false }).then(() => (isDone = true));
@@ -105,7 +102,7 @@ test('a request is refused while the directory is in use, and reports what could
   const { shutdown } = make(mount);
   await t.throwsAsync(shutdown.unmount({ lazy: false }), { code: 'Busy' });
   mount.isBusy = false;
-  mount.pending = ['a'];
+  mount.paths = ['a'];
   mount.fail(new Error('a could not be stored'));
   await t.throwsAsync(shutdown.unmount({ lazy: false }), { message: 'a could not be stored' });
 });
@@ -179,7 +176,7 @@ test('SIGTERM waits as long as a program waits in close, and for what it has not
   const mount = new FakeMount();
   mount.isBusy = true;
   mount.lingers = true;
-  mount.pending = ['open', 'closing'];
+  mount.paths = ['open', 'closing'];
   const closing = makeDeferred<undefined>();
   const storing = makeDeferred<undefined>();
   mount.settle = () => closing.promise;
@@ -192,7 +189,7 @@ test('SIGTERM waits as long as a program waits in close, and for what it has not
   closing.resolve(undefined);
   await waitUntil('the wait for what is open', patienceMs, () => mount.calls.includes('store everything'));
   t.deepEqual(exits, []);
-  mount.pending = [];
+  mount.paths = [];
   storing.resolve(undefined);
   await handled;
   t.deepEqual(exits, [0]);
@@ -203,7 +200,7 @@ test('what a program writes until the end of the wait is named, given up, and ex
   mount.isBusy = true;
   mount.lingers = true;
   mount.storeAll = () => {
-    mount.pending = ['log'];
+    mount.paths = ['log'];
     return Promise.resolve();
   };
   const { shutdown, said, exits } = make(mount);
@@ -217,7 +214,7 @@ test('a second signal ends the wait for the bucket, which is no failure to unmou
   const mount = new FakeMount();
   mount.isBusy = true;
   mount.lingers = true;
-  mount.pending = ['f'];
+  mount.paths = ['f'];
   const storing = makeDeferred<undefined>();
   mount.storeAll = () => storing.promise;
   const { shutdown, said, exits } = make(mount);
@@ -232,7 +229,7 @@ test('a second signal ends the wait for the bucket, which is no failure to unmou
 
 test('the second signal gives up what is not stored, names it and exits with 1', async (t) => {
   const mount = new FakeMount();
-  mount.pending = ['a', 'b'];
+  mount.paths = ['a', 'b'];
   const { shutdown, said, exits } = make(mount);
   await shutdown.handleSignal('SIGINT');
   t.deepEqual(said, ['waiting until 2 files are in the bucket: a, b; a second signal gives them up']);
@@ -244,7 +241,7 @@ test('the second signal gives up what is not stored, names it and exits with 1',
 
 test('uploads that cannot be aborted hold the end up for a while only', async (t) => {
   const mount = new FakeMount();
-  mount.pending = ['a'];
+  mount.paths = ['a'];
   mount.abandon = () => new Promise(ignore);
   const { shutdown, said, exits } = make(mount, { abortMs: 5 });
   await shutdown.handleSignal('SIGINT');
@@ -284,7 +281,7 @@ test('a failure to unmount is told, not thrown', async (t) => {
 
 test('a request to give up is the second signal, and is answered before the process ends', async (t) => {
   const mount = new FakeMount();
-  mount.pending = ['a'];
+  mount.paths = ['a'];
   mount.lingers = true;
   mount.reasons.set('a', { text: 'access denied', isRefused: true });
   const { shutdown, said, exits } = make(mount);

@@ -35,7 +35,7 @@ for (const code of refusals) {
       throw new StoreError(code, 'put ro: no (HTTP 403)');
     };
     await t.throwsAsync(client.writeFile('ro', 'x'), { instanceOf: FsError });
-    t.deepEqual([...fs.pendingReasons()], [['ro', { text: 'no (HTTP 403)', isRefused: true }]]);
+    t.deepEqual(fs.pending(), [{ path: 'ro', reason: { text: 'no (HTTP 403)', isRefused: true } }]);
     await manyTurns();
     t.is(tries, 2, 'by its close, and by the background at once');
     for (let minute = 0; minute < 60; minute += 1) {
@@ -48,7 +48,7 @@ for (const code of refusals) {
     clock.advance(900_000);
     await manyTurns();
     t.is(fixture.store.contentOf('ro')?.toString(), 'x');
-    t.deepEqual([...fs.pendingReasons()], []);
+    t.deepEqual(fs.pending(), []);
   });
 }
 
@@ -59,7 +59,7 @@ test('what fails for a moment is tried soon, and is no refusal', async (t) => {
     if (method === 'put') throw new StoreError('ServerError', `put ${key}: the server failed`);
   };
   await t.throwsAsync(client.writeFile('f', 'x'), { code: 'EIO' } as never);
-  t.deepEqual([...fs.pendingReasons()], [['f', { text: 'the server failed', isRefused: false }]]);
+  t.deepEqual(fs.pending(), [{ path: 'f', reason: { text: 'the server failed', isRefused: false } }]);
   await manyTurns();
   fixture.store.beforeRequest = () => undefined;
   clock.advance(2_001); // the second wait, after its close and the background have failed
