@@ -15,7 +15,7 @@ import { headersOfAttributes, type StoredAttributes } from './stored-attributes.
 export interface DirectoryMarkersOptions {
   readonly store: ObjectStore;
   readonly rewriter: ObjectRewriter;
-  /** Told of what is stored. */
+  /** Told of what is stored, or may be. */
   readonly known: Pick<KnownMarkers, 'forget'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -115,12 +115,15 @@ export class DirectoryMarkers {
     const ofDirectory = headersOfAttributes(attributes, source);
     const ofContent = source?.contentType === undefined ? {} : { contentType: source.contentType };
     const headers = size > 0 ? { ...ofDirectory, ...ofContent } : ofDirectory;
-    const { etag } = source
-      ? await rewriter.copy(source, key, headers, condition, signal)
-      : await store.put(key, [], headers, condition, signal);
-    known.forget(key);
-    const lastModifiedMs = Number(clock.nowNs() / 1_000_000n);
-    return { key, etag, size, lastModifiedMs, ...infoOfHeaders(headers), isEncrypted: true };
+    try {
+      const { etag } = source
+        ? await rewriter.copy(source, key, headers, condition, signal)
+        : await store.put(key, [], headers, condition, signal);
+      const lastModifiedMs = Number(clock.nowNs() / 1_000_000n);
+      return { key, etag, size, lastModifiedMs, ...infoOfHeaders(headers), isEncrypted: true };
+    } finally {
+      known.forget(key); // also after a failure: the server may have stored it, or have what others stored
+    }
   }
 }
 

@@ -221,7 +221,7 @@ export class NamespaceOperations {
     if (directory.parent === undefined || typeof directory.marker === 'object') return;
     if (directory.marker === 'inaccessible') return;
     if (directory.listing?.marker) return;
-    const { markers, infos, knownMarkers } = this.#context;
+    const { markers, infos } = this.#context;
     try {
       directory.marker = await markers.make(directory.key, directory.attributes, signal);
       infos.setWritten(directory.marker);
@@ -233,7 +233,6 @@ export class NamespaceOperations {
         return;
       }
       if (!isStoreError(error, 'PreconditionFailed')) throw error;
-      knownMarkers.forget(directory.key);
       // Somebody made it, perhaps under another customer key: that it is there is enough.
       const { marker } = await this.#context.resolver.headMarker(directory.key, signal);
       directory.marker = marker ?? 'inaccessible';

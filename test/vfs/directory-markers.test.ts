@@ -1,8 +1,14 @@
 // Keys that end in '/' and have content, as web tools make them: directories here, whose bytes nothing may destroy.
 import test from 'ava';
+import { StoreError } from '../../src/errors.js';
+import { DirectoryMarkers } from '../../src/vfs/directory-markers.js';
+import { KnownMarkers } from '../../src/vfs/known-markers.js';
+import { ObjectRewriter } from '../../src/vfs/object-rewriter.js';
+import { attributesOfObject } from '../../src/vfs/stored-attributes.js';
 import type { FileSystemClient } from './file-system-client.js';
-import { Fixture } from './file-system-fixture.js';
+import { Fixture, makeLog, metadataTtlMs } from './file-system-fixture.js';
 
+const defaults = { uid: 1000, gid: 1000, filePermissions: 0o644, directoryPermissions: 0o755 };
 const headers = { metadata: { title: 't' }, contentType: 'text/html', tags: 'team=a' };
 
 const operations: Readonly<Record<string, (client: FileSystemClient) => Promise<unknown>>> = {
@@ -85,3 +91,25 @@ test('attributes do not bring a directory back that another client has removed',
   await fs.synchronizeAll('what is closed').catch(() => undefined); // there is nowhere to store them
   t.deepEqual([...fixture.store.objects.keys()], []);
 });
+
+for (const isThere of [false, true]) {
+  test(`a marker that was ${isThere ? '' : 'not '}there is asked for anew when the reply to its write is lost`, async (t) => {
+    const fixture = new Fixture(t);
+    const { store, clock } = fixture;
+    const rewriter = new ObjectRewriter(store, fixture.mount().reader, 0);
+    const known = new KnownMarkers(clock, metadataTtlMs);
+    const markers = new DirectoryMarkers({ store, rewriter, known, clock, log: makeLog().log });
+    const { signal } = new AbortController();
+    if (isThere) store.putForeign('d/', '');
+    const { marker } = await known.learn('d/', () => markers.find('d/', signal));
+    const mode = String(0o40700);
+    const info = { metadata: { mode }, contentType: undefined, lastModifiedMs: 0 };
+    const attributes = attributesOfObject(info, true, defaults);
+    store.afterRequest = (method) => {
+      if (method === 'put' || method === 'copy') throw new StoreError('Timeout', 'no reply');
+    };
+    await t.throwsAsync(markers.write('d/', attributes, marker, signal), { code: 'Timeout' } as never);
+    t.is(store.objects.get('d/')?.info.metadata['mode'], mode, 'it was stored');
+    t.is(known.get('d/'), undefined);
+  });
+}
