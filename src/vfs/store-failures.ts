@@ -84,6 +84,11 @@ export class StoreFailures {
     return this.#failures.get(node)?.isRefusal === true;
   }
 
+  /** In a row, of the same kind. */
+  countOf(node: Node): number {
+    return this.#failures.get(node)?.count ?? 0;
+  }
+
   /** Before the next try. */
   delayMsOf(node: Node): number {
     const { isRefusal, count } = this.#failures.get(node) ?? { isRefusal: false, count: 1 };

@@ -60,14 +60,10 @@ export interface CopiedObject {
   readonly headers: ObjectHeaders;
 }
 
-interface Scheduled {
-  readonly cancel: () => void;
-  readonly failures: number;
-}
-
 export class WriteBack {
   readonly #options: WriteBackOptions;
-  readonly #scheduled = new Map<Node, Scheduled>();
+  /** What cancels the timer; it may have ended where the node is in `#running`. */
+  readonly #scheduled = new Map<Node, () => void>();
   readonly #running = new Set<Node>();
   readonly #lostRace: LostRace;
   readonly #drain: Drain;
@@ -159,6 +155,8 @@ export class WriteBack {
     }
     if (!isPending(node)) this.#failures.forget(node);
     this.#unschedule(node);
+    // Changed again meanwhile. What is being written is left to its close.
+    if (isPending(node) && !isBeingWritten(node)) this.#schedule(node, this.#options.attributeDelayMs);
   }
 
   /** The compiler takes what was false before a wait for false afterwards. */
@@ -171,13 +169,12 @@ export class WriteBack {
     node.hasUnstoredAttributes = true;
     // A changed file takes them along when it is stored.
     if (node.kind === 'file' && node.content?.isDirty) return;
-    if (!this.#scheduled.has(node)) this.#schedule(node, this.#options.attributeDelayMs, 0);
+    if (!this.#scheduled.has(node)) this.#schedule(node, this.#options.attributeDelayMs);
   }
 
   /** Nobody waits any more for what is left in this file: store it in the background. */
   scheduleContent(node: FileNode): void {
-    this.#unschedule(node);
-    this.#schedule(node, 0, 0);
+    this.#schedule(node, 0);
   }
 
   /** Nothing of this node is to be stored any more: it was removed, or is as the bucket has it. */
@@ -410,38 +407,37 @@ export class WriteBack {
     return [...this.#options.inodes.nodes()].filter(isPending);
   }
 
-  #schedule(node: Node, delayMs: number, failures: number): void {
+  /** Instead of when it was scheduled for before. */
+  #schedule(node: Node, delayMs: number): void {
     if (this.#isStopped) return;
-    if (!this.#scheduled.has(node)) node.pins += 1;
+    const cancelFormer = this.#scheduled.get(node);
+    if (cancelFormer) cancelFormer();
+    else node.pins += 1;
     const cancel = this.#options.clock.startTimer(delayMs, () => void this.#runScheduled(node));
-    this.#scheduled.set(node, { cancel, failures });
+    this.#scheduled.set(node, cancel);
   }
 
   #unschedule(node: Node): void {
-    const scheduled = this.#scheduled.get(node);
-    if (!scheduled) return;
-    scheduled.cancel();
+    const cancel = this.#scheduled.get(node);
+    if (!cancel) return;
+    cancel();
     this.#scheduled.delete(node);
     node.pins -= 1;
     if (!this.#running.has(node)) this.#options.inodes.release(node);
   }
 
   async #runScheduled(node: Node): Promise<void> {
-    if (this.#running.has(node)) return;
-    const failures = this.#scheduled.get(node)?.failures ?? 0;
+    if (this.#running.has(node)) return; // it is scheduled anew where something is left
     this.#running.add(node);
     node.pins += 1;
     try {
       await this.#store(node, AbortSignal.timeout(attemptTimeoutMs), 'what is closed');
     } catch (error) {
-      this.#afterFailure(node, error, failures);
+      this.#afterFailure(node, error);
     } finally {
       this.#running.delete(node);
       node.pins -= 1;
       if (!isPending(node)) this.#unschedule(node);
-      else if (this.#scheduled.get(node)?.failures === failures) {
-        this.#schedule(node, this.#options.attributeDelayMs, 0); // changed again while it was stored
-      }
       await this.#closeIfUnused(node);
       this.#options.inodes.release(node);
     }
@@ -453,15 +449,15 @@ export class WriteBack {
     await this.closeContent(node, node.content);
   }
 
-  #afterFailure(node: Node, error: unknown, failures: number): void {
+  #afterFailure(node: Node, error: unknown): void {
     if (this.#revertIfRefused(node, error)) return;
     if (!this.#failures.isRefused(node)) {
       this.#options.log.error(
-        { key: node.key, error, failures: failures + 1 },
+        { key: node.key, error, failures: this.#failures.countOf(node) },
         'could not be stored; kept, and tried again later',
       );
     }
-    this.#schedule(node, this.#failures.delayMsOf(node), failures + 1);
+    this.#schedule(node, this.#failures.delayMsOf(node));
   }
 
   async #storeOrRevert(node: Node, signal: AbortSignal, scope: Scope): Promise<void> {
