@@ -5,11 +5,11 @@ import type { Log } from './log.js';
 import { loadSetQuickAck } from './native/set-quick-ack.js';
 import type { ObjectStore } from './object-store.js';
 import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
+import { keepsVersions, type QuestionOptions } from './s3/bucket-questions.js';
 import { BucketClient } from './s3/bucket-client.js';
 import { checkListing } from './s3/check-bucket.js';
 import { connect, type S3Connection } from './s3/connect.js';
 import { PartLister } from './s3/part-lister.js';
-import { keepsVersions } from './s3/keeps-versions.js';
 import { RetryPolicy, type RetryOptions } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
 import { S3ObjectStore, type S3StoreOptions } from './s3/s3-object-store.js';
@@ -32,16 +32,14 @@ export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3C
   });
 }
 
-/** What a store has to know of a bucket to write to it. Never rejects: who may not ask goes without. */
+/** What a store has to know to write to a bucket, which is known to answer. Who may not ask goes without. */
 export async function writingRules(
-  connection: S3Connection,
-  bucket: string,
-  log: Log,
+  options: QuestionOptions,
   signal: AbortSignal,
 ): Promise<Pick<S3StoreOptions, 'extraEncryptionHeader' | 'keepsVersions'>> {
   const [extraEncryptionHeader, hasVersions] = await Promise.all([
-    needsEncryptionHeader(connection, bucket, log, signal),
-    keepsVersions(connection, bucket, log, signal),
+    needsEncryptionHeader(options, signal),
+    keepsVersions(options, signal),
   ]);
   return { extraEncryptionHeader, keepsVersions: hasVersions };
 }
@@ -74,7 +72,7 @@ export async function openBucket(
   const { client, endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
   try {
-    const plain = new S3ObjectStore({
+    const options: S3StoreOptions = {
       client,
       endpoint,
       bucket,
@@ -83,11 +81,12 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: retry,
-      ...(await writingRules(connection, bucket, log, signal)),
       log,
-    });
-    await checkListing({ store: plain, bucket, endpoint, keyRing, prefix, log }, signal);
-    const store = new RetryingObjectStore(plain, retry);
+    };
+    const first = new S3ObjectStore(options); // only reads
+    await checkListing({ store: first, bucket, endpoint, keyRing, prefix, log }, signal);
+    const rules = await writingRules({ connection, bucket, retry, log }, signal);
+    const store = new RetryingObjectStore(new S3ObjectStore({ ...options, ...rules }), retry);
     const requests = new BucketClient({ client, bucket, maxConcurrentRequests, log });
     const lister = new PartLister(requests, retry);
     return {

@@ -8,7 +8,7 @@ import type { MountResources } from './mount-resources.js';
 import { checkBucket } from './s3/check-bucket.js';
 import type { RetryPolicy } from './s3/retry-policy.js';
 import { RetryingObjectStore } from './s3/retrying-object-store.js';
-import { S3ObjectStore } from './s3/s3-object-store.js';
+import { S3ObjectStore, type S3StoreOptions } from './s3/s3-object-store.js';
 import { BucketFileSystem } from './vfs/bucket-file-system.js';
 import type { AttributeDefaults } from './vfs/stored-attributes.js';
 
@@ -43,7 +43,7 @@ export async function openBucketLayers(
 ): Promise<BucketLayers> {
   const { connection, retry, slots, counters, memory, area, uploads, listed, log } = resources;
   const { client, endpoint } = connection;
-  const plain = new S3ObjectStore({
+  const options: S3StoreOptions = {
     client,
     endpoint,
     bucket,
@@ -52,16 +52,17 @@ export async function openBucketLayers(
     plaintext: config.plaintext,
     maxConcurrentRequests: slots,
     copyRetry: retry,
-    ...(await writingRules(connection, bucket, log, signal)),
     counters,
     log,
-  });
+  };
+  const first = new S3ObjectStore(options); // only reads
   const found = await checkBucket(
-    { store: plain, bucket, endpoint, keyRing, prefix, log, ...(firstRetry && { retry: firstRetry }) },
+    { store: first, bucket, endpoint, keyRing, prefix, log, ...(firstRetry && { retry: firstRetry }) },
     signal,
   );
   log.debug({ bucket, ...found }, 'the bucket can be read with this key');
-  const store = new RetryingObjectStore(plain, retry);
+  const rules = await writingRules({ connection, bucket, retry, log }, signal);
+  const store = new RetryingObjectStore(new S3ObjectStore({ ...options, ...rules }), retry);
   const reader = new ObjectReader({ store, memory, log });
   const fileSystem = new BucketFileSystem({
     store,

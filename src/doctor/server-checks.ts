@@ -14,6 +14,7 @@ import { checkedTls, loadCertificateAuthorities } from '../s3/certificate-author
 import { checkBucket } from '../s3/check-bucket.js';
 import { connect, type ConnectOptions, type S3Connection } from '../s3/connect.js';
 import { parseEndpoint } from '../s3/endpoint.js';
+import { firstAnswerRetry, RetryPolicy } from '../s3/retry-policy.js';
 import { S3ObjectStore } from '../s3/s3-object-store.js';
 import { failed, notChecked, ok, warning, type Check, type Finding } from './checks.js';
 
@@ -144,7 +145,11 @@ export function serverChecks(options: ServerOptions): { checks: Check[]; close: 
       }),
       // As a mount does.
       chooseEncryption: async (signal) => {
-        const needsHeader = await needsEncryptionHeader(connected(), bucket, log, signal);
+        const retry = new RetryPolicy({ ...firstAnswerRetry, log });
+        const needsHeader = await needsEncryptionHeader(
+          { connection: connected(), bucket, retry, log },
+          signal,
+        );
         state.encryption = needsHeader ? 'customer key and header' : 'customer key';
         return state.encryption;
       },

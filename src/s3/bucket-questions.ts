@@ -1,0 +1,40 @@
+/** What a bucket that answers is asked about itself before it is written to. */
+import type { Log } from '../log.js';
+import { BucketAdministration } from './bucket-administration.js';
+import type { S3Connection } from './connect.js';
+import type { RetryPolicy } from './retry-policy.js';
+
+export interface QuestionOptions {
+  readonly connection: Pick<S3Connection, 'client' | 'endpoint'>;
+  readonly bucket: string;
+  /** The answer counts for as long as the bucket is used, so what fails for a moment is asked again. */
+  readonly retry: RetryPolicy;
+  readonly log: Log;
+}
+
+/**
+ * Whether the bucket is as `question` says. AWS is not asked: it makes no difference there. Who may not know gets false. Rejects only
+ * when `signal` aborts.
+ */
+export async function askBucket(
+  subject: string,
+  question: (administration: BucketAdministration) => Promise<boolean>,
+  { connection: { client, endpoint }, bucket, retry, log }: QuestionOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (endpoint === undefined) return false;
+  const administration = new BucketAdministration({ client, bucket, log });
+  try {
+    return await retry.run(`${subject} ${bucket}`, () => question(administration), signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    log.debug({ subject, error }, 'a bucket does not say that of itself');
+    return false;
+  }
+}
+
+/** Also if it did once, and some versions are left. Where this is false, a reply to a write tells. */
+export async function keepsVersions(options: QuestionOptions, signal: AbortSignal): Promise<boolean> {
+  const ask = async (bucket: BucketAdministration) => (await bucket.getVersioning(signal)) !== undefined;
+  return await askBucket('GET BUCKET VERSIONING', ask, options, signal);
+}
