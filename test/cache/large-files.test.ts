@@ -8,7 +8,7 @@ import { UploadLimiter } from '../../src/cache/upload-limiter.js';
 import type { StoreLimits } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { HollowObjectStore } from './hollow-object-store.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 import { StoreReader } from './store-reader.js';
 
 const never = new AbortController().signal;

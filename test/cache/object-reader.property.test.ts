@@ -10,7 +10,7 @@ import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { turnsUntil } from '../patience.js';
 import { fc } from '../seed.js';
 import { patternOf } from './pattern.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 
 const blockBytes = 4096;
 const cacheBytes = 100 * (blockBytes + blockOverheadBytes);

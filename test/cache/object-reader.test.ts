@@ -5,7 +5,7 @@ import { ObjectReader, type ObjectReaderOptions, type ReadStream } from '../../s
 import { ReadMemory, type ReadMemoryOptions } from '../../src/cache/read-memory.js';
 import { turnsUntil } from '../patience.js';
 import { patternOf } from './pattern.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 import { WatchedStore } from './watched-store.js';
 
 const kibibyte = 1024;

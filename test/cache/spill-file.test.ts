@@ -4,7 +4,7 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { SpillFile, type SpillSlot } from '../../src/cache/spill-file.js';
 import { FsError } from '../../src/errors.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 
 async function makeSpillFile(t: ExecutionContext, limitBytes = 4096) {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'osirisfs-spill-'));

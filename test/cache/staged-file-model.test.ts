@@ -12,7 +12,7 @@ import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
 import { fc } from '../seed.js';
 import { StoreReader } from './store-reader.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 
 const key = 'file';
 const otherSize = 900;

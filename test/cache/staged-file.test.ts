@@ -6,7 +6,7 @@ import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import type { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { turnsUntil } from '../patience.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 import { contentOf, makeFile, makeGate, makeStore, never, partBytes, pattern } from './staging.js';
 
 function putBase(store: MemoryObjectStore, content: Buffer): ObjectVersion {

@@ -1,24 +1,10 @@
 import os from 'node:os';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { StagedBytes } from '../../src/cache/staged-bytes.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
 import { FsError, StoreError } from '../../src/errors.js';
-import { silentLog } from './silent-log.js';
-
-const never = new AbortController().signal;
-const chunkBytes = 64;
-
-function makeArea(t: ExecutionContext, memoryChunks: number, spillBytes: number): StagingArea {
-  const area = new StagingArea({
-    memoryBytes: memoryChunks * chunkBytes,
-    chunkBytes,
-    spillDirectory: os.tmpdir(),
-    spillBytes,
-    log: silentLog,
-  });
-  t.teardown(() => area.stop());
-  return area;
-}
+import { silentLog } from '../silent-log.js';
+import { chunkBytes, makeArea, never } from './staging.js';
 
 function makeBytes(area: StagingArea) {
   const discarded: [number, number][] = [];
@@ -39,7 +25,7 @@ function chunk(fill: number): Buffer {
 }
 
 test('what does not fit into memory is spilled, and comes back', async (t) => {
-  const area = makeArea(t, 4, 100_000);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 100_000 });
   const { write, read } = makeBytes(area);
   for (let index = 0; index < 50; index++) {
     await write(index * chunkBytes, chunk(index));
@@ -53,7 +39,7 @@ test('what does not fit into memory is spilled, and comes back', async (t) => {
 });
 
 test('what there is memory for is written without waiting, and nothing beyond', async (t) => {
-  const area = makeArea(t, 4, 100_000);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 100_000 });
   const { bytes, write, read } = makeBytes(area);
   const content = Buffer.alloc(4 * chunkBytes);
   for (let at = 0; at < content.length; at += 16) {
@@ -74,7 +60,7 @@ test('what there is memory for is written without waiting, and nothing beyond', 
 });
 
 test('nobody overtakes those who wait for memory', async (t) => {
-  const area = makeArea(t, 4, 0);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 0 });
   const { bytes, write } = makeBytes(area);
   for (let index = 0; index < 3; index++) await write(index * chunkBytes, chunk(index));
   t.true(bytes.tryWrite(3 * chunkBytes, chunk(3).subarray(0, 8)));
@@ -87,7 +73,7 @@ test('nobody overtakes those who wait for memory', async (t) => {
 });
 
 test('a spilled chunk that is written to keeps the rest of its bytes', async (t) => {
-  const area = makeArea(t, 4, 100_000);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 100_000 });
   const { write, read } = makeBytes(area);
   for (let index = 0; index < 20; index++) await write(index * chunkBytes, chunk(index));
   await write(10, Buffer.alloc(5, 99));
@@ -113,7 +99,7 @@ test('a small file takes little memory, which grows with it', async (t) => {
 });
 
 test('when neither the disk nor an upload makes room, the writer is told', async (t) => {
-  const area = makeArea(t, 4, 2 * chunkBytes);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 2 * chunkBytes });
   const { write, read } = makeBytes(area);
   for (let index = 0; index < 6; index++) await write(index * chunkBytes, chunk(index));
   const error = await t.throwsAsync(write(6 * chunkBytes, chunk(6)), { instanceOf: FsError });
@@ -124,7 +110,7 @@ test('when neither the disk nor an upload makes room, the writer is told', async
 });
 
 test('a writer waits while what is being sent fills the memory, and goes on when it may be given up', async (t) => {
-  const area = makeArea(t, 4, 0);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 0 });
   const { bytes, discarded, write } = makeBytes(area);
   for (let index = 0; index < 4; index++) await write(index * chunkBytes, chunk(index));
   bytes.setStanding(0, 4 * chunkBytes, 'queued');
@@ -139,7 +125,7 @@ test('a writer waits while what is being sent fills the memory, and goes on when
 });
 
 test('what is about to be sent is spilled only when nothing is on its way', async (t) => {
-  const area = makeArea(t, 4, 100_000);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 100_000 });
   const { bytes, write, read } = makeBytes(area);
   bytes.newStanding = 'filling';
   for (let index = 0; index < 4; index++) await write(index * chunkBytes, chunk(index));
@@ -156,7 +142,7 @@ test('what is about to be sent is spilled only when nothing is on its way', asyn
 });
 
 test('a writer who waits can be interrupted, and nothing was written', async (t) => {
-  const area = makeArea(t, 4, 0);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 0 });
   const { bytes, write } = makeBytes(area);
   for (let index = 0; index < 4; index++) await write(index * chunkBytes, chunk(index));
   bytes.setStanding(0, 4 * chunkBytes, 'queued');
@@ -171,7 +157,7 @@ test('a writer who waits can be interrupted, and nothing was written', async (t)
 });
 
 test('what is lent stays in memory until it is given back', async (t) => {
-  const area = makeArea(t, 4, 100_000);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 100_000 });
   const { bytes, write } = makeBytes(area);
   await write(0, chunk(1));
   const lent = bytes.lend(0, chunkBytes);
@@ -184,7 +170,7 @@ test('what is lent stays in memory until it is given back', async (t) => {
 });
 
 test('lent bytes outlive the file, and only then is their memory free', async (t) => {
-  const area = makeArea(t, 4, 0);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 0 });
   const { bytes, write } = makeBytes(area);
   await write(0, chunk(1));
   const lent = bytes.lend(0, chunkBytes);
@@ -198,7 +184,7 @@ test('lent bytes outlive the file, and only then is their memory free', async (t
 });
 
 test('spilled bytes that were sent make way for others when the disk is full', async (t) => {
-  const area = makeArea(t, 4, 4 * chunkBytes);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 4 * chunkBytes });
   const { bytes, discarded, write, read } = makeBytes(area);
   for (let index = 0; index < 4; index++) await write(index * chunkBytes, chunk(index));
   bytes.setStanding(0, 4 * chunkBytes, 'sent');
@@ -209,7 +195,7 @@ test('spilled bytes that were sent make way for others when the disk is full', a
 });
 
 test('a stopped area refuses those who wait', async (t) => {
-  const area = makeArea(t, 4, 0);
+  const area = makeArea(t, { memoryChunks: 4, spillBytes: 0 });
   const { bytes, write } = makeBytes(area);
   for (let index = 0; index < 4; index++) await write(index * chunkBytes, chunk(index));
   bytes.setStanding(0, 4 * chunkBytes, 'queued');

@@ -8,7 +8,7 @@ import { UploadLimiter } from '../../src/cache/upload-limiter.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 import { StoreReader } from './store-reader.js';
 
 export const never = new AbortController().signal;

@@ -14,7 +14,7 @@ import {
   partBytes,
   pattern,
 } from './staging.js';
-import { silentLog } from './silent-log.js';
+import { silentLog } from '../silent-log.js';
 
 test('parts are sent while the file is written, and the commit sends only the rest', async (t) => {
   const store = makeStore();

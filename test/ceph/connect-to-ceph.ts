@@ -8,19 +8,13 @@ import {
 } from '@aws-sdk/client-s3';
 import test, { type TestFn } from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
-import type { Log } from '../../src/log.js';
 import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
 import { connect, type S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
 import { hasServer, requiresServer, serverUnderTest } from '../mount/server.js';
+import { silentLog } from '../silent-log.js';
 
-export const silentLog: Log = {
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+export { silentLog };
 
 /** Whether tests against a server are to run, if only to fail because it is missing. */
 export const wantsCeph = hasServer || requiresServer;

@@ -1,17 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { GetObjectCommand, PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
 import { KeyRing } from '../../src/key-ring.js';
-import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { checkBucket } from '../../src/s3/check-bucket.js';
 import type { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
 import { makeS3Client } from '../../src/s3/s3-client.js';
 import type { S3ObjectStore } from '../../src/s3/s3-object-store.js';
+import { noHeaders, rejects } from '../s3/fake-replies.js';
 import { cephTest, makeTestBucket, silentLog, type TestBucket, wantsCeph } from './connect-to-ceph.js';
 
 const never = new AbortController().signal;
-const noHeaders = { metadata: {} };
 const otherKey = new CustomerKey(randomBytes(32));
 
 let place: TestBucket;
@@ -21,16 +20,6 @@ if (wantsCeph) {
     place = await makeTestBucket('s3-encryption');
   });
   test.after.always(() => place.remove());
-}
-
-async function rejects(
-  t: ExecutionContext,
-  code: StoreErrorCode,
-  promise: Promise<unknown>,
-): Promise<StoreError> {
-  const error = await t.throwsAsync(promise, { instanceOf: StoreError });
-  t.is(error.code, code, error.message);
-  return error;
 }
 
 async function putPlain(key: string, content: Buffer): Promise<void> {

@@ -6,20 +6,14 @@ import { CustomerKey } from '../../src/customer-key.js';
 import type { FlavorName } from '../../src/gateway/flavor.js';
 import { startGateway, type GatewayOptions, type RunningGateway } from '../../src/gateway/gateway.js';
 import type { S3Request } from '../../src/gateway/request.js';
-import type { Log } from '../../src/log.js';
 import { connect, type S3Connection } from '../../src/s3/connect.js';
 import { runOk, start, waitUntil, type RunningChild } from '../mount/child.js';
 import { makeDirectory, type Scope } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
 import { patienceMs } from '../patience.js';
+import { silentLog } from '../silent-log.js';
 
-export const silentLog: Log = {
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+export { silentLog };
 
 /** Makes the AWS variables of this process lead to the gateway, for clients of every kind. */
 export function useGateway({ endpoint, accessKey, authorityFile }: RunningGateway): void {

@@ -14,6 +14,7 @@ import { patienceMs } from '../patience.js';
 import {
   type Answer,
   answerXml,
+  listen,
   makeCertificate,
   makeClient,
   never,
@@ -188,15 +189,8 @@ test('a name that does not exist does not resolve', async (t) => {
 });
 
 test('a server that accepts connections and says nothing times out', async (t) => {
-  const sockets: net.Socket[] = [];
-  const server = net.createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const silent = checkAt(t, new URL(`https://127.0.0.1:${port}`), { idleTimeoutMs: 500 });
+  const server = net.createServer((socket) => t.teardown(() => socket.destroy()));
+  const silent = checkAt(t, await listen(t, server, 'https'), { idleTimeoutMs: 500 });
   await rejects(t, 'Timeout', /does not answer: check --endpoint/, silent);
 });
 

@@ -1,6 +1,5 @@
 // Whatever Node is told by environment or flags, a certificate is checked and TLS is 1.2 at least, for each of our clients.
 import https from 'node:https';
-import type net from 'node:net';
 import { once } from 'node:events';
 import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
@@ -9,7 +8,7 @@ import { StoreError } from '../../src/errors.js';
 import { listBuckets } from '../../src/s3/account.js';
 import { connect, type ConnectOptions } from '../../src/s3/connect.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
-import { makeCertificate, never, silentLog, startFakeServer, testKey } from './fake-server.js';
+import { listen, makeCertificate, never, silentLog, startFakeServer, testKey } from './fake-server.js';
 
 // As Node reads them when a connection is made: what NODE_TLS_REJECT_UNAUTHORIZED=0 and
 // NODE_OPTIONS='--tls-min-v1.0 --tls-cipher-list=…' do.
@@ -89,15 +88,8 @@ test('TLS 1.1 is refused, whatever minimum Node was started with', async (t) => 
     (_, response) => response.end(),
   );
   server.on('secureConnection', (socket: tls.TLSSocket) => versions.push(socket.getProtocol()));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as net.AddressInfo;
-  const endpoint = new URL(`https://127.0.0.1:${port}`);
-  const socket = tls.connect({ host: '127.0.0.1', port, ca: authority });
+  const endpoint = await listen(t, server, 'https');
+  const socket = tls.connect({ host: '127.0.0.1', port: Number(endpoint.port), ca: authority });
   await once(socket, 'secureConnect');
   socket.destroy();
   t.deepEqual(versions.splice(0), ['TLSv1.1'], 'Node itself goes by its flags');

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
@@ -7,7 +6,7 @@ import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
 import { QuickAckAgent } from '../../src/s3/quick-ack-agent.js';
 import { ReusedConnections } from '../../src/s3/reused-connections.js';
-import { makeCertificate, never, startFakeServer } from './fake-server.js';
+import { listen, makeCertificate, never, startFakeServer } from './fake-server.js';
 
 const get: DirectRequest = {
   method: 'GET',
@@ -34,15 +33,6 @@ function makePool(
   });
   t.teardown(() => pool.close());
   return pool;
-}
-
-/** Resolves with where the server listens, until the test ends. */
-async function listen(t: ExecutionContext, server: net.Server): Promise<URL> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const { port } = server.address() as net.AddressInfo;
-  return new URL(`http://127.0.0.1:${port}`);
 }
 
 /** A server that answers each request on a connection with the next of these texts; '' closes the connection. */
@@ -133,11 +123,7 @@ test('bodies in chunks, and those that end with the connection, are read to thei
   const unbounded = net.createServer((socket) => {
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\nall of it'));
   });
-  unbounded.listen(0, '127.0.0.1');
-  await once(unbounded, 'listening');
-  t.teardown(() => unbounded.close());
-  const { port } = unbounded.address() as net.AddressInfo;
-  const other = makePool(t, new URL(`http://127.0.0.1:${port}`));
+  const other = makePool(t, await listen(t, unbounded));
   t.is((await other.send(get, never)).body.toString(), 'all of it');
 });
 

@@ -14,6 +14,7 @@ import { abortSignalField } from '../../src/s3/abortable-client.js';
 import { encryptionFields } from '../../src/s3/encryption-fields.js';
 import { toStoreError } from '../../src/s3/error-codes.js';
 import {
+  listen,
   makeClient,
   never,
   makeCertificate,
@@ -143,16 +144,11 @@ test('a refusal has the name, the status and the request id, as the SDK has them
 
 test('a server that takes no connection is given up', async (t) => {
   // It takes the bytes and never speaks TLS.
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const sockets: net.Socket[] = [];
-  server.on('connection', (socket) => sockets.push(socket.on('error', () => undefined)));
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
+  const server = net.createServer((socket) => {
+    t.teardown(() => socket.destroy());
+    socket.on('error', () => undefined);
   });
-  const { port } = server.address() as net.AddressInfo;
-  const client = makeClient(t, new URL(`https://127.0.0.1:${port}`), { connectTimeoutMs: 100 });
+  const client = makeClient(t, await listen(t, server, 'https'), { connectTimeoutMs: 100 });
   const error = await t.throwsAsync(client.send(new HeadObjectCommand(place)));
   t.is(toStoreError(error, { operation: 'head', key: 'k' }, undefined).code, 'Timeout');
 });
@@ -183,15 +179,9 @@ test('a body that fails fails the request', async (t) => {
 test('a body that the server does not want is not read to its end', async (t) => {
   const certificate = await makeCertificate(t);
   const server = https.createServer(certificate, (_, response) => refuse(response, 403, 'AccessDenied'));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as net.AddressInfo;
+  const endpoint = await listen(t, server, 'https');
   const httpsAgent = new https.Agent({ keepAlive: true, ca: certificate.authority });
-  const client = makeClient(t, new URL(`https://127.0.0.1:${port}`), { httpsAgent, idleTimeoutMs: 500 });
+  const client = makeClient(t, endpoint, { httpsAgent, idleTimeoutMs: 500 });
   const Body = new Readable({ read: () => undefined });
   Body.push(Buffer.from('half'));
   const closed = once(Body, 'close');

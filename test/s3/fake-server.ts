@@ -4,19 +4,19 @@ import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
-import type { Log } from '../../src/log.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
 import { ReusedConnections } from '../../src/s3/reused-connections.js';
 import { makeS3Client } from '../../src/s3/s3-client.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
 import { WatchedHttpAgent } from '../../src/s3/watched-agents.js';
+import { silentLog } from '../silent-log.js';
 
 export interface Received {
   readonly method: string;
@@ -33,13 +33,7 @@ export interface FakeServer {
 
 export type Answer = (request: Received, response: http.ServerResponse) => void;
 
-export const silentLog: Log = {
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
+export { silentLog };
 
 export const testKey = new CustomerKey(Buffer.alloc(32, 'test key'));
 export const never = new AbortController().signal;
@@ -115,14 +109,23 @@ export async function startFakeServer(
     });
   };
   const server = certificate ? https.createServer(certificate, listener) : http.createServer(listener);
+  return { endpoint: await listen(t, server, certificate ? 'https' : 'http'), received };
+}
+
+/** Resolves with where the server listens, until the test ends. */
+export async function listen(
+  t: ExecutionContext,
+  server: net.Server & { closeAllConnections?(): void },
+  scheme: 'http' | 'https' = 'http',
+): Promise<URL> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => {
-    server.closeAllConnections();
+    server.closeAllConnections?.();
     server.close();
   });
-  const { port } = server.address() as AddressInfo;
-  return { endpoint: new URL(`${certificate ? 'https' : 'http'}://127.0.0.1:${port}`), received };
+  const { port } = server.address() as net.AddressInfo;
+  return new URL(`${scheme}://127.0.0.1:${port}`);
 }
 
 /** A client as `connect` makes it, but with credentials of its own. */

@@ -1,5 +1,5 @@
 /** A log that nobody reads. */
-import type { Log } from '../../src/log.js';
+import type { Log } from '../src/log.js';
 
 export const silentLog: Log = {
   trace: () => undefined,
