@@ -6,6 +6,7 @@ import {
   mount,
   output,
   python,
+  run,
   shell,
   start,
   titleFor,
@@ -165,6 +166,17 @@ print(open(path, 'rb').read()[4999:5004])`,
     const [first] = writers;
     first?.kill('SIGKILL');
     t.deepEqual(first && (await exitOf(first)), [null, 'SIGKILL']);
+  });
+
+  test.serial(titleFor(driver, 'an operation that throws is EIO and logged once, not a hang'), async (t) => {
+    const { server, directory } = await mountBy(t);
+    await output(t, 'truncate -s 100 "$1/throw"', directory);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const { code, stderr } = await run('cat', [`${directory}/throw`]);
+      t.is(code, 1);
+      t.regex(stderr, /Input\/output error/);
+    }
+    t.is((await server.ask('statistics')).logged.length, 1);
   });
 
   test.serial(titleFor(driver, 'space is shown by df'), async (t) => {

@@ -14,14 +14,13 @@ import {
   makeMountpoint,
   mount,
   nobody,
+  openAndReread,
   openDeviceForAll,
   output,
   python,
-  run,
   shell,
   start,
   startServer,
-  startTalking,
   until,
   type Mounted,
   type MountOptions,
@@ -241,17 +240,7 @@ print(os.copy_file_range(source, target, 4, 3, 2), os.pread(target, 100, 0))`,
 test.serial('with fuse-native, open files keep the pages that they read until the next open', async (t) => {
   const { server, directory } = await mountNatively(t);
   await output(t, 'printf old > "$1/file"', directory);
-  const { child, nextLine } = startTalking(t, 'python3', [
-    '-uc',
-    `import os, sys
-fd = os.open(sys.argv[1] + '/file', os.O_RDONLY)
-for line in sys.stdin: print(os.pread(fd, 100, 0).decode())`,
-    directory,
-  ]);
-  const reread = () => {
-    child.stdin!.write('again\n');
-    return nextLine();
-  };
+  const reread = openAndReread(t, `${directory}/file`);
   t.is(await reread(), 'old');
   await server.ask('replace', { name: 'file', content: 'new' });
   await server.ask('dropInode', { name: 'file', offset: 0 });
@@ -320,17 +309,6 @@ print(os.getxattr(path, 'user.empty'))`,
     directory,
   );
   t.is(errors, `-1 ERANGE\n-1 ERANGE\n1000 21\nb''`);
-});
-
-test.serial('with fuse-native, an operation that throws is EIO and logged once, not a hang', async (t) => {
-  const { server, directory } = await mountNatively(t);
-  await output(t, 'truncate -s 100 "$1/throw"', directory);
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const { code, stderr } = await run('cat', [`${directory}/throw`]);
-    t.is(code, 1);
-    t.regex(stderr, /Input\/output error/);
-  }
-  t.is((await server.ask('statistics')).logged.length, 1);
 });
 
 test.serial('with fuse-native, a killed program waits until its call is answered', async (t) => {

@@ -1,4 +1,4 @@
-// Real mounts by the kernel driver: operations that hang or throw, and the programs that wait for them.
+// Real mounts by the kernel driver: operations that hang, and the programs that wait for them.
 import { readFile } from 'node:fs/promises';
 import test from 'ava';
 import { mount, output, run, start, startTalking, until, exitOf } from './mounted-memory.js';
@@ -76,14 +76,3 @@ time.sleep(1000)`,
     t.true((await server.ask('statistics')).abortCount > 0);
   },
 );
-
-test.serial('an operation that throws is EIO and logged once, not a hang', async (t) => {
-  const { server, directory } = await mount(t);
-  await output(t, 'truncate -s 100 "$1/throw"', directory);
-  for (let attempt = 0; attempt < 3; attempt++) {
-    const { code, stderr } = await run('cat', [`${directory}/throw`]);
-    t.is(code, 1);
-    t.regex(stderr, /Input\/output error/);
-  }
-  t.is((await server.ask('statistics')).logged.length, 1);
-});

@@ -1,6 +1,15 @@
 // Real mounts by the kernel driver, used with ordinary programs: what every driver must do, and what only this one can.
 import test from 'ava';
-import { mount, nobody, openDeviceForAll, output, python, startTalking, until } from './mounted-memory.js';
+import {
+  mount,
+  nobody,
+  openAndReread,
+  openDeviceForAll,
+  output,
+  python,
+  startTalking,
+  until,
+} from './mounted-memory.js';
 import { testPrograms } from './driver-programs-suite.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -112,17 +121,7 @@ test.serial('dropping an inode makes open files read what is there now', async (
   const { server, directory } = await mount(t);
   await server.ask('setTtls', { entryMs: 60_000, attributesMs: 60_000 });
   await output(t, 'printf old > "$1/file"', directory);
-  const { child, nextLine } = startTalking(t, 'python3', [
-    '-uc',
-    `import os, sys
-fd = os.open(sys.argv[1] + '/file', os.O_RDONLY)
-for line in sys.stdin: print(os.pread(fd, 100, 0).decode())`,
-    directory,
-  ]);
-  const reread = () => {
-    child.stdin!.write('again\n');
-    return nextLine();
-  };
+  const reread = openAndReread(t, `${directory}/file`);
   t.is(await reread(), 'old');
   await server.ask('replace', { name: 'file', content: 'newer' });
   t.is(await reread(), 'old', 'the kernel has it cached');

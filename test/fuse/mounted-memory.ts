@@ -188,6 +188,18 @@ export function startTalking(t: ExecutionContext, program: string, programArgume
   return { child, nextLine };
 }
 
+/** Opens a file once, in a program of its own; each call of what is returned reads that anew. */
+export function openAndReread(t: ExecutionContext, file: string): () => Promise<unknown> {
+  const program = `import os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+for line in sys.stdin: print(os.pread(fd, 100, 0).decode())`;
+  const { child, nextLine } = startTalking(t, 'python3', ['-uc', program, file]);
+  return () => {
+    child.stdin!.write('again\n');
+    return nextLine();
+  };
+}
+
 export function rejectAtLimit(): Promise<never> {
   return new Promise((_resolve, reject) => {
     setTimeout(() => reject(new Error(`nothing within ${limitMs} ms`)), limitMs).unref();
