@@ -1,6 +1,7 @@
 import test from 'ava';
 import { fc } from '../seed.js';
-import { ModelRun, operations } from './model.js';
+import { ModelRun } from './model/model-run.js';
+import { operations } from './model/operations.js';
 
 /** OSIRISFS_MODEL_RUNS makes it longer; the default is more than 10,000 operations. */
 const runs = Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 200);

@@ -1,0 +1,172 @@
+/** Opens files of a mount and of its model, and does the same with both; throws an Error that says where they differ. */
+import { readFlags, writeFlags } from '../file-system-client.js';
+import { difference, resized, spliced, zeroed } from './bytes.js';
+import { commit, parentOf, type ModelHandle } from './model-state.js';
+import type { ModelledMount } from './modelled-mount.js';
+import { maxFileBytes, type HandleOperation, type OpenMode } from './operations.js';
+
+export async function openFile(mount: ModelledMount, path: string, mode: OpenMode): Promise<void> {
+  if (mode === 'read' || mode === 'write') await openExisting(mount, path, mode);
+  else await createFile(mount, path, mode);
+}
+
+async function openExisting(mount: ModelledMount, path: string, mode: 'read' | 'write'): Promise<void> {
+  const { client, state } = mount;
+  const file = state.files.get(path);
+  const attempt = () => client.open(path, mode === 'read' ? readFlags : writeFlags);
+  if (!file) {
+    await mount.expectFailure(attempt, 'ENOENT', path);
+    return;
+  }
+  // The bytes of a small file come with its open.
+  const open = await mount.attempt(attempt);
+  if (!open) return;
+  state.handles.push({ file, open, canWrite: mode === 'write', hasWritten: false });
+  file.openCount += 1;
+}
+
+async function createFile(
+  mount: ModelledMount,
+  path: string,
+  mode: 'truncate' | 'create' | 'exclusive',
+): Promise<void> {
+  const { client, state } = mount;
+  const existing = state.files.get(path);
+  const flags = { read: true, truncate: mode === 'truncate', exclusive: mode === 'exclusive' };
+  const attempt = () => client.create(path, flags);
+  if (!state.directories.has(parentOf(path))) {
+    await mount.expectFailure(attempt, 'ENOENT', path);
+    return;
+  }
+  if (existing && mode === 'exclusive') {
+    await mount.expectFailure(attempt, 'EEXIST', path);
+    return;
+  }
+  const open = await attempt();
+  const file = existing ?? { content: Buffer.alloc(0), stored: undefined, isDirty: true, openCount: 0 };
+  const isTruncated = existing !== undefined && mode === 'truncate';
+  if (isTruncated && file.content.length > 0) {
+    file.content = Buffer.alloc(0);
+    file.isDirty = true;
+  }
+  file.openCount += 1;
+  state.files.set(path, file);
+  state.handles.push({ file, open, canWrite: true, hasWritten: !existing || isTruncated });
+}
+
+export async function useHandle(
+  mount: ModelledMount,
+  handle: ModelHandle,
+  operation: HandleOperation,
+): Promise<void> {
+  const { file, open } = handle;
+  switch (operation.kind) {
+    case 'read': {
+      const expected = file.content.subarray(operation.offset, operation.offset + operation.length);
+      const got = await mount.attempt(() => open.read(operation.offset, operation.length));
+      if (got && !got.equals(expected))
+        throw new Error(`read at ${operation.offset}: ${difference(expected, got)}`);
+      return;
+    }
+    case 'close': {
+      mount.state.handles = mount.state.handles.filter((other) => other !== handle);
+      file.openCount -= 1;
+      const isStored = await mount.succeeds(() => open.close());
+      if (isStored && handle.hasWritten) commit(file);
+      if (!isStored || (file.openCount === 0 && file.isDirty)) await mount.settle(file);
+      return;
+    }
+    case 'synchronize':
+      if (await mount.succeeds(() => open.synchronize())) {
+        commit(file);
+        handle.hasWritten = false;
+      } else {
+        handle.hasWritten = true; // a failed store is tried again by the next flush of this handle
+      }
+      return;
+    default:
+      if (handle.canWrite) await changeContent(mount, handle, operation);
+  }
+}
+
+type ContentChange = Extract<HandleOperation, { readonly kind: 'write' | 'truncate' | 'zero' | 'copy' }>;
+
+interface PlannedChange {
+  readonly after: Buffer;
+  readonly attempt: () => Promise<unknown>;
+}
+
+async function changeContent(
+  mount: ModelledMount,
+  handle: ModelHandle,
+  operation: ContentChange,
+): Promise<void> {
+  const planned = planChange(mount, handle, operation);
+  if (!planned) return;
+  const { file } = handle;
+  const before = file.content;
+  handle.hasWritten = true;
+  if (!(await mount.succeeds(planned.attempt))) {
+    await compareEither(mount, handle, before, planned.after);
+    return;
+  }
+  file.isDirty ||= !planned.after.equals(before) || operation.kind === 'write' || operation.kind === 'copy';
+  file.content = planned.after;
+}
+
+function planChange(
+  { client, state }: ModelledMount,
+  handle: ModelHandle,
+  operation: ContentChange,
+): PlannedChange | undefined {
+  const { file, open } = handle;
+  const before = file.content;
+  switch (operation.kind) {
+    case 'write': {
+      const data = Buffer.alloc(operation.length, operation.fill);
+      return {
+        after: spliced(before, operation.offset, data),
+        attempt: () => open.write(operation.offset, data),
+      };
+    }
+    case 'truncate':
+      return { after: resized(before, operation.size), attempt: () => open.truncate(operation.size) };
+    case 'zero': {
+      const { offset, length } = operation;
+      const mode = { keepSize: true, punchHole: true, zeroRange: false };
+      return {
+        after: zeroed(before, offset, length),
+        attempt: () => client.fs.fallocate(open.inode, open.handle, offset, length, mode, client.call),
+      };
+    }
+    case 'copy': {
+      const source = state.handles[operation.target % state.handles.length] ?? handle;
+      const { offset, targetOffset, length } = operation;
+      const data = Buffer.from(source.file.content.subarray(offset, offset + length));
+      if (data.length === 0 || source.file === file) return undefined;
+      const from = [source.open.inode, source.open.handle, offset] as const;
+      const to = [open.inode, open.handle, targetOffset] as const;
+      return {
+        after: spliced(before, targetOffset, data),
+        attempt: () => client.fs.copyFileRange(...from, ...to, length, client.call),
+      };
+    }
+  }
+}
+
+/** A change that failed is there or is not there. */
+async function compareEither(
+  mount: ModelledMount,
+  { file, open }: ModelHandle,
+  before: Buffer,
+  after: Buffer,
+): Promise<void> {
+  mount.faults.end();
+  const got = await open.read(0, maxFileBytes * 3);
+  if (got.equals(after)) {
+    file.content = after;
+    file.isDirty = true;
+  } else if (!got.equals(before)) {
+    throw new Error(`after a failed change: ${difference(before, got)}`);
+  }
+}

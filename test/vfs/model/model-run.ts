@@ -1,0 +1,81 @@
+/** Runs operations on a mount and on the model of it; throws an Error that says where they differ. */
+import type { ExecutionContext } from 'ava';
+import { openFile, useHandle } from './file-operations.js';
+import { changeElsewhere } from './foreign-client.js';
+import { ModelledMount } from './modelled-mount.js';
+import { renameDirectory, renameFile, useDirectory, usePath } from './name-operations.js';
+import { directories, paths, pick, type Operation } from './operations.js';
+
+export class ModelRun {
+  readonly #mount: ModelledMount;
+
+  constructor(t: Pick<ExecutionContext, 'teardown'>) {
+    this.#mount = new ModelledMount(t);
+  }
+
+  async run(operation: Operation): Promise<void> {
+    await this.#apply(operation);
+    if (operation.kind !== 'fail') this.#mount.faults.end();
+    this.#mount.check(JSON.stringify(operation));
+  }
+
+  /** Closes and stores everything: afterwards the bucket must hold the model, and no inode or upload may be left. */
+  async finish(): Promise<void> {
+    await this.#mount.stop();
+    this.#mount.checkNothingIsLeft();
+  }
+
+  async #apply(operation: Operation): Promise<void> {
+    const mount = this.#mount;
+    switch (operation.kind) {
+      case 'open':
+        await openFile(mount, pick(paths, operation.path), operation.mode);
+        return;
+      case 'read':
+      case 'write':
+      case 'truncate':
+      case 'zero':
+      case 'copy':
+      case 'synchronize':
+      case 'close': {
+        const { handles } = mount.state;
+        const handle = handles[operation.handle % Math.max(1, handles.length)];
+        if (handle) await useHandle(mount, handle, operation);
+        return;
+      }
+      case 'stat':
+      case 'unlink':
+      case 'chmod':
+      case 'truncatePath':
+        await usePath(mount, pick(paths, operation.path), operation);
+        return;
+      case 'mkdir':
+      case 'rmdir':
+      case 'list':
+        await useDirectory(mount, pick(directories, operation.directory), operation.kind);
+        return;
+      case 'rename':
+        await renameFile(mount, pick(paths, operation.path), pick(paths, operation.target));
+        return;
+      case 'renameDirectory':
+        await renameDirectory(
+          mount,
+          pick(directories, operation.directory),
+          pick(directories, operation.target),
+        );
+        return;
+      case 'foreignPut':
+      case 'foreignDelete':
+        await changeElsewhere(mount, operation);
+        return;
+      case 'fail':
+        mount.faults.begin(operation);
+        return;
+      case 'expire':
+        mount.expire();
+        return;
+      case 'remount':
+        await mount.remount();
+    }
+  }
+}

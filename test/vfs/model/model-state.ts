@@ -1,0 +1,88 @@
+/** What a mount promises, plainly: names are a map, a file is a buffer, and beside it what the bucket must hold. */
+import type { MemoryObjectStore } from '../../object-store/memory-object-store.js';
+import type { OpenFile } from '../file-system-client.js';
+import { difference } from './bytes.js';
+
+export interface ModelFile {
+  content: Buffer;
+  /** What the bucket holds, undefined before the first commit. */
+  stored: Buffer | undefined;
+  isDirty: boolean;
+  openCount: number;
+}
+
+export interface ModelHandle {
+  readonly file: ModelFile;
+  readonly open: OpenFile;
+  readonly canWrite: boolean;
+  hasWritten: boolean;
+}
+
+export class ModelState {
+  readonly files = new Map<string, ModelFile>();
+  readonly directories = new Set(['']);
+  handles: ModelHandle[] = [];
+
+  /** Of a directory, sorted. */
+  namesIn(directory: string): string[] {
+    return [...this.files.keys(), ...this.directories]
+      .filter((path) => path !== '' && parentOf(path) === directory)
+      .map((path) => path.slice(path.lastIndexOf('/') + 1))
+      .sort();
+  }
+
+  /** The bucket is not to see it before a close or fsync. */
+  isBeingWritten(file: ModelFile): boolean {
+    return file.isDirty && this.handles.some((handle) => handle.file === file && handle.canWrite);
+  }
+
+  moveFile(from: string, to: string): void {
+    const file = this.files.get(from);
+    if (!file || from === to) return;
+    this.files.delete(from);
+    this.files.set(to, file);
+  }
+
+  /** With everything below. */
+  moveDirectory(from: string, to: string): void {
+    for (const directory of [...this.directories]) {
+      if (!isWithin(directory, from)) continue;
+      this.directories.delete(directory);
+      this.directories.add(to + directory.slice(from.length));
+    }
+    for (const path of this.pathsBelow(from)) this.moveFile(path, to + path.slice(from.length));
+  }
+
+  pathsBelow(directory: string): string[] {
+    return [...this.files.keys()].filter((path) => isWithin(path, directory));
+  }
+
+  /** The bucket must hold what was last stored of each file, whole, and nothing else. */
+  checkBucket(store: MemoryObjectStore, when: string): void {
+    for (const [path, file] of this.files) {
+      const got = store.contentOf(path);
+      if (file.stored === undefined ? got !== undefined : !got?.equals(file.stored)) {
+        throw new Error(`${when}: the bucket has ${path} wrong: ${difference(file.stored, got)}`);
+      }
+    }
+    for (const key of store.objects.keys()) {
+      const isKnown = key.endsWith('/') ? this.directories.has(key.slice(0, -1)) : this.files.has(key);
+      if (!isKnown) throw new Error(`${when}: the bucket has ${key}, which should not be there`);
+    }
+  }
+}
+
+/** What the mount holds of the file is in the bucket now. */
+export function commit(file: ModelFile): void {
+  file.stored = Buffer.from(file.content);
+  file.isDirty = false;
+}
+
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+/** Whether a path is this directory, or below it. */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}

@@ -1,0 +1,116 @@
+/** The operations that the model test draws, and the few names that they are about, so that they often meet. */
+import { fc } from '../../seed.js';
+
+export const maxFileBytes = 1500;
+const names = ['a', 'b', 'ü'];
+export const directories = ['', 'd', 'e', 'd/s'];
+export const paths = directories.flatMap((directory) =>
+  names.map((name) => (directory ? `${directory}/${name}` : name)),
+);
+
+export type HandleOperation =
+  | { readonly kind: 'read'; readonly handle: number; readonly offset: number; readonly length: number }
+  | {
+      readonly kind: 'write';
+      readonly handle: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly fill: number;
+    }
+  | { readonly kind: 'truncate'; readonly handle: number; readonly size: number }
+  | { readonly kind: 'zero'; readonly handle: number; readonly offset: number; readonly length: number }
+  | {
+      readonly kind: 'copy';
+      readonly handle: number;
+      readonly target: number;
+      readonly offset: number;
+      readonly targetOffset: number;
+      readonly length: number;
+    }
+  | { readonly kind: 'synchronize'; readonly handle: number }
+  | { readonly kind: 'close'; readonly handle: number };
+
+export type OpenMode = 'read' | 'write' | 'truncate' | 'create' | 'exclusive';
+
+export type PathOperation =
+  | { readonly kind: 'truncatePath'; readonly path: number; readonly size: number }
+  | { readonly kind: 'unlink' | 'stat'; readonly path: number }
+  | { readonly kind: 'chmod'; readonly path: number; readonly permissions: number };
+
+/** By another client, which knows nothing of this mount. */
+export type ForeignOperation =
+  | { readonly kind: 'foreignDelete'; readonly path: number }
+  | { readonly kind: 'foreignPut'; readonly path: number; readonly length: number; readonly fill: number };
+
+/** What the server does from now on. */
+export interface FaultOperation {
+  readonly kind: 'fail';
+  readonly method: 'put' | 'get' | 'uploadPart' | 'uploadPartCopy' | 'completeUpload';
+}
+
+export type Operation =
+  | HandleOperation
+  | PathOperation
+  | ForeignOperation
+  | FaultOperation
+  | { readonly kind: 'open'; readonly path: number; readonly mode: OpenMode }
+  | { readonly kind: 'mkdir' | 'rmdir' | 'list'; readonly directory: number }
+  | { readonly kind: 'rename'; readonly path: number; readonly target: number }
+  | { readonly kind: 'renameDirectory'; readonly directory: number; readonly target: number }
+  | { readonly kind: 'expire' | 'remount' };
+
+const index = fc.nat({ max: 1000 });
+const offset = fc.nat({ max: maxFileBytes });
+const length = fc.integer({ min: 1, max: 400 });
+const fill = fc.integer({ min: 1, max: 255 });
+
+function kind<const T extends string>(...kinds: T[]): fc.Arbitrary<T> {
+  return fc.constantFrom(...kinds);
+}
+
+const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Operation>])[] = [
+  [
+    6,
+    fc.record({
+      kind: kind('open'),
+      path: index,
+      mode: fc.constantFrom<OpenMode[]>('read', 'write', 'truncate', 'create', 'exclusive'),
+    }),
+  ],
+  [6, fc.record({ kind: kind('read'), handle: index, offset, length })],
+  [10, fc.record({ kind: kind('write'), handle: index, offset, length, fill })],
+  [3, fc.record({ kind: kind('truncate'), handle: index, size: offset })],
+  [2, fc.record({ kind: kind('zero'), handle: index, offset, length })],
+  [4, fc.record({ kind: kind('copy'), handle: index, target: index, offset, targetOffset: offset, length })],
+  [3, fc.record({ kind: kind('synchronize'), handle: index })],
+  [5, fc.record({ kind: kind('close'), handle: index })],
+  [1, fc.record({ kind: kind('truncatePath'), path: index, size: offset })],
+  [4, fc.record({ kind: kind('unlink', 'stat', 'foreignDelete'), path: index })],
+  [2, fc.record({ kind: kind('foreignPut'), path: index, length: offset, fill })],
+  [5, fc.record({ kind: kind('mkdir', 'mkdir', 'rmdir', 'list'), directory: index })],
+  [4, fc.record({ kind: kind('rename'), path: index, target: index })],
+  [1, fc.record({ kind: kind('renameDirectory'), directory: index, target: index })],
+  [1, fc.record({ kind: kind('chmod'), path: index, permissions: fc.nat({ max: 0o777 }) })],
+  [
+    2,
+    fc.record({
+      kind: kind('fail'),
+      method: fc.constantFrom<FaultOperation['method'][]>(
+        'put',
+        'get',
+        'uploadPart',
+        'uploadPartCopy',
+        'completeUpload',
+      ),
+    }),
+  ],
+  [2, fc.record({ kind: kind('expire', 'remount') })],
+];
+
+export const operations: fc.Arbitrary<Operation> = fc.oneof(
+  ...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary })),
+);
+
+export function pick<T>(items: readonly T[], number: number): T {
+  return items[number % items.length] as T;
+}
