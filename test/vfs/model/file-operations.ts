@@ -1,7 +1,7 @@
 /** Opens files of a mount and of its model, and does the same with both; throws an Error that says where they differ. */
 import { readFlags, writeFlags } from '../file-system-client.js';
 import { difference, resized, spliced, zeroed } from './bytes.js';
-import { commit, parentOf, type ModelHandle } from './model-state.js';
+import { parentOf, type ModelHandle } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import { maxFileBytes, type HandleOperation, type OpenMode } from './operations.js';
 
@@ -72,14 +72,13 @@ export async function useHandle(
       mount.state.handles = mount.state.handles.filter((other) => other !== handle);
       file.openCount -= 1;
       const isStored = await mount.succeeds(() => open.close());
-      if (isStored && handle.hasWritten) commit(file);
+      if (isStored && handle.hasWritten) mount.state.commit(file);
       if (!isStored || (file.openCount === 0 && file.isDirty)) await mount.settle(file);
       return;
     }
     case 'synchronize':
       if (await mount.succeeds(() => open.synchronize())) {
-        commit(file);
-        handle.hasWritten = false;
+        mount.state.commit(file);
       } else {
         handle.hasWritten = true; // a failed store is tried again by the next flush of this handle
       }

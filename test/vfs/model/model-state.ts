@@ -36,6 +36,13 @@ export class ModelState {
     return file.isDirty && this.handles.some((handle) => handle.file === file && handle.canWrite);
   }
 
+  /** What the mount holds of the file is in the bucket now: no handle has anything left to store. */
+  commit(file: ModelFile): void {
+    file.stored = Buffer.from(file.content);
+    file.isDirty = false;
+    for (const handle of this.handles) if (handle.file === file) handle.hasWritten = false;
+  }
+
   moveFile(from: string, to: string): void {
     const file = this.files.get(from);
     if (!file || from === to) return;
@@ -70,12 +77,6 @@ export class ModelState {
       if (!isKnown) throw new Error(`${when}: the bucket has ${key}, which should not be there`);
     }
   }
-}
-
-/** What the mount holds of the file is in the bucket now. */
-export function commit(file: ModelFile): void {
-  file.stored = Buffer.from(file.content);
-  file.isDirty = false;
 }
 
 export function parentOf(path: string): string {

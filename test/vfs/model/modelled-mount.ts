@@ -5,7 +5,7 @@ import { HeldClock } from '../../clock.js';
 import { MemoryObjectStore } from '../../object-store/memory-object-store.js';
 import type { FileSystemClient } from '../file-system-client.js';
 import { Fixture, metadataTtlMs, type TestMount } from '../file-system-fixture.js';
-import { commit, ModelState, type ModelFile } from './model-state.js';
+import { ModelState, type ModelFile } from './model-state.js';
 import { ServerFaults } from './server-faults.js';
 
 export class ModelledMount {
@@ -58,19 +58,20 @@ export class ModelledMount {
   /** After a store that failed, or that nobody waited for: waits until the background has done it. */
   async settle(file: ModelFile): Promise<void> {
     await this.synchronizeAll();
-    if (!this.state.isBeingWritten(file)) commit(file);
+    if (!this.state.isBeingWritten(file)) this.state.commit(file);
   }
 
   /** Stores what is closed, on a server that works. */
   async synchronizeAll(): Promise<void> {
     this.faults.end();
     await this.#mount.fs.synchronizeAll('what is closed');
-    for (const file of this.state.files.values()) if (!this.state.isBeingWritten(file)) commit(file);
+    for (const file of this.state.files.values())
+      if (!this.state.isBeingWritten(file)) this.state.commit(file);
   }
 
   async remount(): Promise<void> {
     await this.stop();
-    for (const file of this.state.files.values()) commit(file);
+    for (const file of this.state.files.values()) this.state.commit(file);
     this.#mount = this.#newMount();
   }
 
@@ -80,7 +81,7 @@ export class ModelledMount {
     for (const { open, file, hasWritten } of this.state.handles) {
       await open.close();
       file.openCount -= 1;
-      if (hasWritten) commit(file);
+      if (hasWritten) this.state.commit(file);
     }
     this.state.handles = [];
     await this.synchronizeAll();

@@ -1,6 +1,6 @@
 /** Does with the names of a mount and of its model the same; throws an Error that says where they differ. */
 import { resized } from './bytes.js';
-import { commit, isWithin, parentOf } from './model-state.js';
+import { isWithin, parentOf } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import type { PathOperation } from './operations.js';
 
@@ -29,7 +29,7 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
       if (!file || mount.faults.isActive) return;
       await client.setAttributes(path, { size: operation.size });
       file.content = resized(file.content, operation.size);
-      commit(file);
+      state.commit(file);
   }
 }
 
@@ -83,7 +83,7 @@ export async function renameFile(mount: ModelledMount, from: string, to: string)
   }
   await attempt();
   if (from === to) return;
-  commit(file);
+  state.commit(file);
   state.moveFile(from, to);
 }
 
@@ -107,7 +107,7 @@ export async function renameDirectory(mount: ModelledMount, from: string, to: st
   await attempt();
   for (const path of state.pathsBelow(from)) {
     const file = state.files.get(path);
-    if (file) commit(file);
+    if (file) state.commit(file);
   }
   state.moveDirectory(from, to);
 }
