@@ -1,7 +1,8 @@
 /** Opens files of a mount and of its model, and does the same with both; throws an Error that says where they differ. */
+import { FsError } from '../../../src/errors.js';
 import { readFlags, writeFlags } from '../file-system-client.js';
 import { difference, resized, spliced, zeroed } from './bytes.js';
-import { parentOf, type ModelHandle } from './model-state.js';
+import { newFile, parentOf, type ModelHandle } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import { maxFileBytes, type HandleOperation, type OpenMode } from './operations.js';
 
@@ -43,11 +44,12 @@ async function createFile(
     return;
   }
   const open = await attempt();
-  const file = existing ?? { content: Buffer.alloc(0), stored: undefined, isDirty: true, openCount: 0 };
+  const file = existing ?? newFile(Buffer.alloc(0), { isDirty: true });
   const isTruncated = existing !== undefined && mode === 'truncate';
   if (isTruncated && file.content.length > 0) {
     file.content = Buffer.alloc(0);
     file.isDirty = true;
+    file.mtimeNs = undefined;
   }
   file.openCount += 1;
   state.files.set(path, file);
@@ -60,10 +62,12 @@ export async function useHandle(
   operation: HandleOperation,
 ): Promise<void> {
   const { file, open } = handle;
+  if (file.isOutdated && operation.kind !== 'read' && operation.kind !== 'close') return;
   switch (operation.kind) {
     case 'read': {
       const expected = file.content.subarray(operation.offset, operation.offset + operation.length);
-      const got = await mount.attempt(() => open.read(operation.offset, operation.length));
+      const read = () => open.read(operation.offset, operation.length);
+      const got = await mount.attempt(() => (file.isOutdated ? orStale(read) : read()));
       if (got && !got.equals(expected))
         throw new Error(`read at ${operation.offset}: ${difference(expected, got)}`);
       return;
@@ -88,6 +92,16 @@ export async function useHandle(
   }
 }
 
+/** The bytes of a version that the bucket has no more are either known or gone. */
+async function orStale<T>(action: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await action();
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'ESTALE') return undefined;
+    throw error;
+  }
+}
+
 type ContentChange = Extract<HandleOperation, { readonly kind: 'write' | 'truncate' | 'zero' | 'copy' }>;
 
 interface PlannedChange {
@@ -105,6 +119,7 @@ async function changeContent(
   const { file } = handle;
   const before = file.content;
   handle.hasWritten = true;
+  file.mtimeNs = undefined;
   if (!(await mount.succeeds(planned.attempt))) {
     await compareEither(mount, handle, before, planned.after);
     return;
@@ -142,7 +157,7 @@ function planChange(
       const source = state.handles[operation.target % state.handles.length] ?? handle;
       const { offset, targetOffset, length } = operation;
       const data = Buffer.from(source.file.content.subarray(offset, offset + length));
-      if (data.length === 0 || source.file === file) return undefined;
+      if (data.length === 0 || source.file === file || source.file.isOutdated) return undefined;
       const from = [source.open.inode, source.open.handle, offset] as const;
       const to = [open.inode, open.handle, targetOffset] as const;
       return {

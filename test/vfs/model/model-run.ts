@@ -66,6 +66,9 @@ export class ModelRun {
         return;
       case 'foreignPut':
       case 'foreignDelete':
+      case 'foreignTouch':
+      case 'foreignRename':
+      case 'foreignRenameDirectory':
         await changeElsewhere(mount, operation);
         return;
       case 'fail':

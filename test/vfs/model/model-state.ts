@@ -1,7 +1,11 @@
 /** What a mount promises, plainly: names are a map, a file is a buffer, and beside it what the bucket must hold. */
+import type { Metadata } from '../../../src/object-store.js';
 import type { MemoryObjectStore } from '../../object-store/memory-object-store.js';
 import type { OpenFile } from '../file-system-client.js';
 import { difference } from './bytes.js';
+
+/** How a file is shown that has no permissions of its own, and those that are made here. */
+export const defaultPermissions = 0o644;
 
 export interface ModelFile {
   content: Buffer;
@@ -9,6 +13,15 @@ export interface ModelFile {
   stored: Buffer | undefined;
   isDirty: boolean;
   openCount: number;
+  permissions: number;
+  /** Which the bucket may still have. */
+  formerPermissions: number[];
+  /** Undefined if it is of the moment in which it was changed here. */
+  mtimeNs: bigint | undefined;
+  /** Metadata that only another client understands. */
+  title: string | undefined;
+  /** Another client has replaced or removed it: whoever has it open may still read it, or is told. */
+  isOutdated: boolean;
 }
 
 export interface ModelHandle {
@@ -16,6 +29,21 @@ export interface ModelHandle {
   readonly open: OpenFile;
   readonly canWrite: boolean;
   hasWritten: boolean;
+}
+
+export function newFile(content: Buffer, known: Partial<ModelFile> = {}): ModelFile {
+  return {
+    content,
+    stored: undefined,
+    isDirty: false,
+    openCount: 0,
+    permissions: defaultPermissions,
+    formerPermissions: [],
+    mtimeNs: undefined,
+    title: undefined,
+    isOutdated: false,
+    ...known,
+  };
 }
 
 export class ModelState {
@@ -71,11 +99,22 @@ export class ModelState {
       if (file.stored === undefined ? got !== undefined : !got?.equals(file.stored)) {
         throw new Error(`${when}: the bucket has ${path} wrong: ${difference(file.stored, got)}`);
       }
+      checkMetadata(file, store.objects.get(path)?.info.metadata, `${when}: the bucket has ${path}`);
     }
     for (const key of store.objects.keys()) {
       const isKnown = key.endsWith('/') ? this.directories.has(key.slice(0, -1)) : this.files.has(key);
       if (!isKnown) throw new Error(`${when}: the bucket has ${key}, which should not be there`);
     }
+  }
+}
+
+function checkMetadata(file: ModelFile, metadata: Metadata | undefined, what: string): void {
+  if (!metadata) return;
+  if (metadata['title'] !== file.title)
+    throw new Error(`${what} titled ${metadata['title'] ?? 'not at all'}, not ${file.title ?? 'not at all'}`);
+  const permissions = metadata['mode'] === undefined ? defaultPermissions : Number(metadata['mode']) & 0o777;
+  if (permissions !== file.permissions && !file.formerPermissions.includes(permissions)) {
+    throw new Error(`${what} with the permissions ${permissions}, not ${file.permissions}`);
   }
 }
 

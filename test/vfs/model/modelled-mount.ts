@@ -65,8 +65,11 @@ export class ModelledMount {
   async synchronizeAll(): Promise<void> {
     this.faults.end();
     await this.#mount.fs.synchronizeAll('what is closed');
-    for (const file of this.state.files.values())
-      if (!this.state.isBeingWritten(file)) this.state.commit(file);
+    for (const file of this.state.files.values()) {
+      if (this.state.isBeingWritten(file)) continue;
+      this.state.commit(file);
+      file.formerPermissions = [];
+    }
   }
 
   async remount(): Promise<void> {

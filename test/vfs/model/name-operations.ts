@@ -1,6 +1,7 @@
 /** Does with the names of a mount and of its model the same; throws an Error that says where they differ. */
+import type { Attributes } from '../../../src/file-system.js';
 import { resized } from './bytes.js';
-import { isWithin, parentOf } from './model-state.js';
+import { isWithin, parentOf, type ModelFile } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import type { PathOperation } from './operations.js';
 
@@ -13,8 +14,7 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
         await mount.expectFailure(() => client.stat(path), 'ENOENT', path);
         return;
       }
-      const { size } = await client.stat(path);
-      if (size !== file.content.length) throw new Error(`${path}: size ${size}, not ${file.content.length}`);
+      checkAttributes(path, file, await client.stat(path));
       return;
     }
     case 'unlink': {
@@ -23,14 +23,27 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
       return;
     }
     case 'chmod':
-      if (file) await client.setAttributes(path, { mode: operation.permissions });
+      if (!file) return;
+      await client.setAttributes(path, { mode: operation.permissions });
+      file.formerPermissions.push(file.permissions);
+      file.permissions = operation.permissions;
       return;
     case 'truncatePath':
       if (!file || mount.faults.isActive) return;
       await client.setAttributes(path, { size: operation.size });
       file.content = resized(file.content, operation.size);
+      file.mtimeNs = undefined;
       state.commit(file);
   }
+}
+
+function checkAttributes(path: string, file: ModelFile, { size, mode, mtimeNs }: Attributes): void {
+  if (size !== file.content.length) throw new Error(`${path}: size ${size}, not ${file.content.length}`);
+  const permissions = mode & 0o777;
+  if (permissions !== file.permissions)
+    throw new Error(`${path}: permissions ${permissions}, not ${file.permissions}`);
+  if (file.mtimeNs !== undefined && mtimeNs !== file.mtimeNs)
+    throw new Error(`${path}: changed at ${mtimeNs}, not ${file.mtimeNs}`);
 }
 
 export async function useDirectory(

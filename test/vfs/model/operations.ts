@@ -2,8 +2,9 @@
 import { fc } from '../../seed.js';
 
 export const maxFileBytes = 1500;
-const names = ['a', 'b', 'ü'];
-export const directories = ['', 'd', 'e', 'd/s'];
+/** Also such as another one looks like when it is encoded or decoded once too often. */
+const names = ['a', 'a b', 'a%20b', 'ü 95% x'];
+export const directories = ['', 'd', 'd%2Fs', 'd/s'];
 export const paths = directories.flatMap((directory) =>
   names.map((name) => (directory ? `${directory}/${name}` : name)),
 );
@@ -40,7 +41,18 @@ export type PathOperation =
 /** By another client, which knows nothing of this mount. */
 export type ForeignOperation =
   | { readonly kind: 'foreignDelete'; readonly path: number }
-  | { readonly kind: 'foreignPut'; readonly path: number; readonly length: number; readonly fill: number };
+  | { readonly kind: 'foreignPut'; readonly path: number; readonly length: number; readonly fill: number }
+  /** The same bytes are put again, with other attributes. */
+  | {
+      readonly kind: 'foreignTouch';
+      readonly path: number;
+      readonly permissions: number;
+      /** Of the time of change, since 1970. */
+      readonly seconds: number;
+    }
+  | { readonly kind: 'foreignRename'; readonly path: number; readonly target: number }
+  /** Every key below, the directory's own included. */
+  | { readonly kind: 'foreignRenameDirectory'; readonly directory: number; readonly target: number };
 
 /** What the server does from now on. */
 export interface FaultOperation {
@@ -63,6 +75,8 @@ const index = fc.nat({ max: 1000 });
 const offset = fc.nat({ max: maxFileBytes });
 const length = fc.integer({ min: 1, max: 400 });
 const fill = fc.integer({ min: 1, max: 255 });
+/** Never none at all, as of what cannot be read. */
+const permissions = fc.integer({ min: 1, max: 0o777 });
 
 function kind<const T extends string>(...kinds: T[]): fc.Arbitrary<T> {
   return fc.constantFrom(...kinds);
@@ -87,10 +101,13 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
   [1, fc.record({ kind: kind('truncatePath'), path: index, size: offset })],
   [4, fc.record({ kind: kind('unlink', 'stat', 'foreignDelete'), path: index })],
   [2, fc.record({ kind: kind('foreignPut'), path: index, length: offset, fill })],
+  [2, fc.record({ kind: kind('foreignTouch'), path: index, permissions, seconds: fc.nat({ max: 2 ** 31 }) })],
+  [1, fc.record({ kind: kind('foreignRename'), path: index, target: index })],
+  [1, fc.record({ kind: kind('foreignRenameDirectory'), directory: index, target: index })],
   [5, fc.record({ kind: kind('mkdir', 'mkdir', 'rmdir', 'list'), directory: index })],
   [4, fc.record({ kind: kind('rename'), path: index, target: index })],
   [1, fc.record({ kind: kind('renameDirectory'), directory: index, target: index })],
-  [1, fc.record({ kind: kind('chmod'), path: index, permissions: fc.nat({ max: 0o777 }) })],
+  [1, fc.record({ kind: kind('chmod'), path: index, permissions })],
   [
     2,
     fc.record({
