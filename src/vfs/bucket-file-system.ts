@@ -414,13 +414,15 @@ export class BucketFileSystem implements FileSystem {
         node = await this.#finder.findStored(directory, name, call.signal);
       }
       if (node) {
-        if (flags.exclusive) {
+        try {
+          if (flags.exclusive) throw new FsError('EEXIST', `${what}: exists`);
+          if (node.kind === 'directory') throw new FsError('EISDIR', `${what}: a directory`);
+          const open = await this.#files.open(node, flags, call);
+          return { entry: this.#finder.entryOf(node), open, isNew: false };
+        } catch (error) {
           inodes.release(node);
-          throw new FsError('EEXIST', `${what}: exists`);
+          throw error;
         }
-        if (node.kind === 'directory') throw new FsError('EISDIR', `${what}: a directory`);
-        const open = await this.#files.open(node, flags, call);
-        return { entry: this.#finder.entryOf(node), open, isNew: false };
       }
       const created = this.#names.createFile(directory, name, mode, flags.truncate && !flags.exclusive, call);
       const open = this.#files.openHandle(created, flags, { hasChanged: true });

@@ -56,8 +56,11 @@ export class NamespaceOperations {
   async makeFile(parent: DirectoryNode, name: string, mode: number, call: Call): Promise<FileNode> {
     await this.#context.writeBack.waitForMoves(parent, call.signal);
     await this.#requireFree(parent, name, call.signal);
-    if (await this.#finder.findStored(parent, name, call.signal))
+    const stored = await this.#finder.findStored(parent, name, call.signal);
+    if (stored) {
+      this.#context.inodes.release(stored);
       throw new FsError('EEXIST', `${name}: exists`);
+    }
     const node = this.createFile(parent, name, mode, false, call);
     try {
       await this.#context.writeBack.store(node, call.signal);
@@ -160,25 +163,31 @@ export class NamespaceOperations {
 
   async unlink(parent: DirectoryNode, name: string, call: Call): Promise<void> {
     const node = await this.#finder.requireChild(parent, name, call.signal);
-    if (node.kind === 'directory') throw new FsError('EISDIR', `unlink ${node.key}: a directory`);
-    await node.lock.run(async () => {
-      if (node.isRemoved) return;
-      await this.#files.detachFor(node, call.signal, async () => {
-        if (node.info) {
-          await this.ensureMarker(parent, call.signal);
-          await this.#context.store.delete(node.key, call.signal);
-        }
-        await this.forgetRemoved(node);
-      });
-      this.touchDirectory(parent);
-    }, call.signal);
+    try {
+      if (node.kind === 'directory') throw new FsError('EISDIR', `unlink ${node.key}: a directory`);
+      await node.lock.run(() => this.#unlinkLocked(parent, node, call.signal), call.signal);
+    } finally {
+      this.#context.inodes.release(node);
+    }
+  }
+
+  async #unlinkLocked(parent: DirectoryNode, node: FileNode, signal: AbortSignal): Promise<void> {
+    if (node.isRemoved) return;
+    await this.#files.detachFor(node, signal, async () => {
+      if (node.info) {
+        await this.ensureMarker(parent, signal);
+        await this.#context.store.delete(node.key, signal);
+      }
+      await this.forgetRemoved(node);
+    });
+    this.touchDirectory(parent);
   }
 
   async removeDirectory(parent: DirectoryNode, name: string, call: Call): Promise<void> {
     const { inodes } = this.#context;
     const node = await this.#finder.requireChild(parent, name, call.signal);
-    if (node.kind !== 'directory') throw new FsError('ENOTDIR', `rmdir ${node.key}: not a directory`);
     try {
+      if (node.kind !== 'directory') throw new FsError('ENOTDIR', `rmdir ${node.key}: not a directory`);
       // Attributes that are being stored would bring the marker back; those that are to be stored find it removed.
       await node.lock.run(() => this.#removeLocked(parent, node, call.signal), call.signal);
     } finally {
