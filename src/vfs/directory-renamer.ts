@@ -43,6 +43,8 @@ interface Job {
   readonly newPrefix: string;
   /** The directory's marker under the old name, with the bytes that it may have. */
   readonly oldMarker: ObjectInfo | undefined;
+  /** Of the empty directory that has the new name. */
+  readonly replaced: ObjectInfo | undefined;
   /** Of a rename that was interrupted: key → when it was stored, of what there was under the new name. */
   readonly present: ReadonlyMap<string, number> | undefined;
   /** By the key under the old name. */
@@ -80,11 +82,14 @@ export class DirectoryRenamer {
         const oldPrefix = source.prefix;
         const present = isResumed ? await this.#listTarget(newPrefix, signal) : undefined;
         const oldMarker = await markers.find(oldPrefix, signal);
+        const isReplacing = target?.kind === 'directory' && !isResumed;
+        const replaced = isReplacing ? await markers.find(newPrefix, signal) : undefined;
         const job: Job = {
           source,
           oldPrefix,
           newPrefix,
           oldMarker,
+          replaced,
           present,
           moved: new Map(),
           made: new Map(),
@@ -298,13 +303,15 @@ export class DirectoryRenamer {
 
   /**
    * After a failure the source is whole; copies made so far would only be in the way of the next try. What another client has stored
-   * in their place stays, and so does what was there before: it may be the only copy.
+   * in their place stays, and so does what was there before: it may be the only copy. A directory that was to be replaced is there
+   * again, as rename(2) promises.
    */
-  async #removeCopies({ newPrefix, made, present }: Job): Promise<void> {
+  async #removeCopies({ newPrefix, made, present, replaced }: Job): Promise<void> {
     const { store, log } = this.#context;
     const signal = AbortSignal.timeout(cleanupTimeoutMs);
-    if (present) made.delete(newPrefix);
-    if (made.size === 0) return;
+    const marker = made.get(newPrefix);
+    if (present || replaced) made.delete(newPrefix);
+    if (made.size === 0 && !replaced) return;
     try {
       let failed = 0;
       await this.#eachPage(newPrefix, signal, async (objects) => {
@@ -312,9 +319,18 @@ export class DirectoryRenamer {
         if (keys.length > 0) failed += (await store.deleteMany(keys, signal)).length;
       });
       if (failed > 0) log.warn({ count: failed }, 'copies of a failed rename are left in the bucket');
+      // Not before: while copies are left, the marker lets the same rename go on.
+      else if (replaced && marker !== undefined) await this.#restoreMarker(replaced, marker, signal);
     } catch (error) {
       log.warn({ error, count: made.size }, 'copies of a failed rename are left in the bucket');
     }
+  }
+
+  async #restoreMarker(replaced: ObjectInfo, etag: string, signal: AbortSignal): Promise<void> {
+    const { store, knownMarkers, infos } = this.#context;
+    await store.put(replaced.key, [], headersOf(replaced), { ifMatch: etag }, signal);
+    knownMarkers.forget(replaced.key);
+    infos.delete(replaced.key);
   }
 
   async #eachPage(

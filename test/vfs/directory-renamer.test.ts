@@ -54,6 +54,29 @@ test('wherever it is interrupted every file has a name, and the same rename call
   t.true(interruptions > 10);
 });
 
+test('an empty directory that a failed rename was to replace is there again, with its attributes', async (t) => {
+  const fixture = new Fixture(t);
+  fixture.store.putForeign('d/', '', { metadata: { mode: String(0o40700), title: 'source' } });
+  for (const name of names) fixture.store.putForeign(`d/${name}`, `content of ${name}`);
+  const metadata = { mode: String(0o40711), uid: '7', title: 'target' };
+  fixture.store.putForeign('e/', '', { metadata });
+  const { client, fs } = fixture.mount();
+  fixture.store.beforeRequest = (method, key) => {
+    if (method === 'copy' && key === 'd/f20') throw new StoreError('AccessDenied', 'refused');
+  };
+  await t.throwsAsync(client.rename('d', 'e'), { code: 'EACCES' } as never);
+  t.deepEqual(fixture.store.objects.get('e/')?.info.metadata, metadata);
+  t.is(filesUnder(fixture, 'd/').length, count);
+  t.deepEqual(await client.list('e'), []);
+  t.is((await client.stat('e')).mode & 0o777, 0o711);
+  await client.setAttributes('e', { mode: 0o750 });
+  await fs.synchronizeAll('what is closed');
+  t.like(fixture.store.objects.get('e/')?.info.metadata, { ...metadata, mode: String(0o40750) });
+  fixture.store.beforeRequest = () => undefined;
+  await client.rename('d', 'e');
+  t.deepEqual(await client.list('e'), [...names].sort());
+});
+
 test('what was changed under either name after an interruption is what the completed rename shows', async (t) => {
   const fixture = new Fixture(t);
   for (const name of names) fixture.store.putForeign(`d/${name}`, `content of ${name}`);
