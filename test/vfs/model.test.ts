@@ -1,6 +1,7 @@
 import test from 'ava';
 import { fc } from '../seed.js';
 import { ModelRun } from './model/model-run.js';
+import type { Server } from './model/modelled-mount.js';
 import { operations } from './model/operations.js';
 
 /** OSIRISFS_MODEL_RUNS makes it longer; the default is more than 10,000 operations. */
@@ -11,10 +12,11 @@ test('random operations leave the mount and the bucket as a plain model says', a
   let count = 0;
   const result = await fc.check(
     fc.asyncProperty(
+      fc.constantFrom<Server[]>('bare', 'retried'),
       fc.array(operations, { minLength: 1, maxLength: 120, size: 'max' }),
-      async (sequence) => {
+      async (server, sequence) => {
         const teardowns: (() => unknown)[] = [];
-        const run = new ModelRun({ teardown: (action) => void teardowns.push(action) });
+        const run = new ModelRun({ teardown: (action) => void teardowns.push(action) }, server);
         try {
           for (const operation of sequence) {
             await run.run(operation);
@@ -30,12 +32,11 @@ test('random operations leave the mount and the bucket as a plain model says', a
   );
   t.log(`${count} operations`);
   if (result.failed) {
-    const sequence = (result.counterexample?.[0] ?? [])
-      .map((operation) => JSON.stringify(operation))
-      .join('\n');
+    const [server, operationsOfIt = []] = result.counterexample ?? [];
+    const sequence = operationsOfIt.map((operation) => JSON.stringify(operation)).join('\n');
     const { errorInstance: error } = result;
     t.fail(
-      `seed ${result.seed}:\n${sequence}\n${error instanceof Error ? (error.stack ?? '') : String(error)}`,
+      `seed ${result.seed}, ${server ?? ''}:\n${sequence}\n${error instanceof Error ? (error.stack ?? '') : String(error)}`,
     );
   }
   t.true(count > runs * 20);

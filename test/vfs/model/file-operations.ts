@@ -2,7 +2,7 @@
 import { FsError } from '../../../src/errors.js';
 import { readFlags, writeFlags } from '../file-system-client.js';
 import { difference, resized, spliced, zeroed } from './bytes.js';
-import { newFile, parentOf, type ModelHandle } from './model-state.js';
+import { newFile, parentOf, type ModelFile, type ModelHandle } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import { maxFileBytes, type HandleOperation, type OpenMode } from './operations.js';
 
@@ -43,7 +43,11 @@ async function createFile(
     await mount.expectFailure(attempt, 'EEXIST', path);
     return;
   }
-  const open = await attempt();
+  const open = await mount.attempt(attempt);
+  if (!open) {
+    if (existing && mode === 'truncate') await learnWhetherResized(mount, path, existing, 0);
+    return;
+  }
   const file = existing ?? newFile(Buffer.alloc(0), { isDirty: true });
   const isTruncated = existing !== undefined && mode === 'truncate';
   if (isTruncated && file.content.length > 0) {
@@ -83,6 +87,11 @@ export async function useHandle(
     case 'synchronize':
       if (await mount.succeeds(() => open.synchronize())) {
         mount.state.commit(file);
+      } else if (mount.faults.kind === 'silence') {
+        // It may have been stored, or not: now it is.
+        await mount.faults.end();
+        await open.synchronize();
+        mount.state.commit(file);
       } else {
         handle.hasWritten = true; // a failed store is tried again by the next flush of this handle
       }
@@ -100,6 +109,25 @@ async function orStale<T>(action: () => Promise<T>): Promise<T | undefined> {
     if (error instanceof FsError && error.code === 'ESTALE') return undefined;
     throw error;
   }
+}
+
+/** A change of the size by name that failed is done or not. */
+export async function learnWhetherResized(
+  mount: ModelledMount,
+  path: string,
+  file: ModelFile,
+  size: number,
+): Promise<void> {
+  await mount.faults.end();
+  const now = await mount.client.stat(path);
+  if (now.size === size && size !== file.content.length) {
+    file.content = resized(file.content, size);
+    file.isDirty = true;
+  } else if (now.size !== file.content.length) {
+    throw new Error(`${path}: size ${now.size}, neither ${file.content.length} nor ${size}`);
+  }
+  file.mtimeNs = undefined;
+  await mount.settle(file);
 }
 
 type ContentChange = Extract<HandleOperation, { readonly kind: 'write' | 'truncate' | 'zero' | 'copy' }>;
@@ -175,7 +203,7 @@ async function compareEither(
   before: Buffer,
   after: Buffer,
 ): Promise<void> {
-  mount.faults.end();
+  await mount.faults.end();
   const got = await open.read(0, maxFileBytes * 3);
   if (got.equals(after)) {
     file.content = after;

@@ -1,7 +1,9 @@
 /**
- * Changes the bucket as another client does, and the model with it. Not what this mount is changing as well: who of both is heard
- * then has tests of its own. What is only open here stays so, and is told to be outdated.
+ * Changes the bucket as another client does, and the model with it. Of a file that this mount is changing as well only in
+ * the moment before that is stored. What is only open here stays so, and is told to be outdated.
  */
+import { FsError } from '../../../src/errors.js';
+import { difference } from './bytes.js';
 import { isWithin, newFile, parentOf, type ModelFile } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import { directories, paths, pick, type ForeignOperation } from './operations.js';
@@ -18,6 +20,9 @@ export async function changeElsewhere(mount: ModelledMount, operation: ForeignOp
     case 'foreignTouch':
       touch(mount, pick(paths, operation.path), operation);
       break;
+    case 'race':
+      await race(mount, operation);
+      break;
     case 'foreignRename':
       renameFile(mount, pick(paths, operation.path), pick(paths, operation.target));
       break;
@@ -29,7 +34,7 @@ export async function changeElsewhere(mount: ModelledMount, operation: ForeignOp
 
 function put(mount: ModelledMount, path: string, content: Buffer): void {
   const { state, store } = mount;
-  if (!state.directories.has(parentOf(path)) || state.files.get(path)?.isDirty) return;
+  if (!state.directories.has(parentOf(path)) || state.isChangingAt(path)) return;
   store.putForeign(path, content);
   outdate(mount, path);
   state.files.set(path, newFile(content, { stored: content }));
@@ -37,9 +42,62 @@ function put(mount: ModelledMount, path: string, content: Buffer): void {
 
 function remove(mount: ModelledMount, path: string): void {
   const { state, store } = mount;
-  if (state.files.get(path)?.isDirty) return;
+  if (state.isChangingAt(path)) return;
   store.objects.delete(path);
   outdate(mount, path);
+}
+
+/**
+ * Theirs keeps the name, ours is kept beside, and the close says ESTALE. All that was changed here is there; what the former
+ * version had may be zeros, if nobody has read it in time. What owes nothing to a version that was removed may take its name
+ * instead.
+ */
+async function race(
+  mount: ModelledMount,
+  operation: Extract<ForeignOperation, { kind: 'race' }>,
+): Promise<void> {
+  const { state, store } = mount;
+  const handle = state.handles[operation.handle % Math.max(1, state.handles.length)];
+  const [path] = [...state.files].find(([, file]) => file === handle?.file) ?? [];
+  if (!handle || path === undefined) return;
+  const { file, open } = handle;
+  if (!file.isDirty || !handle.hasWritten || file.openCount > 1 || file.stored === undefined) return;
+  const theirs = operation.theirs === 'put' ? Buffer.alloc(operation.length, operation.fill) : undefined;
+  if (theirs?.equals(file.stored)) return;
+  const before = new Set(store.objects.keys());
+  if (theirs) store.putForeign(path, theirs);
+  else store.objects.delete(path);
+  state.handles = state.handles.filter((other) => other !== handle);
+  file.openCount = 0;
+  if (await isStale(() => open.close())) {
+    const kept = [...store.objects.keys()].filter((key) => !before.has(key));
+    const ours = kept[0] === undefined ? undefined : store.contentOf(kept[0]);
+    if (kept.length !== 1 || !kept[0]?.startsWith(`${path}.conflict-`) || !ours || !holdsChanges(file, ours))
+      throw new Error(`${path}: ours is kept as ${kept.join()}: ${difference(file.content, ours)}`);
+    store.objects.delete(kept[0]); // by whoever has looked at it
+    state.files.delete(path);
+    if (theirs) state.files.set(path, newFile(theirs, { stored: theirs }));
+  } else if (theirs) {
+    throw new Error(`${path}: stored over what another client has stored`);
+  } else {
+    state.commit(file);
+  }
+}
+
+/** Whether these are the bytes of a changed file, but for zeros in the place of what is as it was stored before. */
+function holdsChanges({ content, stored }: ModelFile, kept: Buffer): boolean {
+  const isKept = (byte: number, at: number) => byte === kept[at] || (kept[at] === 0 && byte === stored?.[at]);
+  return kept.length === content.length && content.every(isKept);
+}
+
+async function isStale(action: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await action();
+    return false;
+  } catch (error) {
+    if (error instanceof FsError && error.code === 'ESTALE') return true;
+    throw error;
+  }
 }
 
 function touch(
@@ -48,7 +106,7 @@ function touch(
   { permissions, seconds }: { readonly permissions: number; readonly seconds: number },
 ): void {
   const file = state.files.get(path);
-  if (!file || file.isDirty) return;
+  if (!file || state.isChanging(file)) return;
   // What is changed through a handle is stored with the attributes that were known when it was opened.
   if (state.handles.some((handle) => handle.file === file && handle.canWrite)) return;
   const title = `of second ${seconds}`;
@@ -68,7 +126,7 @@ function touch(
 function renameFile(mount: ModelledMount, from: string, to: string): void {
   const { state } = mount;
   if (from === to || !state.files.has(from) || !state.directories.has(parentOf(to))) return;
-  if (state.files.get(from)?.isDirty || state.files.get(to)?.isDirty) return;
+  if (state.isChangingAt(from) || state.isChangingAt(to)) return;
   moveObject(mount, from, to);
 }
 
@@ -78,8 +136,8 @@ function renameDirectory(mount: ModelledMount, from: string, to: string): void {
   if (!state.directories.has(from) || !state.directories.has(parentOf(to))) return;
   const moved = [...store.objects.keys()].filter((key) => key.startsWith(`${from}/`));
   const target = (key: string) => to + key.slice(from.length);
-  const isDirty = (path: string) => state.files.get(path)?.isDirty === true;
-  if (state.pathsBelow(from).some((path) => isDirty(path) || isDirty(target(path)))) return;
+  const isChanging = (path: string) => state.isChangingAt(path) || state.isChangingAt(target(path));
+  if (state.pathsBelow(from).some(isChanging)) return;
   for (const key of moved) {
     if (!key.endsWith('/')) {
       moveObject(mount, key, target(key));

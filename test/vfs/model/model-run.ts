@@ -2,20 +2,20 @@
 import type { ExecutionContext } from 'ava';
 import { openFile, useHandle } from './file-operations.js';
 import { changeElsewhere } from './foreign-client.js';
-import { ModelledMount } from './modelled-mount.js';
+import { ModelledMount, type Server } from './modelled-mount.js';
 import { renameDirectory, renameFile, useDirectory, usePath } from './name-operations.js';
-import { directories, paths, pick, type Operation } from './operations.js';
+import { directories, isFault, paths, pick, type Operation } from './operations.js';
 
 export class ModelRun {
   readonly #mount: ModelledMount;
 
-  constructor(t: Pick<ExecutionContext, 'teardown'>) {
-    this.#mount = new ModelledMount(t);
+  constructor(t: Pick<ExecutionContext, 'teardown'>, server: Server) {
+    this.#mount = new ModelledMount(t, server);
   }
 
   async run(operation: Operation): Promise<void> {
     await this.#apply(operation);
-    if (operation.kind !== 'fail') this.#mount.faults.end();
+    if (!isFault(operation)) await this.#mount.faults.operationEnded();
     this.#mount.check(JSON.stringify(operation));
   }
 
@@ -67,12 +67,16 @@ export class ModelRun {
       case 'foreignPut':
       case 'foreignDelete':
       case 'foreignTouch':
+      case 'race':
       case 'foreignRename':
       case 'foreignRenameDirectory':
         await changeElsewhere(mount, operation);
         return;
       case 'fail':
-        mount.faults.begin(operation);
+      case 'throttle':
+      case 'deny':
+      case 'silence':
+        mount.beginFault(operation);
         return;
       case 'expire':
         mount.expire();

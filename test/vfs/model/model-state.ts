@@ -71,6 +71,16 @@ export class ModelState {
     for (const handle of this.handles) if (handle.file === file) handle.hasWritten = false;
   }
 
+  /** Whether the mount may have changes of it that the bucket lacks, be it of zeros into zeros. */
+  isChanging(file: ModelFile): boolean {
+    return file.isDirty || this.handles.some((handle) => handle.file === file && handle.hasWritten);
+  }
+
+  isChangingAt(path: string): boolean {
+    const file = this.files.get(path);
+    return file !== undefined && this.isChanging(file);
+  }
+
   moveFile(from: string, to: string): void {
     const file = this.files.get(from);
     if (!file || from === to) return;
@@ -100,6 +110,10 @@ export class ModelState {
         throw new Error(`${when}: the bucket has ${path} wrong: ${difference(file.stored, got)}`);
       }
       checkMetadata(file, store.objects.get(path)?.info.metadata, `${when}: the bucket has ${path}`);
+    }
+    for (const directory of this.directories) {
+      if (directory !== '' && !store.objects.has(`${directory}/`))
+        throw new Error(`${when}: the bucket has nothing of the directory ${directory}`);
     }
     for (const key of store.objects.keys()) {
       const isKnown = key.endsWith('/') ? this.directories.has(key.slice(0, -1)) : this.files.has(key);

@@ -1,33 +1,47 @@
 /** A mount beside the model of it: what the operations of all kinds are done with. */
 import type { ExecutionContext } from 'ava';
 import { FsError } from '../../../src/errors.js';
+import { RetryingObjectStore } from '../../../src/s3/retrying-object-store.js';
+import { RetryPolicy } from '../../../src/s3/retry-policy.js';
 import { HeldClock } from '../../clock.js';
 import { MemoryObjectStore } from '../../object-store/memory-object-store.js';
-import type { FileSystemClient } from '../file-system-client.js';
-import { Fixture, metadataTtlMs, type TestMount } from '../file-system-fixture.js';
+import { defaultCall, FileSystemClient } from '../file-system-client.js';
+import { Fixture, makeLog, metadataTtlMs, type TestMount } from '../file-system-fixture.js';
 import { ModelState, type ModelFile } from './model-state.js';
+import type { FaultOperation } from './operations.js';
 import { ServerFaults } from './server-faults.js';
+
+/** Whether the requests go to the server, or to what repeats them while it fails, as in a real mount. */
+export type Server = 'bare' | 'retried';
 
 export class ModelledMount {
   readonly state = new ModelState();
   readonly store = new MemoryObjectStore({ minPartSize: 64 });
-  readonly faults = new ServerFaults(this.store);
+  readonly faults: ServerFaults;
+  /** Whether a file may be shown as one that cannot be read, which it could not be a moment ago. */
+  mayShowUnreadable = false;
+  readonly #isRetried: boolean;
   readonly #fixture: Fixture;
+  #interruption = new AbortController();
   #mount: TestMount;
+  #client: FileSystemClient;
 
-  constructor(t: Pick<ExecutionContext, 'teardown'>) {
+  constructor(t: Pick<ExecutionContext, 'teardown'>, server: Server) {
+    this.#isRetried = server === 'retried';
+    this.faults = new ServerFaults(this.store, this.#isRetried);
     this.#fixture = new Fixture(t, this.store, new HeldClock());
     this.#mount = this.#newMount();
+    this.#client = this.#newClient();
   }
 
   get client(): FileSystemClient {
-    return this.#mount.client;
+    return this.#client;
   }
 
   /** Undefined if it failed, as it may while the server does. */
   async attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await action();
+      return await this.#run(action);
     } catch (error) {
       if (this.faults.allows(error)) return undefined;
       throw error;
@@ -41,7 +55,7 @@ export class ModelledMount {
 
   async expectFailure(action: () => Promise<unknown>, code: string, path: string): Promise<void> {
     try {
-      await action();
+      await this.#run(action);
     } catch (error) {
       if (error instanceof FsError && error.code === code) return;
       if (this.faults.allows(error)) return;
@@ -53,17 +67,43 @@ export class ModelledMount {
   /** What is known of the bucket is too old afterwards. */
   expire(): void {
     this.#fixture.clock.advance(metadataTtlMs);
+    if (this.faults.kind !== 'deny') this.mayShowUnreadable = false;
+  }
+
+  beginFault(fault: FaultOperation): void {
+    this.faults.begin(fault);
+    this.mayShowUnreadable ||= this.faults.kind === 'deny';
+  }
+
+  /** After an operation that failed although it may have been done: what the bucket says. */
+  async exists(path: string): Promise<boolean> {
+    await this.faults.end();
+    this.expire();
+    try {
+      await this.client.stat(path);
+      return true;
+    } catch (error) {
+      if (error instanceof FsError && error.code === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   /** After a store that failed, or that nobody waited for: waits until the background has done it. */
   async settle(file: ModelFile): Promise<void> {
+    const wasSilent = this.faults.kind === 'silence';
     await this.synchronizeAll();
-    if (!this.state.isBeingWritten(file)) this.state.commit(file);
+    if (this.state.isBeingWritten(file)) {
+      if (!wasSilent) return;
+      // What was under way may have been stored, or not: now it is.
+      const writer = this.state.handles.find((handle) => handle.file === file && handle.canWrite);
+      await writer?.open.synchronize();
+    }
+    this.state.commit(file);
   }
 
   /** Stores what is closed, on a server that works. */
   async synchronizeAll(): Promise<void> {
-    this.faults.end();
+    await this.faults.end();
     await this.#mount.fs.synchronizeAll('what is closed');
     for (const file of this.state.files.values()) {
       if (this.state.isBeingWritten(file)) continue;
@@ -76,11 +116,13 @@ export class ModelledMount {
     await this.stop();
     for (const file of this.state.files.values()) this.state.commit(file);
     this.#mount = this.#newMount();
+    this.#client = this.#newClient();
+    this.mayShowUnreadable = false;
   }
 
   /** Closes and stores everything. */
   async stop(): Promise<void> {
-    this.faults.end();
+    await this.faults.end();
     for (const { open, file, hasWritten } of this.state.handles) {
       await open.close();
       file.openCount -= 1;
@@ -105,7 +147,40 @@ export class ModelledMount {
     if (this.store.uploads.size > 0) throw new Error('an upload was left open');
   }
 
-  #newMount(): TestMount {
-    return this.#fixture.mount({ attributeDelayMs: 1_000_000 });
+  async #run<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await this.faults.run(action, () => this.#interruption.abort());
+    } finally {
+      this.#interruption = new AbortController();
+    }
   }
+
+  #newMount(): TestMount {
+    const store = this.#isRetried ? new RetryingObjectStore(this.store, patientPolicy()) : this.store;
+    return this.#fixture.mount({ attributeDelayMs: 1_000_000, store });
+  }
+
+  #newClient(): FileSystemClient {
+    const interruption = () => this.#interruption;
+    return new FileSystemClient(this.#mount.fs, {
+      ...defaultCall,
+      get signal() {
+        return interruption().signal;
+      },
+    });
+  }
+}
+
+/** On a clock of its own, which only its waits move. */
+function patientPolicy(): RetryPolicy {
+  let nowMs = 0;
+  return new RetryPolicy({
+    log: makeLog().log,
+    now: () => nowMs,
+    random: () => 0.5,
+    sleep: (ms) => {
+      nowMs += ms;
+      return Promise.resolve();
+    },
+  });
 }

@@ -1,6 +1,7 @@
 /** Does with the names of a mount and of its model the same; throws an Error that says where they differ. */
 import type { Attributes } from '../../../src/file-system.js';
 import { resized } from './bytes.js';
+import { learnWhetherResized } from './file-operations.js';
 import { isWithin, parentOf, type ModelFile } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import type { PathOperation } from './operations.js';
@@ -14,32 +15,48 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
         await mount.expectFailure(() => client.stat(path), 'ENOENT', path);
         return;
       }
-      checkAttributes(path, file, await client.stat(path));
+      const attributes = await mount.attempt(() => client.stat(path));
+      if (attributes) checkAttributes(mount, path, file, attributes);
       return;
     }
     case 'unlink': {
-      if (!file) await mount.expectFailure(() => client.unlink(path), 'ENOENT', path);
-      else if (await mount.succeeds(() => client.unlink(path))) state.files.delete(path);
+      if (!file) {
+        await mount.expectFailure(() => client.unlink(path), 'ENOENT', path);
+        return;
+      }
+      // Whoever has it open would lose it to a delete that was not heard of, as to another client's.
+      if (mount.faults.mayHideSuccess && (file.isDirty || file.openCount > 0)) await mount.faults.end();
+      if ((await mount.succeeds(() => client.unlink(path))) || !(await mount.exists(path)))
+        state.files.delete(path);
       return;
     }
     case 'chmod':
       if (!file) return;
-      await client.setAttributes(path, { mode: operation.permissions });
+      if (!(await mount.succeeds(() => client.setAttributes(path, { mode: operation.permissions })))) return;
       file.formerPermissions.push(file.permissions);
       file.permissions = operation.permissions;
       return;
     case 'truncatePath':
-      if (!file || mount.faults.isActive) return;
-      await client.setAttributes(path, { size: operation.size });
+      if (!file) return;
+      if (!(await mount.succeeds(() => client.setAttributes(path, { size: operation.size })))) {
+        await learnWhetherResized(mount, path, file, operation.size);
+        return;
+      }
       file.content = resized(file.content, operation.size);
       file.mtimeNs = undefined;
       state.commit(file);
   }
 }
 
-function checkAttributes(path: string, file: ModelFile, { size, mode, mtimeNs }: Attributes): void {
+function checkAttributes(
+  mount: ModelledMount,
+  path: string,
+  file: ModelFile,
+  { size, mode, mtimeNs }: Attributes,
+): void {
   if (size !== file.content.length) throw new Error(`${path}: size ${size}, not ${file.content.length}`);
   const permissions = mode & 0o777;
+  if (mount.mayShowUnreadable && permissions === 0) return;
   if (permissions !== file.permissions)
     throw new Error(`${path}: permissions ${permissions}, not ${file.permissions}`);
   if (file.mtimeNs !== undefined && mtimeNs !== file.mtimeNs)
@@ -63,7 +80,8 @@ async function listDirectory(mount: ModelledMount, path: string): Promise<void> 
     await mount.expectFailure(() => client.list(path, 3), 'ENOENT', path);
     return;
   }
-  const listed = await client.list(path, 3);
+  const listed = await mount.attempt(() => client.list(path, 3));
+  if (!listed) return;
   const expected = state.namesIn(path);
   if (listed.join() !== expected.join())
     throw new Error(`${path}: lists ${listed.join()}, not ${expected.join()}`);
@@ -74,7 +92,7 @@ async function makeDirectory(mount: ModelledMount, path: string): Promise<void> 
   const attempt = () => client.makeDirectory(path);
   if (state.directories.has(path)) await mount.expectFailure(attempt, 'EEXIST', path);
   else if (!state.directories.has(parentOf(path))) await mount.expectFailure(attempt, 'ENOENT', path);
-  else if (await mount.succeeds(attempt)) state.directories.add(path);
+  else if ((await mount.succeeds(attempt)) || (await mount.exists(path))) state.directories.add(path);
 }
 
 async function removeDirectory(mount: ModelledMount, path: string): Promise<void> {
@@ -82,27 +100,49 @@ async function removeDirectory(mount: ModelledMount, path: string): Promise<void
   const attempt = () => client.removeDirectory(path);
   if (!state.directories.has(path)) await mount.expectFailure(attempt, 'ENOENT', path);
   else if (state.namesIn(path).length > 0) await mount.expectFailure(attempt, 'ENOTEMPTY', path);
-  else if (await mount.succeeds(attempt)) state.directories.delete(path);
+  else if ((await mount.succeeds(attempt)) || !(await mount.exists(path))) state.directories.delete(path);
 }
 
 export async function renameFile(mount: ModelledMount, from: string, to: string): Promise<void> {
-  const { client, faults, state } = mount;
-  faults.end(); // what a failed rename leaves is tested for itself
+  const { client, faults, state, store } = mount;
   const file = state.files.get(from);
+  const replaced = state.files.get(to);
+  const isInUse = [file, replaced].some((one) => one && (one.isDirty || one.openCount > 0));
+  if (faults.mayFail && isInUse) await faults.end(); // what is left of a file that is open is tested for itself
   const attempt = () => client.rename(from, to);
   if (!file || !state.directories.has(parentOf(to))) {
     await mount.expectFailure(attempt, 'ENOENT', from);
     return;
   }
-  await attempt();
+  const before = store.objects.get(to);
+  if (!(await mount.succeeds(attempt))) {
+    await learnWhatWasRenamed(mount, from, to, before);
+    return;
+  }
   if (from === to) return;
   state.commit(file);
   state.moveFile(from, to);
 }
 
+/** A rename that failed is not done, or done, or only the copy is: the file has both names then. */
+async function learnWhatWasRenamed(
+  mount: ModelledMount,
+  from: string,
+  to: string,
+  before: unknown,
+): Promise<void> {
+  const { state, store } = mount;
+  await mount.synchronizeAll();
+  mount.expire();
+  const file = state.files.get(from);
+  if (!file || store.objects.get(to) === before) return;
+  const isMoved = !store.objects.has(from);
+  state.moveFile(from, to);
+  if (!isMoved) state.files.set(from, { ...file });
+}
+
 export async function renameDirectory(mount: ModelledMount, from: string, to: string): Promise<void> {
   const { client, faults, state } = mount;
-  faults.end();
   if (from === '' || to === '' || from === to) return;
   const attempt = () => client.rename(from, to);
   if (!state.directories.has(from) || !state.directories.has(parentOf(to))) {
@@ -113,11 +153,20 @@ export async function renameDirectory(mount: ModelledMount, from: string, to: st
     await mount.expectFailure(attempt, 'EINVAL', from);
     return;
   }
+  const isInUse = state.pathsBelow(from).some((path) => state.isChangingAt(path));
+  const isCutOff = faults.kind === 'throttle' || faults.kind === 'silence';
+  // What is left then, and that the same rename goes on with it, is tested for itself.
+  if (faults.mayFail && (isInUse || isCutOff)) await faults.end();
   if (state.directories.has(to) && state.namesIn(to).length > 0) {
     await mount.expectFailure(attempt, 'ENOTEMPTY', from);
     return;
   }
-  await attempt();
+  if (!(await mount.succeeds(attempt))) {
+    // Nothing of it is done.
+    await mount.synchronizeAll();
+    mount.expire();
+    return;
+  }
   for (const path of state.pathsBelow(from)) {
     const file = state.files.get(path);
     if (file) state.commit(file);

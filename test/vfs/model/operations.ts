@@ -50,15 +50,62 @@ export type ForeignOperation =
       /** Of the time of change, since 1970. */
       readonly seconds: number;
     }
+  /** Replaces or removes a file right before what was changed here is stored by a close. */
+  | {
+      readonly kind: 'race';
+      readonly handle: number;
+      readonly theirs: 'put' | 'delete';
+      readonly length: number;
+      readonly fill: number;
+    }
   | { readonly kind: 'foreignRename'; readonly path: number; readonly target: number }
   /** Every key below, the directory's own included. */
   | { readonly kind: 'foreignRenameDirectory'; readonly directory: number; readonly target: number };
 
-/** What the server does from now on. */
-export interface FaultOperation {
-  readonly kind: 'fail';
-  readonly method: 'put' | 'get' | 'uploadPart' | 'uploadPartCopy' | 'completeUpload';
+/** What the server does from now on, for a while. */
+export type FaultOperation =
+  | {
+      readonly kind: 'fail';
+      readonly method: 'put' | 'get' | 'uploadPart' | 'uploadPartCopy' | 'completeUpload';
+    }
+  /** Answers the next requests of any kind with 503. */
+  | { readonly kind: 'throttle'; readonly requests: number }
+  /** Answers 403 to whoever reads one key, or any; `writes`: also to whoever stores it. */
+  | {
+      readonly kind: 'deny';
+      /** Of `deniedKeys`. */
+      readonly key: number;
+      readonly writes: boolean;
+      readonly operations: number;
+    }
+  /** Does not answer one request, until it does, or the connection is given up, or the caller does not want to wait. */
+  | {
+      readonly kind: 'silence';
+      /** So many requests are answered before. */
+      readonly after: number;
+      readonly outcome: 'answer' | 'timeout' | 'interrupt';
+      /** The request is carried out, and only the answer does not come. */
+      readonly isCarriedOut: boolean;
+    };
+
+/** Undefined is all of them. */
+export const deniedKeys: readonly (string | undefined)[] = [
+  undefined,
+  undefined,
+  ...paths,
+  ...directories.filter((path) => path !== '').map((path) => `${path}/`),
+];
+
+export function isFault(operation: Operation): operation is FaultOperation {
+  return faultKinds.has(operation.kind);
 }
+
+const faultKinds: ReadonlySet<string> = new Set<FaultOperation['kind']>([
+  'fail',
+  'throttle',
+  'deny',
+  'silence',
+]);
 
 export type Operation =
   | HandleOperation
@@ -102,6 +149,16 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
   [4, fc.record({ kind: kind('unlink', 'stat', 'foreignDelete'), path: index })],
   [2, fc.record({ kind: kind('foreignPut'), path: index, length: offset, fill })],
   [2, fc.record({ kind: kind('foreignTouch'), path: index, permissions, seconds: fc.nat({ max: 2 ** 31 }) })],
+  [
+    2,
+    fc.record({
+      kind: kind('race'),
+      handle: index,
+      theirs: fc.constantFrom<('put' | 'delete')[]>('put', 'delete'),
+      length: offset,
+      fill,
+    }),
+  ],
   [1, fc.record({ kind: kind('foreignRename'), path: index, target: index })],
   [1, fc.record({ kind: kind('foreignRenameDirectory'), directory: index, target: index })],
   [5, fc.record({ kind: kind('mkdir', 'mkdir', 'rmdir', 'list'), directory: index })],
@@ -112,13 +169,32 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
     2,
     fc.record({
       kind: kind('fail'),
-      method: fc.constantFrom<FaultOperation['method'][]>(
+      method: fc.constantFrom<Extract<FaultOperation, { kind: 'fail' }>['method'][]>(
         'put',
         'get',
         'uploadPart',
         'uploadPartCopy',
         'completeUpload',
       ),
+    }),
+  ],
+  [2, fc.record({ kind: kind('throttle'), requests: fc.integer({ min: 1, max: 8 }) })],
+  [
+    3,
+    fc.record({
+      kind: kind('deny'),
+      key: index,
+      writes: fc.boolean(),
+      operations: fc.integer({ min: 1, max: 8 }),
+    }),
+  ],
+  [
+    4,
+    fc.record({
+      kind: kind('silence'),
+      after: fc.nat({ max: 3 }),
+      outcome: kind('answer', 'timeout', 'interrupt'),
+      isCarriedOut: fc.boolean(),
     }),
   ],
   [2, fc.record({ kind: kind('expire', 'remount') })],
