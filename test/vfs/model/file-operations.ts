@@ -53,8 +53,8 @@ async function createFile(
   if (isTruncated && file.content.length > 0) {
     file.content = Buffer.alloc(0);
     file.isDirty = true;
-    file.mtimeNs = undefined;
   }
+  if (isTruncated) file.mtimeNs = undefined;
   file.openCount += 1;
   state.files.set(path, file);
   state.handles.push({ file, open, canWrite: true, hasWritten: !existing || isTruncated });
@@ -80,7 +80,8 @@ export async function useHandle(
       mount.state.handles = mount.state.handles.filter((other) => other !== handle);
       file.openCount -= 1;
       const isStored = await mount.succeeds(() => open.close());
-      if (isStored && handle.hasWritten) mount.state.commit(file);
+      if (isStored && (handle.hasWritten === 'perhaps' ? isInBucket(mount, file) : handle.hasWritten))
+        mount.state.commit(file);
       if (!isStored || (file.openCount === 0 && file.isDirty)) await mount.settle(file);
       return;
     }
@@ -99,6 +100,12 @@ export async function useHandle(
     default:
       if (handle.canWrite) await changeContent(mount, handle, operation);
   }
+}
+
+/** Whether the bucket has all that was changed of a file, which it need not have. */
+function isInBucket({ state, store }: ModelledMount, file: ModelFile): boolean {
+  const [path] = [...state.files].find(([, one]) => one === file) ?? [];
+  return path !== undefined && store.contentOf(path)?.equals(file.content) === true;
 }
 
 /** The bytes of a version that the bucket has no more are either known or gone. */

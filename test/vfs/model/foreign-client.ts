@@ -4,6 +4,7 @@
  */
 import { FsError } from '../../../src/errors.js';
 import { difference } from './bytes.js';
+import { checkAttributes } from './name-operations.js';
 import { isWithin, newFile, parentOf, type ModelFile } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
 import { directories, paths, pick, type ForeignOperation } from './operations.js';
@@ -18,7 +19,7 @@ export async function changeElsewhere(mount: ModelledMount, operation: ForeignOp
       remove(mount, pick(paths, operation.path));
       break;
     case 'foreignTouch':
-      touch(mount, pick(paths, operation.path), operation);
+      await touchLookedAt(mount, operation);
       break;
     case 'race':
       await race(mount, operation);
@@ -61,7 +62,7 @@ async function race(
   const [path] = [...state.files].find(([, file]) => file === handle?.file) ?? [];
   if (!handle || path === undefined) return;
   const { file, open } = handle;
-  if (!file.isDirty || !handle.hasWritten || file.openCount > 1 || file.stored === undefined) return;
+  if (!file.isDirty || handle.hasWritten !== true || file.openCount > 1 || file.stored === undefined) return;
   const theirs = operation.theirs === 'put' ? Buffer.alloc(operation.length, operation.fill) : undefined;
   if (theirs?.equals(file.stored)) return;
   const before = new Set(store.objects.keys());
@@ -98,6 +99,31 @@ async function isStale(action: () => Promise<unknown>): Promise<boolean> {
     if (error instanceof FsError && error.code === 'ESTALE') return true;
     throw error;
   }
+}
+
+async function touchLookedAt(
+  mount: ModelledMount,
+  operation: Extract<ForeignOperation, { kind: 'foreignTouch' }>,
+): Promise<void> {
+  const { client, state } = mount;
+  const known = [...state.files.keys()];
+  if (known.length === 0) return;
+  const path = pick(known, operation.file);
+  if (operation.isLookedAt) {
+    await client.list(parentOf(path));
+    await client.stat(path);
+  }
+  mount.nextSecond();
+  touch(mount, path, operation);
+  if (!operation.isLookedAt) return;
+  mount.expire();
+  await client.list(parentOf(path));
+  const file = state.files.get(path);
+  if (!file) return;
+  checkAttributes(mount, path, file, await client.stat(path));
+  const content = await client.readFile(path);
+  if (!content.equals(file.content))
+    throw new Error(`${path}: touched elsewhere: ${difference(file.content, content)}`);
 }
 
 function touch(

@@ -44,11 +44,16 @@ export class ModelRun {
         return;
       }
       case 'stat':
+      case 'hold':
       case 'unlink':
-      case 'chmod':
       case 'truncatePath':
         await usePath(mount, pick(paths, operation.path), operation);
         return;
+      case 'chmod': {
+        const known = [...mount.state.files.keys()];
+        if (known.length > 0) await usePath(mount, pick(known, operation.path), operation);
+        return;
+      }
       case 'mkdir':
       case 'rmdir':
       case 'list':
@@ -80,6 +85,9 @@ export class ModelRun {
         return;
       case 'expire':
         mount.expire();
+        return;
+      case 'forget':
+        mount.forget();
         return;
       case 'remount':
         await mount.remount();

@@ -28,7 +28,8 @@ export interface ModelHandle {
   readonly file: ModelFile;
   readonly open: OpenFile;
   readonly canWrite: boolean;
-  hasWritten: boolean;
+  /** Whether a flush of this handle is to store the file. `perhaps`: all that it has written may count as stored. */
+  hasWritten: boolean | 'perhaps';
 }
 
 export function newFile(content: Buffer, known: Partial<ModelFile> = {}): ModelFile {
@@ -61,7 +62,7 @@ export class ModelState {
 
   /** The bucket is not to see it before a close or fsync. */
   isBeingWritten(file: ModelFile): boolean {
-    return file.isDirty && this.handles.some((handle) => handle.file === file && handle.canWrite);
+    return this.isChanging(file) && this.handles.some((handle) => handle.file === file && handle.canWrite);
   }
 
   /** What the mount holds of the file is in the bucket now: no handle has anything left to store. */
@@ -73,7 +74,14 @@ export class ModelState {
 
   /** Whether the mount may have changes of it that the bucket lacks, be it of zeros into zeros. */
   isChanging(file: ModelFile): boolean {
-    return file.isDirty || this.handles.some((handle) => handle.file === file && handle.hasWritten);
+    return file.isDirty || this.handles.some((handle) => handle.file === file && handle.hasWritten !== false);
+  }
+
+  /** The file was to be stored, but for what is open to be written: of which nothing may be left, if all was taken back. */
+  noteStoredUnlessChanged(file: ModelFile): void {
+    if (file.stored === undefined || !file.content.equals(file.stored)) return;
+    for (const handle of this.handles)
+      if (handle.file === file && handle.hasWritten) handle.hasWritten = 'perhaps';
   }
 
   isChangingAt(path: string): boolean {

@@ -3,6 +3,7 @@ import type { ExecutionContext } from 'ava';
 import { FsError } from '../../../src/errors.js';
 import { RetryingObjectStore } from '../../../src/s3/retrying-object-store.js';
 import { RetryPolicy } from '../../../src/s3/retry-policy.js';
+import type { InodeId } from '../../../src/file-system.js';
 import { HeldClock } from '../../clock.js';
 import { MemoryObjectStore } from '../../object-store/memory-object-store.js';
 import { defaultCall, FileSystemClient } from '../file-system-client.js';
@@ -25,6 +26,7 @@ export class ModelledMount {
   #interruption = new AbortController();
   #mount: TestMount;
   #client: FileSystemClient;
+  #held: InodeId[] = [];
 
   constructor(t: Pick<ExecutionContext, 'teardown'>, server: Server) {
     this.#isRetried = server === 'retried';
@@ -64,13 +66,34 @@ export class ModelledMount {
     throw new Error(`${path}: expected ${code}`);
   }
 
+  /** As a kernel does with what it has looked up. */
+  async hold(path: string): Promise<void> {
+    const client = this.#client;
+    await client.withParent(path, async (parent, name) => {
+      const { inode } = await client.fs.lookup(parent, name, client.call);
+      client.hold(inode);
+      this.#held.push(inode);
+    });
+  }
+
+  forget(): void {
+    for (const inode of this.#held) this.#client.drop(inode);
+    this.#held = [];
+  }
+
   /** What is known of the bucket is too old afterwards. */
   expire(): void {
     this.#fixture.clock.advance(metadataTtlMs);
     if (this.faults.kind !== 'deny') this.mayShowUnreadable = false;
   }
 
+  /** The store tells when an object was stored in whole seconds: the same bytes, stored again within one, look the same. */
+  nextSecond(): void {
+    this.#fixture.clock.advance(1000);
+  }
+
   beginFault(fault: FaultOperation): void {
+    if (fault.kind === 'deny' && fault.isUnexpected) this.expire();
     this.faults.begin(fault);
     this.mayShowUnreadable ||= this.faults.kind === 'deny';
   }
@@ -106,7 +129,10 @@ export class ModelledMount {
     await this.faults.end();
     await this.#mount.fs.synchronizeAll('what is closed');
     for (const file of this.state.files.values()) {
-      if (this.state.isBeingWritten(file)) continue;
+      if (this.state.isBeingWritten(file)) {
+        this.state.noteStoredUnlessChanged(file);
+        continue;
+      }
       this.state.commit(file);
       file.formerPermissions = [];
     }
@@ -126,9 +152,10 @@ export class ModelledMount {
     for (const { open, file, hasWritten } of this.state.handles) {
       await open.close();
       file.openCount -= 1;
-      if (hasWritten) this.state.commit(file);
+      if (hasWritten !== false) this.state.commit(file);
     }
     this.state.handles = [];
+    this.forget();
     await this.synchronizeAll();
     await this.#mount.fs.stop();
   }

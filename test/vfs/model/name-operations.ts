@@ -19,6 +19,10 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
       if (attributes) checkAttributes(mount, path, file, attributes);
       return;
     }
+    case 'hold':
+      if (file) await mount.attempt(() => mount.hold(path));
+      else await mount.expectFailure(() => mount.hold(path), 'ENOENT', path);
+      return;
     case 'unlink': {
       if (!file) {
         await mount.expectFailure(() => client.unlink(path), 'ENOENT', path);
@@ -48,7 +52,7 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
   }
 }
 
-function checkAttributes(
+export function checkAttributes(
   mount: ModelledMount,
   path: string,
   file: ModelFile,

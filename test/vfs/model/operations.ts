@@ -35,7 +35,9 @@ export type OpenMode = 'read' | 'write' | 'truncate' | 'create' | 'exclusive';
 
 export type PathOperation =
   | { readonly kind: 'truncatePath'; readonly path: number; readonly size: number }
-  | { readonly kind: 'unlink' | 'stat'; readonly path: number }
+  /** `hold`: the kernel knows its inode from now on. */
+  | { readonly kind: 'unlink' | 'stat' | 'hold'; readonly path: number }
+  /** `path`: of the files that there are. */
   | { readonly kind: 'chmod'; readonly path: number; readonly permissions: number };
 
 /** By another client, which knows nothing of this mount. */
@@ -45,7 +47,10 @@ export type ForeignOperation =
   /** The same bytes are put again, with other attributes. */
   | {
       readonly kind: 'foreignTouch';
-      readonly path: number;
+      /** Of the files that there are. */
+      readonly file: number;
+      /** Whether the file is looked at before, and when what was seen is too old. */
+      readonly isLookedAt: boolean;
       readonly permissions: number;
       /** Of the time of change, since 1970. */
       readonly seconds: number;
@@ -76,6 +81,8 @@ export type FaultOperation =
       /** Of `deniedKeys`. */
       readonly key: number;
       readonly writes: boolean;
+      /** What was known is too old when it begins. */
+      readonly isUnexpected: boolean;
       readonly operations: number;
     }
   /** Does not answer one request, until it does, or the connection is given up, or the caller does not want to wait. */
@@ -90,8 +97,7 @@ export type FaultOperation =
 
 /** Undefined is all of them. */
 export const deniedKeys: readonly (string | undefined)[] = [
-  undefined,
-  undefined,
+  ...Array<undefined>(8).fill(undefined),
   ...paths,
   ...directories.filter((path) => path !== '').map((path) => `${path}/`),
 ];
@@ -116,7 +122,8 @@ export type Operation =
   | { readonly kind: 'mkdir' | 'rmdir' | 'list'; readonly directory: number }
   | { readonly kind: 'rename'; readonly path: number; readonly target: number }
   | { readonly kind: 'renameDirectory'; readonly directory: number; readonly target: number }
-  | { readonly kind: 'expire' | 'remount' };
+  /** `forget`: the kernel, everything. */
+  | { readonly kind: 'expire' | 'forget' | 'remount' };
 
 const index = fc.nat({ max: 1000 });
 const offset = fc.nat({ max: maxFileBytes });
@@ -148,7 +155,16 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
   [1, fc.record({ kind: kind('truncatePath'), path: index, size: offset })],
   [4, fc.record({ kind: kind('unlink', 'stat', 'foreignDelete'), path: index })],
   [2, fc.record({ kind: kind('foreignPut'), path: index, length: offset, fill })],
-  [2, fc.record({ kind: kind('foreignTouch'), path: index, permissions, seconds: fc.nat({ max: 2 ** 31 }) })],
+  [
+    2,
+    fc.record({
+      kind: kind('foreignTouch'),
+      file: index,
+      isLookedAt: fc.boolean(),
+      permissions,
+      seconds: fc.nat({ max: 2 ** 31 }),
+    }),
+  ],
   [
     2,
     fc.record({
@@ -164,7 +180,7 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
   [5, fc.record({ kind: kind('mkdir', 'mkdir', 'rmdir', 'list'), directory: index })],
   [4, fc.record({ kind: kind('rename'), path: index, target: index })],
   [1, fc.record({ kind: kind('renameDirectory'), directory: index, target: index })],
-  [1, fc.record({ kind: kind('chmod'), path: index, permissions })],
+  [2, fc.record({ kind: kind('chmod'), path: index, permissions })],
   [
     2,
     fc.record({
@@ -185,6 +201,7 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
       kind: kind('deny'),
       key: index,
       writes: fc.boolean(),
+      isUnexpected: fc.boolean(),
       operations: fc.integer({ min: 1, max: 8 }),
     }),
   ],
@@ -197,7 +214,8 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
       isCarriedOut: fc.boolean(),
     }),
   ],
-  [2, fc.record({ kind: kind('expire', 'remount') })],
+  [3, fc.record({ kind: kind('hold'), path: index })],
+  [3, fc.record({ kind: kind('expire', 'forget', 'remount') })],
 ];
 
 export const operations: fc.Arbitrary<Operation> = fc.oneof(
