@@ -126,7 +126,9 @@ export class NodeFinder {
 
   /** Takes over what the bucket says of a clean file of which neither a program nor the kernel holds an earlier version. */
   adopt(node: FileNode, described: DescribedObject, attributes?: StoredAttributes): void {
-    const { info } = described;
+    const { info, isUnreadable } = described;
+    // What is known of an open file, and is still its version, is not made up: what is written to it is to be stored with that.
+    if (isUnreadable && !node.isUnreadable && node.handles.size > 0 && !isOtherVersion(node, info)) return;
     if (isOtherVersion(node, info)) this.#context.reader.drop(info.key);
     node.info = info;
     node.attributes = attributes ?? attributesOfObject(info, false, this.#context.defaults);

@@ -1,8 +1,8 @@
 // What cannot be read, for a moment or for good, shows made-up attributes: nothing of them is ever stored.
 import test from 'ava';
 import { StoreError } from '../../src/errors.js';
-import type { FileSystemClient } from './file-system-client.js';
-import { Fixture } from './file-system-fixture.js';
+import { writeFlags, type FileSystemClient } from './file-system-client.js';
+import { Fixture, metadataTtlMs } from './file-system-fixture.js';
 
 const codes = ['AccessDenied', 'WrongCustomerKey', 'CorruptReply'] as const;
 const attributes = {
@@ -72,6 +72,31 @@ for (const [kind, key, mode] of [
       await t.throwsAsync(change(client), { code: 'EACCES' } as never);
       await fs.synchronizeAll('what is closed');
       t.deepEqual(fixture.store.objects, stored);
+    });
+  }
+}
+
+for (const code of codes) {
+  for (const when of ['before', 'after'] as const) {
+    test(`what is written to an open file ${when} it was looked at while it was ${code} is stored with its attributes`, async (t) => {
+      const fixture = new Fixture(t);
+      const metadata = { ...attributes, mode: String(0o100640) };
+      fixture.store.putForeign('f', 'content', { metadata });
+      const { client } = fixture.mount();
+      const file = await client.open('f', writeFlags);
+      if (when === 'before') await file.write(0, 'C');
+      fixture.clock.advance(metadataTtlMs);
+      fixture.store.beforeRequest = (method) => {
+        if (method === 'head') throw new StoreError(code, 'for a moment');
+      };
+      t.is((await client.stat('f')).mode & 0o777, 0o640);
+      await client.open('f').catch(() => undefined);
+      fixture.store.beforeRequest = () => undefined;
+      if (when === 'after') await file.write(0, 'C');
+      await file.close();
+      t.is(String(fixture.store.contentOf('f')), 'Content');
+      const { mode, title, uid, gid } = metadata;
+      t.like(fixture.store.objects.get('f')?.info.metadata, { mode, title, uid, gid });
     });
   }
 }
