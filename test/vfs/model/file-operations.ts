@@ -93,8 +93,6 @@ export async function useHandle(
         await mount.faults.end();
         await open.synchronize();
         mount.state.commit(file);
-      } else {
-        handle.hasWritten = true; // a failed store is tried again by the next flush of this handle
       }
       return;
     default:
