@@ -2,10 +2,46 @@ import test from 'ava';
 import { fc } from '../seed.js';
 import { ModelRun } from './model/model-run.js';
 import type { Server } from './model/modelled-mount.js';
-import { operations } from './model/operations.js';
+import { operations, type Operation } from './model/operations.js';
 
 /** OSIRISFS_MODEL_RUNS makes it longer; the default is more than 10,000 operations. */
 const runs = Number(process.env['OSIRISFS_MODEL_RUNS'] ?? 200);
+
+/** What once failed. */
+const examples: [Server, Operation[]][] = [
+  // The inode of a file that an open which creates had found, and then failed to open, was never let go of.
+  [
+    'bare',
+    [
+      { kind: 'open', path: 1, mode: 'truncate' },
+      { kind: 'close', handle: 0 },
+      { kind: 'throttle', requests: 1 },
+      { kind: 'open', path: 1, mode: 'create' },
+    ],
+  ],
+  // An open file that was refused for a moment was not stored any more.
+  [
+    'retried',
+    [
+      { kind: 'open', path: 1, mode: 'create' },
+      { kind: 'synchronize', handle: 0 },
+      { kind: 'deny', key: 0, writes: false, isUnexpected: true, operations: 1 },
+      { kind: 'open', path: 4, mode: 'read' },
+      { kind: 'write', handle: 0, offset: 0, length: 1, fill: 1 },
+    ],
+  ],
+  // A directory that was to be replaced was gone when that failed.
+  [
+    'bare',
+    [
+      { kind: 'mkdir', directory: 1 },
+      { kind: 'mkdir', directory: 2 },
+      { kind: 'foreignPut', path: 4, length: 1, fill: 1 },
+      { kind: 'deny', key: 1, writes: false, isUnexpected: true, operations: 2 },
+      { kind: 'renameDirectory', directory: 4, target: 8 },
+    ],
+  ],
+];
 
 test('random operations leave the mount and the bucket as a plain model says', async (t) => {
   t.timeout(Math.max(600_000, runs * 10_000));
@@ -28,7 +64,7 @@ test('random operations leave the mount and the bucket as a plain model says', a
         }
       },
     ),
-    { numRuns: runs },
+    { numRuns: runs, examples },
   );
   t.log(`${count} operations`);
   if (result.failed) {

@@ -123,6 +123,7 @@ export async function learnWhetherResized(
   file: ModelFile,
   size: number,
 ): Promise<void> {
+  const wasSilent = mount.faults.kind === 'silence';
   await mount.faults.end();
   const now = await mount.client.stat(path);
   if (now.size === size && size !== file.content.length) {
@@ -132,7 +133,7 @@ export async function learnWhetherResized(
     throw new Error(`${path}: size ${now.size}, neither ${file.content.length} nor ${size}`);
   }
   file.mtimeNs = undefined;
-  await mount.settle(file);
+  await mount.settle(file, wasSilent);
 }
 
 type ContentChange = Extract<HandleOperation, { readonly kind: 'write' | 'truncate' | 'zero' | 'copy' }>;

@@ -7,7 +7,7 @@ import { difference } from './bytes.js';
 import { checkAttributes } from './name-operations.js';
 import { isWithin, newFile, parentOf, type ModelFile } from './model-state.js';
 import type { ModelledMount } from './modelled-mount.js';
-import { directories, paths, pick, type ForeignOperation } from './operations.js';
+import { directories, pathOf, paths, pick, type ForeignOperation } from './operations.js';
 
 export async function changeElsewhere(mount: ModelledMount, operation: ForeignOperation): Promise<void> {
   await mount.synchronizeAll(); // attributes on their way would be a change of both
@@ -16,7 +16,7 @@ export async function changeElsewhere(mount: ModelledMount, operation: ForeignOp
       put(mount, pick(paths, operation.path), Buffer.alloc(operation.length, operation.fill));
       break;
     case 'foreignDelete':
-      remove(mount, pick(paths, operation.path));
+      remove(mount, pathOf(mount.state.files, operation.path));
       break;
     case 'foreignTouch':
       await touchLookedAt(mount, operation);
@@ -25,7 +25,7 @@ export async function changeElsewhere(mount: ModelledMount, operation: ForeignOp
       await race(mount, operation);
       break;
     case 'foreignRename':
-      renameFile(mount, pick(paths, operation.path), pick(paths, operation.target));
+      renameFile(mount, pathOf(mount.state.files, operation.path), pick(paths, operation.target));
       break;
     case 'foreignRenameDirectory':
       renameDirectory(mount, pick(directories, operation.directory), pick(directories, operation.target));

@@ -4,7 +4,7 @@ import { openFile, useHandle } from './file-operations.js';
 import { changeElsewhere } from './foreign-client.js';
 import { ModelledMount, type Server } from './modelled-mount.js';
 import { renameDirectory, renameFile, useDirectory, usePath } from './name-operations.js';
-import { directories, isFault, paths, pick, type Operation } from './operations.js';
+import { directories, directoryOf, isFault, pathOf, paths, pick, type Operation } from './operations.js';
 
 export class ModelRun {
   readonly #mount: ModelledMount;
@@ -29,7 +29,7 @@ export class ModelRun {
     const mount = this.#mount;
     switch (operation.kind) {
       case 'open':
-        await openFile(mount, pick(paths, operation.path), operation.mode);
+        await openFile(mount, pathToOpen(mount.state.files, operation), operation.mode);
         return;
       case 'read':
       case 'write':
@@ -46,27 +46,24 @@ export class ModelRun {
       case 'stat':
       case 'hold':
       case 'unlink':
+      case 'chmod':
+      case 'setTime':
       case 'truncatePath':
-        await usePath(mount, pick(paths, operation.path), operation);
+        await usePath(mount, pathOf(mount.state.files, operation.path), operation);
         return;
-      case 'chmod': {
-        const known = [...mount.state.files.keys()];
-        if (known.length > 0) await usePath(mount, pick(known, operation.path), operation);
-        return;
-      }
       case 'mkdir':
       case 'rmdir':
       case 'list':
         await useDirectory(mount, pick(directories, operation.directory), operation.kind);
         return;
       case 'rename':
-        await renameFile(mount, pick(paths, operation.path), pick(paths, operation.target));
+        await renameFile(mount, pathOf(mount.state.files, operation.path), pick(paths, operation.target));
         return;
       case 'renameDirectory':
         await renameDirectory(
           mount,
-          pick(directories, operation.directory),
-          pick(directories, operation.target),
+          directoryOf(mount.state.directories, operation.directory),
+          directoryOf(mount.state.directories, operation.target),
         );
         return;
       case 'foreignPut':
@@ -93,4 +90,12 @@ export class ModelRun {
         await mount.remount();
     }
   }
+}
+
+/** What is made is any path, so that there is something. */
+function pathToOpen(
+  files: ReadonlyMap<string, unknown>,
+  { path, mode }: Extract<Operation, { readonly kind: 'open' }>,
+): string {
+  return mode === 'read' || mode === 'write' ? pathOf(files, path) : pick(paths, path);
 }

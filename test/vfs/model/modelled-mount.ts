@@ -9,7 +9,7 @@ import { MemoryObjectStore } from '../../object-store/memory-object-store.js';
 import { defaultCall, FileSystemClient } from '../file-system-client.js';
 import { Fixture, makeLog, metadataTtlMs, type TestMount } from '../file-system-fixture.js';
 import { ModelState, type ModelFile } from './model-state.js';
-import type { FaultOperation } from './operations.js';
+import { pick, type FaultOperation } from './operations.js';
 import { ServerFaults } from './server-faults.js';
 
 /** Whether the requests go to the server, or to what repeats them while it fails, as in a real mount. */
@@ -94,13 +94,13 @@ export class ModelledMount {
 
   beginFault(fault: FaultOperation): void {
     if (fault.kind === 'deny' && fault.isUnexpected) this.expire();
-    this.faults.begin(fault);
+    this.faults.begin(fault, fault.kind === 'deny' ? this.#deniedKeyOf(fault.key) : undefined);
     this.mayShowUnreadable ||= this.faults.kind === 'deny';
   }
 
-  /** After an operation that failed although it may have been done: what the bucket says. */
+  /** After an operation that failed although it may have been done: what the bucket says, once nothing is on its way. */
   async exists(path: string): Promise<boolean> {
-    await this.faults.end();
+    await this.synchronizeAll();
     this.expire();
     try {
       await this.client.stat(path);
@@ -112,8 +112,7 @@ export class ModelledMount {
   }
 
   /** After a store that failed, or that nobody waited for: waits until the background has done it. */
-  async settle(file: ModelFile): Promise<void> {
-    const wasSilent = this.faults.kind === 'silence';
+  async settle(file: ModelFile, wasSilent = this.faults.kind === 'silence'): Promise<void> {
     await this.synchronizeAll();
     if (this.state.isBeingWritten(file)) {
       if (!wasSilent) return;
@@ -172,6 +171,13 @@ export class ModelledMount {
     if (inodes !== 1 || openHandles !== 0)
       throw new Error(`${inodes - 1} inodes and ${openHandles} handles are left`);
     if (this.store.uploads.size > 0) throw new Error('an upload was left open');
+  }
+
+  /** Undefined: all. */
+  #deniedKeyOf(number: number): string | undefined {
+    const { files, directories } = this.state;
+    const markers = [...directories].filter((path) => path !== '').map((path) => `${path}/`);
+    return number % 4 === 0 ? undefined : pick([...files.keys(), ...markers, 'a'], Math.floor(number / 4));
   }
 
   async #run<T>(action: () => Promise<T>): Promise<T> {

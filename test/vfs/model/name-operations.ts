@@ -40,6 +40,13 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
       file.formerPermissions.push(file.permissions);
       file.permissions = operation.permissions;
       return;
+    case 'setTime': {
+      if (!file) return;
+      const mtimeNs = BigInt(operation.seconds) * 1_000_000_000n;
+      const isSet = await mount.succeeds(() => client.setAttributes(path, { mtime: mtimeNs }));
+      file.mtimeNs = isSet ? mtimeNs : undefined;
+      return;
+    }
     case 'truncatePath':
       if (!file) return;
       if (!(await mount.succeeds(() => client.setAttributes(path, { size: operation.size })))) {

@@ -37,8 +37,9 @@ export type PathOperation =
   | { readonly kind: 'truncatePath'; readonly path: number; readonly size: number }
   /** `hold`: the kernel knows its inode from now on. */
   | { readonly kind: 'unlink' | 'stat' | 'hold'; readonly path: number }
-  /** `path`: of the files that there are. */
-  | { readonly kind: 'chmod'; readonly path: number; readonly permissions: number };
+  | { readonly kind: 'chmod'; readonly path: number; readonly permissions: number }
+  /** utimens(2), to so many seconds since 1970. */
+  | { readonly kind: 'setTime'; readonly path: number; readonly seconds: number };
 
 /** By another client, which knows nothing of this mount. */
 export type ForeignOperation =
@@ -67,18 +68,33 @@ export type ForeignOperation =
   /** Every key below, the directory's own included. */
   | { readonly kind: 'foreignRenameDirectory'; readonly directory: number; readonly target: number };
 
+const failingMethods = [
+  'list',
+  'head',
+  'get',
+  'put',
+  'copy',
+  'copy',
+  'delete',
+  'uploadPart',
+  'uploadPartCopy',
+  'completeUpload',
+] as const;
+
+type FailingMethod = (typeof failingMethods)[number];
+
 /** What the server does from now on, for a while. */
 export type FaultOperation =
   | {
       readonly kind: 'fail';
-      readonly method: 'put' | 'get' | 'uploadPart' | 'uploadPartCopy' | 'completeUpload';
+      readonly method: FailingMethod;
     }
   /** Answers the next requests of any kind with 503. */
   | { readonly kind: 'throttle'; readonly requests: number }
   /** Answers 403 to whoever reads one key, or any; `writes`: also to whoever stores it. */
   | {
       readonly kind: 'deny';
-      /** Of `deniedKeys`. */
+      /** Of what there is, or all of it. */
       readonly key: number;
       readonly writes: boolean;
       /** What was known is too old when it begins. */
@@ -94,13 +110,6 @@ export type FaultOperation =
       /** The request is carried out, and only the answer does not come. */
       readonly isCarriedOut: boolean;
     };
-
-/** Undefined is all of them. */
-export const deniedKeys: readonly (string | undefined)[] = [
-  ...Array<undefined>(8).fill(undefined),
-  ...paths,
-  ...directories.filter((path) => path !== '').map((path) => `${path}/`),
-];
 
 export function isFault(operation: Operation): operation is FaultOperation {
   return faultKinds.has(operation.kind);
@@ -129,6 +138,7 @@ const index = fc.nat({ max: 1000 });
 const offset = fc.nat({ max: maxFileBytes });
 const length = fc.integer({ min: 1, max: 400 });
 const fill = fc.integer({ min: 1, max: 255 });
+const seconds = fc.nat({ max: 2 ** 31 });
 /** Never none at all, as of what cannot be read. */
 const permissions = fc.integer({ min: 1, max: 0o777 });
 
@@ -162,7 +172,7 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
       file: index,
       isLookedAt: fc.boolean(),
       permissions,
-      seconds: fc.nat({ max: 2 ** 31 }),
+      seconds,
     }),
   ],
   [
@@ -179,19 +189,14 @@ const weighted: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<Oper
   [1, fc.record({ kind: kind('foreignRenameDirectory'), directory: index, target: index })],
   [5, fc.record({ kind: kind('mkdir', 'mkdir', 'rmdir', 'list'), directory: index })],
   [4, fc.record({ kind: kind('rename'), path: index, target: index })],
-  [1, fc.record({ kind: kind('renameDirectory'), directory: index, target: index })],
+  [2, fc.record({ kind: kind('renameDirectory'), directory: index, target: index })],
   [2, fc.record({ kind: kind('chmod'), path: index, permissions })],
+  [1, fc.record({ kind: kind('setTime'), path: index, seconds })],
   [
     2,
     fc.record({
       kind: kind('fail'),
-      method: fc.constantFrom<Extract<FaultOperation, { kind: 'fail' }>['method'][]>(
-        'put',
-        'get',
-        'uploadPart',
-        'uploadPartCopy',
-        'completeUpload',
-      ),
+      method: fc.constantFrom<FailingMethod[]>(...failingMethods),
     }),
   ],
   [2, fc.record({ kind: kind('throttle'), requests: fc.integer({ min: 1, max: 8 }) })],
@@ -224,4 +229,19 @@ export const operations: fc.Arbitrary<Operation> = fc.oneof(
 
 export function pick<T>(items: readonly T[], number: number): T {
   return items[number % items.length] as T;
+}
+
+/** Mostly one of the files that there are, now and then any path. */
+export function pathOf(files: ReadonlyMap<string, unknown>, number: number): string {
+  return pickKnown([...files.keys()], paths, number);
+}
+
+/** Mostly one of the directories that there are. */
+export function directoryOf(known: ReadonlySet<string>, number: number): string {
+  return pickKnown([...known], directories, number);
+}
+
+function pickKnown(known: readonly string[], all: readonly string[], number: number): string {
+  const isAny = number % 4 === 0 || known.length === 0;
+  return pick(isAny ? all : known, Math.floor(number / 4));
 }

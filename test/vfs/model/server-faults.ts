@@ -2,7 +2,7 @@
 import { FsError, StoreError, type FsErrorCode } from '../../../src/errors.js';
 import type { MemoryObjectStore, StoreMethod } from '../../object-store/memory-object-store.js';
 import { manyTurns } from '../../patience.js';
-import { deniedKeys, pick, type FaultOperation } from './operations.js';
+import type { FaultOperation } from './operations.js';
 
 /** Requests that are refused where an object may not be read. A copy on the server reads it as well. */
 const readingMethods: ReadonlySet<StoreMethod> = new Set<StoreMethod>(['head', 'get', 'copy']);
@@ -27,6 +27,7 @@ export class ServerFaults {
   /** Whether the mount repeats what fails for a reason that passes. */
   readonly #isRetried: boolean;
   #fault: FaultOperation | undefined;
+  #deniedKey: string | undefined;
   /** The fault ends after so many operations. */
   #operationsLeft = 0;
   /** Requests that are yet to be answered as ever, or to be refused. */
@@ -57,8 +58,10 @@ export class ServerFaults {
     return fault?.kind === 'silence' && fault.isCarriedOut && this.mayFail;
   }
 
-  begin(fault: FaultOperation): void {
+  /** `deniedKey`: which the server refuses; undefined: all. */
+  begin(fault: FaultOperation, deniedKey: string | undefined): void {
     if (this.#fault) return;
+    this.#deniedKey = deniedKey;
     this.#fault = fault;
     this.#hasFailed = false;
     switch (fault.kind) {
@@ -167,8 +170,7 @@ export class ServerFaults {
         return;
       case 'deny': {
         const isDenied = readingMethods.has(method) || (fault.writes && writingMethods.has(method));
-        const deniedKey = pick(deniedKeys, fault.key);
-        if (!isDenied || (deniedKey !== undefined && deniedKey !== key)) return;
+        if (!isDenied || (this.#deniedKey !== undefined && this.#deniedKey !== key)) return;
         this.#hasFailed = true;
         throw new StoreError('AccessDenied', `${method} ${key}: denied for a while`);
       }
