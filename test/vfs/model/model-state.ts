@@ -16,6 +16,8 @@ export interface ModelFile {
   permissions: number;
   /** Which the bucket may still have. */
   formerPermissions: number[];
+  /** Of which the bucket has yet to learn. */
+  hasUnstoredAttributes: boolean;
   /** Undefined if it is of the moment in which it was changed here. */
   mtimeNs: bigint | undefined;
   /** Metadata that only another client understands. */
@@ -40,6 +42,7 @@ export function newFile(content: Buffer, known: Partial<ModelFile> = {}): ModelF
     openCount: 0,
     permissions: defaultPermissions,
     formerPermissions: [],
+    hasUnstoredAttributes: false,
     mtimeNs: undefined,
     title: undefined,
     isOutdated: false,

@@ -134,6 +134,7 @@ export class ModelledMount {
       }
       this.state.commit(file);
       file.formerPermissions = [];
+      file.hasUnstoredAttributes = false;
     }
   }
 

@@ -39,12 +39,14 @@ export async function usePath(mount: ModelledMount, path: string, operation: Pat
       if (!(await mount.succeeds(() => client.setAttributes(path, { mode: operation.permissions })))) return;
       file.formerPermissions.push(file.permissions);
       file.permissions = operation.permissions;
+      file.hasUnstoredAttributes = true;
       return;
     case 'setTime': {
       if (!file) return;
       const mtimeNs = BigInt(operation.seconds) * 1_000_000_000n;
       const isSet = await mount.succeeds(() => client.setAttributes(path, { mtime: mtimeNs }));
       file.mtimeNs = isSet ? mtimeNs : undefined;
+      file.hasUnstoredAttributes = true;
       return;
     }
     case 'truncatePath':
@@ -118,7 +120,9 @@ export async function renameFile(mount: ModelledMount, from: string, to: string)
   const { client, faults, state, store } = mount;
   const file = state.files.get(from);
   const replaced = state.files.get(to);
-  const isInUse = [file, replaced].some((one) => one && (one.isDirty || one.openCount > 0));
+  const isInUse = [file, replaced].some(
+    (one) => one && (one.isDirty || one.openCount > 0 || one.hasUnstoredAttributes),
+  );
   if (faults.mayFail && isInUse) await faults.end(); // what is left of a file that is open is tested for itself
   const attempt = () => client.rename(from, to);
   if (!file || !state.directories.has(parentOf(to))) {
