@@ -4,7 +4,7 @@
  */
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
-import { infoOfHeaders } from '../object-headers.js';
+import { headersOf, infoOfHeaders } from '../object-headers.js';
 import type { Metadata, ObjectInfo, ObjectStore, WriteCondition } from '../object-store.js';
 import type { Clock } from '../clock.js';
 import { isStoreError } from './fs-errors.js';
@@ -89,6 +89,16 @@ export class DirectoryMarkers {
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
     return await this.#store(source, targetKey, attributes, {}, signal);
+  }
+
+  /** Stores an empty marker again in whose place there now is one of this ETag; its tags are gone. */
+  async restore(marker: ObjectInfo, etag: string, signal: AbortSignal): Promise<void> {
+    const { store, known } = this.#options;
+    try {
+      await store.put(marker.key, [], headersOf(marker), { ifMatch: etag }, signal);
+    } finally {
+      known.forget(marker.key);
+    }
   }
 
   /** The key has content: said once, whatever is done with it. */

@@ -70,12 +70,17 @@ export class DirectoryRenamer {
     target: Node | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { inodes, resolver, markers } = this.#context;
+    const { inodes, resolver, markers, writeBack } = this.#context;
     const isResumed = target?.kind === 'directory' && (await this.#isResumed(source, target, signal));
     let finish: () => void = () => undefined;
     const move = { done: new Promise<void>((resolve) => (finish = resolve)), isExclusive: false };
     source.moving = move;
-    const prepare = (file: FileNode) => this.#storeBeforeMove(file, signal);
+    const stored: FileNode[] = [];
+    const prepare = async (file: FileNode) => {
+      if (!file.content?.isDirty && !file.hasUnstoredAttributes) return;
+      stored.push(file);
+      await writeBack.storeLocked(file, signal);
+    };
     try {
       const moveAll = async () => {
         const newPrefix = `${newParent.prefix}${newName}/`;
@@ -111,12 +116,7 @@ export class DirectoryRenamer {
     } finally {
       source.moving = undefined;
       finish();
-    }
-  }
-
-  async #storeBeforeMove(file: FileNode, signal: AbortSignal): Promise<void> {
-    if (file.content?.isDirty || file.hasUnstoredAttributes) {
-      await this.#context.writeBack.storeLocked(file, signal);
+      for (const file of stored) await writeBack.letGo(file);
     }
   }
 
@@ -307,7 +307,7 @@ export class DirectoryRenamer {
    * again, as rename(2) promises.
    */
   async #removeCopies({ newPrefix, made, present, replaced }: Job): Promise<void> {
-    const { store, log } = this.#context;
+    const { store, markers, infos, log } = this.#context;
     const signal = AbortSignal.timeout(cleanupTimeoutMs);
     const marker = made.get(newPrefix);
     if (present || replaced) made.delete(newPrefix);
@@ -320,17 +320,13 @@ export class DirectoryRenamer {
       });
       if (failed > 0) log.warn({ count: failed }, 'copies of a failed rename are left in the bucket');
       // Not before: while copies are left, the marker lets the same rename go on.
-      else if (replaced && marker !== undefined) await this.#restoreMarker(replaced, marker, signal);
+      else if (replaced && marker !== undefined) {
+        infos.delete(replaced.key);
+        await markers.restore(replaced, marker, signal);
+      }
     } catch (error) {
       log.warn({ error, count: made.size }, 'copies of a failed rename are left in the bucket');
     }
-  }
-
-  async #restoreMarker(replaced: ObjectInfo, etag: string, signal: AbortSignal): Promise<void> {
-    const { store, knownMarkers, infos } = this.#context;
-    await store.put(replaced.key, [], headersOf(replaced), { ifMatch: etag }, signal);
-    knownMarkers.forget(replaced.key);
-    infos.delete(replaced.key);
   }
 
   async #eachPage(

@@ -120,14 +120,13 @@ export class FileOperations {
   async release(handleId: HandleId): Promise<void> {
     const handle = this.#handles.get(handleId);
     if (!handle) return;
-    const { reader, inodes } = this.#context;
+    const { reader, writeBack } = this.#context;
     const { node } = handle;
     this.#handles.delete(handleId);
     node.removeHandle(handle);
     reader.closeStream(handle.stream);
-    await this.dropContentIfUnused(node);
     this.#storeLeftOvers(node);
-    inodes.release(node);
+    await writeBack.letGo(node);
   }
 
   async truncate(node: FileNode, size: number, handleId: HandleId | undefined, call: Call): Promise<void> {
@@ -147,9 +146,8 @@ export class FileOperations {
       await this.#context.writeBack.store(node, call.signal);
     } finally {
       node.pins -= 1;
-      await this.dropContentIfUnused(node);
       this.#storeLeftOvers(node);
-      this.#context.inodes.release(node);
+      await this.#context.writeBack.letGo(node);
     }
   }
 
@@ -262,13 +260,6 @@ export class FileOperations {
     } finally {
       node.isLeaving = false;
     }
-  }
-
-  async dropContentIfUnused(node: FileNode): Promise<void> {
-    const { content } = node;
-    if (!content || node.handles.size > 0) return;
-    if (content.isDirty && (!node.isRemoved || node.isOutdated)) return;
-    await this.#context.writeBack.closeContent(node, content);
   }
 
   async #openVersion(node: FileNode, flags: OpenFlags, signal: AbortSignal): Promise<OpenReply> {

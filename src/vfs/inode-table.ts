@@ -107,8 +107,8 @@ export class InodeTable {
   /** Drops the node, and then its parents, if nobody needs it any more. */
   release(node: Node): void {
     for (let current: Node | undefined = node; current; current = current.parent) {
-      if (current === this.root || current.lookups > 0 || current.pins > 0 || current.hasUnstoredAttributes)
-        return;
+      if (current === this.root || current.lookups > 0 || current.pins > 0) return;
+      if (current.hasUnstoredAttributes && !current.isRemoved) return;
       if (current.kind === 'directory' && current.children.size > 0) return;
       if (current.kind === 'file' && (current.content || current.handles.size > 0)) return;
       this.#nodes.delete(current.id);

@@ -62,14 +62,18 @@ export class NamespaceOperations {
       throw new FsError('EEXIST', `${name}: exists`);
     }
     const node = this.createFile(parent, name, mode, false, call);
+    const { writeBack } = this.#context;
+    node.pins += 1; // until it can be handed out
     try {
-      await this.#context.writeBack.store(node, call.signal);
+      await writeBack.store(node, call.signal);
     } catch (error) {
       this.#forgetNew(node);
+      node.pins -= 1;
+      await writeBack.letGo(node);
       throw error;
-    } finally {
-      await this.#files.dropContentIfUnused(node);
     }
+    node.pins -= 1;
+    await writeBack.closeUnused(node);
     return node;
   }
 
@@ -258,8 +262,7 @@ export class NamespaceOperations {
     const now = this.#context.clock.nowNs();
     node.attributes = { ...node.attributes, ctimeNs: now };
     inodes.remove(node);
-    await this.#files.dropContentIfUnused(node);
-    inodes.release(node);
+    await writeBack.letGo(node);
   }
 
   /** Throws EPERM for the reserved name, ENAMETOOLONG for one that makes too long a key. Returns the key. */

@@ -80,8 +80,8 @@ export class Renamer {
       await this.#renameFound(source, newParent, newName, target, flags, call.signal);
     } finally {
       source.pins -= 1;
-      this.#context.inodes.release(source);
-      if (target) this.#context.inodes.release(target);
+      await this.#context.writeBack.letGo(source);
+      if (target) await this.#context.writeBack.letGo(target);
     }
     this.#names.touchDirectory(parent);
     if (newParent !== parent) this.#names.touchDirectory(newParent);

@@ -110,7 +110,11 @@ export class WriteBack {
   async #store(node: Node, signal: AbortSignal, what: Scope): Promise<void> {
     const storeUnlessMoving = async () => {
       if (moveAbove(node)) return false;
-      await this.storeLocked(node, signal, what);
+      try {
+        await this.storeLocked(node, signal, what);
+      } finally {
+        await this.letGo(node);
+      }
       return true;
     };
     try {
@@ -243,6 +247,28 @@ export class WriteBack {
   /** Waits while a directory above is being renamed. */
   async waitForMoves(node: Node, signal: AbortSignal): Promise<void> {
     for (let move = moveAbove(node); move; move = moveAbove(node)) await waitInterruptibly(move.done, signal);
+  }
+
+  /**
+   * Frees what nobody needs any more: the staged content of a file, and the node. To be called wherever the last reason for one
+   * of them to stay may have gone.
+   */
+  async letGo(node: Node): Promise<void> {
+    if (!isPending(node)) this.cancel(node);
+    if (node.kind === 'file') await this.closeUnused(node);
+    this.#options.inodes.release(node);
+  }
+
+  /** Frees the staged content that nobody needs any more, and leaves the node to whoever is about to hand it out. */
+  async closeUnused(node: FileNode): Promise<void> {
+    const { content } = node;
+    if (content && !this.#needsContent(node, content)) await this.closeContent(node, content);
+  }
+
+  #needsContent(node: FileNode, content: StagedFile): boolean {
+    if (node.handles.size > 0) return true;
+    if (node.pins > (this.#scheduled.has(node) ? 1 : 0)) return true; // of somebody who lets go of it afterwards
+    return content.isDirty && (!node.isRemoved || node.isOutdated);
   }
 
   /** Lets go of a file's content, and of what is staged of it. */
@@ -437,16 +463,8 @@ export class WriteBack {
     } finally {
       this.#running.delete(node);
       node.pins -= 1;
-      if (!isPending(node)) this.#unschedule(node);
-      await this.#closeIfUnused(node);
-      this.#options.inodes.release(node);
+      await this.letGo(node);
     }
-  }
-
-  /** Frees the staged content of a file that nobody has open any more. */
-  async #closeIfUnused(node: Node): Promise<void> {
-    if (node.kind !== 'file' || node.handles.size > 0 || !node.content || node.content.isDirty) return;
-    await this.closeContent(node, node.content);
   }
 
   #afterFailure(node: Node, error: unknown): void {
@@ -465,6 +483,7 @@ export class WriteBack {
       await this.#store(node, signal, scope);
     } catch (error) {
       if (signal.aborted || !this.#revertIfRefused(node, error)) throw error;
+      await this.letGo(node);
     }
   }
 
