@@ -58,18 +58,12 @@ async function make(t: ExecutionContext) {
 for (const { title, path, change, keys } of cases) {
   test(`${title} waits for attributes that are being stored`, async (t) => {
     const { fixture, client, fs } = await make(t);
-    const answer = makeDeferred<undefined>();
-    let isHeld = false;
-    fixture.store.beforeRequest = async (method) => {
-      if (isHeld || (method !== 'put' && method !== 'copy')) return;
-      isHeld = true;
-      await answer.promise;
-    };
+    const write = fixture.holdFirstWrite();
     await client.setAttributes(path, { mode: 0o700 });
-    await turnsUntil('the background stores them', () => isHeld);
+    await turnsUntil('the background stores them', write.isHeld);
     const changed = change(client);
     await manyTurns(); // in which it would get to its end
-    answer.resolve(undefined);
+    write.letGo();
     await changed;
     await fs.stop();
     await manyTurns(); // for what nobody waits for

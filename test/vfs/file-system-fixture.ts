@@ -5,6 +5,7 @@ import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
 import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { makeDeferred } from '../../src/fuse/deferred.js';
 import type { Log } from '../../src/log.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import { BucketFileSystem, type BucketFileSystemOptions } from '../../src/vfs/bucket-file-system.js';
@@ -52,6 +53,18 @@ export class Fixture {
     this.store = store;
     this.clock = clock;
     this.store.now = () => Number(this.clock.nowNs() / 1_000_000n);
+  }
+
+  /** Holds the first PUT or copy from now on, until `letGo`. */
+  holdFirstWrite(): { readonly isHeld: () => boolean; readonly letGo: () => void } {
+    const answer = makeDeferred<undefined>();
+    let isHeld = false;
+    this.store.beforeRequest = async (method) => {
+      if (isHeld || (method !== 'put' && method !== 'copy')) return;
+      isHeld = true;
+      await answer.promise;
+    };
+    return { isHeld: () => isHeld, letGo: () => answer.resolve(undefined) };
   }
 
   mount(options: Partial<BucketFileSystemOptions> & { readonly store?: ObjectStore } = {}): TestMount {

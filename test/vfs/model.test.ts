@@ -41,6 +41,19 @@ const examples: [Server, Operation[]][] = [
       { kind: 'renameDirectory', directory: 4, target: 8 },
     ],
   ],
+  [
+    'bare',
+    [
+      { kind: 'open', path: 0, mode: 'create' },
+      { kind: 'open', path: 0, mode: 'write' },
+      { kind: 'deny', key: 0, writes: true, isUnexpected: false, operations: 1 },
+      { kind: 'close', handle: 0 },
+      { kind: 'open', path: 0, mode: 'read' },
+      { kind: 'close', handle: 0 },
+      { kind: 'mkdir', directory: 193 },
+      { kind: 'write', handle: 0, offset: 0, length: 1, fill: 1 },
+    ],
+  ],
 ];
 
 test('random operations leave the mount and the bucket as a plain model says', async (t) => {

@@ -2,10 +2,10 @@
 import test, { type ExecutionContext } from 'ava';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
-import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { readFlags } from './file-system-client.js';
-import { Fixture, makeLog } from './file-system-fixture.js';
+import { Fixture } from './file-system-fixture.js';
+import { patientPolicy } from './patient-policy.js';
 
 /** More than is fetched when it is opened. */
 const content = Buffer.alloc(200_000, 'content');
@@ -13,26 +13,17 @@ const content = Buffer.alloc(200_000, 'content');
 /** The server fails until `outageMs` have passed, on a clock that only the waits between attempts move. */
 function failingFor(t: ExecutionContext, code: StoreErrorCode, outageMs: number) {
   const memory = new MemoryObjectStore({ minPartSize: 64 });
-  let nowMs = 0;
-  const policy = new RetryPolicy({
-    log: makeLog().log,
-    now: () => nowMs,
-    random: () => 0.5,
-    sleep: (ms) => {
-      nowMs += ms;
-      return Promise.resolve();
-    },
-  });
+  const { policy, nowMs } = patientPolicy();
   let endsMs = 0;
   memory.beforeRequest = () => {
-    if (nowMs < endsMs) throw new StoreError(code, 'the server fails');
+    if (nowMs() < endsMs) throw new StoreError(code, 'the server fails');
   };
   const fixture = new Fixture(t, memory);
   fixture.store.putForeign('f', content);
   const { client } = fixture.mount({ store: new RetryingObjectStore(memory, policy), metadataTtlMs: 0 });
   return {
     client,
-    fail: () => (endsMs = nowMs + outageMs),
+    fail: () => (endsMs = nowMs() + outageMs),
     recover: () => (endsMs = 0),
   };
 }

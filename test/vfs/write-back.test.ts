@@ -1,7 +1,6 @@
 // When what the bucket lacks is stored, and stored again.
 import test, { type ExecutionContext } from 'ava';
 import { StoreError } from '../../src/errors.js';
-import { makeDeferred } from '../../src/fuse/deferred.js';
 import { HeldClock } from '../clock.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { manyTurns, turnsUntil } from '../patience.js';
@@ -21,19 +20,13 @@ for (const kind of ['file', 'directory'] as const) {
       const { clock, fixture, client, fs } = makeFixture(t);
       if (kind === 'file') await client.writeFile('it', 'x');
       else await client.makeDirectory('it');
-      const answer = makeDeferred<undefined>();
-      let isHeld = false;
-      fixture.store.beforeRequest = async (method) => {
-        if (isHeld || (method !== 'put' && method !== 'copy')) return;
-        isHeld = true;
-        await answer.promise;
-      };
+      const write = fixture.holdFirstWrite();
       await client.setAttributes('it', { mode: 0o700 });
       const stored = who === 'sync' ? fs.synchronizeAll('everything') : undefined;
       if (!stored) clock.advance(attributeDelayMs + 1);
-      await turnsUntil('they are on their way', () => isHeld);
+      await turnsUntil('they are on their way', write.isHeld);
       await client.setAttributes('it', { mode: 0o750 });
-      answer.resolve(undefined);
+      write.letGo();
       await stored;
       await manyTurns();
       t.is(fs.pending().length, 1, 'what was changed last waits for further changes');

@@ -82,7 +82,9 @@ export async function useHandle(
       const isStored = await mount.succeeds(() => open.close());
       if (isStored && (handle.hasWritten === 'perhaps' ? isInBucket(mount, file) : handle.hasWritten))
         mount.state.commit(file);
-      if (!isStored || (file.openCount === 0 && file.isDirty)) await mount.settle(file);
+      // What another close could not store is stored by itself, once nobody has it open to write.
+      const isLeftOver = file.isDirty && !mount.state.isBeingWritten(file);
+      if (!isStored || isLeftOver) await mount.settle(file);
       return;
     }
     case 'synchronize':
@@ -194,6 +196,7 @@ function planChange(
       if (data.length === 0 || source.file === file || source.file.isOutdated) return undefined;
       const from = [source.open.inode, source.open.handle, offset] as const;
       const to = [open.inode, open.handle, targetOffset] as const;
+      file.copiedFrom.add(source.file);
       return {
         after: spliced(before, targetOffset, data),
         attempt: () => client.fs.copyFileRange(...from, ...to, length, client.call),

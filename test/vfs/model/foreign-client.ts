@@ -35,7 +35,7 @@ export async function changeElsewhere(mount: ModelledMount, operation: ForeignOp
 
 function put(mount: ModelledMount, path: string, content: Buffer): void {
   const { state, store } = mount;
-  if (!state.directories.has(parentOf(path)) || state.isChangingAt(path)) return;
+  if (!state.directories.has(parentOf(path)) || state.isInUseAt(path)) return;
   store.putForeign(path, content);
   outdate(mount, path);
   state.files.set(path, newFile(content, { stored: content }));
@@ -43,7 +43,7 @@ function put(mount: ModelledMount, path: string, content: Buffer): void {
 
 function remove(mount: ModelledMount, path: string): void {
   const { state, store } = mount;
-  if (state.isChangingAt(path)) return;
+  if (state.isInUseAt(path)) return;
   store.objects.delete(path);
   outdate(mount, path);
 }
@@ -65,6 +65,7 @@ async function race(
   if (!file.isDirty || handle.hasWritten !== true || file.openCount > 1 || file.stored === undefined) return;
   const theirs = operation.theirs === 'put' ? Buffer.alloc(operation.length, operation.fill) : undefined;
   if (theirs?.equals(file.stored)) return;
+  if (state.isBeingCopied(file)) return; // what is kept of the other file then has zeros there
   const before = new Set(store.objects.keys());
   if (theirs) store.putForeign(path, theirs);
   else store.objects.delete(path);
@@ -132,7 +133,7 @@ function touch(
   { permissions, seconds }: { readonly permissions: number; readonly seconds: number },
 ): void {
   const file = state.files.get(path);
-  if (!file || state.isChanging(file)) return;
+  if (!file || state.isInUse(file)) return;
   // What is changed through a handle is stored with the attributes that were known when it was opened.
   if (state.handles.some((handle) => handle.file === file && handle.canWrite)) return;
   const title = `of second ${seconds}`;
@@ -152,7 +153,7 @@ function touch(
 function renameFile(mount: ModelledMount, from: string, to: string): void {
   const { state } = mount;
   if (from === to || !state.files.has(from) || !state.directories.has(parentOf(to))) return;
-  if (state.isChangingAt(from) || state.isChangingAt(to)) return;
+  if (state.isInUseAt(from) || state.isInUseAt(to)) return;
   moveObject(mount, from, to);
 }
 
@@ -162,8 +163,8 @@ function renameDirectory(mount: ModelledMount, from: string, to: string): void {
   if (!state.directories.has(from) || !state.directories.has(parentOf(to))) return;
   const moved = [...store.objects.keys()].filter((key) => key.startsWith(`${from}/`));
   const target = (key: string) => to + key.slice(from.length);
-  const isChanging = (path: string) => state.isChangingAt(path) || state.isChangingAt(target(path));
-  if (state.pathsBelow(from).some(isChanging)) return;
+  const isInUse = (path: string) => state.isInUseAt(path) || state.isInUseAt(target(path));
+  if (state.pathsBelow(from).some(isInUse)) return;
   for (const key of moved) {
     if (!key.endsWith('/')) {
       moveObject(mount, key, target(key));

@@ -22,7 +22,7 @@ export class ModelRun {
   /** Closes and stores everything: afterwards the bucket must hold the model, and no inode or upload may be left. */
   async finish(): Promise<void> {
     await this.#mount.stop();
-    this.#mount.checkNothingIsLeft();
+    await this.#mount.checkNothingIsLeft();
   }
 
   async #apply(operation: Operation): Promise<void> {

@@ -24,6 +24,8 @@ export interface ModelFile {
   title: string | undefined;
   /** Another client has replaced or removed it: whoever has it open may still read it, or is told. */
   isOutdated: boolean;
+  /** Of which ranges were copied to this one since it was stored, which may be copied on the server when it is. */
+  readonly copiedFrom: Set<ModelFile>;
 }
 
 export interface ModelHandle {
@@ -46,6 +48,7 @@ export function newFile(content: Buffer, known: Partial<ModelFile> = {}): ModelF
     mtimeNs: undefined,
     title: undefined,
     isOutdated: false,
+    copiedFrom: new Set(),
     ...known,
   };
 }
@@ -72,6 +75,7 @@ export class ModelState {
   commit(file: ModelFile): void {
     file.stored = Buffer.from(file.content);
     file.isDirty = false;
+    file.copiedFrom.clear();
     for (const handle of this.handles) if (handle.file === file) handle.hasWritten = false;
   }
 
@@ -87,9 +91,20 @@ export class ModelState {
       if (handle.file === file && handle.hasWritten) handle.hasWritten = 'perhaps';
   }
 
-  isChangingAt(path: string): boolean {
+  /** Whether ranges of it, as it is in the bucket, are still to be stored in another file. */
+  isBeingCopied(file: ModelFile): boolean {
+    const changed = new Set([...this.files.values(), ...this.handles.map((handle) => handle.file)]);
+    return [...changed].some(({ copiedFrom }) => copiedFrom.has(file));
+  }
+
+  /** Whether the mount loses something when another client takes away what the bucket has of it. */
+  isInUse(file: ModelFile): boolean {
+    return this.isChanging(file) || this.isBeingCopied(file);
+  }
+
+  isInUseAt(path: string): boolean {
     const file = this.files.get(path);
-    return file !== undefined && this.isChanging(file);
+    return file !== undefined && this.isInUse(file);
   }
 
   moveFile(from: string, to: string): void {

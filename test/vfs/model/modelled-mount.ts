@@ -2,12 +2,13 @@
 import type { ExecutionContext } from 'ava';
 import { FsError } from '../../../src/errors.js';
 import { RetryingObjectStore } from '../../../src/s3/retrying-object-store.js';
-import { RetryPolicy } from '../../../src/s3/retry-policy.js';
 import type { InodeId } from '../../../src/file-system.js';
 import { HeldClock } from '../../clock.js';
+import { manyTurns } from '../../patience.js';
 import { MemoryObjectStore } from '../../object-store/memory-object-store.js';
 import { defaultCall, FileSystemClient } from '../file-system-client.js';
-import { Fixture, makeLog, metadataTtlMs, type TestMount } from '../file-system-fixture.js';
+import { Fixture, metadataTtlMs, type TestMount } from '../file-system-fixture.js';
+import { patientPolicy } from '../patient-policy.js';
 import { ModelState, type ModelFile } from './model-state.js';
 import { pick, type FaultOperation } from './operations.js';
 import { ServerFaults } from './server-faults.js';
@@ -166,7 +167,8 @@ export class ModelledMount {
   }
 
   /** Once it has stopped. */
-  checkNothingIsLeft(): void {
+  async checkNothingIsLeft(): Promise<void> {
+    await manyTurns(); // of what the background finds stored already
     this.state.checkBucket(this.store, 'at the end');
     const { inodes, openHandles } = this.#mount.fs.statisticsOfCaches();
     if (inodes !== 1 || openHandles !== 0)
@@ -190,7 +192,7 @@ export class ModelledMount {
   }
 
   #newMount(): TestMount {
-    const store = this.#isRetried ? new RetryingObjectStore(this.store, patientPolicy()) : this.store;
+    const store = this.#isRetried ? new RetryingObjectStore(this.store, patientPolicy().policy) : this.store;
     return this.#fixture.mount({ attributeDelayMs: 1_000_000, store });
   }
 
@@ -203,18 +205,4 @@ export class ModelledMount {
       },
     });
   }
-}
-
-/** On a clock of its own, which only its waits move. */
-function patientPolicy(): RetryPolicy {
-  let nowMs = 0;
-  return new RetryPolicy({
-    log: makeLog().log,
-    now: () => nowMs,
-    random: () => 0.5,
-    sleep: (ms) => {
-      nowMs += ms;
-      return Promise.resolve();
-    },
-  });
 }

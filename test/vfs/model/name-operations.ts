@@ -168,7 +168,7 @@ export async function renameDirectory(mount: ModelledMount, from: string, to: st
     await mount.expectFailure(attempt, 'EINVAL', from);
     return;
   }
-  const isInUse = state.pathsBelow(from).some((path) => state.isChangingAt(path));
+  const isInUse = state.pathsBelow(from).some((path) => state.isInUseAt(path));
   const isCutOff = faults.kind === 'throttle' || faults.kind === 'silence';
   // What is left then, and that the same rename goes on with it, is tested for itself.
   if (faults.mayFail && (isInUse || isCutOff)) await faults.end();
