@@ -67,15 +67,38 @@ export interface ListPage {
   readonly continuationToken: string | undefined;
 }
 
-export interface GetRequest {
-  /** Without a range the whole object is read. A range may reach past the end: the reply is then shorter. */
-  readonly range?: { readonly offset: number; readonly length: number };
+/** Each says the most that it takes: nobody knows what an object is that others may have written. */
+export type GetRequest = GetOptions &
+  (
+    | {
+        /** It may reach past the end: the reply is then shorter. */
+        readonly range: { readonly offset: number; readonly length: number };
+        readonly maxBytes?: undefined;
+      }
+    | {
+        /**
+         * Without a range the whole object is read. Fails if it has more bytes than this: with `EntityTooLarge`, or with
+         * `CorruptReply` where `ifMatch` says that it cannot have.
+         */
+        readonly maxBytes: number;
+        readonly range?: undefined;
+      }
+  );
+
+export interface GetOptions {
   /** Fails with `PreconditionFailed` unless the object still has this ETag. */
   readonly ifMatch?: string;
   /** The store may give the bytes in pieces of this many, see `GetReply`. */
   readonly pieceBytes?: number;
   /** Where it may take the memory of a piece from; `pieceBytes` must be given. */
   readonly takePiece?: (length: number) => Uint8Array;
+}
+
+/** The most bytes that the reply may have. Throws a RangeError for a request that does not say it, which types let through. */
+export function mostBytesOf({ range, maxBytes }: GetRequest): number {
+  const most: number | undefined = range?.length ?? maxBytes;
+  if (most === undefined) throw new RangeError('a GET must say the most that it takes');
+  return most;
 }
 
 export interface GetReply {

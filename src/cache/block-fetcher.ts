@@ -3,7 +3,7 @@
  * that is on its way waits for the same fetch. Which blocks to fetch is left to `object-reader.ts`.
  */
 import { abortionOf, StoreError } from '../errors.js';
-import type { GetRequest, ObjectStore } from '../object-store.js';
+import type { GetOptions, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockCache } from './block-cache.js';
 import { BlockFetch, type FetchOwner } from './block-fetch.js';
@@ -25,7 +25,7 @@ export class BlockFetcher {
   readonly #blockBytes: number;
   readonly #memory: ReadMemory;
   readonly #queue: FetchQueue<BlockFetch>;
-  readonly #pieces: Pick<GetRequest, 'pieceBytes' | 'takePiece'>;
+  readonly #pieces: Pick<GetOptions, 'pieceBytes' | 'takePiece'>;
   /** The fetches under way, by block number: each under all of its blocks. No inner map is empty. */
   readonly #underWay = new VersionMap<Map<number, BlockFetch>>();
 
@@ -158,7 +158,8 @@ export class BlockFetcher {
     const range = bytesOfBlocks(blocks, version.size, this.#blockBytes);
     const isWhole = range.length === version.size;
     try {
-      const request = { ifMatch: version.etag, ...(!isWhole && { range }), ...this.#pieces };
+      const part = isWhole ? { maxBytes: version.size } : { range };
+      const request = { ifMatch: version.etag, ...part, ...this.#pieces };
       const reply = await this.#store.get(version.key, request, controller.signal);
       const pieces = reply.pieces ?? splitBlocks(reply.bytes, this.#blockBytes);
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);

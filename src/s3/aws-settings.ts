@@ -3,8 +3,13 @@
  * (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). The SDK reads them too, but not for a profile
  * given as an option, and it does not tell what it found. Credentials are left to it.
  */
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { loadSharedConfigFiles } from '@smithy/shared-ini-file-loader';
 import { StoreError } from '../errors.js';
+import { writersOf } from '../file-access.js';
 
 export interface AwsSettings {
   readonly profile: string;
@@ -25,6 +30,7 @@ export async function readAwsSettings(
   profileOption: string | undefined,
   environment: Environment,
 ): Promise<AwsSettings> {
+  for (const file of sharedFiles()) await requireOwnWriters(file);
   const { configFile, credentialsFile } = await loadSharedConfigFiles({ ignoreCache: true });
   const named = profileOption ?? nonEmpty(environment['AWS_PROFILE']);
   const profile = named ?? 'default';
@@ -47,6 +53,28 @@ export async function readAwsSettings(
       nonEmpty(section['region']),
     caBundle: nonEmpty(environment['AWS_CA_BUNDLE']) ?? nonEmpty(section['ca_bundle']),
   };
+}
+
+/** Where the loader looks, https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html */
+function sharedFiles(): readonly string[] {
+  const place = (name: string) => path.join(os.homedir(), '.aws', name);
+  return [
+    nonEmpty(process.env['AWS_CONFIG_FILE']) ?? place('config'),
+    nonEmpty(process.env['AWS_SHARED_CREDENTIALS_FILE']) ?? place('credentials'),
+  ];
+}
+
+/** These files say where keys and data are sent. Throws a StoreError of code `AccessDenied`. */
+async function requireOwnWriters(file: string): Promise<void> {
+  let stats: Stats;
+  try {
+    stats = await stat(file);
+  } catch {
+    return; // the loader finds nothing there either
+  }
+  const problem = stats.isFile() ? writersOf(stats, process.env) : undefined;
+  if (problem === undefined) return;
+  throw new StoreError('AccessDenied', `${file} ${problem}; run: chmod go-w ${file}`);
 }
 
 /** https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html */

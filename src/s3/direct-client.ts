@@ -41,7 +41,7 @@ export function sendDirectly(client: S3Client, options: DirectClientOptions): vo
   const destroySdk = client.destroy.bind(client);
   let clockOffsetMs = 0;
 
-  async function send({ method, path, query, headers, body, pieces, signal }: Prepared) {
+  async function send({ method, path, query, headers, body, pieces, maxContentBytes, signal }: Prepared) {
     const timeMs = nowMs() + clockOffsetMs;
     const unsigned = {
       method,
@@ -56,6 +56,7 @@ export function sendDirectly(client: S3Client, options: DirectClientOptions): vo
       headers: signer.sign(unsigned, await client.config.credentials(), timeMs),
       body,
       pieces,
+      maxContentBytes,
     };
     const reply = await pool.send(request, signal);
     if (reply.status >= 200 && reply.status < 300) return outputOf(reply);
@@ -80,6 +81,9 @@ export function sendDirectly(client: S3Client, options: DirectClientOptions): vo
 /** The field of a GetObjectCommand's input with the `PieceMemory` for what it receives. The SDK looks at named fields only. */
 export const piecesField = Symbol('pieces');
 
+/** The same with the most bytes that a reply to GET may have. */
+export const maxBytesField = Symbol('maxBytes');
+
 interface Prepared {
   readonly method: DirectRequest['method'];
   readonly path: string;
@@ -87,6 +91,7 @@ interface Prepared {
   readonly headers: readonly HeaderField[];
   readonly body: Buffer | Readable | undefined;
   readonly pieces: PieceMemory | undefined;
+  readonly maxContentBytes: number;
   readonly signal: AbortSignal;
 }
 
@@ -137,7 +142,9 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
   const { input } = command;
   const method = methods.get(command.constructor);
   const signal = input[abortSignalField];
+  const maxBytes = input[maxBytesField];
   if (method === undefined || !(signal instanceof AbortSignal)) return undefined;
+  if (method === 'GET' && typeof maxBytes !== 'number') return undefined;
   const { Bucket, Key, Body, UploadId, PartNumber, Metadata } = input;
   if (typeof Bucket !== 'string' || typeof Key !== 'string' || Key === '') return undefined;
   if (method === 'PUT' ? input['ContentLength'] === undefined || !isBody(Body) : Body !== undefined) {
@@ -172,6 +179,7 @@ function prepare(command: unknown, endpoint: URL): Prepared | undefined {
     headers,
     body: isBody(Body) ? Body : undefined,
     pieces: command.input[piecesField] as PieceMemory | undefined,
+    maxContentBytes: typeof maxBytes === 'number' ? maxBytes : 0,
     signal,
   };
 }

@@ -6,8 +6,8 @@
 import net from 'node:net';
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
-import { HTTPParser } from 'http-parser-js';
-import { type PieceMemory, ReceivedBody } from './received-body.js';
+import { maxDocumentBytes, type PieceMemory, ReceivedBody } from './received-body.js';
+import { invalidReply, type ReplyHead, ReplyParser } from './reply-parser.js';
 import { SilentConnectionError } from './reused-connections.js';
 import type { HeaderField } from './signature-v4.js';
 
@@ -20,6 +20,8 @@ export interface DirectRequest {
   readonly body: Buffer | Readable | undefined;
   /** See `ReceivedBody`. */
   readonly pieces: PieceMemory | undefined;
+  /** The most that a successful reply to GET may have; all others are documents. */
+  readonly maxContentBytes: number;
 }
 
 export interface DirectReply {
@@ -62,18 +64,15 @@ interface Exchange {
   isAnswered: boolean;
 }
 
+/** The code of the error of a reply that has more content than was asked for. */
+export const tooMuchContent = 'HPE_TOO_MUCH_CONTENT';
+
 /** For heads, and bodies of unknown length. As much as libuv reads at once. */
 const readBytes = 64 * 1024;
-/** As Node's own parser: each byte of a header is one character. By itself it would drop the highest bit of each. */
-HTTPParser.encoding = 'latin1';
-
-/** To http-parser-js: what follows the head is no business of the parser. */
-const bodyIsReadElsewhere = 2;
-
 export class DirectConnection {
   readonly #socket: net.Socket;
   readonly #options: ConnectionOptions;
-  readonly #parser = new HTTPParser(HTTPParser.RESPONSE);
+  readonly #parser: ReplyParser;
   readonly #connecting: NodeJS.Timeout;
   /** Undefined while nothing is asked. */
   #exchange: Exchange | undefined;
@@ -86,7 +85,7 @@ export class DirectConnection {
   constructor(options: ConnectionOptions, onClose: () => void) {
     this.#options = options;
     const onread = {
-      buffer: () => this.#body?.room() ?? this.#readBuffer,
+      buffer: () => this.#room(),
       callback: (length: number) => {
         this.#receive(length);
         return true;
@@ -108,11 +107,15 @@ export class DirectConnection {
       this.#fail(errorOf('ECONNRESET', 'the connection closed before a reply'));
       onClose();
     });
-    this.#parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers, shouldKeepAlive }) =>
-      this.#onHead(statusCode, headers, shouldKeepAlive);
-    this.#parser[HTTPParser.kOnBody] = (chunk, offset, length) =>
-      this.#exchange?.reply?.body.add(chunk.subarray(offset, offset + length));
-    this.#parser[HTTPParser.kOnMessageComplete] = () => this.#onComplete();
+    this.#parser = new ReplyParser({
+      onHead: (head) => this.#onHead(head),
+      onBody: (bytes) => this.#onBody(bytes),
+      onComplete: (isFollowed) => {
+        if (this.#body) return; // only its head
+        if (isFollowed) this.#keepsAlive = false; // nobody knows what the rest is
+        this.#onComplete();
+      },
+    });
   }
 
   /** Whether another request may be sent. */
@@ -144,6 +147,7 @@ export class DirectConnection {
           isAnswered: false,
         };
         this.#exchange = exchange;
+        this.#parser.expectReply();
         if (signal.aborted) abort();
         else this.#write(head, exchange);
       });
@@ -211,8 +215,31 @@ export class DirectConnection {
     body.once('error', (error) => this.#fail(error));
   }
 
-  /** `length` bytes have come, into the room of `#body` or else into `#readBuffer`. */
+  /** Nothing that a server sends may end the process: what fails while it is read fails the request and its connection alone. */
+  #failReading(error: unknown): void {
+    this.#fail(notHttp(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  /** Where the next bytes go. */
+  #room(): Uint8Array {
+    try {
+      return this.#body?.room() ?? this.#readBuffer;
+    } catch (error) {
+      this.#failReading(error);
+      return this.#readBuffer;
+    }
+  }
+
   #receive(length: number): void {
+    try {
+      this.#take(length);
+    } catch (error) {
+      this.#failReading(error);
+    }
+  }
+
+  /** `length` bytes have come, into the room of `#body` or else into `#readBuffer`. */
+  #take(length: number): void {
     // What nobody asked for: often a server's notice that it closes an idle connection.
     if (!this.#exchange) {
       this.close();
@@ -227,9 +254,8 @@ export class DirectConnection {
       this.#completeBody(this.#body);
       return;
     }
-    const parsed = this.#parser.execute(this.#readBuffer, 0, length);
-    if (parsed instanceof Error) this.#fail(notHttp(parsed));
-    else this.#beginBody(this.#readBuffer.subarray(parsed, length));
+    const parsed = this.#parser.feed(this.#readBuffer, length);
+    this.#beginBody(this.#readBuffer.subarray(parsed, length));
   }
 
   /** `bytes` came with the end of the head. */
@@ -246,30 +272,42 @@ export class DirectConnection {
     this.#onComplete();
   }
 
-  #onHead(status: number, headers: readonly string[], keepsAlive: boolean): number {
+  #onHead({ status, headers, keepsAlive, length }: ReplyHead): 'no body' | 'read elsewhere' | 'parsed' {
     const exchange = this.#exchange;
-    if (!exchange || status < 200) return 0;
+    if (!exchange) throw invalidReply('nobody asked for it');
     this.#keepsAlive = keepsAlive;
-    const byName = new Map<string, string>();
-    for (let at = 0; at < headers.length; at += 2) {
-      const name = (headers[at] ?? '').toLowerCase();
-      const value = headers[at + 1] ?? '';
-      const former = byName.get(name);
-      byName.set(name, former === undefined ? value : `${former}, ${value}`);
+    const { method, pieces, maxContentBytes } = exchange.request;
+    const isContent = isContentOf(exchange.request, status);
+    const maxBytes = isContent ? maxContentBytes : maxDocumentBytes;
+    let bodyLength = method === 'HEAD' ? 0 : length;
+    if (bodyLength !== undefined && bodyLength > maxBytes) {
+      if (isContent)
+        throw invalidReply(`${bodyLength} bytes, where at most ${maxBytes} were asked for`, tooMuchContent);
+      // The status says enough.
+      bodyLength = 0;
+      this.#keepsAlive = false;
     }
-    const { method, pieces } = exchange.request;
-    const length = method === 'HEAD' ? 0 : lengthOf(byName);
-    const body = new ReceivedBody(length, pieces);
-    exchange.reply = { status, headers: byName, body };
-    if (method === 'HEAD') return 1;
-    if (length === undefined || length === 0) return 0;
+    const body = new ReceivedBody(bodyLength, pieces);
+    exchange.reply = { status, headers, body };
+    if (bodyLength === undefined) return 'parsed';
+    if (bodyLength === 0) return 'no body';
     this.#body = body;
-    return bodyIsReadElsewhere;
+    return 'read elsewhere';
+  }
+
+  /** Of a body of unknown length. */
+  #onBody(bytes: Buffer): void {
+    const exchange = this.#exchange;
+    if (!exchange?.reply || exchange.reply.body.add(bytes) === bytes.length) return;
+    if (isContentOf(exchange.request, exchange.reply.status))
+      throw invalidReply('much content, and nothing to tell where it ends');
+    this.#keepsAlive = false;
+    this.#onComplete();
   }
 
   #onComplete(): void {
     const exchange = this.#exchange;
-    if (!exchange?.reply || this.#body) return; // an interim reply, or its head only
+    if (!exchange?.reply) return; // an interim reply
     // What follows would be taken for another request.
     if (!exchange.isSent) this.#keepsAlive = false;
     this.#exchange = undefined;
@@ -281,8 +319,16 @@ export class DirectConnection {
   #onEnd(): void {
     if (!this.#exchange) return;
     if (!this.#exchange.reply) this.#fail(errorOf('ECONNRESET', 'the connection ended before a reply'));
-    else if (this.#body || this.#parser.finish() instanceof Error)
-      this.#fail(notHttp(new Error('it ended too early')));
+    else if (this.#body) this.#fail(invalidReply('it ended too early'));
+    else this.#finish();
+  }
+
+  #finish(): void {
+    try {
+      this.#parser.finish();
+    } catch (error) {
+      this.#failReading(error);
+    }
   }
 
   #fail(error: Error): void {
@@ -299,21 +345,24 @@ export class DirectConnection {
   }
 }
 
-/** Of a reply's body; undefined if it says so as it goes. */
-function lengthOf(headers: DirectReply['headers']): number | undefined {
-  if (headers.has('transfer-encoding')) return undefined;
-  const length = Number(headers.get('content-length') ?? Number.NaN);
-  return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
+/** All other replies are documents of what the server has done, or why not. */
+function isContentOf({ method }: DirectRequest, status: number): boolean {
+  return method === 'GET' && status >= 200 && status < 300;
 }
 
+/** RFC 9110, 5.6.2. */
+const token = /^[\w!#$%&'*+.^`|~-]+$/;
 /** RFC 9110, field values; the rest of what Latin-1 has is control characters, which could begin another line. */
 const forbidden = /[^\t\x20-\x7e\x80-\xff]/;
 
 function headOf({ method, path, headers }: DirectRequest): string {
   let head = `${method} ${path} HTTP/1.1\r\n`;
   for (const [name, value] of headers) {
-    if (forbidden.test(value))
-      throw errorOf('ERR_INVALID_CHAR', `${name} has a character that no header can have`);
+    if (!token.test(name) || forbidden.test(value))
+      throw errorOf(
+        'ERR_INVALID_CHAR',
+        `a header has a character that none can have: ${JSON.stringify(name)}`,
+      );
     head += `${name}: ${value}\r\n`;
   }
   return `${head}\r\n`;
@@ -326,7 +375,7 @@ function errorOf(code: string, message: string): Error {
 /** What came is not HTTP, or ends within a reply. */
 function notHttp(error: Error): Error {
   const code: unknown = Reflect.get(error, 'code');
-  return typeof code === 'string' && code.startsWith('HPE_') ? error : errorOf('HPE_INVALID', error.message);
+  return typeof code === 'string' && code.startsWith('HPE_') ? error : invalidReply(error.message);
 }
 
 function timeoutError(what: string): Error {

@@ -103,7 +103,11 @@ export class ObjectCopier {
       if (reply !== undefined) return reply;
     }
     if (source.size <= movedBytes) {
-      const { bytes } = await this.#store.get(source.key, { ifMatch: source.etag }, signal);
+      const { bytes } = await this.#store.get(
+        source.key,
+        { ifMatch: source.etag, maxBytes: source.size },
+        signal,
+      );
       return this.#store.put(targetKey, [bytes], headers, condition, signal);
     }
     if (isForServer && this.#canCopyParts) {
@@ -205,7 +209,11 @@ export class ObjectCopier {
   ): Promise<WriteReply> {
     const { key, etag: ifMatch } = source;
     const movePart: CopyPart = async (uploadId, partNumber, range, partSignal) => {
-      const { bytes } = await this.#store.get(key, { ifMatch, ...(range && { range }) }, partSignal);
+      const { bytes } = await this.#store.get(
+        key,
+        { ifMatch, ...(range ? { range } : { maxBytes: source.size }) },
+        partSignal,
+      );
       return this.#store.uploadPart(targetKey, uploadId, partNumber, [bytes], partSignal);
     };
     const partSize = partSizeFor(source.size, movedPartSize, this.#store.limits.maxParts);

@@ -18,12 +18,14 @@ import {
   type GetRequest,
   type KeptHeaders,
   keptHeaderNames,
+  mostBytesOf,
   type ListPage,
   type ListRequest,
   type ObjectInfo,
 } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { piecesField } from './direct-client.js';
+import { maxBytesField, piecesField } from './direct-client.js';
+import { tooMuchContent } from './direct-connection.js';
 import { encryptionFields } from './encryption-fields.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
@@ -131,21 +133,28 @@ export class ObjectReader {
 
   async #sendGet(
     key: string,
-    { range, ifMatch, pieceBytes, takePiece = allocate }: GetRequest,
+    request: GetRequest,
     customerKey: Guess,
     signal: AbortSignal,
   ): Promise<GetReply> {
+    const { range, ifMatch, pieceBytes, takePiece = allocate } = request;
+    const mostBytes = mostBytesOf(request);
     return this.#bucket.request({ operation: 'get', key }, signal, async (client, base) => {
-      const output = await client.send(
+      const sending = client.send(
         new GetObjectCommand({
           ...base,
           Key: key,
           ...fieldsOf(customerKey),
           ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
           ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
+          [maxBytesField]: mostBytes,
           [piecesField]: pieceBytes && ({ bytes: pieceBytes, take: takePiece } satisfies PieceMemory),
         } as GetObjectCommandInput),
       );
+      const output = await sending.catch((error: unknown) => {
+        const isTooLarge = !range && Reflect.get(Object(error), 'code') === tooMuchContent;
+        throw isTooLarge ? tooLarge(key, request) : error;
+      });
       try {
         const info = parseInfo('get', key, output, sizeOf(key, output, range), customerKey);
         if (ifMatch !== undefined && info.etag !== ifMatch) {
@@ -156,6 +165,7 @@ export class ObjectReader {
         }
         this.checkReadable('get', info);
         const length = output.ContentLength ?? 0;
+        if (!range && length > mostBytes) throw tooLarge(key, request);
         const body: unknown = output.Body;
         if (pieceBytes !== undefined && body instanceof ReceivedBody && body.length === length) {
           this.#bucket.countReceived(length);
@@ -314,6 +324,12 @@ function sizeOf(key: string, output: GetObjectCommandOutput, range: GetRequest['
     throw new StoreError('CorruptReply', `get ${key}: the reply has another range than was asked for`);
   }
   return size;
+}
+
+/** An object that others may have written. Where its version is known, it is the reply that is wrong, and another try may be better. */
+function tooLarge(key: string, request: GetRequest): StoreError {
+  const code = request.ifMatch === undefined ? 'EntityTooLarge' : 'CorruptReply';
+  return new StoreError(code, `get ${key}: it has more than ${mostBytesOf(request)} bytes`);
 }
 
 /** An unread body would keep its connection busy. */

@@ -1,7 +1,7 @@
 /** The body of a reply as it arrives: in one buffer, or in several that can be let go of one by one. */
 
-/** Bodies that do not say their length are documents of errors. */
-const maxUnannouncedBytes = 64 * 1024;
+/** Of what servers say of errors and changes, which nobody asked a length of. */
+export const maxDocumentBytes = 64 * 1024;
 
 /** Where the memory of pieces comes from, and how long each is but the last. */
 export interface PieceMemory {
@@ -56,12 +56,13 @@ export class ReceivedBody {
     this.#length += length;
   }
 
-  /** Copies. Returns how many bytes it has taken: of an announced body no more than announced. */
+  /** Copies. Returns how many bytes it has taken: no more than announced, or than a document has. */
   add(source: Uint8Array): number {
     if (this.#announced === undefined) {
-      if (this.#length < maxUnannouncedBytes) this.pieces.push(Buffer.from(source));
-      this.#length += source.length;
-      return source.length;
+      const taken = source.subarray(0, maxDocumentBytes - this.#length);
+      this.pieces.push(Buffer.from(taken));
+      this.#length += taken.length;
+      return taken.length;
     }
     let taken = 0;
     for (let room = this.room(); room && taken < source.length; room = this.room()) {

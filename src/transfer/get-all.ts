@@ -1,7 +1,7 @@
 /** Fetches an object, or everything below a prefix, into a local tree. */
 import { UploadLimiter } from '../cache/upload-limiter.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
-import { typeSymlink } from '../vfs/modes.js';
+import { maxLinkBytes, typeSymlink } from '../vfs/modes.js';
 import { reservedName } from '../vfs/names.js';
 import {
   attributesOfObject,
@@ -29,9 +29,6 @@ export interface GetAllOptions {
   readonly summary: TransferSummary;
   readonly onFailure: (message: string) => void;
 }
-
-/** PATH_MAX of Linux. */
-const maxLinkBytes = 4096;
 
 /** Rejects only with what concerns every file; with a `TransferError` if there is nothing at `prefix`. */
 export async function getAll(options: GetAllOptions, signal: AbortSignal): Promise<void> {
@@ -109,7 +106,7 @@ class TreeGetter {
     }
     if (attributes.type === typeSymlink) {
       if (info.size > maxLinkBytes) throw new TransferError(`${key}: too long for a symbolic link`);
-      const { bytes } = await store.get(key, { ifMatch: info.etag }, this.#signal);
+      const { bytes } = await store.get(key, { ifMatch: info.etag, maxBytes: info.size }, this.#signal);
       this.#links.push({ relative, target: Buffer.from(bytes).toString() });
       return true;
     }

@@ -55,7 +55,7 @@ async function rewriteWhole(
   const { store, limiter, onBytes } = tools;
   const { key, etag: ifMatch } = info;
   return await limiter.run(range.length, signal, `rewrite ${key}`, async () => {
-    const { bytes } = await store.get(key, { ifMatch }, signal);
+    const { bytes } = await store.get(key, { ifMatch, maxBytes: info.size }, signal);
     const { etag } = await store.put(key, [bytes], headersOf(info), { ifMatch }, signal);
     onBytes(bytes.length);
     return { etag, hashes: [hashOf(bytes)] };

@@ -8,7 +8,7 @@ import type { VfsContext } from './context.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
 import { numberOf } from './inode-numbers.js';
-import { typeDirectory, typeRegular, typeUnknown } from './modes.js';
+import { maxLinkBytes, typeDirectory, typeRegular, typeUnknown } from './modes.js';
 import type { NodeFinder } from './node-finder.js';
 import type { DirectoryNode, Node } from './nodes.js';
 import type { Found } from './resolver.js';
@@ -23,8 +23,6 @@ interface DirectoryHandle {
   readonly ahead: Map<number, Promise<Found | undefined>>;
 }
 
-/** PATH_MAX: a larger object is no symbolic link. */
-const maxLinkBytes = 4096;
 /** "." and ".." come before the entries, whose offsets are their positions plus this. */
 const dotEntries = 2;
 

@@ -9,6 +9,8 @@ export const typeCharacterDevice = 0o020000;
 export const typeFifo = 0o010000;
 /** In a directory entry: DT_UNKNOWN. */
 export const typeUnknown = 0;
+/** The longest target that Linux knows, PATH_MAX without the end: a larger object is no symbolic link. */
+export const maxLinkBytes = 4095;
 export const permissionMask = 0o7777;
 export const setUserIdBit = 0o4000;
 export const setGroupIdBit = 0o2000;

@@ -10,6 +10,7 @@ import { entryOfUnstored } from './resolver.js';
 import type { FileOperations } from './file-operations.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import {
+  maxLinkBytes,
   permissionMask,
   setGroupIdBit,
   typeBlockDevice,
@@ -124,6 +125,8 @@ export class NamespaceOperations {
     if (node.attributes.type !== typeSymlink) throw new FsError('EINVAL', `${node.key}: not a symbolic link`);
     const { info } = node;
     if (info && node.linkTarget?.etag === info.etag) return node.linkTarget.target;
+    // Whoever may write to the bucket says what is a symbolic link.
+    if (info && info.size > maxLinkBytes) throw tooLongForLink(node);
     const reply = await this.#getLink(node, call.signal);
     const target = Buffer.from(reply.bytes).toString();
     if (target === '' || target.includes('\0')) {
@@ -138,8 +141,9 @@ export class NamespaceOperations {
   async #getLink(node: FileNode, signal: AbortSignal): Promise<GetReply> {
     try {
       const condition = node.info && { ifMatch: node.info.etag };
-      return await this.#context.store.get(node.key, { ...condition }, signal);
+      return await this.#context.store.get(node.key, { ...condition, maxBytes: maxLinkBytes }, signal);
     } catch (error) {
+      if (isStoreError(error, 'EntityTooLarge')) throw tooLongForLink(node, error);
       if (!isStoreError(error, 'PreconditionFailed', 'NotFound')) throw error;
       // The kernel looks the name up again, but only once: the listing must not answer.
       node.parent?.askAtNextLookup(node.name);
@@ -330,4 +334,8 @@ async function orExists<T>(parent: DirectoryNode, name: string, writing: Promise
     parent.askAtNextLookup(name);
     throw new FsError('EEXIST', `${parent.prefix}${name}: another client made it first`, { cause: error });
   }
+}
+
+function tooLongForLink(node: FileNode, cause?: unknown): FsError {
+  return new FsError('EIO', `${node.key}: too long for a symbolic link`, { cause });
 }

@@ -9,6 +9,7 @@ import { makeS3Client } from '../../src/s3/s3-client.js';
 import type { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { noHeaders, rejects } from '../s3/fake-replies.js';
 import { cephTest, makeTestBucket, silentLog, type TestBucket, wantsCeph } from './connect-to-ceph.js';
+import { whole } from '../object-store/whole.js';
 
 const never = new AbortController().signal;
 const otherKey = new CustomerKey(randomBytes(32));
@@ -64,7 +65,7 @@ cephTest('an object under another customer key is a WrongCustomerKey, to read an
   const store = place.makeStore({ customerKey: otherKey });
   const error = await rejects(t, 'WrongCustomerKey', store.head('other/file', never));
   t.true(error.message.includes(otherKey.fingerprint));
-  await rejects(t, 'WrongCustomerKey', store.get('other/file', {}, never));
+  await rejects(t, 'WrongCustomerKey', store.get('other/file', whole, never));
   await rejects(t, 'WrongCustomerKey', store.get('other/file', { range: { offset: 0, length: 1 } }, never));
   await rejects(t, 'WrongCustomerKey', store.copy(source, 'other/copy', noHeaders, {}, never));
   const uploadId = await store.createUpload('other/copy', noHeaders, never);
@@ -81,12 +82,12 @@ cephTest('an object under another customer key is a WrongCustomerKey, to read an
 
 cephTest('an unencrypted object is read or refused, as the policy says', async (t) => {
   await putPlain('plain/file', Buffer.from('in the clear'));
-  const { info, bytes } = await place.makeStore().get('plain/file', {}, never);
+  const { info, bytes } = await place.makeStore().get('plain/file', whole, never);
   t.false(info.isEncrypted);
   t.is(Buffer.from(bytes).toString(), 'in the clear');
   const strict = place.makeStore({ plaintext: 'refuse' });
   t.false((await strict.head('plain/file', never)).isEncrypted);
-  await rejects(t, 'PlaintextRefused', strict.get('plain/file', {}, never));
+  await rejects(t, 'PlaintextRefused', strict.get('plain/file', whole, never));
 });
 
 cephTest('a copy of an unencrypted object is encrypted', async (t) => {
@@ -98,7 +99,7 @@ cephTest('a copy of an unencrypted object is encrypted', async (t) => {
     t.false(source.isEncrypted);
     for (const target of [`plain/target${size}`, source.key]) {
       await store.copy(source, target, { metadata: { mode: '33188' } }, {}, never);
-      const { info, bytes } = await store.get(target, {}, never);
+      const { info, bytes } = await store.get(target, whole, never);
       t.true(info.isEncrypted, `${target}, ${size} bytes`);
       t.true(content.equals(bytes));
     }
@@ -111,7 +112,7 @@ cephTest('an object of several copy parts is copied whole', async (t) => {
   const content = randomBytes(size);
   await store.put('large/source', [content], noHeaders, {}, never);
   await store.copy(await store.head('large/source', never), 'large/target', noHeaders, {}, never);
-  const { info, bytes } = await store.get('large/target', {}, never);
+  const { info, bytes } = await store.get('large/target', whole, never);
   t.true(info.etag.endsWith('-3'));
   const md5 = (data: Uint8Array) => createHash('md5').update(data).digest('hex');
   t.is(md5(bytes), md5(content));

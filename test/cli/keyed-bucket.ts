@@ -11,6 +11,7 @@ import { connectToGateway, runGateway, silentLog } from '../gateway/running-gate
 import { run, start, type Finished, type RunningChild } from '../mount/child.js';
 import { makeKeyFile, nowhere, type KeyFile, type Scope } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
+import { whole } from '../object-store/whole.js';
 
 export const never = new AbortController().signal;
 
@@ -70,7 +71,7 @@ export class KeyedBucket {
 
   /** Rejects if the object is not under this key. */
   async get(key: TestKey, name: string): Promise<{ readonly info: ObjectInfo; readonly content: Buffer }> {
-    const { info, bytes } = await this.store(key).get(name, {}, never);
+    const { info, bytes } = await this.store(key).get(name, whole, never);
     return { info, content: Buffer.from(bytes) };
   }
 }

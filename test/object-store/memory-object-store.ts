@@ -5,23 +5,24 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
-import type {
-  CopySource,
-  DeleteFailure,
-  GetReply,
-  GetRequest,
-  ListedObject,
-  ListPage,
-  ListRequest,
-  ObjectHeaders,
-  ObjectInfo,
-  ObjectStore,
-  PutBody,
-  StoreLimits,
-  StreamedBody,
-  UploadedPart,
-  WriteCondition,
-  WriteReply,
+import {
+  mostBytesOf,
+  type CopySource,
+  type DeleteFailure,
+  type GetReply,
+  type GetRequest,
+  type ListedObject,
+  type ListPage,
+  type ListRequest,
+  type ObjectHeaders,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutBody,
+  type StoreLimits,
+  type StreamedBody,
+  type UploadedPart,
+  type WriteCondition,
+  type WriteReply,
 } from '../../src/object-store.js';
 
 export type StoreMethod = Exclude<keyof ObjectStore, 'limits'>;
@@ -149,6 +150,10 @@ export class MemoryObjectStore implements ObjectStore {
     const { info, bytes } = this.#existing(key, 'get');
     if (request.ifMatch !== undefined && request.ifMatch !== info.etag) {
       throw new StoreError('PreconditionFailed', `get ${key}: the object was replaced`);
+    }
+    if (!request.range && info.size > mostBytesOf(request)) {
+      const code = request.ifMatch === undefined ? 'EntityTooLarge' : 'CorruptReply';
+      throw new StoreError(code, `get ${key}: it has more than ${mostBytesOf(request)} bytes`);
     }
     const { offset, length } = request.range ?? { offset: 0, length: info.size };
     if (request.range && offset >= info.size) {

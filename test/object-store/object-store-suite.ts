@@ -6,6 +6,7 @@ import type { ExecutionContext, TestFn } from 'ava';
 import { FsError, StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { headersOf } from '../../src/object-headers.js';
 import type { ListedObject, ObjectStore, UploadedPart, WriteCondition } from '../../src/object-store.js';
+import { whole } from './whole.js';
 
 export interface SuiteStore {
   readonly store: ObjectStore;
@@ -44,7 +45,7 @@ export function objectStoreSuite(
       anyState,
       never,
     );
-    const { info, bytes } = await store.get(key, {}, never);
+    const { info, bytes } = await store.get(key, whole, never);
     t.deepEqual(Buffer.from(bytes), content);
     t.like(info, { key, size: 70_000, etag, metadata, contentType: 'text/x-test', isEncrypted: true });
     const { toldAtMs = NaN, ...described } = await store.head(key, never);
@@ -73,7 +74,7 @@ export function objectStoreSuite(
     await store.completeUpload(`${prefix}upload`, uploadId, [part], anyState, never);
     t.like(await store.head(`${prefix}upload`, never), { kept });
     await store.copy(source, `${prefix}copy`, headersOf(source), anyState, never);
-    t.like((await store.get(`${prefix}copy`, {}, never)).info, { kept });
+    t.like((await store.get(`${prefix}copy`, whole, never)).info, { kept });
     // Not all that Expires says is a time.
     const uncached = { ...headers, kept: { expires: '0' } };
     const other = await store.createUpload(`${prefix}upload`, uncached, never);
@@ -98,14 +99,14 @@ export function objectStoreSuite(
       await store.completeUpload(`${prefix}upload`, uploadId, [part], anyState, never);
       t.like(await store.head(`${prefix}upload`, never), headers);
       await store.copy(source, `${prefix}copy`, headers, anyState, never);
-      t.like((await store.get(`${prefix}copy`, {}, never)).info, headers);
+      t.like((await store.get(`${prefix}copy`, whole, never)).info, headers);
     },
   );
 
   define('the pieces of a body are stored in their order', async (t, store, prefix) => {
     const pieces = [randomBytes(100_000), Buffer.alloc(0), randomBytes(1), randomBytes(50_000)];
     await store.put(`${prefix}file`, pieces, noHeaders, anyState, never);
-    const { bytes } = await store.get(`${prefix}file`, {}, never);
+    const { bytes } = await store.get(`${prefix}file`, whole, never);
     t.deepEqual(Buffer.from(bytes), Buffer.concat(pieces));
   });
 
@@ -130,7 +131,7 @@ export function objectStoreSuite(
       ].map(async (body, index) => {
         const key = `${prefix}streamed-${index}`;
         const { etag } = await store.put(key, body, noHeaders, { ifNoneMatch: '*' }, never);
-        const { info, bytes } = await store.get(key, {}, never);
+        const { info, bytes } = await store.get(key, whole, never);
         t.true(content.equals(bytes));
         t.is(info.etag, etag);
       }),
@@ -152,7 +153,7 @@ export function objectStoreSuite(
         const uploadId = await store.createUpload(key, noHeaders, never);
         const part = await store.uploadPart(key, uploadId, 1, partBody, never);
         await store.completeUpload(key, uploadId, [part], anyState, never);
-        t.true(content.equals((await store.get(key, {}, never)).bytes));
+        t.true(content.equals((await store.get(key, whole, never)).bytes));
       }),
     );
   });
@@ -179,7 +180,7 @@ export function objectStoreSuite(
 
   define('an empty object can be put, read and listed', async (t, store, prefix) => {
     await store.put(`${prefix}empty`, [], noHeaders, anyState, never);
-    const { info, bytes } = await store.get(`${prefix}empty`, {}, never);
+    const { info, bytes } = await store.get(`${prefix}empty`, whole, never);
     t.is(bytes.length, 0);
     t.is(info.size, 0);
     t.true(info.isEncrypted);
@@ -208,7 +209,7 @@ export function objectStoreSuite(
     const content = randomBytes(10_000);
     await store.put(key, [content], noHeaders, anyState, never);
     for (const range of [undefined, { offset: 1, length: 1_000 }, { offset: 500, length: 9_500 }]) {
-      const request = { ...(range && { range }), pieceBytes: 1_000 };
+      const request = { ...(range ? { range } : whole), pieceBytes: 1_000 };
       const { bytes, pieces } = await store.get(key, request, never);
       const { offset, length } = range ?? { offset: 0, length: 10_000 };
       t.deepEqual(Buffer.concat(pieces ?? [bytes]), content.subarray(offset, offset + length));
@@ -227,17 +228,24 @@ export function objectStoreSuite(
     await rejects(t, 'RangeNotSatisfiable', store.get(`${prefix}empty`, range(0), never));
   });
 
+  define('an object that has more than was asked for is refused', async (t, store, prefix) => {
+    const key = `${prefix}file`;
+    await store.put(key, [Buffer.alloc(100_000)], noHeaders, anyState, never);
+    await rejects(t, 'EntityTooLarge', store.get(key, { maxBytes: 99_999 }, never));
+    t.is((await store.get(key, { maxBytes: 100_000 }, never)).bytes.length, 100_000);
+  });
+
   define('a missing object is NotFound', async (t, store, prefix) => {
     await rejects(t, 'NotFound', store.head(`${prefix}missing`, never));
-    await rejects(t, 'NotFound', store.get(`${prefix}missing`, {}, never));
+    await rejects(t, 'NotFound', store.get(`${prefix}missing`, whole, never));
   });
 
   define('a read of a replaced version is PreconditionFailed', async (t, store, prefix) => {
     const key = `${prefix}file`;
     const old = await store.put(key, [Buffer.from('old')], noHeaders, anyState, never);
-    t.is(Buffer.from((await store.get(key, { ifMatch: old.etag }, never)).bytes).toString(), 'old');
+    t.is(Buffer.from((await store.get(key, { ...whole, ifMatch: old.etag }, never)).bytes).toString(), 'old');
     await store.put(key, [Buffer.from('new')], noHeaders, anyState, never);
-    await rejects(t, 'PreconditionFailed', store.get(key, { ifMatch: old.etag }, never));
+    await rejects(t, 'PreconditionFailed', store.get(key, { ...whole, ifMatch: old.etag }, never));
   });
 
   define('a put with a condition that does not hold changes nothing', async (t, store, prefix) => {
@@ -356,7 +364,7 @@ export function objectStoreSuite(
       await store.uploadPart(key, uploadId, 7, [last], never),
     ];
     const { etag } = await store.completeUpload(key, uploadId, parts, anyState, never);
-    const { info, bytes } = await store.get(key, {}, never);
+    const { info, bytes } = await store.get(key, whole, never);
     t.true(Buffer.concat([first, second, last]).equals(bytes));
     t.like(info, { ...headers, etag, isEncrypted: true });
     const range = { offset: minPartSize - 3, length: 6 };
@@ -427,7 +435,7 @@ export function objectStoreSuite(
       await store.uploadPartCopy(key, uploadId, 3, { key, ifMatch }, never),
     ];
     await store.completeUpload(key, uploadId, parts, { ifMatch }, never);
-    const { info, bytes } = await store.get(key, {}, never);
+    const { info, bytes } = await store.get(key, whole, never);
     t.true(Buffer.concat([content.subarray(3, 3 + cut), patch, content]).equals(bytes));
     t.true(info.isEncrypted);
   });
@@ -460,7 +468,7 @@ export function objectStoreSuite(
         const source = { key, ifMatch, ...(range && { range }) };
         const part = await store.uploadPartCopy(target, uploadId, 1, source, never);
         await store.completeUpload(target, uploadId, [part], anyState, never);
-        const { bytes } = await store.get(target, {}, never);
+        const { bytes } = await store.get(target, whole, never);
         t.true((range ? content.subarray(50, 950) : content).equals(bytes), name);
       }
     }
@@ -485,7 +493,7 @@ export function objectStoreSuite(
       await rejects(t, 'PreconditionFailed', again);
       await store.copy(source, key, headers, { ifMatch: source.etag }, never);
       for (const copy of [key, renamed]) {
-        const { info, bytes } = await store.get(copy, {}, never);
+        const { info, bytes } = await store.get(copy, whole, never);
         t.true(content.equals(bytes), copy);
         t.like(info, { ...headers, isEncrypted: true });
       }
@@ -519,7 +527,7 @@ export function objectStoreSuite(
         { ifNoneMatch: '*' },
         never,
       );
-      const { info, bytes } = await store.get(target, {}, never);
+      const { info, bytes } = await store.get(target, whole, never);
       t.true(content.equals(bytes), `${size} bytes`);
       t.like(info, { ...headers, etag, size, isEncrypted: true });
       t.deepEqual((await store.head(key, never)).metadata, { mode: '1' });
@@ -533,7 +541,7 @@ export function objectStoreSuite(
       const { etag: ifMatch } = await store.put(key, [content], { metadata: { mode: '1' } }, anyState, never);
       const headers = { metadata: { mode: '2' } };
       await store.copy(await store.head(key, never), key, headers, { ifMatch }, never);
-      const { info, bytes } = await store.get(key, {}, never);
+      const { info, bytes } = await store.get(key, whole, never);
       t.true(content.equals(bytes), `${size} bytes`);
       t.like(info, { ...headers, isEncrypted: true });
     }
@@ -588,7 +596,7 @@ export function objectStoreSuite(
     const calls: Record<Exclude<keyof ObjectStore, 'limits'>, () => Promise<unknown>> = {
       list: () => store.list({ prefix }, aborted),
       head: () => store.head(key, aborted),
-      get: () => store.get(key, {}, aborted),
+      get: () => store.get(key, whole, aborted),
       put: () => store.put(key, [], noHeaders, anyState, aborted),
       createUpload: () => store.createUpload(key, noHeaders, aborted),
       uploadPart: () => store.uploadPart(key, uploadId, 1, [Buffer.from('y')], aborted),
@@ -622,7 +630,7 @@ async function rejects(t: ExecutionContext, code: StoreErrorCode, promise: Promi
 }
 
 async function read(store: ObjectStore, key: string): Promise<string> {
-  return Buffer.from((await store.get(key, {}, never)).bytes).toString();
+  return Buffer.from((await store.get(key, whole, never)).bytes).toString();
 }
 
 /** As headers have it: each byte of its UTF-8 is one character. */

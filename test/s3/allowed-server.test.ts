@@ -168,7 +168,14 @@ test('neither client sends anything to a server that is not allowed', async (t) 
     t.true(bySdk.message.startsWith(`nothing is sent to ${endpoint.origin}: `), bySdk.message);
     const pool = new ConnectionPool(endpoint, httpOptions(allowed));
     t.teardown(() => pool.close());
-    const request = { method: 'GET', path: '/', headers: [], body: undefined, pieces: undefined } as const;
+    const request = {
+      method: 'GET',
+      path: '/',
+      headers: [],
+      body: undefined,
+      pieces: undefined,
+      maxContentBytes: 0,
+    } as const;
     const direct = await t.throwsAsync(pool.send(request, never), { instanceOf: StoreError });
     t.is(direct.message, bySdk.message);
   }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { StoreError } from '../../src/errors.js';
@@ -44,6 +44,19 @@ test.serial('without files and environment, nothing is set', async (t) => {
     region: undefined,
     caBundle: undefined,
   });
+});
+
+test.serial('a file that others may write is not believed', async (t) => {
+  for (const variable of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) {
+    await writeAwsFiles(t, config);
+    const file = process.env[variable] ?? '';
+    await chmod(file, 0o646);
+    const error = await t.throwsAsync(readAwsSettings(undefined, {}), { instanceOf: StoreError });
+    t.is(
+      error.message,
+      `${file} has mode 0646: others than its owner could change it; run: chmod go-w ${file}`,
+    );
+  }
 });
 
 test.serial('the default profile is read, and a named one in its place', async (t) => {

@@ -2,6 +2,7 @@ import test from 'ava';
 import type { Log } from '../../src/log.js';
 import { answerObject, noHeaders, rejects } from './fake-replies.js';
 import { makeFakeStore, never, refuse, silentLog } from './fake-server.js';
+import { whole } from '../object-store/whole.js';
 
 test('a server that does not answer is a Timeout', async (t) => {
   const { store } = await makeFakeStore(t, () => undefined, { idleTimeoutMs: 100, workTimeoutMs: 100 });
@@ -40,16 +41,16 @@ test('a request refused for the clock is signed again with the time of the serve
     },
     { log },
   );
-  t.is((await store.get('k', {}, never)).bytes.length, 7);
+  t.is((await store.get('k', whole, never)).bytes.length, 7);
   t.is(received.length, 2);
   t.is(warnings.length, 1);
-  await store.get('k', {}, never);
+  await store.get('k', whole, never);
   t.is(received.length, 3);
 });
 
 test('a server that insists on a wrong clock is ClockSkewed', async (t) => {
   const { store } = await makeFakeStore(t, (_, response) => refuse(response, 403, 'RequestTimeTooSkewed'));
-  await rejects(t, 'ClockSkewed', store.get('k', {}, never));
+  await rejects(t, 'ClockSkewed', store.get('k', whole, never));
 });
 
 test('at most so many requests are under way at once', async (t) => {

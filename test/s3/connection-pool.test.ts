@@ -6,7 +6,7 @@ import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
 import { QuickAckAgent } from '../../src/s3/quick-ack-agent.js';
 import { ReusedConnections } from '../../src/s3/reused-connections.js';
-import { listen, makeCertificate, never, startFakeServer } from './fake-server.js';
+import { codeOf, listen, makeCertificate, never, startFakeServer } from './fake-server.js';
 
 const get: DirectRequest = {
   method: 'GET',
@@ -14,6 +14,7 @@ const get: DirectRequest = {
   headers: [['host', 'localhost']],
   body: undefined,
   pieces: undefined,
+  maxContentBytes: 1_000_000,
 };
 
 function makePool(
@@ -54,16 +55,6 @@ async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
     connections: () => connections,
     asked: () => asked,
   };
-}
-
-/** Of the error that it rejects with; '' if it does not. */
-async function codeOf(sending: Promise<unknown>): Promise<string> {
-  try {
-    await sending;
-    return '';
-  } catch (error) {
-    return String(Reflect.get(error as Error, 'code'));
-  }
 }
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import test from 'ava';
 import { abortSignalField } from '../../src/s3/abortable-client.js';
+import { maxBytesField } from '../../src/s3/direct-client.js';
 import { encryptionFields } from '../../src/s3/encryption-fields.js';
 import { toStoreError } from '../../src/s3/error-codes.js';
 import {
@@ -25,6 +26,8 @@ import {
 } from './fake-server.js';
 
 const place = { Bucket: 'bucket', Key: 'folder/a key+(ü)', [abortSignalField]: never };
+/** What a GET must say to be sent directly. */
+const content = { [maxBytesField]: 1_000_000 };
 const path = '/bucket/folder/a%20key%2B%28%C3%BC%29';
 
 test('what is sent directly is what the SDK would send, but for its own headers', async (t) => {
@@ -34,7 +37,7 @@ test('what is sent directly is what the SDK would send, but for its own headers'
   });
   const commands = [
     () => new HeadObjectCommand({ ...place, ...encryptionFields(testKey) }),
-    () => new GetObjectCommand({ ...place, Range: 'bytes=0-9', IfMatch: '"e"' }),
+    () => new GetObjectCommand({ ...place, ...content, Range: 'bytes=0-9', IfMatch: '"e"' }),
     () =>
       new PutObjectCommand({
         ...place,
@@ -137,7 +140,9 @@ test('a reply without content, and without a length, is whole, and another reque
 
 test('a refusal has the name, the status and the request id, as the SDK has them', async (t) => {
   const { endpoint } = await startFakeServer(t, (_, response) => refuse(response, 403, 'QuotaExceeded'));
-  const error = await t.throwsAsync(makeClient(t, endpoint).send(new GetObjectCommand(place)));
+  const error = await t.throwsAsync(
+    makeClient(t, endpoint).send(new GetObjectCommand({ ...place, ...content })),
+  );
   t.is(error.name, 'QuotaExceeded');
   t.like(error, { $metadata: { httpStatusCode: 403, requestId: 'test-request' } });
 });
@@ -159,7 +164,7 @@ test('a reply whose body stands still is given up', async (t) => {
     response.write('half');
   });
   const client = makeClient(t, endpoint, { idleTimeoutMs: 100 });
-  await t.throwsAsync(client.send(new GetObjectCommand(place)), { name: 'TimeoutError' });
+  await t.throwsAsync(client.send(new GetObjectCommand({ ...place, ...content })), { name: 'TimeoutError' });
 });
 
 test('a body that fails fails the request', async (t) => {

@@ -114,7 +114,7 @@ export async function startFakeServer(
 
 /** Resolves with where the server listens, until the test ends. */
 export async function listen(
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown'>,
   server: net.Server & { closeAllConnections?(): void },
   scheme: 'http' | 'https' = 'http',
 ): Promise<URL> {
@@ -126,6 +126,16 @@ export async function listen(
   });
   const { port } = server.address() as net.AddressInfo;
   return new URL(`${scheme}://127.0.0.1:${port}`);
+}
+
+/** Of the error that it rejects with; '' if it does not. */
+export async function codeOf(sending: Promise<unknown>): Promise<string> {
+  try {
+    await sending;
+    return '';
+  } catch (error) {
+    return String(Reflect.get(error as Error, 'code'));
+  }
 }
 
 /** A client as `connect` makes it, but with credentials of its own. */

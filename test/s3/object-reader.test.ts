@@ -11,13 +11,14 @@ import {
   silentLog,
   testKey,
 } from './fake-server.js';
+import { whole } from '../object-store/whole.js';
 
 test('a body that ends early is a CorruptReply', async (t) => {
   const { store } = await makeFakeStore(t, (_, response) => {
     response.writeHead(200, { ...objectHeaders('etag'), 'content-length': 1000 });
     response.write(Buffer.alloc(500), () => response.destroy());
   });
-  await rejects(t, 'CorruptReply', store.get('k', {}, never));
+  await rejects(t, 'CorruptReply', store.get('k', whole, never));
 });
 
 test('a body that stalls is a Timeout', async (t) => {
@@ -29,7 +30,7 @@ test('a body that stalls is a Timeout', async (t) => {
     },
     { idleTimeoutMs: 100 },
   );
-  await rejects(t, 'Timeout', store.get('k', {}, never));
+  await rejects(t, 'Timeout', store.get('k', whole, never));
 });
 
 test('a request is aborted while its body comes in', async (t) => {
@@ -38,7 +39,7 @@ test('a request is aborted while its body comes in', async (t) => {
     response.writeHead(200, { ...objectHeaders('etag'), 'content-length': 1000 });
     response.write(Buffer.alloc(500), () => controller.abort());
   });
-  await rejects(t, 'Aborted', store.get('k', {}, controller.signal));
+  await rejects(t, 'Aborted', store.get('k', whole, controller.signal));
 });
 
 test('a reply with another range than was asked for is a CorruptReply', async (t) => {
@@ -61,7 +62,7 @@ test('a reply of another version than was asked for is a CorruptReply', async (t
     response.writeHead(200, { ...objectHeaders('other'), 'content-length': 10 });
     response.end(Buffer.alloc(10));
   });
-  await rejects(t, 'CorruptReply', store.get('k', { ifMatch: 'etag' }, never));
+  await rejects(t, 'CorruptReply', store.get('k', { ...whole, ifMatch: 'etag' }, never));
 });
 
 test('a reply of the whole object where a range was asked for is a CorruptReply', async (t) => {
@@ -78,7 +79,7 @@ test('a reply without ETag or time is a CorruptReply', async (t) => {
     response.end();
   });
   await rejects(t, 'CorruptReply', store.head('k', never));
-  await rejects(t, 'CorruptReply', store.get('k', {}, never));
+  await rejects(t, 'CorruptReply', store.get('k', whole, never));
   await rejects(t, 'CorruptReply', store.list({ prefix: '' }, never));
 });
 
@@ -106,7 +107,7 @@ for (const [server, withKey] of [
     const error = await rejects(t, 'WrongCustomerKey', store.head('k', never));
     t.true(error.message.includes(testKey.fingerprint));
     t.false(error.message.includes(testKey.toBase64()));
-    await rejects(t, 'WrongCustomerKey', store.get('k', {}, never));
+    await rejects(t, 'WrongCustomerKey', store.get('k', whole, never));
   });
 }
 
@@ -115,7 +116,7 @@ test('a denial is not taken for a wrong key', async (t) => {
     refuse(response, 403, request.method === 'HEAD' ? undefined : 'AccessDenied'),
   );
   await rejects(t, 'AccessDenied', store.head('k', never));
-  await rejects(t, 'AccessDenied', store.get('k', {}, never));
+  await rejects(t, 'AccessDenied', store.get('k', whole, never));
 });
 
 test('an unencrypted object that AWS refuses with a key is read without one, and remembered', async (t) => {
@@ -125,14 +126,14 @@ test('an unencrypted object that AWS refuses with a key is read without one, and
       refuse(response, 400, request.method === 'HEAD' ? undefined : 'InvalidRequest');
     else answerObject(request, response, Buffer.from('content'), encrypted);
   });
-  const { info, bytes } = await store.get('k', {}, never);
+  const { info, bytes } = await store.get('k', whole, never);
   t.is(Buffer.from(bytes).toString(), 'content');
   t.false(info.isEncrypted);
   const before = received.length;
   t.false((await store.head('k', never)).isEncrypted);
   t.is(received.length, before + 1);
   encrypted = true; // replaced by somebody
-  t.true((await store.get('k', {}, never)).info.isEncrypted);
+  t.true((await store.get('k', whole, never)).info.isEncrypted);
 });
 
 test('plaintext is read with one warning', async (t) => {
@@ -142,7 +143,7 @@ test('plaintext is read with one warning', async (t) => {
     answerObject(request, response, Buffer.from('content'), false);
   const { store } = await makeFakeStore(t, answer, { log });
   for (const key of ['a', 'b'])
-    t.is(Buffer.from((await store.get(key, {}, never)).bytes).toString(), 'content');
+    t.is(Buffer.from((await store.get(key, whole, never)).bytes).toString(), 'content');
   t.is(warnings.length, 1);
 });
 
@@ -152,7 +153,7 @@ test('plaintext is refused if the policy says so, but shown', async (t) => {
   const { store } = await makeFakeStore(t, answer, { plaintext: 'refuse' });
   const info = await store.head('k', never);
   t.false(info.isEncrypted);
-  await rejects(t, 'PlaintextRefused', store.get('k', {}, never));
+  await rejects(t, 'PlaintextRefused', store.get('k', whole, never));
   await rejects(t, 'PlaintextRefused', store.get('k', { range: { offset: 0, length: 0 } }, never));
   await rejects(t, 'PlaintextRefused', store.copy(info, 'copy', noHeaders, {}, never));
 });

@@ -6,6 +6,7 @@ import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
 import { objectStoreSuite } from '../object-store/object-store-suite.js';
 import { never, silentLog } from './fake-server.js';
+import { whole } from '../object-store/whole.js';
 
 const headers = { metadata: { mtime: '1700000000.123456789' } };
 
@@ -49,9 +50,9 @@ test('a read is repeated until it succeeds or the limit is reached', async (t) =
   const { memory, store } = makeStores();
   memory.putForeign('file', 'content');
   memory.failNext('get', 'CorruptReply', 3);
-  t.is(Buffer.from((await store.get('file', {}, never)).bytes).toString(), 'content');
+  t.is(Buffer.from((await store.get('file', whole, never)).bytes).toString(), 'content');
   memory.failNext('get', 'Timeout', 4);
-  await rejects(t, 'Timeout', store.get('file', {}, never));
+  await rejects(t, 'Timeout', store.get('file', whole, never));
 });
 
 /** Gives other bytes than are stored, so many times. */
@@ -73,12 +74,12 @@ test('content that its ETag contradicts is fetched again, and never handed on', 
   const store = new RetryingObjectStore(damaging, policy);
   const content = Buffer.from('content');
   await store.put('file', [content], headers, {}, never); // by which it learns what ETags are
-  const whole: readonly GetRequest[] = [
-    {},
+  const requests: readonly GetRequest[] = [
+    whole,
     { range: { offset: 0, length: 100 } },
-    { pieceBytes: 3, takePiece: (length) => Buffer.alloc(length) },
+    { ...whole, pieceBytes: 3, takePiece: (length) => Buffer.alloc(length) },
   ];
-  for (const request of whole) {
+  for (const request of requests) {
     damaging.timesLeft = 3;
     const { bytes, pieces = [bytes] } = await store.get('file', request, never);
     t.true(content.equals(Buffer.concat(pieces)));
@@ -91,10 +92,10 @@ test('content that its ETag contradicts is fetched again, and never handed on', 
   const uploadId = await store.createUpload('parts', headers, never);
   const part = await store.uploadPart('parts', uploadId, 1, [content], never);
   await store.completeUpload('parts', uploadId, [part], {}, never);
-  await t.notThrowsAsync(store.get('parts', {}, never));
+  await t.notThrowsAsync(store.get('parts', whole, never));
   const stored = damaging.objects.get('file')!;
   damaging.objects.set('file', { ...stored, info: { ...stored.info, isEncrypted: false } });
-  await t.notThrowsAsync(store.get('file', {}, never));
+  await t.notThrowsAsync(store.get('file', whole, never));
 });
 
 test('a conditional put whose reply was lost finds that it succeeded', async (t) => {

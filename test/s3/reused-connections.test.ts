@@ -6,6 +6,7 @@ import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { answerObject, noHeaders, rejects } from './fake-replies.js';
 import { answerXml, makeFakeStore, never, objectHeaders, silentLog } from './fake-server.js';
+import { whole } from '../object-store/whole.js';
 
 const patienceMs = 60_000;
 
@@ -74,7 +75,7 @@ test('below the retries, no operation fails because idle connections went silent
   const operations = [
     () => store.list(list, never),
     () => store.head('k', never),
-    () => store.get('k', {}, never),
+    () => store.get('k', whole, never),
     () => store.put('k', [Buffer.from('x')], noHeaders, {}, never),
     () => store.createUpload('k', noHeaders, never),
     () => store.delete('k', never),

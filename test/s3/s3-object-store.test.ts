@@ -9,6 +9,7 @@ import {
   rejects,
 } from './fake-replies.js';
 import { type Answer, answerXml, encryptedHeaders, makeFakeStore, never, testKey } from './fake-server.js';
+import { whole } from '../object-store/whole.js';
 
 test('every data request carries algorithm, key and MD5 of the customer key', async (t) => {
   const answer: Answer = (request, response) => {
@@ -33,7 +34,7 @@ test('every data request carries algorithm, key and MD5 of the customer key', as
   };
   const { store, received } = await makeFakeStore(t, answer);
   await store.head('k', never);
-  await store.get('k', {}, never);
+  await store.get('k', whole, never);
   await store.put('k', [Buffer.from('x')], noHeaders, {}, never);
   await store.createUpload('k', noHeaders, never);
   const part = await store.uploadPart('k', 'upload', 1, [Buffer.from('x')], never);
@@ -74,7 +75,7 @@ test('AES256 is sent beside the customer key only on demand', async (t) => {
     await store.put('k', [], noHeaders, {}, never);
     await store.createUpload('k', noHeaders, never);
     await store.uploadPart('k', 'upload', 1, [], never);
-    await store.get('k', {}, never);
+    await store.get('k', whole, never);
     t.deepEqual(
       received.map(({ headers }) => headers['x-amz-server-side-encryption']),
       extraEncryptionHeader

@@ -666,6 +666,18 @@ function putForeignLink({ store }: Fixture, key: string, target: string): void {
   store.putForeign(key, target, { metadata: { mode: String(0o120777) } });
 }
 
+test('what is too long for a symlink has no target, and is not fetched', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  putForeignLink(fixture, 'longest', 'x'.repeat(4095));
+  putForeignLink(fixture, 'longer', 'x'.repeat(4096));
+  t.is((await client.readLink('longest')).length, 4095);
+  fixture.store.beforeRequest = (method) => {
+    if (method === 'get') t.fail('nothing of it is needed');
+  };
+  await t.throwsAsync(client.readLink('longer'), { code: 'EIO' } as never);
+});
+
 test('a symlink that another client replaced after it was read is another inode, whose target the kernel asks for', async (t) => {
   const fixture = new Fixture(t);
   const { fs, client } = fixture.mount();
@@ -703,7 +715,7 @@ test('the beginning of a directory is read without a request for each file', asy
   await inAnother.makeDirectory('d');
   await inAnother.makeSymlink('somewhere', 'd/link');
   await inAnother.makeDirectory('d/sub');
-  for (const [name, size] of Object.entries({ empty: 0, small: 4096, large: 4097 })) {
+  for (const [name, size] of Object.entries({ empty: 0, small: 4095, large: 4096 })) {
     fixture.store.putForeign(`d/${name}`, 'x'.repeat(size));
   }
   const begin = async () => {

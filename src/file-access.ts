@@ -1,0 +1,31 @@
+/** Who else than this user may change a file, or read it. The superuser may in any case. */
+import type { Stats } from 'node:fs';
+
+/** linux/stat.h. */
+const groupWriteBit = 0o020;
+const othersWriteBit = 0o002;
+
+/**
+ * Whether the file belongs to this user, to root, or to who calls sudo(8): for whoever that is, root does what they say. (ssh does
+ * not look at the owner of what root is told to read.)
+ */
+export function isOwnFile({ uid }: Pick<Stats, 'uid'>, environment: NodeJS.ProcessEnv): boolean {
+  const ourUid = process.geteuid?.() ?? 0;
+  if (uid === 0 || uid === ourUid) return true;
+  return ourUid === 0 && environment['SUDO_UID'] === String(uid);
+}
+
+/**
+ * What is wrong with a file that says where data and keys are sent, in words that follow its name; undefined if only its owner may
+ * write to it. A group of the owner's own, as Fedora and its kin give to each user with a umask of 002, is nobody else.
+ */
+export function writersOf(
+  stats: Pick<Stats, 'uid' | 'gid' | 'mode'>,
+  environment: NodeJS.ProcessEnv,
+): string | undefined {
+  if (!isOwnFile(stats, environment)) return `belongs to user ${stats.uid}, who could change it`;
+  const writeBits = stats.gid === stats.uid ? othersWriteBit : othersWriteBit | groupWriteBit;
+  if ((stats.mode & writeBits) === 0) return undefined;
+  const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
+  return `has mode ${mode}: others than its owner could change it`;
+}
