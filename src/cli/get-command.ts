@@ -1,5 +1,5 @@
 /** `osirisfs get`: fetches objects and trees from buckets, decrypted, as a mount would show them. */
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Argv } from 'yargs';
 import type { AccessConfig } from '../config.js';
@@ -12,7 +12,7 @@ import { TransferSummary } from '../transfer/transfer-summary.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';
 import { bucketOptions, describeBucketOptions, readAccessConfig, sourcesEpilogue } from './bucket-options.js';
 import { CommandError } from './command-error.js';
-import { textsOf, type KnownOptions, type ParsedArguments } from './command-line.js';
+import { switchOf, textsOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
 import { ProgressDisplay } from './progress-display.js';
 import { transferLine } from './put-command.js';
@@ -25,7 +25,13 @@ export const getDescription = 'fetch files and directories: get BUCKET[/PREFIX].
 
 const form = { withKeyFile: true };
 
-export const getOptions: KnownOptions = bucketOptions(form);
+/** Where the system tells none: Linux before 4.7. */
+const strictUmask = 0o077;
+
+export const getOptions: KnownOptions = bucketOptions(form, {
+  values: [],
+  switches: ['preserve-modes'],
+});
 
 export function describeGetOptions(yargs: Argv): Argv {
   return describeBucketOptions(yargs, form)
@@ -34,13 +40,19 @@ export function describeGetOptions(yargs: Argv): Argv {
       demandOption: true,
       describe: 'BUCKET, BUCKET/PREFIX or BUCKET/FILE, then the directory or file DEST',
     })
+    .option('preserve-modes', {
+      type: 'boolean',
+      describe: 'give files the modes that they have in the bucket, also beyond the umask',
+    })
     .example('$0 get data/2024/results . --key-file data.key', 'as ./results/...')
     .example('$0 get data/a.csv /tmp/b.csv', 'one file under another name')
     .epilogue(
       [
-        'Mode, time and symbolic links are restored. A file has its name only when it is complete; what is there with',
-        'the same size, time and mode is passed over: run the same command again after an interruption. Bytes are',
-        "compared with the object's ETag where that is their MD5 (on Ceph, for what was stored in one piece).",
+        'Time and symbolic links are restored, and modes as far as the umask lets them: what was encrypted',
+        'in the bucket is not shown to others here. A file has its name only when it is complete; what is',
+        'there with the same size, time and mode is passed over: run the same command again after an',
+        "interruption. Bytes are compared with the object's ETag where that is their MD5 (on Ceph, for what",
+        'was stored in one piece).',
         '',
         sourcesEpilogue,
       ].join('\n'),
@@ -64,6 +76,7 @@ export async function runGet(parsed: ParsedArguments): Promise<number> {
   if (configs.length > 1 && isDirectory === false)
     throw new CommandError(`${destination} is not a directory`);
   const takesName = isDirectory === true || configs.length > 1 || last.endsWith('/');
+  const maskedPermissions = switchOf(parsed, 'preserve-modes') ? 0 : await ownUmask();
   const summary = new TransferSummary();
   const progress = new Progress();
   const display = new ProgressDisplay(progress);
@@ -72,7 +85,7 @@ export async function runGet(parsed: ParsedArguments): Promise<number> {
       for (const config of configs) {
         await getSource(
           config,
-          treeOf(config, destination, takesName),
+          treeOf(config, { destination, takesName, maskedPermissions }),
           { summary, progress, display },
           signal,
         );
@@ -88,6 +101,13 @@ export async function runGet(parsed: ParsedArguments): Promise<number> {
   display.stop();
   announce(transferLine(summary, 'fetched'));
   return summary.failed > 0 ? exitFailure : 0;
+}
+
+interface Destination {
+  readonly destination: string;
+  /** Whether what is fetched goes into it under its own name. */
+  readonly takesName: boolean;
+  readonly maskedPermissions: number;
 }
 
 async function getSource(
@@ -123,9 +143,22 @@ async function getSource(
  * A tree goes into DEST under its own name, whether DEST is there or not, so that the same command does the same again; a
  * whole bucket has no name. A file goes into a directory, or is called DEST.
  */
-function treeOf({ prefix }: AccessConfig, destination: string, takesName: boolean): LocalTree {
-  const root = path.join(destination, path.posix.basename(prefix));
-  return new LocalTree(root, takesName ? root : destination);
+function treeOf(
+  { prefix }: AccessConfig,
+  { destination, takesName, maskedPermissions }: Destination,
+): LocalTree {
+  return new LocalTree({
+    destination,
+    name: path.posix.basename(prefix),
+    isNamedByUser: !takesName,
+    maskedPermissions,
+  });
+}
+
+/** Of this process, proc(5). By Node it could only be read by being set. */
+async function ownUmask(): Promise<number> {
+  const [, digits] = /^Umask:\s*([0-7]+)$/m.exec(await readFile('/proc/self/status', 'utf8')) ?? [];
+  return digits === undefined ? strictUmask : Number.parseInt(digits, 8);
 }
 
 /** As a mount shows what carries no attributes of its own. */

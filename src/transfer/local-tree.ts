@@ -1,6 +1,6 @@
 /**
- * The directory that a get fills. Nothing is written through a symbolic link below it, whatever the bucket says, and a file has
- * its name only when it is complete.
+ * The directory that a get fills. Only what the user has typed may lead through symbolic links: nothing is written through one
+ * whose name the bucket gives, whoever has put it there, and a file has its name only when it is complete.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -21,30 +21,48 @@ import type { StoredAttributes } from '../vfs/stored-attributes.js';
 import { errnoOf, TransferError } from './transfer-error.js';
 
 /** Set-id bits are not taken from a bucket. */
-const restoredPermissions = 0o777;
+const maxRestoredPermissions = 0o777;
 /**
  * By how much a time may differ that was set here. Node takes it as seconds in floating point, which are wrong by up to 0.5 µs before
  * the year 2100, and cuts it to whole microseconds.
  */
 const timeToleranceNs = 2_000n;
 
+export interface LocalTreeOptions {
+  /** As the user has typed it. */
+  readonly destination: string;
+  /** Of the tree in it, from the bucket; '' if the tree is `destination` itself. */
+  readonly name: string;
+  /** Whether the file of relative path '', if it is one file that is fetched and no tree, is `destination` itself. */
+  readonly isNamedByUser: boolean;
+  /** These bits files and directories do not get, umask(2). */
+  readonly maskedPermissions: number;
+}
+
 export class LocalTree {
+  readonly #destination: string;
+  readonly #name: string;
   readonly #root: string;
   readonly #singleFile: string;
+  readonly #restoredPermissions: number;
   /** By path relative to the root. */
   readonly #directories = new Map<string, Promise<void>>();
 
-  /** `singleFile`: where the file of relative path '' goes, if it is one file that is fetched and no tree. */
-  constructor(root: string, singleFile: string) {
-    this.#root = root;
-    this.#singleFile = singleFile;
+  /** Throws a `TransferError` for a name that no entry can have. */
+  constructor({ destination, name, isNamedByUser, maskedPermissions }: LocalTreeOptions) {
+    if (name !== '' && !isShowableName(name)) throw noName(name);
+    this.#destination = destination;
+    this.#name = name;
+    this.#root = path.join(destination, name);
+    this.#singleFile = isNamedByUser ? destination : this.#root;
+    this.#restoredPermissions = maxRestoredPermissions & ~maskedPermissions;
   }
 
   /** Where the entry goes, '' being the root itself. Throws a `TransferError` if that cannot be a path. */
   pathOf(relative: string): string {
     const names = namesOf(relative);
     if (!names.every(isShowableName)) {
-      throw new TransferError(`${JSON.stringify(relative)} cannot be the name of a file; it is left out`);
+      throw noName(relative);
     }
     return path.join(this.#root, ...names);
   }
@@ -58,7 +76,7 @@ export class LocalTree {
         stats.isFile() &&
         stats.size === BigInt(size) &&
         (difference < 0n ? -difference : difference) <= timeToleranceNs &&
-        (Number(stats.mode) & restoredPermissions) === (attributes.permissions & restoredPermissions)
+        (Number(stats.mode) & maxRestoredPermissions) === this.#permissionsOf(attributes)
       );
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
@@ -79,7 +97,7 @@ export class LocalTree {
     try {
       try {
         await fill(file);
-        await file.chmod(attributes.permissions & restoredPermissions);
+        await file.chmod(this.#permissionsOf(attributes));
         const seconds = secondsOf(attributes.mtimeNs);
         await file.utimes(seconds, seconds);
         await file.sync();
@@ -117,7 +135,11 @@ export class LocalTree {
     const directory = this.pathOf(relative);
     const seconds = secondsOf(attributes.mtimeNs);
     await utimes(directory, seconds, seconds);
-    await chmod(directory, attributes.permissions & restoredPermissions);
+    await chmod(directory, this.#permissionsOf(attributes));
+  }
+
+  #permissionsOf({ permissions }: StoredAttributes): number {
+    return permissions & this.#restoredPermissions;
   }
 
   #fileOf(relative: string): string {
@@ -125,7 +147,7 @@ export class LocalTree {
   }
 
   async #makeParent(relative: string): Promise<void> {
-    if (relative === '') await mkdir(path.dirname(this.#singleFile), { recursive: true });
+    if (relative === '') await this.#makeTyped(path.dirname(this.#singleFile));
     else await this.#directory(namesOf(relative).slice(0, -1));
   }
 
@@ -140,21 +162,36 @@ export class LocalTree {
   }
 
   async #make(names: readonly string[]): Promise<void> {
-    if (names.length === 0) {
-      await mkdir(this.#root, { recursive: true });
-      if (!(await stat(this.#root)).isDirectory())
-        throw new TransferError(`${this.#root} is not a directory`);
+    if (names.length > 0) {
+      await this.#directory(names.slice(0, -1));
+      await this.#makeNamed(path.join(this.#root, ...names));
       return;
     }
-    await this.#directory(names.slice(0, -1));
-    const directory = path.join(this.#root, ...names);
+    await this.#makeTyped(this.#destination);
+    if (this.#name !== '') await this.#makeNamed(this.#root);
+  }
+
+  async #makeTyped(directory: string): Promise<void> {
+    await mkdir(directory, { recursive: true });
+    if (!(await stat(directory)).isDirectory()) throw new TransferError(`${directory} is not a directory`);
+  }
+
+  async #makeNamed(directory: string): Promise<void> {
     try {
       await mkdir(directory);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
-      if (!(await lstat(directory)).isDirectory()) throw new TransferError(`${directory} is not a directory`);
+      if (!(await lstat(directory)).isDirectory()) throw notADirectory(directory);
     }
   }
+}
+
+function noName(name: string): TransferError {
+  return new TransferError(`${JSON.stringify(name)} cannot be the name of a file; it is left out`);
+}
+
+function notADirectory(directory: string): TransferError {
+  return new TransferError(`${directory} is there and not a directory; nothing is written through it`);
 }
 
 function namesOf(relative: string): readonly string[] {

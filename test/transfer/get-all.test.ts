@@ -25,7 +25,12 @@ test('a full disk ends everything, and the message says at which object', async 
     {
       store,
       prefix: 'tree/',
-      tree: new FullTree(directory, `${directory}/file`),
+      tree: new FullTree({
+        destination: directory,
+        name: 'tree',
+        isNamedByUser: false,
+        maskedPermissions: 0o022,
+      }),
       defaults: { uid: 0, gid: 0, filePermissions: 0o644, directoryPermissions: 0o755 },
       concurrency: 1,
       progress: new Progress(),
