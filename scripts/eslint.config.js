@@ -96,6 +96,18 @@ const chanceRules = {
   ],
 };
 
+/** One place makes what others have named harmless for the terminal. */
+const terminalRules = {
+  'no-restricted-syntax': [
+    'error',
+    {
+      selector: 'CallExpression[callee.property.name="write"][callee.object.property.name=/^std(out|err)$/]',
+      message:
+        'Print by src/cli/terminal.ts, line-output.ts or progress-display.ts, which steer no terminal.',
+    },
+  ],
+};
+
 const folders = [...new Set([...Object.keys(layerRules), 'cli'])];
 
 export default tseslint.config(
@@ -121,6 +133,11 @@ export default tseslint.config(
   },
   { files: ['src/*.ts'], rules: restrictImports('top') },
   ...folders.map((folder) => ({ files: [`src/${folder}/**/*.ts`], rules: restrictImports(folder) })),
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/cli/terminal.ts', 'src/cli/line-output.ts', 'src/cli/progress-display.ts'],
+    rules: terminalRules,
+  },
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
   { files: ['test/**/*.ts'], ignores: ['test/seed.ts'], rules: chanceRules },
   prettier,

@@ -2,6 +2,7 @@
 import { fstatSync, openSync, renameSync } from 'node:fs';
 import { pino, destination as pinoDestination, type DestinationStream } from 'pino';
 import type { Log } from './log.js';
+import { withoutSteering } from './printable.js';
 import type { LogLevel } from './setting-values.js';
 
 /** A log file that has this size is renamed to `FILE.1` and begun anew. */
@@ -45,7 +46,8 @@ export function startLogging(options: {
       serializers: { err: (value: unknown) => value },
       redact: { paths: redactedPaths(), censor: '[redacted]' },
     },
-    target,
+    // As root's terminal shows it, too; JSON means the same afterwards.
+    { write: (line: string) => target.write(withoutSteering(line)) },
   );
   return { log };
 }

@@ -1,5 +1,7 @@
 /** `osirisfs audit`: finds objects that are not encrypted, or not under a key of the ring. */
 import type { Argv } from 'yargs';
+
+import { printable } from '../printable.js';
 import { audit, type AuditSummary, type Finding } from '../transfer/audit.js';
 import {
   bucketOptions,
@@ -10,7 +12,6 @@ import {
 } from './bucket-options.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
-import { printable } from './line-output.js';
 import { printFromBucket } from './print-from-bucket.js';
 
 export const auditUsage = 'audit <bucket>';

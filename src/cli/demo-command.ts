@@ -17,7 +17,7 @@ import { demoText } from './demo-text.js';
 import { exitFailure } from './explain-error.js';
 import { Interrupted } from './interrupted.js';
 import { serve } from './serve.js';
-import { announce, complain } from './terminal.js';
+import { announce, announceText, complain } from './terminal.js';
 import { xdgDirectory } from './xdg-directory.js';
 
 const bucket = 'demo';
@@ -70,7 +70,7 @@ async function runGatewayAndMount(
       signal: starting.signal,
       onMounted: () => {
         starting.stopListening(); // from here on signals are the mount's
-        announce(demoText({ bucket, directory, data }));
+        announceText(demoText({ bucket, directory, data }));
       },
       say: complain,
     });

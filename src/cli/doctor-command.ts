@@ -10,7 +10,7 @@ import { switchOf, textOf, type ParsedArguments } from './command-line.js';
 import { readConnectionSettings } from './connection-options.js';
 import { explainError } from './explain-error.js';
 import { Interrupted } from './interrupted.js';
-import { announce } from './terminal.js';
+import { announce, announceText } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 const ignore = (): void => undefined;
@@ -52,7 +52,7 @@ export async function runDoctor(parsed: ParsedArguments): Promise<number> {
     const findings = await runChecks([...system, ...server.checks], stop.signal, describe, (finding) => {
       if (!isJson) announce(lineOf(finding));
     });
-    if (isJson) announce(JSON.stringify(findings, undefined, 2));
+    if (isJson) announceText(JSON.stringify(findings, undefined, 2));
     return findings.some(({ verdict }) => verdict === 'failed') ? 1 : 0;
   } finally {
     server.close();

@@ -18,7 +18,7 @@ import { CommandError } from './command-error.js';
 import { positionalOf, switchOf, textOf, type ParsedArguments } from './command-line.js';
 import { defaultFlavor, defaultListen, defaultLogLevel } from './gateway-options.js';
 import { quoteForShell } from './quote-for-shell.js';
-import { announce } from './terminal.js';
+import { announce, announceText } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 /** How long requests under way may take to finish when the gateway is stopped. */
@@ -35,7 +35,7 @@ export async function runGateway(parsed: ParsedArguments): Promise<number> {
   const level = choiceOf(parsed, 'log-level', logLevels, defaultLogLevel);
   try {
     if (switchOf(parsed, 'print-env')) {
-      announce(environmentLines(await readGatewayAccess(directory)));
+      announceText(environmentLines(await readGatewayAccess(directory)));
       return 0;
     }
     limitCoreDumps();

@@ -1,5 +1,7 @@
 /** Long results to standard output: no faster than they are read, and to no one who has stopped reading. */
 
+import { inOneLine } from '../printable.js';
+
 /** The reader has closed the pipe, as `head` does when it has enough. */
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
@@ -18,13 +20,8 @@ export class LineOutput {
   /** Rejects with `OutputClosed`. */
   async write(line: string): Promise<void> {
     if (!this.#isClosed) {
-      await new Promise<void>((resolve) => process.stdout.write(`${line}\n`, () => resolve()));
+      await new Promise<void>((resolve) => process.stdout.write(`${inOneLine(line)}\n`, () => resolve()));
     }
     if (this.#isClosed) throw new OutputClosed('nobody reads the output any more');
   }
-}
-
-/** A name as one line shows it: with control characters, which may steer terminals, as JSON escapes them. */
-export function printable(name: string): string {
-  return /[\u0000-\u001f\u007f-\u009f]/.test(name) ? JSON.stringify(name) : name;
 }

@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import type { AccessConfig } from '../config.js';
 import type { StoreError } from '../errors.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
+import { printable } from '../printable.js';
 import { concernsAll, findEncryptionState, type EncryptionState } from '../transfer/encryption-state.js';
 import { listEntries, type ListingEntry } from '../transfer/object-listing.js';
 import { mapInOrder } from '../transfer/parallel.js';
@@ -16,7 +17,6 @@ import {
 } from './bucket-options.js';
 import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
-import { printable } from './line-output.js';
 import { printFromBucket } from './print-from-bucket.js';
 import { complain } from './terminal.js';
 

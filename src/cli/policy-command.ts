@@ -11,7 +11,7 @@ import { positionalOf, type ParsedArguments } from './command-line.js';
 import { readConnectionSettings } from './connection-options.js';
 import { Interrupted } from './interrupted.js';
 import { policyActions } from './policy-options.js';
-import { announce, complain } from './terminal.js';
+import { announce, announceText, complain } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 const ignore = (): void => undefined;
@@ -68,7 +68,7 @@ async function enforce(administration: BucketAdministration, signal: AbortSignal
 
 async function show(administration: BucketAdministration, signal: AbortSignal): Promise<number> {
   const policy = await administration.getPolicy(signal);
-  if (policy !== undefined) announce(JSON.stringify(JSON.parse(policy), undefined, 2));
+  if (policy !== undefined) announceText(JSON.stringify(JSON.parse(policy), undefined, 2));
   const form = formOf(policy);
   complain(
     form === undefined

@@ -1,4 +1,5 @@
 /** Shows progress on standard error: a bar that stays in its line on a terminal, else a line every now and then. */
+import { inOneLine } from '../printable.js';
 import type { Progress } from '../transfer/progress.js';
 
 const barIntervalMs = 200;
@@ -42,7 +43,7 @@ export class ProgressDisplay {
   /** A line of its own, above the bar. */
   say(line: string): void {
     this.#clear();
-    this.#screen.write(`${line}\n`);
+    this.#screen.write(`${inOneLine(line)}\n`);
   }
 
   stop(): void {

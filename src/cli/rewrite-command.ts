@@ -1,6 +1,7 @@
 /** `osirisfs rekey` and `osirisfs encrypt`: bring objects under another customer key, or under one at all. */
 import type { Argv } from 'yargs';
 import type { AccessConfig } from '../config.js';
+import { printable } from '../printable.js';
 import { parsePath } from '../setting-values.js';
 import { Progress } from '../transfer/progress.js';
 import { rewriteAll, RewriteSummary } from '../transfer/rewrite-all.js';
@@ -8,7 +9,6 @@ import { bucketOptions, describeBucketOptions, readAccessConfig, sourcesEpilogue
 import { positionalOf, switchOf, textOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { CommandError } from './command-error.js';
 import { exitFailure } from './explain-error.js';
-import { printable } from './line-output.js';
 import { formatBytes, ProgressDisplay } from './progress-display.js';
 import { untilInterrupted } from './stop-signal.js';
 import { announce, complain } from './terminal.js';

@@ -8,7 +8,7 @@ import { CommandError } from './command-error.js';
 import { switchOf, textOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { askServingProcess } from './control-client.js';
 import { findAllEntries, findEntries, type RegistryEntry } from './mount-registry.js';
-import { announce, complain } from './terminal.js';
+import { announceText, complain, showScreen } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
 export const statusUsage = 'status [directory]';
@@ -20,7 +20,6 @@ export const statusOptions: KnownOptions = { values: [], switches: ['json', 'wat
 const answerTimeoutMs = 5_000;
 const refreshMs = 1_000;
 /** ECMA-48: cursor to the first place, erase to the end of the screen. */
-const clearScreen = '\u001b[H\u001b[J';
 
 export function describeStatusOptions(yargs: Argv): Argv {
   return yargs
@@ -47,7 +46,7 @@ export async function runStatus(parsed: ParsedArguments): Promise<number> {
   const show = (): Promise<Shown> => (directory === undefined ? showAll(isJson) : showOne(directory, isJson));
   if (switchOf(parsed, 'watch')) return await watch(show, isJson);
   const { text, exitCode } = await show();
-  if (text !== '') announce(text);
+  if (text !== '') announceText(text);
   return exitCode;
 }
 
@@ -66,7 +65,7 @@ async function watch(show: () => Promise<Shown>, isJson: boolean): Promise<numbe
   process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
   while (!stop.signal.aborted) {
     const { text } = await show();
-    process.stdout.write(`${clearScreen}${text}\n`);
+    showScreen(text);
     await delay(refreshMs, undefined, { signal: stop.signal }).catch(() => undefined); // the loop ends then
   }
   return 0;

@@ -1,9 +1,32 @@
-/** What the commands print: results to stdout, everything else to stderr, a line at a time. */
+/**
+ * What the commands print: results to stdout, everything else to stderr. Nothing that comes from elsewhere, a key, a path or a
+ * server's words, steers the terminal.
+ */
+import { inOneLine, withoutSteering } from '../printable.js';
+
+const clearScreen = '\x1b[H\x1b[J';
+const clearLine = '\r\x1b[K';
 
 export function announce(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${inOneLine(line)}\n`);
 }
 
+/** Several lines. Names among them must be `printable`, or they could make lines of their own. */
+export function announceText(text: string): void {
+  process.stdout.write(`${withoutSteering(text)}\n`);
+}
+
+/** In place of all that the terminal shows. */
+export function showScreen(text: string): void {
+  process.stdout.write(`${clearScreen}${withoutSteering(text)}\n`);
+}
+
+/** In one line. */
 export function complain(line: string): void {
-  process.stderr.write(`osirisfs: ${line}\n`);
+  process.stderr.write(`osirisfs: ${inOneLine(line)}\n`);
+}
+
+/** What a terminal shows in the line of stderr that has no end yet. */
+export function clearUnfinishedLine(): void {
+  if (process.stderr.isTTY) process.stderr.write(clearLine);
 }

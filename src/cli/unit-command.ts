@@ -15,7 +15,7 @@ import {
 } from './mount-options.js';
 import { configVariable, variableOf } from './setting-sources.js';
 import { systemdUnit } from './systemd-unit.js';
-import { announce, complain } from './terminal.js';
+import { announceText, complain } from './terminal.js';
 
 export const unitUsage = 'unit [bucket] <directory>';
 export const unitDescription =
@@ -67,7 +67,7 @@ export async function runUnit(parsed: ParsedArguments): Promise<number> {
     return name === 'foreground' || value === undefined ? [] : optionsFor(name, value);
   });
   const script = process.argv[1] ?? '';
-  announce(
+  announceText(
     systemdUnit({
       bucket: bucket === undefined ? allBuckets : prefix === '' ? bucket : `${bucket}/${prefix}`,
       mountpoint,

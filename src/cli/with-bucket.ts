@@ -5,7 +5,7 @@ import { readKeyRing } from '../keys/customer-key-file.js';
 import { startLogging } from '../logging.js';
 import { explanations } from '../s3/error-codes.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
-import { complain } from './terminal.js';
+import { clearUnfinishedLine, complain } from './terminal.js';
 
 /** Reads the keys and reaches the bucket, hands it to `work`, and frees it again. */
 export async function withBucket<T>(
@@ -26,6 +26,6 @@ export async function withBucket<T>(
 
 /** A line of its own also where a bar of progress is shown, which comes again at once. */
 function sayWaiting(reason: string): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  clearUnfinishedLine();
   complain(`not answered yet (${reason}); trying again`);
 }

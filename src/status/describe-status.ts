@@ -1,4 +1,5 @@
 /** The state of mounts in words and columns, for `osirisfs status`. Pure. */
+import { inOneLine, printable } from '../printable.js';
 import { countOf } from '../units.js';
 import {
   countErrors,
@@ -12,7 +13,7 @@ export function describeInOneLine(status: MountStatus, now: Date): string {
   const { mountpoint, source, pid, pendingCount, statistics } = status;
   const errors = statistics ? `, ${countOf(countErrors(statistics), 'error')}` : '';
   return (
-    `${mountpoint}  ${source}  pid ${pid}, for ${ageOf(status, now)}, ` +
+    `${printable(mountpoint)}  ${printable(source)}  pid ${pid}, for ${ageOf(status, now)}, ` +
     `${pendingCount === 0 ? 'nothing' : countOf(pendingCount, 'file')} pending${errors}`
   );
 }
@@ -21,14 +22,14 @@ export function describeInOneLine(status: MountStatus, now: Date): string {
 export function describeInFull(status: MountStatus, now: Date): string {
   const { mountpoint, source, pid, startedAt, pending, pendingCount, pendingReasons, statistics } = status;
   const lines = [
-    `${mountpoint} shows ${source}`,
+    `${printable(mountpoint)} shows ${printable(source)}`,
     row('process', `${pid}, since ${startedAt} (${ageOf(status, now)})`),
     ...(statistics ? describeStatistics(statistics) : []),
     row(
       'pending',
       pendingCount === 0 ? 'nothing: everything is in the bucket' : countOf(pendingCount, 'file'),
     ),
-    ...pending.map((path) => `    ${path}${inBrackets(pendingReasons?.[path])}`),
+    ...pending.map((path) => `    ${printable(path)}${inBrackets(pendingReasons?.[path])}`),
   ];
   if (pendingCount > pending.length) lines.push(`    and ${pendingCount - pending.length} more`);
   return lines.join('\n');
@@ -87,7 +88,7 @@ const labelWidth = 18;
 const columnWidth = 10;
 
 function inBrackets(reason: string | undefined): string {
-  return reason === undefined ? '' : ` (${reason})`;
+  return reason === undefined ? '' : ` (${inOneLine(reason)})`;
 }
 
 function row(label: string, text: string): string {
