@@ -57,7 +57,7 @@ export async function resolveMountpoint(directory: string): Promise<string> {
 /** A dead osirisfs mount is cleaned up; every other FUSE mount is refused. */
 async function requireLeftOver(mounted: Mount, log: Log): Promise<void> {
   const { mountpoint, type, source } = mounted;
-  const answer = await probe(mountpoint);
+  const answer = await probeMount(mountpoint);
   if (answer !== 'ENOTCONN') {
     const hint = type === mountType ? 'osirisfs umount' : 'fusermount3 -u';
     const also = answer === 'timeout' ? ' and does not answer' : '';
@@ -85,9 +85,9 @@ async function requireLeftOver(mounted: Mount, log: Log): Promise<void> {
 
 /**
  * Looks the directory up in a process of its own: a hung file system would block a thread of this one for good.
- * Resolves with 'alive', 'timeout' or the error's code.
+ * Resolves with 'alive', 'timeout' or the error's code: ENOTCONN where its process is gone.
  */
-async function probe(mountpoint: string): Promise<string> {
+export async function probeMount(mountpoint: string): Promise<string> {
   const script =
     'try { require("fs").statfsSync(process.argv[1]) } catch (e) { process.stdout.write(e.code) }';
   return await new Promise((resolve) => {

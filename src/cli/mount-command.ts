@@ -15,6 +15,7 @@ import { connectToCommand, startInBackground, type CommandChannel } from './back
 import type { ParsedArguments } from './command-line.js';
 import { explainError } from './explain-error.js';
 import { readMountConfig } from './mount-options.js';
+import { quoteWhereNeeded } from './quote-for-shell.js';
 import { xdgDirectory } from './xdg-directory.js';
 import { announce, complain } from './terminal.js';
 
@@ -41,7 +42,10 @@ export async function runMount(
   }
   const logging = startLog(config, config.logFile);
   try {
-    const onMounted = (running: RunningMount): void => announce(mountedLine(running));
+    const onMounted = (running: RunningMount, problem: string | undefined): void => {
+      announce(mountedLine(running));
+      if (problem !== undefined) complain(problem);
+    };
     const { signal } = new AbortController();
     const { serve } = await import('./serve.js');
     await serve({ config, keyRing, logging, signal, onMounted, say: complain, dependencies });
@@ -61,10 +65,11 @@ async function serveInBackground(
   const logging = startLog(config, logFile);
   try {
     const keyRing = await command.receiveKeyRing();
-    const onMounted = (running: RunningMount): void => {
+    const onMounted = (running: RunningMount, problem: string | undefined): void => {
       // The directory that the user was in must not be kept busy. Not before: variables of AWS may name relative paths.
       process.chdir('/');
-      void command.reportMounted(`${mountedLine(running)}; log: ${logFile}`);
+      const but = problem === undefined ? '' : `; but ${problem}`;
+      void command.reportMounted(`${mountedLine(running)}; log: ${logFile}${but}`);
     };
     const say = (line: string): void => logging.log.info({}, line);
     const { serve } = await import('./serve.js');
@@ -81,7 +86,7 @@ async function serveInBackground(
 function mountedLine({ source, mountpoint, news }: RunningMount): string {
   const bucket = source.replace(/^osirisfs:/, '');
   const what = bucket === allBuckets ? 'every bucket' : bucket;
-  return `${news === undefined ? '' : `${news}; `}${what} is mounted on ${mountpoint}; to unmount: osirisfs umount ${mountpoint}`;
+  return `${news === undefined ? '' : `${news}; `}${what} is mounted on ${mountpoint}; to unmount: osirisfs umount ${quoteWhereNeeded(mountpoint)}`;
 }
 
 /** In the user's state directory, by the mountpoint, as each mount has one of its own. */

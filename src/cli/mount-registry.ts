@@ -2,7 +2,8 @@
  * Which process serves which directory: one small file per serving process, in a directory that only its user can enter.
  * `osirisfs umount` and `osirisfs status` find the process's control socket by it.
  */
-import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { CommandError } from './command-error.js';
 import { hasEnded } from './process-state.js';
@@ -21,12 +22,19 @@ export interface RegistryEntry {
 const maxSocketPathBytes = 107;
 const longestFileName = '/4194304.sock';
 
-/** Where entries may be: the directory of the session, and one that is there without a session, as in cron or sudo. */
+/** No entry has more: longer files are none. */
+const maxEntryBytes = 64 * 1024;
+
+/**
+ * Where entries may be: the directory of the session, and one that is there without a session, as in cron or sudo. Root has one
+ * where nobody else can be first.
+ */
 function candidateDirectories(uid: number, environment: NodeJS.ProcessEnv): string[] {
   const runtime = xdgDirectory(environment, 'XDG_RUNTIME_DIR');
   return [
     ...(runtime !== undefined ? [path.join(runtime, 'osirisfs')] : []),
     `/run/user/${uid}/osirisfs`,
+    ...(uid === 0 ? ['/run/osirisfs'] : []),
     `/tmp/osirisfs-${uid}`,
   ];
 }
@@ -71,25 +79,32 @@ export async function removeEntry(directory: string, pid: number): Promise<void>
 }
 
 /**
- * The entries for a directory, of this user, or, for root, of everybody. There may be some that dead processes left.
+ * The entries for a directory, of this user, or, for root, of everybody: of `mountedBy` alone where something is mounted, since
+ * anybody can make an entry that says so. There may be some that dead processes left.
  */
 export async function findEntries(
   mountpoint: string,
   uid: number,
   environment: NodeJS.ProcessEnv,
+  mountedBy?: number,
 ): Promise<RegistryEntry[]> {
-  const entries = await findAllEntries(uid, environment);
+  const entries = await findAllEntries(uid, environment, mountedBy);
   return entries.filter((entry) => entry.mountpoint === mountpoint);
 }
 
 /** The same for all directories. */
-export async function findAllEntries(uid: number, environment: NodeJS.ProcessEnv): Promise<RegistryEntry[]> {
+export async function findAllEntries(
+  uid: number,
+  environment: NodeJS.ProcessEnv,
+  mountedBy?: number,
+): Promise<RegistryEntry[]> {
   const found: RegistryEntry[] = [];
-  const owners = uid === 0 ? new Set([0, ...(await otherUsers())]) : new Set([uid]);
+  const seen = uid === 0 ? new Set([0, ...(await otherUsers())]) : new Set([uid]);
+  const owners = [...seen].filter((owner) => mountedBy === undefined || owner === mountedBy);
   for (const owner of owners) {
     for (const directory of new Set(candidateDirectories(owner, owner === uid ? environment : {}))) {
       if (!(await isPrivate(directory, owner))) continue;
-      found.push(...(await readEntries(directory)));
+      found.push(...(await readEntries(directory, owner)));
     }
   }
   return found;
@@ -102,18 +117,30 @@ async function otherUsers(): Promise<number[]> {
   return [...sessions, ...fallbacks].map(Number).filter(Number.isSafeInteger);
 }
 
-async function readEntries(directory: string): Promise<RegistryEntry[]> {
+async function readEntries(directory: string, owner: number): Promise<RegistryEntry[]> {
   const entries: RegistryEntry[] = [];
   for (const name of await namesIn(directory)) {
     if (!name.endsWith('.json')) continue;
-    try {
-      const entry = parseEntry(await readFile(path.join(directory, name), 'utf8'));
-      if (entry) entries.push(entry);
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error; // its process has just ended
-    }
+    const entry = parseEntry(await readEntryFile(path.join(directory, name), owner));
+    // A socket elsewhere may be that of anybody.
+    if (entry && path.dirname(entry.socketPath) === directory) entries.push(entry);
   }
   return entries;
+}
+
+/** '' if it is no entry of that user, as a pipe, a link, or what its process has just taken away. */
+async function readEntryFile(file: string, owner: number): Promise<string> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stats = await handle.stat();
+    if (!stats.isFile() || stats.uid !== owner || stats.size > maxEntryBytes) return '';
+    return await handle.readFile('utf8');
+  } catch {
+    return '';
+  } finally {
+    await handle?.close();
+  }
 }
 
 function parseEntry(text: string): RegistryEntry | undefined {

@@ -19,6 +19,7 @@ import { findHolders } from './mount-holders.js';
 import { CommandError } from './command-error.js';
 import { prepareRegistry, removeDeadEntries, removeEntry, writeEntry } from './mount-registry.js';
 import { Shutdown } from './shutdown.js';
+import { complain } from './terminal.js';
 
 export interface ServeOptions {
   readonly config: MountConfig;
@@ -26,8 +27,8 @@ export interface ServeOptions {
   readonly logging: Logging;
   /** Aborts to end before the directory is mounted, for example when the process that asked for it is gone. */
   readonly signal: AbortSignal;
-  /** Called once, when the directory shows the bucket. */
-  readonly onMounted: (running: RunningMount) => void;
+  /** Called once, when the directory shows the bucket. `problem`: what the user is to know of it, in one line. */
+  readonly onMounted: (running: RunningMount, problem: string | undefined) => void;
   /** Tells the user, who may be looking, one line. */
   readonly say: (line: string) => void;
   readonly dependencies?: MountDependencies | undefined;
@@ -60,8 +61,8 @@ export async function serve(options: ServeOptions): Promise<void> {
       throw signal.reason;
     }
     shutdown = new Shutdown(running, { log, say, findHolders, exit: exitImmediately });
-    const unregister = await register(running, shutdown, log);
-    options.onMounted(running);
+    const { unregister, problem } = await register(running, shutdown, log);
+    options.onMounted(running, problem);
     try {
       await running.ended;
       log.info({ mountpoint: running.mountpoint }, 'unmounted');
@@ -90,8 +91,13 @@ async function serveMetrics(
   }
 }
 
-/** Makes the mount known. Without that it still serves: umount then goes through fusermount3. */
-async function register(running: RunningMount, shutdown: Shutdown, log: Log): Promise<() => Promise<void>> {
+interface Registration {
+  readonly unregister: () => Promise<void>;
+  readonly problem: string | undefined;
+}
+
+/** Makes the mount known. Without that it still serves: umount then goes through fusermount3, and cannot wait. */
+async function register(running: RunningMount, shutdown: Shutdown, log: Log): Promise<Registration> {
   try {
     const directory = await prepareRegistry(process.getuid?.() ?? 0, process.env);
     await removeDeadEntries(directory);
@@ -99,13 +105,15 @@ async function register(running: RunningMount, shutdown: Shutdown, log: Log): Pr
     const server = await startControlServer(socketPath, shutdown, log);
     const { mountpoint, source } = running;
     await writeEntry(directory, { pid: process.pid, mountpoint, source, socketPath });
-    return async () => {
+    const unregister = async () => {
       await removeEntry(directory, process.pid);
       await server.close();
     };
+    return { unregister, problem: undefined };
   } catch (error) {
-    log.error({ error }, 'no control socket: osirisfs umount cannot wait for the uploads of this mount');
-    return () => Promise.resolve();
+    const problem = 'osirisfs umount cannot find this mount, and not wait until everything is in the bucket';
+    log.error({ error }, problem);
+    return { unregister: () => Promise.resolve(), problem: `${problem}: ${explainError(error).line}` };
   }
 }
 
@@ -117,7 +125,7 @@ async function register(running: RunningMount, shutdown: Shutdown, log: Log): Pr
 function endOnCrash(log: Log): () => void {
   const onCrash = (error: unknown): void => {
     log.error({ error }, 'crashed: an error that nobody caught');
-    process.stderr.write(`osirisfs: ${explainError(error).line}\n`);
+    complain(explainError(error).line);
     exitImmediately(exitFailure);
   };
   const onRejection = (error: unknown): void => {

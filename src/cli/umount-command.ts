@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Argv } from 'yargs';
 import { MountError } from '../fuse/driver.js';
 import { mountType, unmount } from '../fuse/fusermount.js';
-import { findMount } from '../fuse/mount-table.js';
-import { resolveMountpoint } from '../mountpoint.js';
+import { findMount, type Mount } from '../fuse/mount-table.js';
+import { probeMount, resolveMountpoint } from '../mountpoint.js';
 import { parseDuration } from '../setting-values.js';
 import { CommandError } from './command-error.js';
 import { positionalOf, switchOf, textOf, type KnownOptions, type ParsedArguments } from './command-line.js';
@@ -56,10 +56,11 @@ export async function runUmount(parsed: ParsedArguments): Promise<number> {
   const lazy = switchOf(parsed, 'lazy') ?? false;
   const timeoutMs = parseDuration(textOf(parsed, 'timeout') ?? defaultTimeout);
   const mountpoint = await resolveMountpoint(directory);
-  const entries = await findEntries(mountpoint, process.getuid?.() ?? 0, process.env);
+  const mounted = await findOurMount(directory, mountpoint);
+  const entries = await findEntries(mountpoint, process.getuid?.() ?? 0, process.env, mounted?.userId);
   if (switchOf(parsed, 'give-up')) return await giveUp(directory, entries);
 
-  const isOurs = await isMountedByUs(directory, mountpoint);
+  const isOurs = mounted !== undefined;
   for (const entry of entries) {
     const request = { command: 'umount', lazy, ...(isOurs ? {} : { isDetached: true as const }) } as const;
     const outcome = await askServingProcess(entry.socketPath, request, reportWaiting(entry, timeoutMs));
@@ -67,12 +68,19 @@ export async function runUmount(parsed: ParsedArguments): Promise<number> {
     // Another process serves what is mounted there now; this one goes on storing what was written before.
     if ('error' in outcome && outcome.isNotMounted) continue;
     await conclude(mountpoint, entry, outcome, lazy);
+    if (isOurs && (await findMount(mountpoint))?.id === mounted.id) {
+      throw new CommandError(`process ${entry.pid} says that ${directory} is unmounted, and it is not`);
+    }
     return 0;
   }
   if (!isOurs) throw new CommandError(`${directory} is not mounted`);
-  // Nobody to ask: a process that was killed, or one whose registry is not ours to read.
+  // Nobody to ask: a process that was killed, or one that is in no registry that is ours to read.
+  const isServed = (await probeMount(mountpoint)) !== 'ENOTCONN';
   await detach(mountpoint, lazy);
-  return 0;
+  if (!isServed) return 0;
+  throw new CommandError(
+    `${directory} is detached, but the process that serves it cannot be found: whether everything is in the bucket, only its log tells`,
+  );
 }
 
 async function giveUp(directory: string, entries: readonly RegistryEntry[]): Promise<number> {
@@ -154,14 +162,13 @@ async function busy(mountpoint: string, cause?: unknown): Promise<CommandError> 
   );
 }
 
-/** False if nothing is mounted there. Throws a `CommandError` if it is not a mount of osirisfs. */
-async function isMountedByUs(directory: string, mountpoint: string): Promise<boolean> {
+/** Undefined if nothing is mounted there. Throws a `CommandError` if it is not a mount of osirisfs. */
+async function findOurMount(directory: string, mountpoint: string): Promise<Mount | undefined> {
   const mounted = await findMount(mountpoint);
-  if (mounted === undefined) return false;
-  if (mounted.type !== mountType) {
+  if (mounted !== undefined && mounted.type !== mountType) {
     throw new CommandError(`${directory} is a mount of ${mounted.source} (${mounted.type}), not of osirisfs`);
   }
-  return true;
+  return mounted;
 }
 
 async function waitForExit(pid: number): Promise<void> {

@@ -11,6 +11,8 @@ export interface Mount {
   /** For example `fuse.osirisfs`. */
   readonly type: string;
   readonly source: string;
+  /** Who mounted it, if it is a FUSE mount. */
+  readonly userId: number | undefined;
 }
 
 /** The mount that is seen at `mountpoint`, an absolute path without symbolic links; the uppermost if there are several. */
@@ -27,7 +29,7 @@ export function parseMountTable(text: string): Mount[] {
     const fields = line.split(' ');
     const separator = fields.indexOf('-', 6);
     const [id, , device, , mountpoint] = fields;
-    const [type, source] = separator === -1 ? [] : fields.slice(separator + 1);
+    const [type, source, options = ''] = separator === -1 ? [] : fields.slice(separator + 1);
     if (id === undefined || device === undefined || mountpoint === undefined) continue;
     if (type === undefined || source === undefined) continue;
     mounts.push({
@@ -36,9 +38,16 @@ export function parseMountTable(text: string): Mount[] {
       mountpoint: unescapeField(mountpoint),
       type: unescapeField(type),
       source: unescapeField(source),
+      userId: userIdOf(options),
     });
   }
   return mounts;
+}
+
+/** Of the options of a file system, fuse(8). */
+function userIdOf(options: string): number | undefined {
+  const [, digits] = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(options) ?? [];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** Spaces, tabs, newlines and backslashes are written as three octal digits. */

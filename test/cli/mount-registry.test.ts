@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import {
@@ -8,18 +8,24 @@ import {
   removeEntry,
   writeEntry,
 } from '../../src/cli/mount-registry.js';
+import { runOk } from '../mount/child.js';
 import { makeDirectory } from '../mount/temporary.js';
 
 const uid = process.getuid!();
-const entry = { pid: 12, mountpoint: '/mnt/a', source: 'osirisfs:bucket', socketPath: '/run/x/12.sock' };
+const entry = { pid: 12, mountpoint: '/mnt/a', source: 'osirisfs:bucket', socketPath: '12.sock' };
+
+/** As its process writes it. */
+const entryIn = (directory: string) => ({ ...entry, socketPath: path.join(directory, '12.sock') });
 
 test('an entry is found by its mountpoint until it is removed', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
   t.is(directory, path.join(environment.XDG_RUNTIME_DIR, 'osirisfs'));
-  await writeEntry(directory, entry);
-  await writeEntry(directory, { ...entry, pid: 13, mountpoint: '/mnt/ab' });
-  t.deepEqual(await findEntries('/mnt/a', uid, environment), [entry]);
+  await writeEntry(directory, entryIn(directory));
+  await writeEntry(directory, { ...entryIn(directory), pid: 13, mountpoint: '/mnt/ab' });
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [entryIn(directory)]);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment, uid), [entryIn(directory)]);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment, uid + 1), [], 'somebody else has mounted it');
   await removeEntry(directory, 12);
   await removeEntry(directory, 12);
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
@@ -29,7 +35,7 @@ test('an entry is found by its mountpoint until it is removed', async (t) => {
 test('directory and entries are for their owner alone', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
-  await writeEntry(directory, entry);
+  await writeEntry(directory, entryIn(directory));
   t.is((await stat(directory)).mode & 0o777, 0o700);
   t.is((await stat(path.join(directory, '12.json'))).mode & 0o777, 0o600);
 });
@@ -39,7 +45,7 @@ test('a directory that others can enter is neither used nor believed', async (t)
   const directory = path.join(environment.XDG_RUNTIME_DIR, 'osirisfs');
   await mkdir(directory);
   await chmod(directory, 0o755);
-  await writeEntry(directory, entry);
+  await writeEntry(directory, entryIn(directory));
   t.not(await prepareRegistry(uid, environment), directory);
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
 });
@@ -63,6 +69,27 @@ test('files that are no entries are passed over', async (t) => {
     await writeFile(path.join(directory, `${index}.json`), content);
   }
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+});
+
+test('what is no file of the user, or leads elsewhere, is passed over and hangs nobody', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const inside = (name: string) => path.join(directory, name);
+  const good = JSON.stringify(entryIn(directory));
+  await runOk('mkfifo', ['-m', '600', inside('1.json')]);
+  await symlink('/dev/zero', inside('2.json'));
+  await mkdir(inside('3.json'));
+  await writeFile(inside('4.json'), good + ' '.repeat(100_000));
+  await writeFile(inside('5.json'), JSON.stringify({ ...entry, socketPath: '/run/other/12.sock' }));
+  await writeFile(inside('6'), good);
+  await symlink(inside('6'), inside('6.json'));
+  if (uid === 0) {
+    await writeFile(inside('7.json'), good);
+    await chown(inside('7.json'), 65534, 65534);
+  }
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+  await writeFile(inside('8.json'), good);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [entryIn(directory)]);
 });
 
 test('what dead processes left is removed, and nothing else', async (t) => {

@@ -9,8 +9,15 @@ test('mounts are read with and without optional fields, and names are unescaped'
     '',
   ].join('\n');
   t.deepEqual(parseMountTable(text), [
-    { id: '36', device: '98:0', mountpoint: '/mnt 2', type: 'ext3', source: '/dev/root' },
-    { id: '40', device: '0:35', mountpoint: '/mnt/a\\b', type: 'fuse.osirisfs', source: 'osirisfs:x y' },
+    { id: '36', device: '98:0', mountpoint: '/mnt 2', type: 'ext3', source: '/dev/root', userId: undefined },
+    {
+      id: '40',
+      device: '0:35',
+      mountpoint: '/mnt/a\\b',
+      type: 'fuse.osirisfs',
+      source: 'osirisfs:x y',
+      userId: 0,
+    },
   ]);
 });
 

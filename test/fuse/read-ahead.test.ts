@@ -7,7 +7,14 @@ import { makeDirectory } from '../mount/temporary.js';
 
 const ignore = () => undefined;
 const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
-const mount = { id: '40', device: '0:35', mountpoint: '/mnt/a', type: 'fuse.osirisfs', source: 'osirisfs:x' };
+const mount = {
+  id: '40',
+  device: '0:35',
+  mountpoint: '/mnt/a',
+  type: 'fuse.osirisfs',
+  source: 'osirisfs:x',
+  userId: 0,
+};
 
 /** A directory as /sys/class/bdi, with the setting of the mount's device and of another. */
 async function makeSettings(

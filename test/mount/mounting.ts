@@ -77,7 +77,12 @@ export async function mountBucket(scope: Scope, request: MountRequest): Promise<
     logFile,
     log: async () => `${await readFile(logFile, 'utf8').catch(() => '')}${child.output()}`,
     unmount: async (timeoutMs = 120_000) => {
-      const umount = await osirisfs(['umount', directory], { user, cwd: '/', timeoutMs });
+      const umount = await osirisfs(['umount', directory], {
+        user,
+        cwd: '/',
+        timeoutMs,
+        ...(request.env === undefined ? {} : { env: request.env }),
+      });
       const mount = await child.waitForEnd(patienceMs);
       if (umount.code !== 0 || mount.code !== 0) {
         throw new Error(
