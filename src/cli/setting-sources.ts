@@ -1,5 +1,5 @@
 /** Reads the settings of a mount from the command line's values, the environment and the config file. */
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
@@ -11,6 +11,7 @@ import {
   type MountConfig,
   type SettingSource,
 } from '../config.js';
+import { writersOf } from '../file-access.js';
 import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
 import { settingNames, settings, type SettingName } from '../settings.js';
 import { xdgDirectory } from './xdg-directory.js';
@@ -89,14 +90,24 @@ async function configFileSource(environment: NodeJS.ProcessEnv): Promise<Setting
   const named = environment[configVariable];
   const file = configFileOf(environment);
   let text: string;
+  let problem: string | undefined;
   try {
-    text = await readFile(file, 'utf8');
+    const handle = await open(file);
+    try {
+      problem = writersOf(await handle.stat(), environment);
+      text = await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     if (isMissing && !named) return { values: {}, describe: () => file };
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`cannot read the config file: ${reason}`, { cause: error });
   }
+  // It says where keys and data are sent.
+  if (problem !== undefined)
+    throw new ConfigError(`the config file ${file} ${problem}; run: chmod go-w ${file}`);
   return { values: parseConfigFile(file, text), describe: ({ option }) => `${file}: ${option}` };
 }
 

@@ -4,14 +4,19 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { open, readlink, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CustomerKey, customerKeyBytes } from '../customer-key.js';
+import { isOwnFile } from '../file-access.js';
 import { KeyRing } from '../key-ring.js';
 import { parseKeystring, type Keystring } from './keystring.js';
 
 /** More than any form of keystring needs; what is longer is certainly not one. */
 const maxFileBytes = 4096;
+/** For the writer of a pipe that has a name. */
+const defaultWriterTimeoutMs = 60_000;
+const pipePollMs = 20;
 /** S_IRGRP | S_IWGRP | S_IXGRP and the same for others. */
 const groupAndOthersMask = 0o077;
 /** 64 characters, so that each carries exactly six bits. */
@@ -22,6 +27,8 @@ export type KeyFileErrorCode =
   | 'NotReadable' // permission, or the system failed to read it
   | 'NotAFile' // a directory, a device, ...
   | 'TooOpen' // group or others have permissions
+  | 'NotOurs' // somebody else owns it
+  | 'NothingCame' // nobody writes to the pipe
   | 'NotAKeystring'
   | 'Exists' // keygen never overwrites
   | 'NotWritable';
@@ -37,15 +44,26 @@ export class KeyFileError extends Error {
   }
 }
 
+export interface KeyFileOptions {
+  /** How long a pipe that has a name is waited for. */
+  readonly writerTimeoutMs?: number;
+}
+
 /**
- * Reads the customer key from a regular file that only its owner may read, or from a pipe (`/dev/fd/63` of a shell's
- * `<(command)`). Rejects with a `KeyFileError`.
+ * Reads the customer key from a regular file that only its owner may read, and that is this user's, or from a pipe (`/dev/fd/63` of a
+ * shell's `<(command)`). Rejects with a `KeyFileError`.
  */
-export async function readCustomerKeyFile(file: string): Promise<CustomerKey> {
+export async function readCustomerKeyFile(
+  file: string,
+  { writerTimeoutMs = defaultWriterTimeoutMs }: KeyFileOptions = {},
+): Promise<CustomerKey> {
   const handle = await openForReading(file);
   try {
-    checkStats(file, await handle.stat());
-    return keyOf(file, await readAll(file, handle));
+    const stats = await handle.stat();
+    const isAnonymous = await isAnonymousPipe(handle, stats);
+    if (!isAnonymous) checkAccess(file, stats);
+    // An anonymous pipe has its writer from the start.
+    return keyOf(file, await readAll(file, handle, isAnonymous ? 0 : writerTimeoutMs));
   } finally {
     await handle.close();
   }
@@ -53,7 +71,7 @@ export async function readCustomerKeyFile(file: string): Promise<CustomerKey> {
 
 /** Reads all the files, at least one, the first of which has the key that writes. Rejects as `readCustomerKeyFile`. */
 export async function readKeyRing(files: readonly string[]): Promise<KeyRing> {
-  const [first, ...others] = await Promise.all(files.map(readCustomerKeyFile));
+  const [first, ...others] = await Promise.all(files.map((file) => readCustomerKeyFile(file)));
   if (first === undefined) throw new RangeError('a key ring has at least one key');
   return new KeyRing(first, others);
 }
@@ -108,7 +126,8 @@ function generate(form: GeneratedForm): { key: CustomerKey; content: string } {
 
 async function openForReading(file: string): Promise<FileHandle> {
   try {
-    return await open(file, constants.O_RDONLY);
+    // Without waiting for who would write to a pipe: the process would not even end by a signal.
+    return await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) {
       throw new KeyFileError('NotFound', `the key file ${file} does not exist`, { cause: error });
@@ -119,9 +138,14 @@ async function openForReading(file: string): Promise<FileHandle> {
   }
 }
 
-function checkStats(file: string, stats: Stats): void {
-  if (stats.isFIFO() || stats.isSocket()) return; // nobody else can open an anonymous pipe
-  if (!stats.isFile()) {
+/** Which nobody else can open, unlike one that has a name. */
+async function isAnonymousPipe(handle: FileHandle, stats: Stats): Promise<boolean> {
+  if (!stats.isFIFO() && !stats.isSocket()) return false;
+  return /^(pipe|socket):\[/.test(await readlink(`/proc/self/fd/${handle.fd}`));
+}
+
+function checkAccess(file: string, stats: Stats): void {
+  if (!stats.isFile() && !stats.isFIFO()) {
     const kind = stats.isDirectory() ? 'a directory' : 'a device';
     throw new KeyFileError('NotAFile', `the key file ${file} is ${kind}, not a file`);
   }
@@ -132,23 +156,54 @@ function checkStats(file: string, stats: Stats): void {
       `the key file ${file} has mode ${mode}: others than its owner have access; run: chmod 600 ${file}`,
     );
   }
+  if (!isOwnFile(stats, process.env)) {
+    throw new KeyFileError(
+      'NotOurs',
+      `the key file ${file} belongs to user ${stats.uid}, who can read and replace it; use a copy that is yours`,
+    );
+  }
 }
 
-async function readAll(file: string, handle: FileHandle): Promise<Buffer> {
+/** `writerTimeoutMs`: how long the beginning is waited for; 0 if the end of the file is the end. */
+async function readAll(file: string, handle: FileHandle, writerTimeoutMs: number): Promise<Buffer> {
   const buffer = Buffer.alloc(maxFileBytes + 1);
+  const isPipe = (await handle.stat()).isFIFO();
+  const endMs = performance.now() + writerTimeoutMs;
   let length = 0;
   try {
     while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, null);
+      const bytesRead = await readSome(handle, buffer, length);
+      if (bytesRead === 'nothing yet' || (bytesRead === 0 && isPipe && length === 0 && writerTimeoutMs > 0)) {
+        if (writerTimeoutMs > 0 && performance.now() > endMs) throw nothingCame(file, writerTimeoutMs);
+        await delay(pipePollMs);
+        continue;
+      }
       if (bytesRead === 0) break;
       length += bytesRead;
     }
   } catch (error) {
+    if (error instanceof KeyFileError) throw error;
     throw new KeyFileError('NotReadable', `cannot read the key file ${file}: ${systemReason(error)}`, {
       cause: error,
     });
   }
   return buffer.subarray(0, length);
+}
+
+async function readSome(handle: FileHandle, buffer: Buffer, at: number): Promise<number | 'nothing yet'> {
+  try {
+    return (await handle.read(buffer, at, buffer.length - at, null)).bytesRead;
+  } catch (error) {
+    if (hasCode(error, 'EAGAIN')) return 'nothing yet';
+    throw error;
+  }
+}
+
+function nothingCame(file: string, timeoutMs: number): KeyFileError {
+  return new KeyFileError(
+    'NothingCame',
+    `the key file ${file} is a pipe, and nobody has written a key to it for ${timeoutMs / 1000} s`,
+  );
 }
 
 function keyOf(file: string, content: Buffer): CustomerKey {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadMountConfig } from '../../src/cli/setting-sources.js';
@@ -102,6 +102,16 @@ test('a config file that was named must exist, the usual one need not', async (t
   });
   await writeFile(file, 'key-file = "/f"');
   t.deepEqual((await load({ OSIRISFS_CONFIG: file })).keyFiles, ['/f']);
+});
+
+test('a config file that others may write is not believed: it says where the key is sent', async (t) => {
+  const environment = await environmentWith(t, 'url = "https://elsewhere.example"');
+  const file = path.join(environment['XDG_CONFIG_HOME'] ?? '', 'osirisfs/config.toml');
+  await chmod(file, 0o666);
+  await t.throwsAsync(loadMountConfig(mountArguments, {}, {}, environment), {
+    instanceOf: ConfigError,
+    message: `the config file ${file} has mode 0666: others than its owner could change it; run: chmod go-w ${file}`,
+  });
 });
 
 test('an empty or relative XDG variable counts as none', (t) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import {
@@ -80,6 +80,28 @@ test('a key is read from a pipe', async (t) => {
     text,
   ]);
   t.is(stdout, createHash('md5').update(text).digest('base64'));
+});
+
+test('a pipe that has a name is its owner’s alone, and not waited for without end', async (t) => {
+  const fifo = path.join(await makeDirectory(t), 'key');
+  await run('mkfifo', ['-m', '666', fifo]);
+  await t.throwsAsync(readCustomerKeyFile(fifo), { message: /has mode 0666: others than its owner/ });
+  await chmod(fifo, 0o600);
+  await t.throwsAsync(readCustomerKeyFile(fifo, { writerTimeoutMs: 50 }), {
+    message: `the key file ${fifo} is a pipe, and nobody has written a key to it for 0.05 s`,
+  });
+  const reading = readCustomerKeyFile(fifo);
+  await run('bash', ['-c', 'exec >"$1"; printf %s "$2"; sleep 0.2; echo', 'bash', fifo, text]);
+  t.is((await reading).fingerprint, createHash('md5').update(text).digest('base64'));
+});
+
+(process.getuid?.() === 0 ? test : test.skip)('a key file of another user is refused', async (t) => {
+  const file = path.join(await makeDirectory(t), 'key');
+  await writeFile(file, text, { mode: 0o600 });
+  await chown(file, 65534, 65534);
+  const error = await t.throwsAsync(readCustomerKeyFile(file), { instanceOf: KeyFileError });
+  t.is(error.code, 'NotOurs');
+  t.true(error.message.startsWith(`the key file ${file} belongs to user 65534, who can read and replace it`));
 });
 
 test('a generated key file holds 44 characters of base64, is its owner’s alone, and reads back as the same key', async (t) => {
