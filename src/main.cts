@@ -5,6 +5,16 @@
  */
 import type * as Program from './cli/run.js' with { 'resolution-mode': 'import' };
 
+/** What follows, and the packages that it needs, are not understood by older ones. */
+const oldestNode = [20, 19] as const;
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])) {
+  process.stderr.write(
+    `osirisfs: this is Node ${process.versions.node}, and osirisfs needs Node ${oldestNode.join('.')} or a newer one; see https://nodejs.org\n`,
+  );
+  process.exit(1);
+}
+
 /**
  * Without a listener Node opens its inspector at this signal, on a port that every user of this machine may connect to, and run code
  * here. Before anything else, and for the life of the process.

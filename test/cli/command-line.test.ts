@@ -225,6 +225,22 @@ commandTest('without fusermount3 in PATH the package to install is named', async
   );
 });
 
+commandTest(
+  'an older Node is told which one is needed, before it meets what it does not understand',
+  async (t) => {
+    const { path: key } = await makeKeyFile(t);
+    const hook = path.join(path.dirname(key), 'older-node.cjs');
+    for (const version of ['18.20.8', '20.18.3']) {
+      await writeFile(
+        hook,
+        `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } });`,
+      );
+      const why = `this is Node ${version}, and osirisfs needs Node 20.19 or a newer one; see https://nodejs.org`;
+      await fails(t, ['--version'], 1, why, { NODE_OPTIONS: `--require ${hook}` });
+    }
+  },
+);
+
 commandTest('a driver whose package is not installed is refused', async (t) => {
   const { path: key } = await makeKeyFile(t);
   const directory = await makeDirectory(t);

@@ -30,8 +30,10 @@ test('the man page has every command and every option that the command line take
 });
 
 test('the build has made the man page, and package.json names it', async (t) => {
-  const { man } = JSON.parse(await readFile(path.join(projectRoot, 'package.json'), 'utf8')) as {
-    readonly man: string;
+  const {
+    man: [man = ''],
+  } = JSON.parse(await readFile(path.join(projectRoot, 'package.json'), 'utf8')) as {
+    readonly man: readonly string[];
   };
   t.is(await readFile(path.join(projectRoot, man), 'utf8'), manPage(await packageVersion()));
 });
