@@ -26,6 +26,10 @@ export function writersOf(
   if (!isOwnFile(stats, environment)) return `belongs to user ${stats.uid}, who could change it`;
   const writeBits = stats.gid === stats.uid ? othersWriteBit : othersWriteBit | groupWriteBit;
   if ((stats.mode & writeBits) === 0) return undefined;
-  const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-  return `has mode ${mode}: others than its owner could change it`;
+  return `has mode ${shownMode(stats)}: others than its owner could change it`;
+}
+
+/** As chmod(1) takes it. */
+export function shownMode({ mode }: Pick<Stats, 'mode'>): string {
+  return (mode & 0o777).toString(8).padStart(4, '0');
 }

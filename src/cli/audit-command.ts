@@ -1,6 +1,5 @@
 /** `osirisfs audit`: finds objects that are not encrypted, or not under a key of the ring. */
 import type { Argv } from 'yargs';
-
 import { printable } from '../printable.js';
 import { audit, type AuditSummary, type Finding } from '../transfer/audit.js';
 import {

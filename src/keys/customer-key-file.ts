@@ -8,7 +8,7 @@ import { open, readlink, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CustomerKey, customerKeyBytes } from '../customer-key.js';
-import { isOwnFile } from '../file-access.js';
+import { isOwnFile, shownMode } from '../file-access.js';
 import { KeyRing } from '../key-ring.js';
 import { parseKeystring, type Keystring } from './keystring.js';
 
@@ -63,7 +63,8 @@ export async function readCustomerKeyFile(
     const isAnonymous = await isAnonymousPipe(handle, stats);
     if (!isAnonymous) checkAccess(file, stats);
     // An anonymous pipe has its writer from the start.
-    return keyOf(file, await readAll(file, handle, isAnonymous ? 0 : writerTimeoutMs));
+    const waitsForWriter = stats.isFIFO() && !isAnonymous;
+    return keyOf(file, await readAll(file, handle, waitsForWriter ? writerTimeoutMs : undefined));
   } finally {
     await handle.close();
   }
@@ -150,10 +151,9 @@ function checkAccess(file: string, stats: Stats): void {
     throw new KeyFileError('NotAFile', `the key file ${file} is ${kind}, not a file`);
   }
   if ((stats.mode & groupAndOthersMask) !== 0) {
-    const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
     throw new KeyFileError(
       'TooOpen',
-      `the key file ${file} has mode ${mode}: others than its owner have access; run: chmod 600 ${file}`,
+      `the key file ${file} has mode ${shownMode(stats)}: others than its owner have access; run: chmod 600 ${file}`,
     );
   }
   if (!isOwnFile(stats, process.env)) {
@@ -164,17 +164,22 @@ function checkAccess(file: string, stats: Stats): void {
   }
 }
 
-/** `writerTimeoutMs`: how long the beginning is waited for; 0 if the end of the file is the end. */
-async function readAll(file: string, handle: FileHandle, writerTimeoutMs: number): Promise<Buffer> {
+/** `writerTimeoutMs`: of a pipe that may have no writer yet, how long it is waited for. */
+async function readAll(
+  file: string,
+  handle: FileHandle,
+  writerTimeoutMs: number | undefined,
+): Promise<Buffer> {
   const buffer = Buffer.alloc(maxFileBytes + 1);
-  const isPipe = (await handle.stat()).isFIFO();
-  const endMs = performance.now() + writerTimeoutMs;
+  const startMs = performance.now();
   let length = 0;
   try {
     while (length < buffer.length) {
       const bytesRead = await readSome(handle, buffer, length);
-      if (bytesRead === 'nothing yet' || (bytesRead === 0 && isPipe && length === 0 && writerTimeoutMs > 0)) {
-        if (writerTimeoutMs > 0 && performance.now() > endMs) throw nothingCame(file, writerTimeoutMs);
+      const hasNoWriter = bytesRead === 0 && length === 0 && writerTimeoutMs !== undefined;
+      if (bytesRead === 'nothing yet' || hasNoWriter) {
+        if (writerTimeoutMs !== undefined && performance.now() - startMs > writerTimeoutMs)
+          throw nothingCame(file, writerTimeoutMs);
         await delay(pipePollMs);
         continue;
       }

@@ -69,6 +69,7 @@ export const tooMuchContent = 'HPE_TOO_MUCH_CONTENT';
 
 /** For heads, and bodies of unknown length. As much as libuv reads at once. */
 const readBytes = 64 * 1024;
+
 export class DirectConnection {
   readonly #socket: net.Socket;
   readonly #options: ConnectionOptions;
@@ -272,7 +273,8 @@ export class DirectConnection {
     this.#onComplete();
   }
 
-  #onHead({ status, headers, keepsAlive, length }: ReplyHead): 'no body' | 'read elsewhere' | 'parsed' {
+  /** Whether the body is the parser's business. */
+  #onHead({ status, headers, keepsAlive, length }: ReplyHead): boolean {
     const exchange = this.#exchange;
     if (!exchange) throw invalidReply('nobody asked for it');
     this.#keepsAlive = keepsAlive;
@@ -289,10 +291,9 @@ export class DirectConnection {
     }
     const body = new ReceivedBody(bodyLength, pieces);
     exchange.reply = { status, headers, body };
-    if (bodyLength === undefined) return 'parsed';
-    if (bodyLength === 0) return 'no body';
-    this.#body = body;
-    return 'read elsewhere';
+    if (bodyLength === undefined) return true;
+    if (bodyLength > 0) this.#body = body;
+    return false;
   }
 
   /** Of a body of unknown length. */

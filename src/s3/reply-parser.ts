@@ -16,8 +16,8 @@ export interface ReplyHead {
 
 /** Exceptions go through to `feed`. */
 export interface ReplyHandlers {
-  /** Not for interim replies. Says where the body is taken from: there is none, it is not this parser's business, or `onBody`. */
-  readonly onHead: (head: ReplyHead) => 'no body' | 'read elsewhere' | 'parsed';
+  /** Not for interim replies. Whether there is a body that comes by `onBody`. */
+  readonly onHead: (head: ReplyHead) => boolean;
   readonly onBody: (bytes: Buffer) => void;
   /** Also after the head of a body that is read elsewhere. `isFollowed`: bytes have come that belong to no reply, or to that body. */
   readonly onComplete: (isFollowed: boolean) => void;
@@ -32,7 +32,8 @@ const contentLength = /^\d{1,15}$/;
 /** As Node's own parser: each byte of a header is one character. By itself it would drop the highest bit of each. */
 HTTPParser.encoding = 'latin1';
 
-/** What `kOnHeadersComplete` returns: go on behind the head, or stop there. */
+/** What `kOnHeadersComplete` returns: parse the body, go on behind the head, or stop there. */
+const parseBody = 0;
 const goOn = 1;
 const stop = 2;
 
@@ -103,8 +104,8 @@ export class ReplyParser {
     }
     // RFC 9112, 6.3
     const isEmpty = status === 204 || status === 304;
-    const body = this.#handlers.onHead({ status, headers, keepsAlive, length: isEmpty ? 0 : length });
-    return body === 'parsed' && !isEmpty ? 0 : stop;
+    const isParsed = this.#handlers.onHead({ status, headers, keepsAlive, length: isEmpty ? 0 : length });
+    return isParsed ? parseBody : stop;
   }
 }
 

@@ -1,40 +1,10 @@
-import http from 'node:http';
-import https from 'node:https';
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
 import { QuickAckAgent } from '../../src/s3/quick-ack-agent.js';
 import { ReusedConnections } from '../../src/s3/reused-connections.js';
 import { codeOf, listen, makeCertificate, never, startFakeServer } from './fake-server.js';
-
-const get: DirectRequest = {
-  method: 'GET',
-  path: '/',
-  headers: [['host', 'localhost']],
-  body: undefined,
-  pieces: undefined,
-  maxContentBytes: 1_000_000,
-};
-
-function makePool(
-  t: ExecutionContext,
-  endpoint: URL,
-  httpsAgent = new https.Agent(),
-  reused = new ReusedConnections(),
-): ConnectionPool {
-  const pool = new ConnectionPool(endpoint, {
-    allowedServers: { kind: 'endpoint', endpoint },
-    httpAgent: new http.Agent(),
-    httpsAgent,
-    connectTimeoutMs: 5_000,
-    idleTimeoutMs: 5_000,
-    workTimeoutMs: 5_000,
-    reused,
-  });
-  t.teardown(() => pool.close());
-  return pool;
-}
+import { get, makePool } from './test-pool.js';
 
 /** A server that answers each request on a connection with the next of these texts; '' closes the connection. */
 async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
@@ -236,7 +206,7 @@ async function startFreezingServer(t: ExecutionContext) {
 
 test('a connection that is silent when it is used again is given up, and the other idle ones with it', async (t) => {
   const { endpoint, connections, freeze } = await startFreezingServer(t);
-  const pool = makePool(t, endpoint, undefined, new ReusedConnections({ firstByteTimeoutMs: 50 }));
+  const pool = makePool(t, endpoint, { reused: new ReusedConnections({ firstByteTimeoutMs: 50 }) });
   await Promise.all([1, 2, 3].map(() => pool.send(get, never)));
   t.is(connections(), 3);
   freeze();
@@ -248,7 +218,7 @@ test('a connection that is silent when it is used again is given up, and the oth
 
 test('what was not answered by an idle connection is asked again on a new one, whatever is idle by then', async (t) => {
   const { endpoint, connections, freeze } = await startFreezingServer(t);
-  const pool = makePool(t, endpoint, undefined, new ReusedConnections({ firstByteTimeoutMs: 50 }));
+  const pool = makePool(t, endpoint, { reused: new ReusedConnections({ firstByteTimeoutMs: 50 }) });
   await pool.send(get, never);
   freeze();
   await t.throwsAsync(pool.send(get, never), { name: 'TimeoutError' });
@@ -270,12 +240,9 @@ test('a new connection, and a request at which the server works, have all the ti
       else if (path === '/') socket.write(ok);
     });
   });
-  const pool = makePool(
-    t,
-    await listen(t, server),
-    undefined,
-    new ReusedConnections({ firstByteTimeoutMs: 50 }),
-  );
+  const pool = makePool(t, await listen(t, server), {
+    reused: new ReusedConnections({ firstByteTimeoutMs: 50 }),
+  });
   const large: DirectRequest = {
     ...get,
     method: 'PUT',
@@ -305,12 +272,12 @@ test('over TLS the authority is checked, and each request has its reply acknowle
     setQuickAck: (fd) => fds.push(fd),
     onUnavailable: () => t.fail(),
   });
-  const pool = makePool(t, endpoint, agent);
+  const pool = makePool(t, endpoint, { httpsAgent: agent });
   for (let count = 0; count < 3; count += 1) t.is((await pool.send(get, never)).body.toString(), 'reply');
   t.is(fds.length, 3);
   t.is(new Set(fds).size, 1);
   t.true(fds[0]! > 2);
   t.regex(await codeOf(makePool(t, endpoint).send(get, never)), /SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/);
   const named = new URL(endpoint.href.replace('127.0.0.1', 'localhost'));
-  t.is((await makePool(t, named, agent).send(get, never)).status, 200);
+  t.is((await makePool(t, named, { httpsAgent: agent }).send(get, never)).status, 200);
 });

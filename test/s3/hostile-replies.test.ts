@@ -1,22 +1,14 @@
 // Whatever a server sends: a request settles, the process goes on, what is kept of a reply has a limit, and the next is answered.
-import http from 'node:http';
-import https from 'node:https';
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { ConnectionPool } from '../../src/s3/connection-pool.js';
+import type { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectReply, DirectRequest } from '../../src/s3/direct-connection.js';
-import { ReusedConnections } from '../../src/s3/reused-connections.js';
+import { patienceMs } from '../patience.js';
 import { fc } from '../seed.js';
 import { codeOf, listen, never } from './fake-server.js';
+import { get as anyGet, makePool } from './test-pool.js';
 
-const get: DirectRequest = {
-  method: 'GET',
-  path: '/',
-  headers: [['host', 'localhost']],
-  body: undefined,
-  pieces: undefined,
-  maxContentBytes: 1000,
-};
+const get: DirectRequest = { ...anyGet, maxContentBytes: 1000 };
 const put: DirectRequest = { ...get, method: 'PUT', headers: [...get.headers, ['content-length', '0']] };
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -36,17 +28,8 @@ async function startServer(t: Pick<ExecutionContext, 'teardown'>, answers: reado
     });
   });
   const endpoint = await listen(t, server);
-  const pool = new ConnectionPool(endpoint, {
-    allowedServers: { kind: 'endpoint', endpoint },
-    httpAgent: new http.Agent(),
-    httpsAgent: new https.Agent(),
-    connectTimeoutMs: 60_000,
-    idleTimeoutMs: 60_000,
-    workTimeoutMs: 60_000,
-    reused: new ReusedConnections(),
-  });
+  const pool = makePool(t, endpoint, { timeoutMs: patienceMs });
   t.teardown(() => {
-    pool.close();
     for (const socket of sockets) socket.destroy();
   });
   return { pool, connections: () => connections };
