@@ -8,6 +8,7 @@ import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
 import { keepsVersions, type QuestionOptions } from './s3/bucket-questions.js';
 import { BucketClient } from './s3/bucket-client.js';
 import { checkListing } from './s3/check-bucket.js';
+import { EncryptionProof } from './s3/encryption-proof.js';
 import { connect, type S3Connection } from './s3/connect.js';
 import { PartLister } from './s3/part-lister.js';
 import { RetryPolicy, type RetryOptions } from './s3/retry-policy.js';
@@ -81,6 +82,7 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: retry,
+      encryptionProof: new EncryptionProof(log),
       log,
     };
     const first = new S3ObjectStore(options); // only reads

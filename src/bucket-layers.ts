@@ -41,7 +41,8 @@ export async function openBucketLayers(
   keyRing: KeyRing,
   signal: AbortSignal,
 ): Promise<BucketLayers> {
-  const { connection, retry, slots, counters, memory, area, uploads, listed, log } = resources;
+  const { connection, retry, slots, counters, memory, area, uploads, listed, encryptionProof, log } =
+    resources;
   const { client, endpoint } = connection;
   const options: S3StoreOptions = {
     client,
@@ -53,6 +54,7 @@ export async function openBucketLayers(
     maxConcurrentRequests: slots,
     copyRetry: retry,
     counters,
+    encryptionProof,
     log,
   };
   const first = new S3ObjectStore(options); // only reads
@@ -62,7 +64,8 @@ export async function openBucketLayers(
   );
   log.debug({ bucket, ...found }, 'the bucket can be read with this key');
   const rules = await writingRules({ connection, bucket, retry, log }, signal);
-  const store = new RetryingObjectStore(new S3ObjectStore({ ...options, ...rules }), retry);
+  const s3Store = new S3ObjectStore({ ...options, ...rules });
+  const store = new RetryingObjectStore(s3Store, retry);
   const reader = new ObjectReader({ store, memory, log });
   const fileSystem = new BucketFileSystem({
     store,
@@ -77,6 +80,10 @@ export async function openBucketLayers(
     metadataTtlMs: config.metadataTtlMs,
     negativeTtlMs: config.negativeTtlMs,
     isReadOnly: config.readOnly,
+    proveEncryption: (key, proofSignal) =>
+      s3Store.isEncryptionSettled
+        ? undefined
+        : retry.run(`proof ${key}`, () => s3Store.proveEncryption(key, proofSignal), proofSignal),
     maxHoleBytes: config.maxHoleBytes,
     log,
   });

@@ -17,6 +17,7 @@ export const storeErrorCodes = [
   'InvalidRequest', // the server refuses the request as malformed
   'NotImplemented', // the server cannot do this at all
   'EncryptionBlocked', // AWS blocks SSE-C on this bucket
+  'NotEncrypting', // the server, or something before it, ignores the customer key: nothing is sent to be stored there
   'QuotaExceeded',
   'EntityTooLarge',
   'Throttled', // SlowDown, 503: try again later

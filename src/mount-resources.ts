@@ -8,6 +8,7 @@ import type { MountConfig } from './config.js';
 import type { Log } from './log.js';
 import type { MountStatistics } from './mount-statistics.js';
 import type { S3Connection } from './s3/connect.js';
+import { EncryptionProof } from './s3/encryption-proof.js';
 import { RequestCounters } from './s3/request-counters.js';
 import { RequestSlots } from './s3/request-slots.js';
 import { RetryPolicy } from './s3/retry-policy.js';
@@ -21,6 +22,7 @@ const maxUploadBytesInFlight = 64 * 1024 * 1024;
 export interface MountResources {
   readonly connection: S3Connection;
   readonly retry: RetryPolicy;
+  readonly encryptionProof: EncryptionProof;
   readonly slots: RequestSlots;
   readonly counters: RequestCounters;
   readonly memory: ReadMemory;
@@ -37,6 +39,7 @@ export async function openResources(config: MountConfig, log: Log): Promise<Moun
   return {
     connection,
     retry: new RetryPolicy({ maxElapsedMs: config.retryMs, log }),
+    encryptionProof: new EncryptionProof(log),
     slots: new RequestSlots(config.maxConnections),
     counters: new RequestCounters(),
     memory: new ReadMemory({ cacheBytes: config.cacheBytes }),
@@ -63,7 +66,7 @@ export async function closeResources({ area, connection, counters, log }: MountR
 }
 
 export function statisticsOf(
-  { counters, memory, area, uploads, retry }: MountResources,
+  { counters, memory, area, uploads, retry, encryptionProof }: MountResources,
   openHandles: number,
 ): MountStatistics {
   const { bytesReceived, bytesSent } = counters.counters();
@@ -85,5 +88,6 @@ export function statisticsOf(
     uploadBytesInFlight: sending.bytesInFlight,
     uploadsWaiting: sending.waiting,
     openHandles,
+    ...(encryptionProof.refusal !== undefined && { writeRefusal: encryptionProof.refusal }),
   };
 }

@@ -40,6 +40,8 @@ export interface MountStatistics {
   readonly uploadBytesInFlight: number;
   readonly uploadsWaiting: number;
   readonly openHandles: number;
+  /** Why nothing is sent to the server any more, for people to read; absent as long as all is well. */
+  readonly writeRefusal?: string;
 }
 
 /** Something that the bucket does not have yet. */

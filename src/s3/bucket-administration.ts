@@ -20,7 +20,8 @@ import { StoreError } from '../errors.js';
 import { BucketClient, type BucketClientOptions } from './bucket-client.js';
 import { copySourceHeader } from './copy-source-header.js';
 import { copySourceEncryptionFields, newObjectFields, type NewObjectFields } from './encryption-fields.js';
-import { serverCodeOf } from './error-codes.js';
+import { encryptionFault, type EncryptionReply } from './encryption-proof.js';
+import { explanations, serverCodeOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 
 /** Objects that try out the server are below it, and are deleted again. */
@@ -95,7 +96,10 @@ export class BucketAdministration {
     return Uploads.map(({ Key = '', Initiated }) => ({ key: Key, begun: Initiated }));
   }
 
-  /** Stores a small object of a new name, hands its key to `use`, and deletes it whatever happens. */
+  /**
+   * Stores a small object of a new name, hands its key to `use`, and deletes it whatever happens. Rejects with `NotEncrypting` if it
+   * was to be encrypted and is not.
+   */
   async withProbe<T>(
     customerKey: CustomerKey,
     encryption: ProbeEncryption,
@@ -103,13 +107,14 @@ export class BucketAdministration {
     use: (key: string, etag: string) => Promise<T>,
   ): Promise<T> {
     const key = `${probePrefix}probe-${randomUUID()}`;
-    const { ETag = '' } = await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
+    const output = await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
       client.send(
         new PutObjectCommand({ ...base, Key: key, Body: 'probe', ...fieldsOf(customerKey, encryption) }),
       ),
     );
     try {
-      return await use(key, unquoteEtag(ETag));
+      if (encryption !== 'none') requireEncrypted(output, customerKey);
+      return await use(key, unquoteEtag(output.ETag ?? ''));
     } finally {
       await this.#delete(key);
     }
@@ -173,7 +178,7 @@ export class BucketAdministration {
     });
   }
 
-  /** Begins a multipart upload and aborts it. */
+  /** Begins a multipart upload and aborts it. Rejects with `NotEncrypting` if its object would not be encrypted. */
   async beginUpload(
     customerKey: CustomerKey,
     encryption: ProbeEncryption,
@@ -181,10 +186,11 @@ export class BucketAdministration {
   ): Promise<void> {
     const key = `${probePrefix}probe-${randomUUID()}`;
     await this.#bucket.request({ operation: 'createUpload', key }, signal, async (client, base) => {
-      const { UploadId } = await client.send(
+      const output = await client.send(
         new CreateMultipartUploadCommand({ ...base, Key: key, ...fieldsOf(customerKey, encryption) }),
       );
-      await client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId }));
+      await client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId: output.UploadId }));
+      if (encryption !== 'none') requireEncrypted(output, customerKey);
     });
   }
 
@@ -202,6 +208,11 @@ export class BucketAdministration {
 }
 
 const cleanUpTimeoutMs = 30_000;
+
+function requireEncrypted(reply: EncryptionReply, customerKey: CustomerKey): void {
+  const fault = encryptionFault(reply, customerKey.fingerprint);
+  if (fault !== undefined) throw new StoreError('NotEncrypting', `${fault}: ${explanations.NotEncrypting}`);
+}
 
 /** Secret: for requests only. */
 function fieldsOf(customerKey: CustomerKey, encryption: ProbeEncryption): Partial<NewObjectFields> {

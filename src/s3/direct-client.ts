@@ -235,6 +235,7 @@ function outputOf({ status, headers, body }: DirectReply) {
     WebsiteRedirectLocation: headers.get('x-amz-website-redirect-location'),
     TagCount: Number(headers.get('x-amz-tagging-count') ?? 0),
     SSECustomerAlgorithm: headers.get('x-amz-server-side-encryption-customer-algorithm'),
+    SSECustomerKeyMD5: headers.get('x-amz-server-side-encryption-customer-key-md5'),
     VersionId: headers.get('x-amz-version-id'),
     Date: headers.get('date'),
     Metadata: metadata,

@@ -166,6 +166,7 @@ export const explanations: Readonly<Record<StoreErrorCode, string>> = {
   InvalidRequest: 'the server refuses the request as invalid',
   NotImplemented: 'the server cannot do this',
   EncryptionBlocked: 'the bucket blocks SSE-C',
+  NotEncrypting: 'what is written would not be encrypted',
   QuotaExceeded: 'the quota is exceeded',
   EntityTooLarge: 'too large for the server',
   Throttled: 'the server asks to slow down',

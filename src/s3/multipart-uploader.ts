@@ -10,6 +10,7 @@ import {
 import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError, type StoreErrorCode } from '../errors.js';
+import type { Log } from '../log.js';
 import type { CopySource, PutBody, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import { withMd5 } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
@@ -19,16 +20,17 @@ import { explanations, type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
 import type { ObjectReader } from './object-reader.js';
+import type { EncryptionProof } from './encryption-proof.js';
 import type { ObjectTags, TaggedHeaders } from './object-tags.js';
 import type { PartMover } from './part-mover.js';
+import type { PartBody, PartSender } from './part-sender.js';
 import { isStreamed, sendStreamed } from './put-body.js';
 import { bodyWithoutMd5, requestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
-import { type PartBody, sendPart } from './send-part.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import { headerFields } from './write-fields.js';
-import { checkEncrypted, present } from './write-replies.js';
+import { present } from './write-replies.js';
 
 export interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
@@ -36,17 +38,22 @@ export interface MultipartUploaderOptions {
   readonly conditions: WriteConditions;
   /** For sources that the server cannot copy: under other customer keys, or with keys that it misreads. */
   readonly partMover: PartMover;
+  readonly partSender: PartSender;
   /** For parts whose bodies need other requests; undefined: there cannot be two at once. */
   readonly streamSlots: RequestSlots | undefined;
   readonly customerKey: CustomerKey;
   readonly encryption: NewObjectFields;
+  readonly proof: EncryptionProof;
   /** Whether parts that are sent have a Content-MD5. */
   readonly hashesParts: boolean;
   readonly tags: ObjectTags;
+  readonly log: Log;
 }
 
 /** What a completion answers that was carried out before. */
 const lostReplyCodes: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'NoSuchUpload']);
+/** Also after an interrupt. */
+const cleanUpTimeoutMs = 30_000;
 /** So many uploads with tags may be under way at once. */
 const maxTaggedUploads = 10_000;
 
@@ -55,11 +62,14 @@ export class MultipartUploader {
   readonly #reader: ObjectReader;
   readonly #conditions: WriteConditions;
   readonly #partMover: PartMover;
+  readonly #partSender: PartSender;
   readonly #streamSlots: RequestSlots | undefined;
   readonly #customerKey: CustomerKey;
   readonly #encryption: NewObjectFields;
+  readonly #proof: EncryptionProof;
   readonly #hashesParts: boolean;
   readonly #tags: ObjectTags;
+  readonly #log: Log;
   /** By upload: the tags that its object is to have, where it has any. */
   readonly #tagging = new BoundedMap<string, string>(maxTaggedUploads);
 
@@ -68,11 +78,14 @@ export class MultipartUploader {
     this.#reader = options.reader;
     this.#conditions = options.conditions;
     this.#partMover = options.partMover;
+    this.#partSender = options.partSender;
     this.#streamSlots = options.streamSlots;
     this.#customerKey = options.customerKey;
     this.#encryption = options.encryption;
+    this.#proof = options.proof;
     this.#hashesParts = options.hashesParts;
     this.#tags = options.tags;
+    this.#log = options.log;
   }
 
   async createUpload(key: string, headers: TaggedHeaders, signal: AbortSignal): Promise<string> {
@@ -90,8 +103,13 @@ export class MultipartUploader {
         ),
       ),
     );
-    checkEncrypted(call, output.SSECustomerAlgorithm);
     const uploadId = present(call, 'UploadId', output.UploadId);
+    try {
+      this.#proof.checkBegun(call, output, this.#customerKey.fingerprint);
+    } catch (error) {
+      await this.#forgetUpload(key, uploadId);
+      throw error;
+    }
     if (headers.tagging !== undefined) this.#tagging.set(uploadId, headers.tagging);
     return uploadId;
   }
@@ -105,7 +123,7 @@ export class MultipartUploader {
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key, uploadId, partNumber };
     const send = (makeBody: () => PartBody, sendSignal: AbortSignal) =>
-      sendPart(this.#bucket, this.#customerKey, call, makeBody(), sendSignal);
+      this.#partSender.send(call, makeBody(), sendSignal);
     if (!isStreamed(body)) {
       return await send(() => (this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);
     }
@@ -235,6 +253,15 @@ export class MultipartUploader {
     }
   }
 
+  /** Nothing was sent to it. */
+  async #forgetUpload(key: string, uploadId: string): Promise<void> {
+    try {
+      await this.abortUpload(key, uploadId, AbortSignal.timeout(cleanUpTimeoutMs));
+    } catch (error) {
+      this.#log.warn({ key, err: error }, 'an upload that is not used could not be aborted');
+    }
+  }
+
   async #sendPartCopy(
     key: string,
     uploadId: string,
@@ -244,6 +271,7 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPartCopy', key };
+    this.#proof.requireNotRefuted(call);
     const { range } = source;
     const output = await this.#bucket.request(call, signal, (client, base) =>
       client.send(
@@ -260,6 +288,7 @@ export class MultipartUploader {
         }),
       ),
     );
+    this.#proof.checkAdded(call, output, this.#customerKey.fingerprint);
     return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.CopyPartResult?.ETag)) };
   }
 

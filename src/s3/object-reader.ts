@@ -27,6 +27,7 @@ import type { BucketClient } from './bucket-client.js';
 import { maxBytesField, piecesField } from './direct-client.js';
 import { tooMuchContent } from './direct-connection.js';
 import { encryptionFields } from './encryption-fields.js';
+import type { EncryptionProof } from './encryption-proof.js';
 import { explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import { parseListPage } from './list-page.js';
@@ -44,6 +45,8 @@ export interface ObjectReaderOptions {
   /** Tried when that one does not fit. Default: none. */
   readonly otherCustomerKeys?: readonly CustomerKey[];
   readonly plaintext: PlaintextPolicy;
+  /** Told what the replies say of encryption. */
+  readonly proof: EncryptionProof;
   readonly log: Log;
 }
 
@@ -58,15 +61,17 @@ const credentialCodes: ReadonlySet<string> = new Set([
 export class ObjectReader {
   readonly #bucket: BucketClient;
   readonly #plaintext: PlaintextPolicy;
+  readonly #proof: EncryptionProof;
   readonly #log: Log;
   /** Without a customer key: unencrypted objects on a server that refuses one for them (AWS; Ceph ignores it there). */
   readonly #memory: KeyMemory;
   #hasWarnedOfPlaintext = false;
 
-  constructor({ bucket, customerKey, otherCustomerKeys = [], plaintext, log }: ObjectReaderOptions) {
+  constructor({ bucket, customerKey, otherCustomerKeys = [], plaintext, proof, log }: ObjectReaderOptions) {
     this.#bucket = bucket;
     this.#memory = new KeyMemory(customerKey, otherCustomerKeys);
     this.#plaintext = plaintext;
+    this.#proof = proof;
     this.#log = log;
   }
 
@@ -90,6 +95,7 @@ export class ObjectReader {
   async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
     return this.#withFittingKey('head', key, signal, async (customerKey) => {
       const output = await this.#sendHead(key, customerKey, signal);
+      if (customerKey) this.#proof.checkRead({ operation: 'head', key }, output, customerKey.fingerprint);
       return parseInfo('head', key, output, output.ContentLength, customerKey);
     });
   }
@@ -156,6 +162,7 @@ export class ObjectReader {
         throw isTooLarge ? tooLarge(key, request) : error;
       });
       try {
+        if (customerKey) this.#proof.checkRead({ operation: 'get', key }, output, customerKey.fingerprint);
         const info = parseInfo('get', key, output, sizeOf(key, output, range), customerKey);
         if (ifMatch !== undefined && info.etag !== ifMatch) {
           throw new StoreError(

@@ -1,9 +1,14 @@
 /** PUT: whole objects in one request, always encrypted under the customer key. */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import type { Log } from '../log.js';
 import type { PutBody, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
+import type { NewObjectFields } from './encryption-fields.js';
+import type { EncryptionProof } from './encryption-proof.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
+import type { ObjectDeleter } from './object-deleter.js';
+import type { ObjectReader } from './object-reader.js';
 import type { TaggedHeaders } from './object-tags.js';
 import { isStreamed, lengthOfBody, sendStreamed, type StreamedRequestBody } from './put-body.js';
 import { requestBody, type RequestBody } from './request-body.js';
@@ -11,28 +16,42 @@ import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import { headerFields } from './write-fields.js';
-import { checkEncrypted, present } from './write-replies.js';
-import type { NewObjectFields } from './encryption-fields.js';
+import { present } from './write-replies.js';
 
 export interface ObjectWriterOptions {
   readonly bucket: BucketClient;
+  readonly reader: ObjectReader;
+  readonly deleter: ObjectDeleter;
   readonly conditions: WriteConditions;
   readonly encryption: NewObjectFields;
+  readonly proof: EncryptionProof;
   /** For bodies that need other requests; undefined: there cannot be two at once. */
   readonly streamSlots: RequestSlots | undefined;
+  readonly log: Log;
 }
+
+/** Also after an interrupt. */
+const takeBackTimeoutMs = 30_000;
 
 export class ObjectWriter {
   readonly #bucket: BucketClient;
+  readonly #reader: ObjectReader;
+  readonly #deleter: ObjectDeleter;
   readonly #conditions: WriteConditions;
   readonly #encryption: NewObjectFields;
+  readonly #proof: EncryptionProof;
   readonly #streamSlots: RequestSlots | undefined;
+  readonly #log: Log;
 
-  constructor({ bucket, conditions, encryption, streamSlots }: ObjectWriterOptions) {
-    this.#bucket = bucket;
-    this.#conditions = conditions;
-    this.#encryption = encryption;
-    this.#streamSlots = streamSlots;
+  constructor(options: ObjectWriterOptions) {
+    this.#bucket = options.bucket;
+    this.#reader = options.reader;
+    this.#deleter = options.deleter;
+    this.#conditions = options.conditions;
+    this.#encryption = options.encryption;
+    this.#proof = options.proof;
+    this.#streamSlots = options.streamSlots;
+    this.#log = options.log;
   }
 
   async put(
@@ -65,7 +84,35 @@ export class ObjectWriter {
         : send(() => requestBody(body), signal),
     );
     this.#conditions.noteVersion(output.VersionId);
-    checkEncrypted(call, output.SSECustomerAlgorithm);
+    try {
+      this.#proof.checkBegun(call, output, this.#encryption.SSECustomerKeyMD5);
+    } catch (error) {
+      await this.#takeBack(key, output.ETag, condition);
+      throw error;
+    }
     return { etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
+  }
+
+  /**
+   * It is stored in the clear. Only what is new for certain is deleted: of what replaced an older version the server may have the
+   * only copy. Somebody else's object stays.
+   */
+  async #takeBack(key: string, etag: string | undefined, condition: WriteCondition): Promise<void> {
+    if (condition.ifNoneMatch === undefined) {
+      this.#log.error(
+        { key },
+        'it is stored in the clear now; it may have replaced an object, so it is not deleted',
+      );
+      return;
+    }
+    const signal = AbortSignal.timeout(takeBackTimeoutMs);
+    try {
+      const found = await this.#reader.head(key, signal);
+      if (etag === undefined || found.etag !== unquoteEtag(etag)) return;
+      await this.#deleter.delete(key, signal);
+      this.#log.warn({ key }, 'it was stored in the clear, and is deleted again');
+    } catch (error) {
+      this.#log.error({ key, err: error }, 'it is stored in the clear, and could not be deleted');
+    }
   }
 }

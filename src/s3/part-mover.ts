@@ -2,15 +2,13 @@
  * Copies ranges through the client that the server cannot copy, because source and target are under different customer keys, or
  * because it would take the source's name for another: read with one key, sent with the other, a piece at a time.
  */
-import type { CustomerKey } from '../customer-key.js';
 import type { CopySource, UploadedPart } from '../object-store.js';
-import type { BucketClient } from './bucket-client.js';
 import type { ObjectReader } from './object-reader.js';
 import { toStoreError } from './error-codes.js';
 import { requestBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
 import { RequestSlots } from './request-slots.js';
-import { sendPart, type PartBody } from './send-part.js';
+import type { PartBody, PartSender } from './part-sender.js';
 
 /** Read at once. Also the most that is sent as one body with its MD5 instead of streamed. */
 const pieceBytes = 16 * 1024 * 1024;
@@ -18,24 +16,21 @@ const pieceBytes = 16 * 1024 * 1024;
 const partsAtOnce = 4;
 
 export interface PartMoverOptions {
-  readonly bucket: BucketClient;
   readonly reader: ObjectReader;
-  readonly customerKey: CustomerKey;
+  readonly partSender: PartSender;
   /** For bodies that need other requests; undefined: there cannot be two at once. */
   readonly streamSlots: RequestSlots | undefined;
 }
 
 export class PartMover {
-  readonly #bucket: BucketClient;
   readonly #reader: ObjectReader;
-  readonly #customerKey: CustomerKey;
+  readonly #partSender: PartSender;
   readonly #streamSlots: RequestSlots | undefined;
   readonly #smallParts = new RequestSlots(partsAtOnce);
 
-  constructor({ bucket, reader, customerKey, streamSlots }: PartMoverOptions) {
-    this.#bucket = bucket;
+  constructor({ reader, partSender, streamSlots }: PartMoverOptions) {
     this.#reader = reader;
-    this.#customerKey = customerKey;
+    this.#partSender = partSender;
     this.#streamSlots = streamSlots;
   }
 
@@ -55,7 +50,7 @@ export class PartMover {
     };
     const call = { operation: 'uploadPartCopy', key, uploadId, partNumber };
     const send = (makeBody: () => PartBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
-      sendPart(this.#bucket, this.#customerKey, call, makeBody(), sendSignal);
+      this.#partSender.send(call, makeBody(), sendSignal);
     if (length <= pieceBytes) {
       try {
         return await this.#smallParts.run(async () => {

@@ -73,6 +73,7 @@ const transientCodes: Readonly<Record<StoreErrorCode, boolean>> = {
   InvalidRequest: false,
   NotImplemented: false,
   EncryptionBlocked: false,
+  NotEncrypting: false,
   QuotaExceeded: false,
   EntityTooLarge: false,
   CertificateRejected: false,

@@ -23,6 +23,8 @@ import type {
 } from '../object-store.js';
 import { BucketClient } from './bucket-client.js';
 import { newObjectFields } from './encryption-fields.js';
+import { EncryptionProbe } from './encryption-probe.js';
+import { EncryptionProof } from './encryption-proof.js';
 import { MultipartUploader } from './multipart-uploader.js';
 import { ObjectCopier } from './object-copier.js';
 import { ObjectDeleter } from './object-deleter.js';
@@ -30,6 +32,7 @@ import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
 import { ObjectWriter } from './object-writer.js';
 import { ObjectTags } from './object-tags.js';
 import { PartMover } from './part-mover.js';
+import { PartSender } from './part-sender.js';
 import type { RequestCounters } from './request-counters.js';
 import { RequestSlots } from './request-slots.js';
 import type { RetryPolicy } from './retry-policy.js';
@@ -58,6 +61,8 @@ export interface S3StoreOptions {
   readonly extraEncryptionHeader?: boolean;
   /** Whether the bucket is known to keep versions, where some servers judge conditions wrongly. Default false: not known. */
   readonly keepsVersions?: boolean;
+  /** What is known of whether the server encrypts; shared with other stores on it. Default: nothing. */
+  readonly encryptionProof?: EncryptionProof;
   /** Default 64; not more than the agent's sockets. Places, to share them with stores of other buckets. */
   readonly maxConcurrentRequests?: number | RequestSlots;
   /** For the single requests of a copy, so that one failed part of many does not fail the whole. Default: none. */
@@ -74,6 +79,8 @@ export class S3ObjectStore implements ObjectStore {
   readonly #copier: ObjectCopier;
   readonly #deleter: ObjectDeleter;
   readonly #tags: ObjectTags;
+  readonly #probe: EncryptionProbe;
+  readonly #proof: EncryptionProof;
   readonly #hasSeveralKeys: boolean;
 
   constructor(options: S3StoreOptions) {
@@ -85,6 +92,7 @@ export class S3ObjectStore implements ObjectStore {
       log,
       extraEncryptionHeader = false,
       keepsVersions = false,
+      encryptionProof: proof = new EncryptionProof(log),
       copyRetry,
     } = options;
     const slots = RequestSlots.of(options.maxConcurrentRequests ?? defaultMaxConcurrentRequests);
@@ -98,30 +106,58 @@ export class S3ObjectStore implements ObjectStore {
       log,
     });
     const encryption = newObjectFields(customerKey, extraEncryptionHeader);
-    const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, log });
+    const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, proof, log });
     const conditions = new WriteConditions({ reader, isAws, keepsVersions, log });
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
     const streamSlots = slots.streams;
-    const partMover = new PartMover({ bucket, reader, customerKey, streamSlots });
+    const partSender = new PartSender({ bucket, customerKey, proof });
+    const partMover = new PartMover({ reader, partSender, streamSlots });
     const tags = new ObjectTags(bucket);
     this.#reader = reader;
     this.#tags = tags;
-    this.#writer = new ObjectWriter({ bucket, conditions, encryption, streamSlots });
+    this.#proof = proof;
+    this.#probe = new EncryptionProbe({ bucket, proof, encryption, log });
+    this.#deleter = new ObjectDeleter(bucket);
+    this.#writer = new ObjectWriter({
+      bucket,
+      reader,
+      deleter: this.#deleter,
+      conditions,
+      encryption,
+      proof,
+      streamSlots,
+      log,
+    });
     this.#uploader = new MultipartUploader({
       bucket,
       reader,
       conditions,
       partMover,
+      partSender,
       streamSlots,
       customerKey,
       encryption,
+      proof,
       tags,
+      log,
       // AWS wants a hash where objects are locked. Elsewhere TLS sees to it that a part arrives as it is here.
       hashesParts: options.endpoint?.protocol !== 'https:',
     });
     this.#copier = new ObjectCopier({ bucket, conditions, store, customerKey, encryption, log });
     this.#hasSeveralKeys = otherCustomerKeys.length > 0;
-    this.#deleter = new ObjectDeleter(bucket);
+  }
+
+  /**
+   * Finds out whether what is written will be encrypted, if it is not known yet, by requests without content. Rejects with
+   * `NotEncrypting` if not. Resolves also if only a write can show it. `key`: what is to be written.
+   */
+  async proveEncryption(key: string, signal: AbortSignal): Promise<void> {
+    await this.#probe.settle({ operation: 'put', key }, signal);
+  }
+
+  /** Whether `proveEncryption` has nothing to find out. */
+  get isEncryptionSettled(): boolean {
+    return this.#probe.isSettled;
   }
 
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
@@ -143,6 +179,7 @@ export class S3ObjectStore implements ObjectStore {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<WriteReply> {
+    await this.proveEncryption(key, signal);
     const tagged = await this.#tags.addTo(headers, signal);
     const reply = await this.#writer.put(key, body, tagged, condition, signal);
     this.#reader.noteWritten(key);
@@ -150,6 +187,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+    this.#proof.requireNotRefuted({ operation: 'createUpload', key });
     return this.#uploader.createUpload(key, await this.#tags.addTo(headers, signal), signal);
   }
 
@@ -197,6 +235,7 @@ export class S3ObjectStore implements ObjectStore {
     signal: AbortSignal,
   ): Promise<WriteReply> {
     this.#reader.checkReadable('copy', source);
+    await this.proveEncryption(targetKey, signal);
     const known = await this.#withFingerprint(source, signal);
     const reply = await this.#copier.copy(known, targetKey, headers, condition, signal);
     this.#reader.noteWritten(targetKey);

@@ -12,9 +12,10 @@ import {
 export function describeInOneLine(status: MountStatus, now: Date): string {
   const { mountpoint, source, pid, pendingCount, statistics } = status;
   const errors = statistics ? `, ${countOf(countErrors(statistics), 'error')}` : '';
+  const refusal = statistics?.writeRefusal === undefined ? '' : ', refuses to write';
   return (
     `${printable(mountpoint)}  ${printable(source)}  pid ${pid}, for ${ageOf(status, now)}, ` +
-    `${pendingCount === 0 ? 'nothing' : countOf(pendingCount, 'file')} pending${errors}`
+    `${pendingCount === 0 ? 'nothing' : countOf(pendingCount, 'file')} pending${errors}${refusal}`
   );
 }
 
@@ -24,6 +25,9 @@ export function describeInFull(status: MountStatus, now: Date): string {
   const lines = [
     `${printable(mountpoint)} shows ${printable(source)}`,
     row('process', `${pid}, since ${startedAt} (${ageOf(status, now)})`),
+    ...(statistics?.writeRefusal === undefined
+      ? []
+      : [row('writing', `refused: ${inOneLine(statistics.writeRefusal)}`)]),
     ...(statistics ? describeStatistics(statistics) : []),
     row(
       'pending',

@@ -25,6 +25,12 @@ const numbers: readonly (readonly [
   ['uploads_in_flight', 'gauge', 'Bodies on their way.', ({ uploadsInFlight }) => uploadsInFlight],
   ['uploads_waiting', 'gauge', 'Bodies that wait for their turn.', ({ uploadsWaiting }) => uploadsWaiting],
   ['open_handles', 'gauge', 'Open files.', ({ openHandles }) => openHandles],
+  [
+    'writes_refused',
+    'gauge',
+    '1 if the server does not encrypt.',
+    ({ writeRefusal }) => (writeRefusal === undefined ? 0 : 1),
+  ],
 ];
 
 export function prometheusText(status: MountStatus): string {

@@ -36,6 +36,7 @@ export function concernsAll(error: unknown): boolean {
     case 'ClockSkewed':
     case 'EncryptionBlocked':
     case 'NoSuchBucket':
+    case 'NotEncrypting':
     case 'QuotaExceeded':
     case 'ServerRefused':
     case 'Unreachable':

@@ -30,7 +30,7 @@ import type { Log } from '../log.js';
 import type { Pending } from '../mount-statistics.js';
 import type { ObjectStore } from '../object-store.js';
 import { systemClock, type Clock } from '../clock.js';
-import type { VfsContext } from './context.js';
+import type { ProveEncryption, VfsContext } from './context.js';
 import { DirectoryMarkers } from './directory-markers.js';
 import type { Scope } from './drain.js';
 import { DirectoryReader } from './directory-reader.js';
@@ -75,6 +75,8 @@ export interface BucketFileSystemOptions {
   /** How long it is believed that a name is not there; default 1 s. */
   readonly negativeTtlMs?: number;
   readonly isReadOnly: boolean;
+  /** Default: all is. */
+  readonly proveEncryption?: ProveEncryption;
   /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
   readonly attributeDelayMs?: number;
   /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
@@ -180,6 +182,7 @@ export class BucketFileSystem implements FileSystem {
       metadataTtlMs,
       reopenings: new Reopenings(clock),
       isReadOnly,
+      proveEncryption: options.proveEncryption ?? (() => undefined),
       maxHoleBytes: options.maxHoleBytes ?? Infinity,
       clock,
       log,
@@ -288,6 +291,7 @@ export class BucketFileSystem implements FileSystem {
     const node = this.#context.inodes.get(inode);
     this.#requireWritable(`changing ${node.key}`);
     await asFsError(`changing ${node.key}`, async () => {
+      await this.#context.proveEncryption(node.key, call.signal);
       await this.#finder.refresh(node, call.signal);
       await this.#finder.requireReadable(node, call.signal);
       if (changes.size !== undefined) {
@@ -323,7 +327,7 @@ export class BucketFileSystem implements FileSystem {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`symlink ${name}`);
     return await asFsError(`symlink ${directory.prefix}${name}`, () =>
-      this.#makeEntry(directory, call, () => this.#names.makeSymlink(directory, name, target, call)),
+      this.#makeEntry(directory, name, call, () => this.#names.makeSymlink(directory, name, target, call)),
     );
   }
 
@@ -341,20 +345,21 @@ export class BucketFileSystem implements FileSystem {
     if (isSpecialType(type)) {
       const special = { type, mode, deviceNumber };
       return await asFsError(what, () =>
-        this.#makeEntry(directory, call, () => this.#names.makeSpecial(directory, name, special, call)),
+        this.#makeEntry(directory, name, call, () => this.#names.makeSpecial(directory, name, special, call)),
       );
     }
     if (type !== typeRegular && type !== 0) throw new FsError('EINVAL', `${what}: no such type of file`);
-    return await asFsError(what, async () =>
-      this.#finder.entryOf(await this.#names.makeFile(directory, name, mode, call)),
-    );
+    return await asFsError(what, async () => {
+      await this.#context.proveEncryption(directory.prefix + name, call.signal);
+      return this.#finder.entryOf(await this.#names.makeFile(directory, name, mode, call));
+    });
   }
 
   async makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     this.#requireWritable(`mkdir ${name}`);
     return await asFsError(`mkdir ${directory.prefix}${name}`, () =>
-      this.#makeEntry(directory, call, () => this.#names.makeDirectory(directory, name, mode, call)),
+      this.#makeEntry(directory, name, call, () => this.#names.makeDirectory(directory, name, mode, call)),
     );
   }
 
@@ -390,9 +395,10 @@ export class BucketFileSystem implements FileSystem {
     const from = this.#context.inodes.directory(parent);
     const to = this.#context.inodes.directory(newParent);
     this.#requireWritable(`rename ${name}`);
-    await asFsError(`rename ${from.prefix}${name} to ${to.prefix}${newName}`, () =>
-      this.#renamer.rename(from, name, to, newName, flags, call),
-    );
+    await asFsError(`rename ${from.prefix}${name} to ${to.prefix}${newName}`, async () => {
+      await this.#context.proveEncryption(to.prefix + newName, call.signal);
+      await this.#renamer.rename(from, name, to, newName, flags, call);
+    });
   }
 
   async create(
@@ -407,6 +413,7 @@ export class BucketFileSystem implements FileSystem {
     const what = `create ${directory.prefix}${name}`;
     this.#requireWritable(what);
     return await asFsError(what, async () => {
+      await this.#context.proveEncryption(directory.prefix + name, call.signal);
       await writeBack.waitForMoves(directory, call.signal);
       let node = await this.#finder.findChild(directory, name, call.signal);
       // A file that is not to be replaced, or not whole, must be seen if it was stored anywhere before this open.
@@ -556,6 +563,7 @@ export class BucketFileSystem implements FileSystem {
     const node = this.#context.inodes.get(inode);
     this.#requireWritable(`setxattr ${node.key}`);
     await asFsError(`setxattr ${node.key}`, async () => {
+      await this.#context.proveEncryption(node.key, call.signal);
       await this.#finder.refresh(node, call.signal);
       await this.#finder.requireReadable(node, call.signal);
       this.#extended.set(node, name, value, mode);
@@ -572,13 +580,20 @@ export class BucketFileSystem implements FileSystem {
     const node = this.#context.inodes.get(inode);
     this.#requireWritable(`removexattr ${node.key}`);
     await asFsError(`removexattr ${node.key}`, async () => {
+      await this.#context.proveEncryption(node.key, call.signal);
       await this.#finder.refresh(node, call.signal);
       await this.#finder.requireReadable(node, call.signal);
       this.#extended.remove(node, name);
     });
   }
 
-  async #makeEntry(directory: DirectoryNode, call: Call, make: () => Promise<Node>): Promise<Entry> {
+  async #makeEntry(
+    directory: DirectoryNode,
+    name: string,
+    call: Call,
+    make: () => Promise<Node>,
+  ): Promise<Entry> {
+    await this.#context.proveEncryption(directory.prefix + name, call.signal);
     return this.#finder.entryOf(await this.#changeNames(directory, call, make));
   }
 

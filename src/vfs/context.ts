@@ -18,6 +18,12 @@ import type { Resolver } from './resolver.js';
 import type { AttributeDefaults } from './stored-attributes.js';
 import type { WriteBack } from './write-back.js';
 
+/**
+ * Asked before what is stored under `key` is changed, other than by its deletion: rejects, with a StoreError, if that would not be
+ * encrypted; undefined if it is known that it would be.
+ */
+export type ProveEncryption = (key: string, signal: AbortSignal) => Promise<void> | undefined;
+
 export interface VfsContext {
   readonly store: ObjectStore;
   readonly reader: ObjectReader;
@@ -37,6 +43,7 @@ export interface VfsContext {
   readonly metadataTtlMs: number;
   readonly reopenings: Reopenings;
   readonly isReadOnly: boolean;
+  readonly proveEncryption: ProveEncryption;
   readonly maxHoleBytes: number;
   readonly clock: Clock;
   readonly log: Log;

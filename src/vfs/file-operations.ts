@@ -36,6 +36,7 @@ export class FileOperations {
   async open(node: FileNode, flags: OpenFlags, call: Call): Promise<OpenReply> {
     if (flags.write && this.#context.isReadOnly)
       throw new FsError('EROFS', `open ${node.key}: read-only mount`);
+    if (flags.write) await this.#context.proveEncryption(node.key, call.signal);
     if (node.attributes.type === typeSymlink) throw new FsError('ELOOP', `open ${node.key}: a symbolic link`);
     if (isRead(flags) && node.parent) this.#context.resolver.noteOpen(node.parent, node.name);
     const reply = await this.#openVersion(node, flags, call.signal);

@@ -18,6 +18,7 @@ export const errnoByStoreError: Readonly<Record<StoreErrorCode, FsErrorCode>> = 
   InvalidRequest: 'EIO',
   NotImplemented: 'EIO',
   EncryptionBlocked: 'EACCES',
+  NotEncrypting: 'EROFS',
   QuotaExceeded: 'EDQUOT',
   EntityTooLarge: 'EFBIG',
   Throttled: 'EIO',

@@ -29,6 +29,7 @@ const refusals: ReadonlySet<StoreErrorCode | FsErrorCode> = new Set<StoreErrorCo
   'InvalidRequest',
   'NotImplemented',
   'EncryptionBlocked',
+  'NotEncrypting',
   'QuotaExceeded',
   'EntityTooLarge',
   'ServerRefused',

@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import { BucketAdministration } from '../../src/s3/bucket-administration.js';
+import { initiated, operationOf, rejects } from './fake-replies.js';
 import {
   type Answer,
   answerXml,
+  encryptedHeaders,
   makeClient,
   never,
   refuse,
@@ -22,7 +24,7 @@ function server(
 ): Answer {
   return ({ headers }, response) => {
     if (isRefused(headers['if-match'], headers['if-none-match'])) refuse(response, 412, 'PreconditionFailed');
-    else response.writeHead(200, { etag: '"etag"' }).end();
+    else response.writeHead(200, { etag: '"etag"', ...encryptedHeaders }).end();
   };
 }
 
@@ -40,6 +42,23 @@ test('how a server judges conditions is found by such as hold and such as do not
     const administration = await administer(t, answer);
     t.is(await administration.judgeConditions(testKey, 'customer key', never), expected as 'right');
   }
+});
+
+test('a probe that is not encrypted is told of, and deleted', async (t) => {
+  const { endpoint, received } = await startFakeServer(t, ({ method }, response) => {
+    if (method === 'POST') answerXml(response, initiated);
+    else response.writeHead(200, { etag: '"etag"' }).end();
+  });
+  const administration = new BucketAdministration({
+    client: makeClient(t, endpoint),
+    bucket: 'bucket',
+    log: silentLog,
+  });
+  const use = () => Promise.resolve(t.fail());
+  await rejects(t, 'NotEncrypting', administration.withProbe(testKey, 'customer key', never, use));
+  t.deepEqual(received.map(operationOf), ['PUT', 'DELETE']);
+  await rejects(t, 'NotEncrypting', administration.beginUpload(testKey, 'customer key', never));
+  t.deepEqual(received.map(operationOf).slice(2), ['CreateMultipartUpload', 'AbortMultipartUpload']);
 });
 
 test('versioning is told as the server tells it', async (t) => {

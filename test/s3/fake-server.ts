@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
+import { EncryptionProof } from '../../src/s3/encryption-proof.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
 import { ReusedConnections } from '../../src/s3/reused-connections.js';
 import { makeS3Client } from '../../src/s3/s3-client.js';
@@ -176,7 +177,14 @@ export function makeClient(
   return client;
 }
 
-/** A store on a server that answers as `answer` says. */
+/** Of a server that is known to encrypt. */
+export function provenEncryption(): EncryptionProof {
+  const proof = new EncryptionProof(silentLog);
+  proof.checkRead({ operation: 'head', key: 'k' }, { SSECustomerAlgorithm: 'AES256' }, testKey.fingerprint);
+  return proof;
+}
+
+/** A store on a server that answers as `answer` says, and is known to encrypt. */
 export async function makeFakeStore(
   t: ExecutionContext,
   answer: Answer,
@@ -193,6 +201,7 @@ export async function makeFakeStore(
     bucket: 'bucket',
     customerKey: testKey,
     plaintext: 'read',
+    encryptionProof: provenEncryption(),
     log: silentLog,
     ...options,
   });

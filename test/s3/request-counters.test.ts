@@ -6,7 +6,7 @@ import { RequestCounters } from '../../src/s3/request-counters.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { connectToGateway, newCustomerKey, runGateway, silentLog } from '../gateway/running-gateway.js';
 import { noHeaders } from './fake-replies.js';
-import { never } from './fake-server.js';
+import { never, provenEncryption } from './fake-server.js';
 
 /** A store on a gateway as RGW, and what is counted of it, on a clock that goes on by 4 ms at each look. */
 async function makeCountedStore(t: ExecutionContext) {
@@ -23,6 +23,7 @@ async function makeCountedStore(t: ExecutionContext) {
     bucket: 'counted',
     customerKey: newCustomerKey(),
     plaintext: 'refuse',
+    encryptionProof: provenEncryption(),
     counters,
     log: silentLog,
   });

@@ -1,13 +1,5 @@
 import test from 'ava';
-import {
-  answerObject,
-  completed,
-  copiedPart,
-  initiated,
-  noHeaders,
-  operationOf,
-  rejects,
-} from './fake-replies.js';
+import { answerObject, completed, copiedPart, initiated, noHeaders, operationOf } from './fake-replies.js';
 import { type Answer, answerXml, encryptedHeaders, makeFakeStore, never, testKey } from './fake-server.js';
 import { whole } from '../object-store/whole.js';
 
@@ -83,14 +75,4 @@ test('AES256 is sent beside the customer key only on demand', async (t) => {
         : Array<undefined>(4).fill(undefined),
     );
   }
-});
-
-test('a server that ignores the customer key is found out by what it answers', async (t) => {
-  const { store } = await makeFakeStore(t, (request, response) =>
-    operationOf(request) === 'CreateMultipartUpload'
-      ? answerXml(response, initiated)
-      : answerObject(request, response, Buffer.alloc(0), false),
-  );
-  await rejects(t, 'NotImplemented', store.put('k', [], noHeaders, {}, never));
-  await rejects(t, 'NotImplemented', store.createUpload('k', noHeaders, never));
 });

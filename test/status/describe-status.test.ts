@@ -28,6 +28,15 @@ test('a mount in full, with what is pending', (t) => {
   }
 });
 
+test('a mount whose server does not encrypt says so', (t) => {
+  const statistics = { ...status.statistics!, writeRefusal: 'the server ignored the customer key' };
+  t.regex(describeInOneLine({ ...status, statistics }, now), /, 1 error, refuses to write$/);
+  t.regex(
+    describeInFull({ ...status, statistics }, now),
+    /^ {2}writing +refused: the server ignored the customer key$/m,
+  );
+});
+
 test('latencies of 100 ms and more have no exponent', (t) => {
   const counts = latencyBoundsMs.map((boundMs) => (boundMs === 500 ? 1 : 0));
   const put = { requests: 1, failures: 0, inFlight: 0, latency: { counts: [...counts, 0], sumMs: 400 } };
