@@ -2,11 +2,11 @@
 import { systemClock, type Clock } from '../src/clock.js';
 
 /**
- * Stands still but for what tests advance it by, and a microsecond at each look, so that no two times are the same. Its timers
- * are real ones.
+ * Stands still but for what tests advance it by, and a microsecond at each look, so that no two times are the same. It begins at the
+ * same time in each run, and far from the end of a second: what happens just then is for tests that say so. Its timers are real ones.
  */
 export class TestClock implements Clock {
-  #nowMs = Date.now();
+  #nowMs = Date.UTC(2026, 10, 24, 12, 30, 45, 300);
 
   monotonicMs(): number {
     this.#nowMs += 0.001;

@@ -66,7 +66,8 @@ export class MemoryObjectStore implements ObjectStore {
   beforeRequest: (method: StoreMethod, key: string) => void | Promise<void> = () => undefined;
   /** Called after a request took effect and before its reply: a throw is a lost reply. */
   afterRequest: (method: StoreMethod, key: string) => void | Promise<void> = () => undefined;
-  now: () => number = Date.now;
+  /** Not by chance a whole second, of which a listing does not show whether it is exact. */
+  now: () => number = () => Math.max(Date.now(), Math.floor(Date.now() / 1000) * 1000 + 1);
   #nextUpload = 1;
 
   /** Smaller limits make tests of multipart patterns cheap. */
