@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import type * as Koffi from 'koffi';
 import { MountError } from './driver.js';
 
 /** What libfuse may ask for, by the addon's names. `init` comes once, before all others. */
@@ -89,10 +90,27 @@ export const nativeTextBytes = 1024;
 export function loadNativeAddon(from: string | URL = import.meta.url): NativeAddon {
   try {
     const packageFile = createRequire(from).resolve('fuse-native/package.json');
+    const directory = path.dirname(packageFile);
+    loadOwnLibrary(directory);
     const loadBinary = createRequire(packageFile)('node-gyp-build') as (directory: string) => NativeAddon;
-    return loadBinary(path.dirname(packageFile));
+    return loadBinary(directory);
   } catch (cause) {
     throw new MountError('DriverMissing', explain(cause), { cause });
+  }
+}
+
+/**
+ * The addon is linked with libfuse.so.2, which few machines have. The package brings one along, and the linker takes what is loaded
+ * already.
+ */
+function loadOwnLibrary(packageDirectory: string): void {
+  const platform = `${process.platform}-${process.arch}`;
+  const file = path.join(packageDirectory, 'prebuilds', platform, 'libfuse.so');
+  try {
+    const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+    koffi.load(file, { global: true });
+  } catch {
+    // The machine's own may do. Where there is none, the addon says so.
   }
 }
 

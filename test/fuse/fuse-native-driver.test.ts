@@ -1,11 +1,14 @@
 // Real mounts by the fuse-native driver: what every driver must do, and what this one cannot, or does otherwise.
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import { loadNativeAddon } from '../../src/fuse/fuse-native-addon.js';
 import { MountError } from '../../src/fuse/driver.js';
 import { requireFusermount } from '../../src/fuse/fuse-native-driver.js';
 import { makeDirectory, nowhere } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 import { testLifecycle } from './driver-lifecycle-suite.js';
 import { testPrograms } from './driver-programs-suite.js';
 import {
@@ -67,6 +70,22 @@ test('a package without a binary for this machine is told of in one line', async
     message:
       'the package fuse-native cannot be loaded on this machine (No native build was found); leave --driver out',
   });
+});
+
+test('libfuse is the one of the package, whether the machine has one or not', async (t) => {
+  const addon = new URL('../../src/fuse/fuse-native-addon.js', import.meta.url).href;
+  const script = `
+    import { readFileSync } from 'node:fs';
+    const { loadNativeAddon } = await import(process.argv[1]);
+    loadNativeAddon();
+    const files = readFileSync('/proc/self/maps', 'utf8').match(/\\S*libfuse\\S*/g);
+    console.log(JSON.stringify([...new Set(files)]));
+  `;
+  const args = ['--input-type=module', '-e', script, addon];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: patienceMs });
+  const files = JSON.parse(stdout) as string[];
+  t.is(files.length, 1);
+  t.regex(files[0] ?? '', /\/fuse-native\/prebuilds\/[^/]+\/libfuse\.so$/);
 });
 
 test('an ordinary user needs fusermount, and hears so; root does not', async (t) => {
