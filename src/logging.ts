@@ -1,6 +1,7 @@
 /** The logger of a serving process: JSON lines by pino, to a file that is kept small or to stderr, without secrets. */
 import { fstatSync, openSync, renameSync } from 'node:fs';
 import { pino, destination as pinoDestination, type DestinationStream } from 'pino';
+import { FsError, StoreError } from './errors.js';
 import type { Log } from './log.js';
 import { withoutSteering } from './printable.js';
 import type { LogLevel } from './setting-values.js';
@@ -121,14 +122,17 @@ function describeErrors(fields: Record<string, unknown>): Record<string, unknown
   return described;
 }
 
-function describeError(error: Error, depth: number): object {
+function describeError(error: Error, depth: number, effect?: Error): object {
   const { name, message, stack, cause } = error;
+  // These say by themselves what is wrong; the cause of a StoreError is what the server or the network said.
+  const isThrownOnPurpose =
+    error instanceof FsError || error instanceof StoreError || effect instanceof StoreError;
   return {
     name,
     ...('code' in error &&
       (typeof error.code === 'string' || typeof error.code === 'number') && { code: error.code }),
     message,
-    stack,
-    ...(cause instanceof Error && depth < maxCauses && { cause: describeError(cause, depth + 1) }),
+    ...(isThrownOnPurpose ? {} : { stack }),
+    ...(cause instanceof Error && depth < maxCauses && { cause: describeError(cause, depth + 1, error) }),
   };
 }

@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { CustomerKey } from '../src/customer-key.js';
-import { StoreError } from '../src/errors.js';
+import { FsError, StoreError } from '../src/errors.js';
 import { maxLogFileBytes, startLogging } from '../src/logging.js';
 import { waitUntil } from './mount/child.js';
 import { makeDirectory } from './mount/temporary.js';
@@ -35,7 +35,7 @@ test('an error is logged with its code, stack and causes, and without what else 
     $response: { headers: { 'x-amz-server-side-encryption-customer-key': 'geheim' } },
     config: { secretAccessKey: 'geheim' },
   });
-  const error = new StoreError('AccessDenied', 'get a: not allowed', { cause: sdkError });
+  const error = Object.assign(new Error('get a: not allowed', { cause: sdkError }), { code: 'AccessDenied' });
   for (const name of ['error', 'err', 'cause']) log.error({ [name]: error }, 'failed');
   const text = await readFile(file, 'utf8');
   t.false(text.includes('geheim'));
@@ -48,6 +48,18 @@ test('an error is logged with its code, stack and causes, and without what else 
     t.regex(String(logged['stack']), /logging\.test/);
     t.is((logged['cause'] as Record<string, unknown>)['message'], 'refused');
   }
+});
+
+test('what is thrown on purpose is logged without stacks, a defect behind it with its own', async (t) => {
+  const file = path.join(await makeDirectory(t), 'log');
+  const { log } = startLogging({ level: 'info', file });
+  const refusal = new StoreError('AccessDenied', 'get a: denied', { cause: new Error('HTTP 403') });
+  log.error({ err: new FsError('EACCES', 'read a', { cause: refusal }) }, 'refused');
+  log.error({ err: new FsError('EIO', 'read a', { cause: new TypeError('no such thing') }) }, 'a defect');
+  const [refused, defect] = (await readFile(file, 'utf8')).trim().split('\n');
+  t.false(refused!.includes('logging.test'), refused);
+  for (const part of ['EACCES', 'AccessDenied', 'HTTP 403']) t.true(refused!.includes(part));
+  t.regex(defect!, /no such thing.*logging\.test/);
 });
 
 test('an error that causes itself is logged all the same', async (t) => {

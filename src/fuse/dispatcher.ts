@@ -198,7 +198,10 @@ export class Dispatcher {
   #classify(invocation: Invocation, error: unknown): number {
     // Programs ask again at EINTR, or take it for a signal of their own: only who was interrupted may hear of one.
     const isInterruption = error instanceof FsError && error.code === 'EINTR';
-    if (error instanceof FsError && !isInterruption) return errnoOf(error.code);
+    if (error instanceof FsError && !isInterruption) {
+      this.#failures.reportAnswer(opcodeName(invocation.opcode), error);
+      return errnoOf(error.code);
+    }
     if (invocation.isAborted) return errnoOf('EINTR');
     this.#failures.report(opcodeName(invocation.opcode), error, 'an operation failed for no reason known');
     return errnoOf('EIO');

@@ -107,7 +107,10 @@ export class FuseNativeBridge {
 
   #errnoFor(name: AskedOperationName, error: unknown): number {
     // libfuse does not tell of interrupts, so nobody may hear of one.
-    if (error instanceof FsError && error.code !== 'EINTR') return errnoOf(error.code);
+    if (error instanceof FsError && error.code !== 'EINTR') {
+      if (!this.#isOver) this.#failures.reportAnswer(name, error);
+      return errnoOf(error.code);
+    }
     this.#failures.report(name, error, 'an operation failed for no reason known');
     return errnoOf('EIO');
   }
