@@ -29,7 +29,7 @@ export async function accountStack(
   try {
     // A user waits for the answer, and hears soon what is wrong.
     const first = new RetryPolicy({ ...firstAnswerRetry, log });
-    const ask = () => listBuckets(connection.client, signal);
+    const ask = () => connection.renewal.run(() => listBuckets(connection.client, signal));
     const { length } = await first.run('LIST BUCKETS', ask, signal);
     log.debug({ count: length }, 'the buckets can be listed');
   } catch (error) {
@@ -62,10 +62,11 @@ export async function accountStack(
 
 function bucketsOf(config: MountConfig, resources: MountResources, keyRing: KeyRing): Buckets {
   const { connection, retry, infos } = resources;
-  const { client } = connection;
+  const { client, renewal } = connection;
   return {
-    list: (signal) => retry.run('LIST BUCKETS', () => listBuckets(client, signal), signal),
-    exists: (name, signal) => retry.run(`HEAD BUCKET ${name}`, () => hasBucket(client, name, signal), signal),
+    list: (signal) => retry.run('LIST BUCKETS', () => renewal.run(() => listBuckets(client, signal)), signal),
+    exists: (name, signal) =>
+      retry.run(`HEAD BUCKET ${name}`, () => renewal.run(() => hasBucket(client, name, signal)), signal),
     make: config.create
       ? async (name, signal) => {
           try {

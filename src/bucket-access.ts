@@ -70,7 +70,7 @@ export async function openBucket(
 ): Promise<OpenBucket> {
   const retry = new RetryPolicy({ maxElapsedMs: config.retryMs, log, ...(onWaiting && { onWaiting }) });
   const connection = await connectAs(config, log);
-  const { client, endpoint } = connection;
+  const { client, endpoint, renewal } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
   try {
     const options: S3StoreOptions = {
@@ -82,6 +82,7 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: retry,
+      renewal,
       encryptionProof: new EncryptionProof(log),
       log,
     };
@@ -89,7 +90,7 @@ export async function openBucket(
     await checkListing({ store: first, bucket, endpoint, keyRing, prefix, log }, signal);
     const rules = await writingRules({ connection, bucket, retry, log }, signal);
     const store = new RetryingObjectStore(new S3ObjectStore({ ...options, ...rules }), retry);
-    const requests = new BucketClient({ client, bucket, maxConcurrentRequests, log });
+    const requests = new BucketClient({ client, bucket, maxConcurrentRequests, renewal, log });
     const lister = new PartLister(requests, retry);
     return {
       store,

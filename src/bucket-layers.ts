@@ -43,7 +43,7 @@ export async function openBucketLayers(
 ): Promise<BucketLayers> {
   const { connection, retry, slots, counters, memory, area, uploads, listed, encryptionProof, log } =
     resources;
-  const { client, endpoint } = connection;
+  const { client, endpoint, renewal } = connection;
   const options: S3StoreOptions = {
     client,
     endpoint,
@@ -53,6 +53,7 @@ export async function openBucketLayers(
     plaintext: config.plaintext,
     maxConcurrentRequests: slots,
     copyRetry: retry,
+    renewal,
     counters,
     encryptionProof,
     log,

@@ -9,6 +9,7 @@ export const storeErrorCodes = [
   'NoSuchBucket',
   'NoSuchUpload', // the multipart upload is unknown: completed, aborted or expired
   'AccessDenied', // credentials wrong, missing, or not allowed to do this
+  'NoCredentials', // where they come from gives none now: they cannot be renewed
   'WrongCustomerKey', // the object is encrypted under another customer key
   'PlaintextRefused', // the object is not encrypted and the store was told to refuse such objects
   'PreconditionFailed', // If-Match or If-None-Match did not hold: the object was changed by somebody else

@@ -2,7 +2,7 @@
  * Logs what went wrong: the first of each kind, and again when some time has passed, so that a program that tries again and again does
  * not fill the disk.
  */
-import { FsError, StoreError, type FsErrorCode } from '../errors.js';
+import { StoreError, type FsError, type FsErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
 
 /** Kinds remembered; there are about forty operations and a few causes each. */

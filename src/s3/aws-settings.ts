@@ -17,6 +17,8 @@ export interface AwsSettings {
   readonly region: string | undefined;
   /** Path of a PEM file. */
   readonly caBundle: string | undefined;
+  /** Whether the profile has a program for its credentials. */
+  readonly hasCredentialProcess: boolean;
 }
 
 type Section = Readonly<Record<string, string | undefined>>;
@@ -30,7 +32,7 @@ export async function readAwsSettings(
   profileOption: string | undefined,
   environment: Environment,
 ): Promise<AwsSettings> {
-  for (const file of sharedFiles()) await requireOwnWriters(file);
+  await requireOwnSharedFiles();
   const { configFile, credentialsFile } = await loadSharedConfigFiles({ ignoreCache: true });
   const named = profileOption ?? nonEmpty(environment['AWS_PROFILE']);
   const profile = named ?? 'default';
@@ -52,6 +54,7 @@ export async function readAwsSettings(
       nonEmpty(environment['AWS_DEFAULT_REGION']) ??
       nonEmpty(section['region']),
     caBundle: nonEmpty(environment['AWS_CA_BUNDLE']) ?? nonEmpty(section['ca_bundle']),
+    hasCredentialProcess: nonEmpty(section['credential_process']) !== undefined,
   };
 }
 
@@ -62,6 +65,11 @@ function sharedFiles(): readonly string[] {
     nonEmpty(process.env['AWS_CONFIG_FILE']) ?? place('config'),
     nonEmpty(process.env['AWS_SHARED_CREDENTIALS_FILE']) ?? place('credentials'),
   ];
+}
+
+/** Throws a StoreError of code `AccessDenied` if others may write the shared files. */
+export async function requireOwnSharedFiles(): Promise<void> {
+  for (const file of sharedFiles()) await requireOwnWriters(file);
 }
 
 /** These files say where keys and data are sent. Throws a StoreError of code `AccessDenied`. */

@@ -8,6 +8,7 @@ import type { Log } from '../log.js';
 import { abortSignalField, type AbortableInput, makeAbortable } from './abortable-client.js';
 import { type FailedCall, toStoreError } from './error-codes.js';
 import { kindOfOperation, RequestCounters, type RequestKind } from './request-counters.js';
+import type { Renewal } from './renewal.js';
 import { RequestSlots } from './request-slots.js';
 
 /** To be spread into the input of each command. */
@@ -30,6 +31,8 @@ export interface BucketClientOptions {
   readonly maxConcurrentRequests: number | RequestSlots;
   /** May be shared with clients of other buckets. Default: nobody looks at them. */
   readonly counters?: RequestCounters;
+  /** Of what the client was made with. Default: it stays as it is. */
+  readonly renewal?: Renewal | undefined;
   readonly log: Log;
 }
 
@@ -38,14 +41,16 @@ export class BucketClient {
   readonly #client: S3Client;
   readonly #slots: RequestSlots;
   readonly #counters: RequestCounters;
+  readonly #renewal: Renewal | undefined;
   readonly #log: Log;
 
-  constructor({ client, bucket, maxConcurrentRequests, counters, log }: BucketClientOptions) {
+  constructor({ client, bucket, maxConcurrentRequests, counters, renewal, log }: BucketClientOptions) {
     makeAbortable(client);
     this.bucket = bucket;
     this.#client = client;
     this.#slots = RequestSlots.of(maxConcurrentRequests);
     this.#counters = counters ?? new RequestCounters();
+    this.#renewal = renewal;
     this.#log = log;
   }
 
@@ -60,13 +65,14 @@ export class BucketClient {
     signal: AbortSignal,
     send: (client: S3Client, base: InputBase) => Promise<T>,
   ): Promise<T> {
+    const attempt = () => this.#attempt(call, signal, send);
     try {
-      return await this.#attempt(call, signal, send);
+      return await (this.#renewal ? this.#renewal.run(attempt) : attempt());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'ClockSkewed') throw error;
-      // The SDK has taken the server's time from the refusal; what it signs from now on is right.
+      // The server's time was taken from the refusal; what is signed from now on is right.
       this.#log.warn({ ...call }, "this machine's clock is wrong: using the server's time for signatures");
-      return await this.#attempt(call, signal, send);
+      return await attempt();
     }
   }
 

@@ -2,21 +2,23 @@
  * Makes the S3 client: where the server is, as whom to speak to it, over which sockets. Whether the bucket is there is
  * left to `check-bucket.ts`.
  */
-import { createSecureContext } from 'node:tls';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import { type AllowedServers, lookUpLoopback } from './allowed-server.js';
-import { type AwsSettings, readAwsSettings } from './aws-settings.js';
-import { checkedTls, loadCertificateAuthorities } from './certificate-authorities.js';
+import { type AwsSettings, readAwsSettings, requireOwnSharedFiles } from './aws-settings.js';
+import { checkedTls } from './certificate-authorities.js';
 import { parseEndpoint } from './endpoint.js';
 import { idleSocketTimeoutMs } from './connection-pool.js';
 import { PatientHttpHandler } from './patient-http-handler.js';
 import { QuickAckAgent } from './quick-ack-agent.js';
+import { RenewableCredentials } from './renewable-credentials.js';
+import { Renewal } from './renewal.js';
 import { ReusedConnections } from './reused-connections.js';
 import { makeS3Client } from './s3-client.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
+import { TrustedAuthorities } from './trusted-authorities.js';
 import { WatchedHttpAgent, WatchedHttpsAgent } from './watched-agents.js';
 
 export interface ConnectOptions {
@@ -46,6 +48,8 @@ export interface S3Connection {
   /** Undefined for AWS itself. */
   readonly endpoint: URL | undefined;
   readonly region: string;
+  /** For requests that are refused because of what the client was made with. */
+  readonly renewal: Renewal;
   /** Closes the idle sockets; requests under way fail. */
   close(): void;
 }
@@ -66,21 +70,34 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
   const endpoint =
     endpointText === undefined ? undefined : parseEndpoint(endpointText, options.allowPlainHttp);
   const region = options.region ?? settings.region ?? 'us-east-1';
-  const authorities = await loadCertificateAuthorities(
-    options.caBundle ?? settings.caBundle,
-    process.env['NODE_EXTRA_CA_CERTS'],
-  );
-  const { allowPlainHttp } = options;
+  const authorities = await TrustedAuthorities.load({
+    bundle: options.caBundle ?? settings.caBundle,
+    extra: process.env['NODE_EXTRA_CA_CERTS'],
+  });
+  const { allowPlainHttp, log } = options;
   const handlerFor = (allowed: AllowedServers) => makeHandler(options, authorities, allowed);
   const credentials =
     options.credentials ??
     (await findCredentials(options, settings, handlerFor({ kind: 'credentials', allowPlainHttp })));
   const requestHandler = handlerFor(endpoint ? { kind: 'endpoint', endpoint } : { kind: 'aws' });
-  const client = makeS3Client({ endpoint, region, credentials, requestHandler });
+  const provider = credentials instanceof RenewableCredentials ? credentials.provide : credentials;
+  const client = makeS3Client({ endpoint, region, credentials: provider, requestHandler });
+  const renewal = new Renewal({
+    ...(credentials instanceof RenewableCredentials && {
+      renewCredentials: async () => {
+        if (!(await credentials.renew())) return false;
+        await client.config.credentials({ forceRefresh: true }); // of what the SDK remembers
+        return true;
+      },
+    }),
+    reloadAuthorities: () => authorities.reload(),
+    log,
+  });
   return {
     client,
     endpoint,
     region,
+    renewal,
     close: () => client.destroy(),
   };
 }
@@ -89,9 +106,10 @@ async function findCredentials(
   { profile, log }: ConnectOptions,
   settings: AwsSettings,
   requestHandler: PatientHttpHandler,
-) {
+): Promise<RenewableCredentials> {
   const provider = fromNodeProviderChain({
     ...(profile !== undefined && { profile }),
+    ignoreCache: true, // of what was read of the files
     clientConfig: { requestHandler }, // of the clients of STS and of single sign-on
     timeout: metadataServiceTimeoutMs,
     maxRetries: 0,
@@ -104,44 +122,54 @@ async function findCredentials(
       error: () => undefined,
     },
   });
+  const credentials = new RenewableCredentials({
+    find: async () => {
+      await requireOwnSharedFiles();
+      return await provider({ forceRefresh: true });
+    },
+    log,
+  });
   try {
-    await provider();
+    await credentials.provide();
   } catch (error) {
     const reason = error instanceof Error ? error.name : 'unknown reason';
+    if (settings.hasCredentialProcess) {
+      throw new StoreError(
+        'AccessDenied',
+        `no S3 credentials: the credential_process of the profile ${JSON.stringify(settings.profile)} gives none (${reason}); run it to see why`,
+      );
+    }
     throw new StoreError(
       'AccessDenied',
       `no S3 credentials found: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment nor the profile ` +
         `${JSON.stringify(settings.profile)} in ~/.aws/credentials or ~/.aws/config gives any (${reason})`,
     );
   }
-  return provider;
+  return credentials;
 }
 
 function makeHandler(
   options: ConnectOptions,
-  authorities: readonly string[] | undefined,
+  authorities: TrustedAuthorities,
   allowedServers: AllowedServers,
 ): PatientHttpHandler {
   const { setQuickAck, log } = options;
   const shared = { keepAlive: true, maxSockets: options.maxSockets, timeout: idleSocketTimeoutMs };
-  // Made once: parsing some 150 root certificates for each connection would take longer than its handshake.
-  const secureContext = createSecureContext({
-    ...checkedTls,
-    ...(authorities !== undefined && { ca: [...authorities] }),
-  });
-  const secure = { ...shared, ...checkedTls, secureContext };
+  const secure = { ...shared, ...checkedTls };
   const reused = new ReusedConnections({ requestTimeoutMs: options.requestTimeoutMs });
+  const httpsAgent = setQuickAck
+    ? new QuickAckAgent({
+        ...secure,
+        reused,
+        setQuickAck,
+        onUnavailable: () => log.debug({}, 'no way to set TCP_QUICKACK on the sockets of this Node'),
+      })
+    : new WatchedHttpsAgent(secure, reused);
+  authorities.useFor((secureContext) => (httpsAgent.options.secureContext = secureContext));
   return new PatientHttpHandler({
     allowedServers,
     httpAgent: new WatchedHttpAgent({ ...shared, lookup: lookUpLoopback }, reused),
-    httpsAgent: setQuickAck
-      ? new QuickAckAgent({
-          ...secure,
-          reused,
-          setQuickAck,
-          onUnavailable: () => log.debug({}, 'no way to set TCP_QUICKACK on the sockets of this Node'),
-        })
-      : new WatchedHttpsAgent(secure, reused),
+    httpsAgent,
     connectTimeoutMs: options.connectTimeoutMs,
     idleTimeoutMs: options.requestTimeoutMs,
     workTimeoutMs: Math.max(workTimeoutMs, options.requestTimeoutMs),

@@ -21,6 +21,7 @@ export class ConnectionPool {
   readonly #allowedServers: AllowedServers;
   readonly #options: ConnectionOptions;
   readonly #reused: ReusedConnections;
+  readonly #httpsAgent: PatientHttpHandlerOptions['httpsAgent'];
   readonly #open = new Set<DirectConnection>();
   /** The most recently used last, and used first: the others may close. */
   readonly #idle: DirectConnection[] = [];
@@ -31,15 +32,13 @@ export class ConnectionPool {
     this.#endpoint = endpoint;
     this.#allowedServers = allowedServers;
     this.#reused = reused;
+    this.#httpsAgent = httpsAgent;
     reused.onSilence(() => this.#closeIdle());
     const isSecure = endpoint.protocol === 'https:';
     const host = endpoint.hostname.replace(/^\[(.*)\]$/, '$1');
-    const { ca, secureContext } = httpsAgent.options;
-    const secure: TlsOptions = { ...(ca !== undefined && { ca }), ...(secureContext && { secureContext }) };
     this.#options = {
       isSecure,
       connect: {
-        ...secure,
         ...checkedTls,
         ...(!isSecure && { lookup: lookUpLoopback }),
         host,
@@ -97,7 +96,11 @@ export class ConnectionPool {
       { protocol, hostname, port: port === '' ? undefined : Number(port) },
       this.#allowedServers,
     );
-    const connection = new DirectConnection(this.#options, () => {
+    // What is trusted may have changed.
+    const { ca, secureContext } = this.#httpsAgent.options;
+    const secure: TlsOptions = { ...(ca !== undefined && { ca }), ...(secureContext && { secureContext }) };
+    const options = { ...this.#options, connect: { ...this.#options.connect, ...secure } };
+    const connection = new DirectConnection(options, () => {
       this.#open.delete(connection);
       const at = this.#idle.indexOf(connection);
       if (at >= 0) this.#idle.splice(at, 1);

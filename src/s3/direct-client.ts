@@ -39,10 +39,9 @@ export function sendDirectly(client: S3Client, options: DirectClientOptions): vo
   const pool = new ConnectionPool(endpoint, http);
   const sendBySdk = client.send.bind(client) as (...args: unknown[]) => Promise<unknown>;
   const destroySdk = client.destroy.bind(client);
-  let clockOffsetMs = 0;
 
   async function send({ method, path, query, headers, body, pieces, maxContentBytes, signal }: Prepared) {
-    const timeMs = nowMs() + clockOffsetMs;
+    const timeMs = nowMs() + client.config.systemClockOffset;
     const unsigned = {
       method,
       path,
@@ -61,9 +60,13 @@ export function sendDirectly(client: S3Client, options: DirectClientOptions): vo
     const reply = await pool.send(request, signal);
     if (reply.status >= 200 && reply.status < 300) return outputOf(reply);
     const refusal = refusalOf(reply);
-    const serverTimeMs = Date.parse(reply.headers.get('date') ?? '');
-    if (refusal.name === 'RequestTimeTooSkewed' && !Number.isNaN(serverTimeMs)) {
-      clockOffsetMs = serverTimeMs - nowMs();
+    if (reply.status === 401 || reply.status === 403) {
+      const serverTimeMs = Date.parse(reply.headers.get('date') ?? '');
+      if (Math.abs(serverTimeMs - timeMs) >= skewMs) {
+        client.config.systemClockOffset = serverTimeMs - nowMs();
+        // Replies to HEAD have nothing in them that says why.
+        if (refusal.name === unknownCode) refusal.name = 'RequestTimeTooSkewed';
+      }
     }
     throw refusal;
   }
@@ -83,6 +86,9 @@ export const piecesField = Symbol('pieces');
 
 /** The same with the most bytes that a reply to GET may have. */
 export const maxBytesField = Symbol('maxBytes');
+
+/** Servers refuse what is signed for a time that is a quarter of an hour from theirs. */
+const skewMs = 4 * 60 * 1000;
 
 interface Prepared {
   readonly method: DirectRequest['method'];
@@ -243,9 +249,12 @@ function outputOf({ status, headers, body }: DirectReply) {
   };
 }
 
+/** What a reply without a code is named after. */
+const unknownCode = 'Unknown';
+
 /** As the SDK throws it: named after the `Code` of the XML, which has no markup in it. Replies to HEAD have none. */
 function refusalOf({ status, headers, body }: DirectReply): Error {
-  const [, code = 'Unknown'] = /<Code>([^<]*)<\/Code>/.exec(body.toString()) ?? [];
+  const [, code = unknownCode] = /<Code>([^<]*)<\/Code>/.exec(body.toString()) ?? [];
   const $metadata = { httpStatusCode: status, requestId: headers.get('x-amz-request-id') };
   return Object.assign(new Error(code), { name: code, $metadata });
 }

@@ -44,7 +44,6 @@ const codeByServerCode: Readonly<Record<string, StoreErrorCode>> = {
   AccessDenied: 'AccessDenied',
   AllAccessDisabled: 'AccessDenied',
   AccountProblem: 'AccessDenied',
-  CredentialsProviderError: 'AccessDenied', // the SDK's own
   ExpiredToken: 'AccessDenied',
   Forbidden: 'AccessDenied',
   InvalidAccessKeyId: 'AccessDenied',
@@ -60,6 +59,10 @@ const codeByServerCode: Readonly<Record<string, StoreErrorCode>> = {
   NotImplemented: 'NotImplemented',
   QuotaExceeded: 'QuotaExceeded',
   EntityTooLarge: 'EntityTooLarge',
+
+  // The SDK's own.
+  CredentialsProviderError: 'NoCredentials',
+  TokenProviderError: 'NoCredentials',
 
   SlowDown: 'Throttled',
   ServiceUnavailable: 'Throttled',
@@ -158,6 +161,7 @@ export const explanations: Readonly<Record<StoreErrorCode, string>> = {
   NoSuchBucket: 'no such bucket',
   NoSuchUpload: 'the multipart upload is unknown to the server',
   AccessDenied: 'access denied',
+  NoCredentials: 'the S3 credentials cannot be renewed',
   WrongCustomerKey: 'the object is encrypted under another customer key',
   PlaintextRefused: 'the object is not encrypted',
   PreconditionFailed: 'the object was changed by somebody else',

@@ -25,6 +25,8 @@ function explain(error: StoreError, subject: BucketSubject): string {
       return `${server} does not know the bucket ${quoted(bucket)}, or is not an S3 server: check --endpoint`;
     case 'AccessDenied':
       return explainDenial(error, bucket, server);
+    case 'NoCredentials':
+      return 'the S3 credentials can no longer be found or renewed';
     case 'WrongCustomerKey':
       return isPlainHttp(endpoint)
         ? `${server} refuses SSE-C over plain http: use https`
@@ -64,8 +66,6 @@ function explainDenial(error: StoreError, bucket: string, server: string): strin
     case 'ExpiredToken':
     case 'InvalidToken':
       return `the credentials have expired or are invalid, says ${server}: get new ones`;
-    case 'CredentialsProviderError':
-      return 'the S3 credentials can no longer be found or renewed';
     default:
       return `access to bucket ${quoted(bucket)} at ${server} is denied: these credentials may not list or read it`;
   }

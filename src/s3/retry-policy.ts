@@ -61,6 +61,7 @@ const transientCodes: Readonly<Record<StoreErrorCode, boolean>> = {
   Unreachable: true,
   Timeout: true,
   CorruptReply: true,
+  NoCredentials: true,
   NotFound: false,
   NoSuchBucket: false,
   NoSuchUpload: false,

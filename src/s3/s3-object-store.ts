@@ -33,6 +33,7 @@ import { ObjectWriter } from './object-writer.js';
 import { ObjectTags } from './object-tags.js';
 import { PartMover } from './part-mover.js';
 import { PartSender } from './part-sender.js';
+import type { Renewal } from './renewal.js';
 import type { RequestCounters } from './request-counters.js';
 import { RequestSlots } from './request-slots.js';
 import type { RetryPolicy } from './retry-policy.js';
@@ -55,6 +56,8 @@ export interface S3StoreOptions {
    */
   readonly plaintext: PlaintextPolicy;
   readonly log: Log;
+  /** Of what the client was made with. Default: it stays as it is. */
+  readonly renewal?: Renewal | undefined;
   /** Of requests and bytes. May be shared with stores of other buckets. Default: nobody looks at them. */
   readonly counters?: RequestCounters;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
@@ -103,6 +106,7 @@ export class S3ObjectStore implements ObjectStore {
       bucket: options.bucket,
       maxConcurrentRequests: slots,
       ...(options.counters && { counters: options.counters }),
+      renewal: options.renewal,
       log,
     });
     const encryption = newObjectFields(customerKey, extraEncryptionHeader);

@@ -35,6 +35,7 @@ export function concernsAll(error: unknown): boolean {
     case 'CertificateRejected':
     case 'ClockSkewed':
     case 'EncryptionBlocked':
+    case 'NoCredentials':
     case 'NoSuchBucket':
     case 'NotEncrypting':
     case 'QuotaExceeded':

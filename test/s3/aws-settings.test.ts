@@ -43,6 +43,7 @@ test.serial('without files and environment, nothing is set', async (t) => {
     endpoint: undefined,
     region: undefined,
     caBundle: undefined,
+    hasCredentialProcess: false,
   });
 });
 
@@ -70,6 +71,7 @@ test.serial('the default profile is read, and a named one in its place', async (
     region: 'from-profile',
     endpoint: 'https://services.example.org',
     caBundle: '/profile/ca.pem',
+    hasCredentialProcess: false,
   };
   t.deepEqual(await readAwsSettings('osiris', {}), osiris);
   t.deepEqual(await readAwsSettings(undefined, { AWS_PROFILE: 'osiris' }), osiris);

@@ -152,7 +152,14 @@ test('a time limit ends the attempts, and is no interruption', async (t) => {
 
 test('only what passes by itself is tried again', async (t) => {
   const transient = storeErrorCodes.filter((code) => isTransient(new StoreError(code, 'x')));
-  t.deepEqual(transient, ['Throttled', 'ServerError', 'Unreachable', 'Timeout', 'CorruptReply']);
+  t.deepEqual(transient, [
+    'NoCredentials',
+    'Throttled',
+    'ServerError',
+    'Unreachable',
+    'Timeout',
+    'CorruptReply',
+  ]);
   for (const code of storeErrorCodes) {
     const { attempt, calls } = failing(1, code);
     await makePolicy()

@@ -1,0 +1,112 @@
+/**
+ * The S3 credentials of a process that runs for weeks: those with an end are renewed before it, whatever else changes is looked for
+ * when the server refuses them. A source that fails for a while (a helper program, a metadata service) costs nothing as long as
+ * what it gave is valid.
+ */
+import type { AwsCredentialIdentity } from '@aws-sdk/types';
+import { systemClock, type Clock } from '../clock.js';
+import type { Log } from '../log.js';
+
+export interface RenewableCredentialsOptions {
+  /** Looks at the source itself. Rejects if it has none. */
+  readonly find: () => Promise<AwsCredentialIdentity>;
+  readonly clock?: Clock;
+  readonly log: Log;
+}
+
+/** Renewed so long before their end, or at half their life if that is later: some helpers give five minutes. */
+const renewBeforeMs = 5 * 60 * 1000;
+/** After a failure. */
+const findAgainMs = 10_000;
+/** The same when there is nothing valid, and requests wait. */
+const findSoonMs = 1_000;
+
+export class RenewableCredentials {
+  readonly #find: () => Promise<AwsCredentialIdentity>;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #current: AwsCredentialIdentity | undefined;
+  #foundAtMs = 0;
+  #finding: Promise<AwsCredentialIdentity> | undefined;
+  #failure: { readonly error: unknown; readonly atMs: number } | undefined;
+
+  constructor({ find, clock = systemClock, log }: RenewableCredentialsOptions) {
+    this.#find = find;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** For the SDK. Rejects as `find` does when there are none that are valid. */
+  readonly provide = async (): Promise<AwsCredentialIdentity> => {
+    const current = this.#current;
+    const nowMs = this.#nowMs();
+    if (current && nowMs < this.#renewalDueAtMs(current)) return current;
+    const isValid = current !== undefined && nowMs < endMsOf(current);
+    const failedMsAgo = this.#failure === undefined ? Infinity : nowMs - this.#failure.atMs;
+    if (failedMsAgo < (isValid ? findAgainMs : findSoonMs)) {
+      if (isValid) return current;
+      throw this.#failure?.error;
+    }
+    try {
+      return await this.#findOnce();
+    } catch (error) {
+      if (!isValid) throw error;
+      this.#log.warn(
+        { err: error },
+        'the S3 credentials could not be renewed yet; those at hand are valid still',
+      );
+      return current;
+    }
+  };
+
+  /** Looks at the source now. Resolves with whether it gives others than before; a source that fails gives none. */
+  async renew(): Promise<boolean> {
+    const former = this.#current;
+    try {
+      return !areSame(await this.#findOnce(), former);
+    } catch (error) {
+      this.#log.debug({ err: error }, 'the S3 credentials could not be looked at again');
+      return false;
+    }
+  }
+
+  /** Whoever asks meanwhile gets the same answer. */
+  async #findOnce(): Promise<AwsCredentialIdentity> {
+    this.#finding ??= this.#find().finally(() => (this.#finding = undefined));
+    try {
+      const found = await this.#finding;
+      if (!areSame(found, this.#current)) {
+        this.#current = found;
+        this.#foundAtMs = this.#nowMs();
+      }
+      this.#failure = undefined;
+      return found;
+    } catch (error) {
+      this.#failure = { error, atMs: this.#nowMs() };
+      throw error;
+    }
+  }
+
+  #renewalDueAtMs(current: AwsCredentialIdentity): number {
+    const endMs = endMsOf(current);
+    return Math.max(endMs - renewBeforeMs, (this.#foundAtMs + endMs) / 2);
+  }
+
+  #nowMs(): number {
+    return Number(this.#clock.nowNs() / 1_000_000n);
+  }
+}
+
+/** Infinity for those that do not end. */
+function endMsOf({ expiration }: AwsCredentialIdentity): number {
+  return expiration?.getTime() ?? Infinity;
+}
+
+function areSame(a: AwsCredentialIdentity, b: AwsCredentialIdentity | undefined): boolean {
+  return (
+    a.accessKeyId === b?.accessKeyId &&
+    a.secretAccessKey === b.secretAccessKey &&
+    a.sessionToken === b.sessionToken &&
+    a.expiration?.getTime() === b.expiration?.getTime()
+  );
+}

@@ -1,0 +1,99 @@
+/**
+ * What a long-lived connection was made with and may be out of date: credentials, the authorities that are trusted. Looked at again when
+ * the server's answers suggest it, and not too often, as credentials may come from a program.
+ */
+import { StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import { serverCodeOf, statusOf } from './error-codes.js';
+
+export interface RenewalOptions {
+  /** Look at their source again; resolve with whether there are others now. Absent: they cannot change. */
+  readonly renewCredentials?: () => Promise<boolean>;
+  readonly reloadAuthorities?: () => Promise<boolean>;
+  /** In ms, from any beginning. */
+  readonly now?: () => number;
+  readonly log: Log;
+}
+
+type Subject = 'credentials' | 'authorities';
+
+/** These say that credentials are wrong, whatever was asked for. */
+const credentialCodes: ReadonlySet<string | undefined> = new Set([
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidToken',
+  'SignatureDoesNotMatch',
+  'TokenRefreshRequired',
+]);
+
+const lookAgainMs = 5_000;
+/** After replies to HEAD, which do not say why they refuse: mostly because it is not allowed. */
+const lookAgainUnsureMs = 60_000;
+
+export class Renewal {
+  readonly #options: RenewalOptions;
+  readonly #now: () => number;
+  readonly #looking = new Map<Subject, Promise<void>>();
+  readonly #lookedAtMs = new Map<Subject, number>();
+  /** Grows with each change. */
+  #generation = 0;
+
+  constructor(options: RenewalOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Sends a request, and once more if it was refused for something that has changed. */
+  async run<T>(send: () => Promise<T>): Promise<T> {
+    const generation = this.#generation;
+    try {
+      return await send();
+    } catch (error) {
+      if (!(error instanceof StoreError) || !(await this.#mayHelp(error, generation))) throw error;
+      return await send();
+    }
+  }
+
+  /** Whether a request that began at `generation` and failed so may succeed if it is sent again, after a look if it is time for one. */
+  async #mayHelp(error: StoreError, generation: number): Promise<boolean> {
+    const subject = subjectOf(error);
+    if (subject === undefined) return false;
+    if (this.#generation === generation) await this.#look(subject.name, subject.lookAgainMs);
+    return this.#generation !== generation;
+  }
+
+  async #look(subject: Subject, againMs: number): Promise<void> {
+    const underWay = this.#looking.get(subject);
+    if (underWay) {
+      await underWay;
+      return;
+    }
+    const nowMs = this.#now();
+    if (nowMs - (this.#lookedAtMs.get(subject) ?? -Infinity) < againMs) return;
+    this.#lookedAtMs.set(subject, nowMs);
+    const looking = this.#lookAt(subject).finally(() => this.#looking.delete(subject));
+    this.#looking.set(subject, looking);
+    await looking;
+  }
+
+  async #lookAt(subject: Subject): Promise<void> {
+    const { renewCredentials, reloadAuthorities, log } = this.#options;
+    const look = subject === 'credentials' ? renewCredentials : reloadAuthorities;
+    try {
+      if (look === undefined || !(await look())) return;
+      this.#generation += 1;
+      log.info({ subject }, 'they have changed, and are used from now on');
+    } catch (error) {
+      log.warn({ subject, err: error }, 'they could not be looked at again');
+    }
+  }
+}
+
+function subjectOf(error: StoreError): { readonly name: Subject; readonly lookAgainMs: number } | undefined {
+  if (error.code === 'CertificateRejected') return { name: 'authorities', lookAgainMs };
+  const code = serverCodeOf(error);
+  if (credentialCodes.has(code)) return { name: 'credentials', lookAgainMs };
+  const status = statusOf(error);
+  const isUnexplained = code === undefined && (status === 401 || status === 403);
+  return isUnexplained ? { name: 'credentials', lookAgainMs: lookAgainUnsureMs } : undefined;
+}

@@ -1,0 +1,59 @@
+/** The authorities whose certificates are believed, for connections to come: read again when the files may have changed. */
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { checkedTls, loadCertificateAuthorities } from './certificate-authorities.js';
+
+export interface AuthorityFiles {
+  /** PEM; undefined: Node's defaults. */
+  readonly bundle: string | undefined;
+  /** NODE_EXTRA_CA_CERTS. */
+  readonly extra: string | undefined;
+}
+
+export class TrustedAuthorities {
+  /** Rejects as `loadCertificateAuthorities` does. */
+  static async load(files: AuthorityFiles): Promise<TrustedAuthorities> {
+    return new TrustedAuthorities(files, await loadCertificateAuthorities(files.bundle, files.extra));
+  }
+
+  readonly #files: AuthorityFiles;
+  #authorities: readonly string[] | undefined;
+  /** Made once: parsing some 150 root certificates for each connection would take longer than its handshake. */
+  #secureContext: SecureContext;
+  readonly #onChange: ((context: SecureContext) => void)[] = [];
+
+  private constructor(files: AuthorityFiles, authorities: readonly string[] | undefined) {
+    this.#files = files;
+    this.#authorities = authorities;
+    this.#secureContext = contextOf(authorities);
+  }
+
+  /** `use` is called now, and again whenever it is another. */
+  useFor(use: (context: SecureContext) => void): void {
+    this.#onChange.push(use);
+    use(this.#secureContext);
+  }
+
+  /** Resolves with whether there are others than before. Rejects as `loadCertificateAuthorities` does. */
+  async reload(): Promise<boolean> {
+    const { bundle, extra } = this.#files;
+    // Of Node's defaults, only what is beside them can have changed.
+    const authorities =
+      bundle === undefined && extra !== undefined && extra !== ''
+        ? await loadCertificateAuthorities(extra, undefined).catch(() => this.#authorities)
+        : await loadCertificateAuthorities(bundle, extra);
+    const former = this.#authorities ?? rootCertificates;
+    if (authorities === undefined || isSameList(authorities, former)) return false;
+    this.#authorities = authorities;
+    this.#secureContext = contextOf(authorities);
+    for (const use of this.#onChange) use(this.#secureContext);
+    return true;
+  }
+}
+
+function contextOf(authorities: readonly string[] | undefined): SecureContext {
+  return createSecureContext({ ...checkedTls, ...(authorities !== undefined && { ca: [...authorities] }) });
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, at) => text === b[at]);
+}
