@@ -40,6 +40,25 @@ const ignored = new Set([
   'use_path_request_style',
   'user',
   'users',
+  // Who may mount by /etc/fstab.
+  'group',
+  'nogroup',
+  'noowner',
+  'nouser',
+  'nousers',
+  'owner',
+  // Access times are those that programs set: nothing here changes one by reading.
+  'diratime',
+  'lazytime',
+  'nodiratime',
+  'nolazytime',
+  'norelatime',
+  'nostrictatime',
+  'relatime',
+  'strictatime',
+  // How much the kernel says.
+  'loud',
+  'silent',
 ]);
 
 /** Other names for settings. */
@@ -48,8 +67,41 @@ const aliases: Readonly<Record<string, SettingName>> = {
   url: 'endpoint',
 };
 
-/** Options of s3fs that people have in their scripts, and what takes their place. */
+/** Options of s3fs and libfuse that people have in their scripts, and what takes their place. */
+const byItself = 'osirisfs finds that out by itself; leave it out';
+const inKernel = 'what the kernel may keep is decided for each file; leave it out';
 const advice: Readonly<Record<string, string>> = {
+  attr_timeout: 'use metadata_ttl=DURATION',
+  auto_cache: inKernel,
+  compat_dir: byItself,
+  complement_stat: byItself,
+  curldbg: 'use log_level=trace',
+  dbglevel: 'use log_level=LEVEL',
+  del_cache: 'nothing decrypted is kept on disk; leave it out',
+  direct_io: inKernel,
+  enable_noobj_cache: 'use negative_ttl=DURATION',
+  ensure_diskfree:
+    'nothing is kept on disk but what does not fit into memory while it is written; see spill_size',
+  entry_timeout: 'use metadata_ttl=DURATION',
+  iam_role: 'credentials come from where AWS programs have them; choose some by profile=NAME',
+  kernel_cache: inKernel,
+  max_read: byItself,
+  max_stat_cache_size: byItself,
+  mp_umask: 'use umask=OCTAL',
+  multipart_size: byItself,
+  multireq_max: 'use max_connections=NUMBER',
+  negative_timeout: 'use negative_ttl=DURATION',
+  nocopyapi: byItself,
+  nomultipart: byItself,
+  notsup_compat_dir: byItself,
+  parallel_count: 'use max_connections=NUMBER',
+  readwrite_timeout: 'use request_timeout=DURATION',
+  remount: 'unmount it, and mount it with other options',
+  retries: 'use retry_time=DURATION',
+  sigv2: 'requests are signed by version 4, which every server knows',
+  sigv4: 'requests are always signed so; leave it out',
+  stat_cache_expire: 'use metadata_ttl=DURATION',
+  stat_cache_interval_expire: 'use metadata_ttl=DURATION',
   no_check_certificate: 'certificates are always checked; trust yours by ca-bundle=FILE',
   nonempty: 'only an empty directory can be mounted on',
   passwd_file: 'credentials come from ~/.aws/credentials or AWS_ACCESS_KEY_ID; choose some by profile=NAME',

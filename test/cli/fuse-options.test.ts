@@ -33,7 +33,7 @@ test('flags of the kernel are handed on', (t) => {
 
 test('what /etc/fstab and s3fs say to themselves is passed over', (t) => {
   const { values, mountFlags } = parseFuseOptions([
-    'defaults,_netdev,nofail,noauto,user,x-systemd.automount,x-gvfs-show,comment=mine,rw,use_path_request_style',
+    'defaults,_netdev,nofail,noauto,user,relatime,nodiratime,strictatime,lazytime,silent,nouser,x-systemd.automount,x-gvfs-show,comment=mine,rw,use_path_request_style',
   ]);
   t.deepEqual(values, {});
   t.deepEqual(mountFlags, []);
@@ -68,6 +68,8 @@ test('what is unknown or makes no sense is refused', (t) => {
       '-o passwd_file: credentials come from ~/.aws/credentials or AWS_ACCESS_KEY_ID; choose some by profile=NAME',
     no_check_certificate:
       '-o no_check_certificate: certificates are always checked; trust yours by ca-bundle=FILE',
+    'stat_cache_expire=60': '-o stat_cache_expire: use metadata_ttl=DURATION',
+    kernel_cache: '-o kernel_cache: what the kernel may keep is decided for each file; leave it out',
     nonempty: '-o nonempty: only an empty directory can be mounted on',
   };
   for (const [list, message] of Object.entries(cases)) {
