@@ -30,7 +30,8 @@ export interface BucketLayers {
 }
 
 const allPermissions = 0o777;
-const filePermissions = 0o666;
+const filePermissions = 0o644;
+const directoryPermissions = 0o755;
 const nanosecondsPerMillisecond = 1_000_000n;
 
 /** Checks bucket and key first. Rejects with a StoreError whose message is meant for the user. */
@@ -92,10 +93,16 @@ export async function openBucketLayers(
 }
 
 export function attributeDefaultsOf({ uid, gid, umask }: MountConfig): AttributeDefaults {
+  const permissions = umask === undefined ? undefined : allPermissions & ~umask;
   return {
-    uid,
-    gid,
-    filePermissions: filePermissions & ~umask,
-    directoryPermissions: allPermissions & ~umask,
+    uid: uid ?? process.getuid?.() ?? 0,
+    gid: gid ?? process.getgid?.() ?? 0,
+    filePermissions: permissions ?? filePermissions,
+    directoryPermissions: permissions ?? directoryPermissions,
+    overrides: {
+      ...(uid !== undefined && { uid }),
+      ...(gid !== undefined && { gid }),
+      ...(permissions !== undefined && { permissions }),
+    },
   };
 }

@@ -34,11 +34,11 @@ export interface MountConfig {
 
   readonly readOnly: boolean;
   readonly allowOther: boolean;
-  /** Of objects that carry no owner of their own. */
-  readonly uid: number;
-  readonly gid: number;
-  /** Permission bits that objects without a mode of their own lack. */
-  readonly umask: number;
+  /** What all objects show for owner and group; undefined: what is stored with them, or the user who mounts. */
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+  /** All objects show mode 0777 without these bits; undefined: what is stored with them. */
+  readonly umask: number | undefined;
   /** Options that fusermount3 understands and osirisfs has nothing to do with: `noexec`, `noatime`, ... */
   readonly mountFlags: readonly string[];
 

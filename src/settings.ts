@@ -121,22 +121,22 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     option: 'uid',
     placeholder: 'NUMBER',
     group: 'Directory',
-    help: 'owner of objects that name none',
-    ...computed(ownUid, 'yours', parseId),
+    help: 'owner that everything shows, as with s3fs',
+    ...unset(parseId, 'the stored one, or you'),
   },
   gid: {
     option: 'gid',
     placeholder: 'NUMBER',
     group: 'Directory',
-    help: 'group of objects that name none',
-    ...computed(ownGid, 'yours', parseId),
+    help: 'group that everything shows',
+    ...unset(parseId, 'the stored one, or yours'),
   },
   umask: {
     option: 'umask',
     placeholder: 'OCTAL',
     group: 'Directory',
-    help: 'permission bits that objects without a mode lack',
-    ...preset('022', parseOctal),
+    help: 'everything shows mode 0777 without these bits',
+    ...unset(parseOctal, 'the stored mode, or 0644 and 0755'),
   },
 
   cacheBytes: {
@@ -272,14 +272,6 @@ function unset<T>(parse: (value: RawValue) => T, defaultText: string): Parsing<T
 
 function off(): Parsing<boolean> {
   return { parse: parseBoolean, makeDefault: () => false };
-}
-
-function ownUid(): number {
-  return process.getuid?.() ?? 0;
-}
-
-function ownGid(): number {
-  return process.getgid?.() ?? 0;
 }
 
 /** Not /tmp, which is often memory. */

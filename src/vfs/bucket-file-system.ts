@@ -57,6 +57,7 @@ import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
 import { Reopenings } from './reopenings.js';
 import { Resolver } from './resolver.js';
+import { shownAttributes } from './shown-attributes.js';
 import { isSpecialType, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
 import { unlimitedSpace } from './unlimited-space.js';
 import { WriteBack } from './write-back.js';
@@ -307,7 +308,8 @@ export class BucketFileSystem implements FileSystem {
     const node = this.#context.inodes.get(inode);
     await asFsError(`access ${node.key}`, () => this.#finder.refresh(node, call.signal));
     if ((mask & writeMask) !== 0) this.#requireWritable(`access ${node.key}`);
-    const { permissions, uid, gid, type } = node.attributes;
+    const { type } = node.attributes;
+    const { permissions, uid, gid } = shownAttributes(node.attributes, this.#context.defaults);
     if (call.uid === 0) {
       const needsExecute = (mask & ~(readMask | writeMask)) !== 0;
       if (!needsExecute || type === typeDirectory || (permissions & 0o111) !== 0) return;
@@ -602,7 +604,10 @@ export class BucketFileSystem implements FileSystem {
   }
 
   #attributesReply(node: Node): AttributesReply {
-    return { attributes: attributesOf(node), attributesTtlMs: this.#finder.ttlMsOf(node) };
+    return {
+      attributes: attributesOf(node, this.#context.defaults),
+      attributesTtlMs: this.#finder.ttlMsOf(node),
+    };
   }
 
   #applyChanges(node: Node, changes: AttributeChanges): void {

@@ -10,7 +10,8 @@ import { numberOf } from './inode-numbers.js';
 import { keyOfEntry, reservedName } from './names.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import type { DescribedObject, Found } from './resolver.js';
-import { attributesOfObject, type StoredAttributes } from './stored-attributes.js';
+import { shownAttributes } from './shown-attributes.js';
+import { attributesOfObject, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
 import { supersede } from './supersede.js';
 
 const statBlockBytes = 512;
@@ -146,7 +147,13 @@ export class NodeFinder {
     node.lookups += 1;
     this.#context.idleInodes.noteKnown();
     const ttlMs = this.ttlMsOf(node);
-    return { inode: node.id, attributes: attributesOf(node), entryTtlMs: ttlMs, attributesTtlMs: ttlMs };
+    const { defaults } = this.#context;
+    return {
+      inode: node.id,
+      attributes: attributesOf(node, defaults),
+      entryTtlMs: ttlMs,
+      attributesTtlMs: ttlMs,
+    };
   }
 
   /** For how long what is known of the node may still be used. */
@@ -209,8 +216,9 @@ function outdated(node: Node): FsError {
 }
 
 /** stat of a node. Directories have a link count of 1, which tells tools not to count subdirectories by it. */
-export function attributesOf(node: Node): Attributes {
-  const { type, permissions, uid, gid, atimeNs, mtimeNs, ctimeNs, deviceNumber } = node.attributes;
+export function attributesOf(node: Node, defaults: AttributeDefaults): Attributes {
+  const { permissions, uid, gid } = shownAttributes(node.attributes, defaults);
+  const { type, atimeNs, mtimeNs, ctimeNs, deviceNumber } = node.attributes;
   const size = node.kind === 'file' ? node.size : 0;
   return {
     ino: numberOf(node),

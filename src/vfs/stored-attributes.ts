@@ -20,6 +20,7 @@ import {
   typeSocket,
   typeSymlink,
 } from './modes.js';
+import type { AttributeOverrides } from './shown-attributes.js';
 
 /** What has no content: the kernel does all that is done with it. Stored as empty objects, as s3fs does. */
 export type SpecialType =
@@ -53,6 +54,8 @@ export interface AttributeDefaults {
   readonly gid: number;
   readonly filePermissions: number;
   readonly directoryPermissions: number;
+  /** What all objects show, whatever they say. Default: nothing. */
+  readonly overrides?: AttributeOverrides;
 }
 
 export const directoryContentType = 'application/x-directory';

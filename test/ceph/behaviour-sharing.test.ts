@@ -106,7 +106,7 @@ time.sleep(300)`,
       );
       t.is(
         await bash('stat -c "%a %u" "$1/a" "$1/a/b/c/file.txt"', [mount.directory]),
-        '750 1234\n640 1234\n',
+        '750 1234\n750 1234\n',
       );
       t.is(await runOk('cat', [path.join(mount.directory, 'a/b/c/file.txt')]), 'deep');
     },
