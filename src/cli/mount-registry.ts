@@ -3,14 +3,28 @@
  * `osirisfs umount` and `osirisfs status` find the process's control socket by it.
  */
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import { CommandError } from './command-error.js';
 import { hasEnded } from './process-state.js';
 import { xdgDirectory } from './xdg-directory.js';
 
 export interface RegistryEntry {
+  /** In the namespace that it is in. */
   readonly pid: number;
+  /** As `ownPidNamespace`. Absent: that of whoever reads it. */
+  readonly pidNamespace?: string | undefined;
   /** As the mount table shows it. */
   readonly mountpoint: string;
   readonly source: string;
@@ -20,7 +34,7 @@ export interface RegistryEntry {
 
 /** unix(7): sun_path has 108 bytes, one of them for the end. */
 const maxSocketPathBytes = 107;
-const longestFileName = '/4194304.sock';
+const longestFileName = '/4194304-4294967295.sock';
 
 /** No entry has more: longer files are none. */
 const maxEntryBytes = 64 * 1024;
@@ -58,24 +72,60 @@ export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEn
   );
 }
 
+/** Containers that share this directory each have a process 1. '' if it cannot be known. */
+export async function ownPidNamespace(): Promise<string> {
+  const link = await readlink('/proc/self/ns/pid').catch(() => '');
+  return /\d+/.exec(link)?.[0] ?? '';
+}
+
+/** Where this process listens, with a name that no other process has. */
+export async function ownSocketPath(directory: string): Promise<string> {
+  const namespace = await ownPidNamespace();
+  return path.join(directory, `${process.pid}${namespace === '' ? '' : `-${namespace}`}.sock`);
+}
+
 /** Removes what processes that were killed have left. */
 export async function removeDeadEntries(directory: string): Promise<void> {
   for (const name of await namesIn(directory)) {
-    const [, pid] = /^(\d+)\.(?:json|json\.new|sock)$/.exec(name) ?? [];
-    if (pid === undefined || !(await hasEnded(Number(pid)))) continue;
-    await rm(path.join(directory, name), { force: true });
+    const [, stem, pid, pidNamespace] = /^((\d+)(?:-(\d+))?)\.(?:json|json\.new|sock)$/.exec(name) ?? [];
+    if (stem === undefined || pid === undefined) continue;
+    const socketPath = path.join(directory, `${stem}.sock`);
+    if (await hasServingProcessEnded({ pid: Number(pid), pidNamespace, socketPath })) {
+      await rm(path.join(directory, name), { force: true });
+    }
   }
 }
 
+/** Of a process in another namespace only its socket tells. */
+export async function hasServingProcessEnded({
+  pid,
+  pidNamespace,
+  socketPath,
+}: Pick<RegistryEntry, 'pid' | 'pidNamespace' | 'socketPath'>): Promise<boolean> {
+  if (pidNamespace === undefined || pidNamespace === (await ownPidNamespace())) return await hasEnded(pid);
+  return !(await isListening(socketPath));
+}
+
+async function isListening(socketPath: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = net.connect(socketPath);
+    const end = (isThere: boolean) => () => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once('connect', end(true)).once('error', end(false));
+  });
+}
+
 /** Resolves when a reader can only find the whole entry. */
-export async function writeEntry(directory: string, entry: RegistryEntry): Promise<void> {
-  const file = entryFile(directory, entry.pid);
+export async function writeEntry(entry: RegistryEntry): Promise<void> {
+  const file = entryFile(entry);
   await writeFile(`${file}.new`, JSON.stringify(entry), { mode: 0o600 });
   await rename(`${file}.new`, file);
 }
 
-export async function removeEntry(directory: string, pid: number): Promise<void> {
-  await rm(entryFile(directory, pid), { force: true });
+export async function removeEntry(entry: RegistryEntry): Promise<void> {
+  await rm(entryFile(entry), { force: true });
 }
 
 /**
@@ -151,10 +201,12 @@ function parseEntry(text: string): RegistryEntry | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { pid, mountpoint, source, socketPath } = value as Partial<Record<keyof RegistryEntry, unknown>>;
+  const { pid, pidNamespace, mountpoint, source, socketPath } = value as Partial<
+    Record<keyof RegistryEntry, unknown>
+  >;
   if (typeof pid !== 'number' || typeof mountpoint !== 'string') return undefined;
   if (typeof source !== 'string' || typeof socketPath !== 'string') return undefined;
-  return { pid, mountpoint, source, socketPath };
+  return { pid, ...(typeof pidNamespace === 'string' && { pidNamespace }), mountpoint, source, socketPath };
 }
 
 async function isPrivate(directory: string, uid: number): Promise<boolean> {
@@ -170,8 +222,9 @@ async function namesIn(directory: string): Promise<string[]> {
   return await readdir(directory).catch(() => []);
 }
 
-function entryFile(directory: string, pid: number): string {
-  return path.join(directory, `${pid}.json`);
+/** Beside the socket. */
+function entryFile({ socketPath }: RegistryEntry): string {
+  return socketPath.replace(/\.sock$/, '.json');
 }
 
 function hasCode(error: unknown, code: string): boolean {

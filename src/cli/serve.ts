@@ -2,7 +2,6 @@
  * The life of a serving process: mounts, tells who asked, can be found by `osirisfs umount`, and ends by request, by signal or
  * when somebody unmounts the directory.
  */
-import path from 'node:path';
 import type { MountConfig } from '../config.js';
 import type { KeyRing } from '../key-ring.js';
 import type { Log } from '../log.js';
@@ -17,7 +16,14 @@ import { exitFailure, explainError } from './explain-error.js';
 import { Interrupted } from './interrupted.js';
 import { findHolders } from './mount-holders.js';
 import { CommandError } from './command-error.js';
-import { prepareRegistry, removeDeadEntries, removeEntry, writeEntry } from './mount-registry.js';
+import {
+  ownPidNamespace,
+  ownSocketPath,
+  prepareRegistry,
+  removeDeadEntries,
+  removeEntry,
+  writeEntry,
+} from './mount-registry.js';
 import { Shutdown } from './shutdown.js';
 import { complain } from './terminal.js';
 
@@ -101,12 +107,14 @@ async function register(running: RunningMount, shutdown: Shutdown, log: Log): Pr
   try {
     const directory = await prepareRegistry(process.getuid?.() ?? 0, process.env);
     await removeDeadEntries(directory);
-    const socketPath = path.join(directory, `${process.pid}.sock`);
+    const socketPath = await ownSocketPath(directory);
     const server = await startControlServer(socketPath, shutdown, log);
     const { mountpoint, source } = running;
-    await writeEntry(directory, { pid: process.pid, mountpoint, source, socketPath });
+    const pidNamespace = (await ownPidNamespace()) || undefined;
+    const entry = { pid: process.pid, pidNamespace, mountpoint, source, socketPath };
+    await writeEntry(entry);
     const unregister = async () => {
-      await removeEntry(directory, process.pid);
+      await removeEntry(entry);
       await server.close();
     };
     return { unregister, problem: undefined };

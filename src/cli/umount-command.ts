@@ -11,8 +11,7 @@ import { positionalOf, switchOf, textOf, type KnownOptions, type ParsedArguments
 import { askServingProcess, type Outcome } from './control-client.js';
 import type { Waiting } from './control-protocol.js';
 import { describeHolders, findHolders } from './mount-holders.js';
-import { findEntries, type RegistryEntry } from './mount-registry.js';
-import { hasEnded } from './process-state.js';
+import { findEntries, hasServingProcessEnded, type RegistryEntry } from './mount-registry.js';
 import { describePaths } from './shutdown.js';
 import { complain } from './terminal.js';
 
@@ -85,16 +84,16 @@ export async function runUmount(parsed: ParsedArguments): Promise<number> {
 
 async function giveUp(directory: string, entries: readonly RegistryEntry[]): Promise<number> {
   let hasAsked = false;
-  for (const { socketPath, pid } of entries) {
+  for (const entry of entries) {
     let lost = '';
-    const outcome = await askServingProcess(socketPath, { command: 'give up' }, (waiting) => {
+    const outcome = await askServingProcess(entry.socketPath, { command: 'give up' }, (waiting) => {
       if (waiting.count > 0) lost = describeWaiting(waiting);
     });
     if ('noProcess' in outcome) continue;
     if ('error' in outcome) throw new CommandError(outcome.error);
     hasAsked = true;
     if (lost !== '') complain(`given up, not in the bucket as they were written: ${lost}`);
-    await waitForExit(pid);
+    await waitForExit(entry);
   }
   if (!hasAsked) throw new CommandError(`${directory} is not mounted by an osirisfs of yours`);
   return 0;
@@ -133,8 +132,8 @@ async function conclude(
 ): Promise<void> {
   if ('error' in outcome) throw outcome.busy ? await busy(mountpoint) : new CommandError(outcome.error);
   if (!lazy) {
-    await waitForExit(entry.pid);
-  } else if (!(await hasEnded(entry.pid))) {
+    await waitForExit(entry);
+  } else if (!(await hasServingProcessEnded(entry))) {
     complain(
       `${mountpoint} is detached; process ${entry.pid} goes on until its files are closed and everything is in the bucket`,
     );
@@ -171,11 +170,13 @@ async function findOurMount(directory: string, mountpoint: string): Promise<Moun
   return mounted;
 }
 
-async function waitForExit(pid: number): Promise<void> {
+async function waitForExit(entry: RegistryEntry): Promise<void> {
   const deadline = performance.now() + exitTimeoutMs;
-  while (!(await hasEnded(pid))) {
+  while (!(await hasServingProcessEnded(entry))) {
     if (performance.now() > deadline) {
-      throw new CommandError(`everything is in the bucket, but process ${pid} does not end; see its log`);
+      throw new CommandError(
+        `everything is in the bucket, but process ${entry.pid} does not end; see its log`,
+      );
     }
     await delay(pollMs);
   }

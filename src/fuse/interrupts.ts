@@ -9,7 +9,9 @@ import { constants } from 'node:os';
 import type { Invocation } from './invocation.js';
 
 /** How soon Ctrl-C works after another signal came first. */
-const recheckMs = 250;
+const defaultRecheckMs = 250;
+/** So often a caller is looked for that cannot be seen: some five seconds, in which most calls end by themselves. */
+const looksForUnseen = 20;
 
 const { SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM } = constants.signals;
 /**
@@ -21,34 +23,43 @@ const stopSignals = [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM];
 export class Interrupts {
   readonly #isInFlight: (invocation: Invocation) => boolean;
   readonly #readStatus: (pid: number) => Promise<string>;
+  readonly #recheckMs: number;
 
   /** `readStatus` gives the text of /proc/PID/status; tests give their own. */
   constructor(
     isInFlight: (invocation: Invocation) => boolean,
     readStatus: (pid: number) => Promise<string> = (pid) => readFile(`/proc/${pid}/status`, 'latin1'),
+    recheckMs = defaultRecheckMs,
   ) {
     this.#isInFlight = isInFlight;
     this.#readStatus = readStatus;
+    this.#recheckMs = recheckMs;
   }
 
-  /** Aborts `invocation` as soon as its caller is to stop. Never rejects. */
+  /**
+   * Aborts `invocation` as soon as its caller is to stop. One that cannot be seen (another PID namespace, hidepid) may have had any
+   * signal, a timer's as well: it is given some time. Never rejects.
+   */
   async watch(invocation: Invocation): Promise<void> {
+    let unseen = 0;
     while (this.#isInFlight(invocation) && !invocation.isAborted) {
-      if (await this.#isToldToStop(invocation.pid)) {
+      const isToldToStop = await this.#isToldToStop(invocation.pid);
+      if (isToldToStop === undefined) unseen += 1;
+      if (isToldToStop === true || unseen >= looksForUnseen) {
         invocation.abort();
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, recheckMs));
+      await new Promise((resolve) => setTimeout(resolve, this.#recheckMs));
     }
   }
 
-  /** Callers that cannot be seen (another pid namespace, hidepid, gone) are taken at the kernel's word. */
-  async #isToldToStop(pid: number): Promise<boolean> {
-    if (pid === 0) return true;
+  /** Undefined if it cannot be seen. */
+  async #isToldToStop(pid: number): Promise<boolean | undefined> {
+    if (pid === 0) return undefined;
     try {
       return hasStopSignal(await this.#readStatus(pid));
     } catch {
-      return true;
+      return undefined;
     }
   }
 }

@@ -1,8 +1,13 @@
+import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import test from 'ava';
 import {
   findEntries,
+  hasServingProcessEnded,
+  ownPidNamespace,
+  ownSocketPath,
   prepareRegistry,
   removeDeadEntries,
   removeEntry,
@@ -15,19 +20,22 @@ const uid = process.getuid!();
 const entry = { pid: 12, mountpoint: '/mnt/a', source: 'osirisfs:bucket', socketPath: '12.sock' };
 
 /** As its process writes it. */
-const entryIn = (directory: string) => ({ ...entry, socketPath: path.join(directory, '12.sock') });
+const entryIn = (directory: string, stem = '12') => ({
+  ...entry,
+  socketPath: path.join(directory, `${stem}.sock`),
+});
 
 test('an entry is found by its mountpoint until it is removed', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
   t.is(directory, path.join(environment.XDG_RUNTIME_DIR, 'osirisfs'));
-  await writeEntry(directory, entryIn(directory));
-  await writeEntry(directory, { ...entryIn(directory), pid: 13, mountpoint: '/mnt/ab' });
+  await writeEntry(entryIn(directory));
+  await writeEntry({ ...entryIn(directory, '13'), pid: 13, mountpoint: '/mnt/ab' });
   t.deepEqual(await findEntries('/mnt/a', uid, environment), [entryIn(directory)]);
   t.deepEqual(await findEntries('/mnt/a', uid, environment, uid), [entryIn(directory)]);
   t.deepEqual(await findEntries('/mnt/a', uid, environment, uid + 1), [], 'somebody else has mounted it');
-  await removeEntry(directory, 12);
-  await removeEntry(directory, 12);
+  await removeEntry(entryIn(directory));
+  await removeEntry(entryIn(directory));
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
   t.deepEqual(await readdir(directory), ['13.json']);
 });
@@ -35,7 +43,7 @@ test('an entry is found by its mountpoint until it is removed', async (t) => {
 test('directory and entries are for their owner alone', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
-  await writeEntry(directory, entryIn(directory));
+  await writeEntry(entryIn(directory));
   t.is((await stat(directory)).mode & 0o777, 0o700);
   t.is((await stat(path.join(directory, '12.json'))).mode & 0o777, 0o600);
 });
@@ -45,7 +53,7 @@ test('a directory that others can enter is neither used nor believed', async (t)
   const directory = path.join(environment.XDG_RUNTIME_DIR, 'osirisfs');
   await mkdir(directory);
   await chmod(directory, 0o755);
-  await writeEntry(directory, entryIn(directory));
+  await writeEntry(entryIn(directory));
   t.not(await prepareRegistry(uid, environment), directory);
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
 });
@@ -96,8 +104,8 @@ test('what dead processes left is removed, and nothing else', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
   const deadPid = 2 ** 22 + 1; // above the highest pid that Linux gives
-  await writeEntry(directory, { ...entry, pid: process.pid });
-  await writeEntry(directory, { ...entry, pid: deadPid });
+  await writeEntry({ ...entryIn(directory, `${process.pid}`), pid: process.pid });
+  await writeEntry({ ...entryIn(directory, `${deadPid}`), pid: deadPid });
   for (const name of [`${process.pid}.sock`, `${deadPid}.sock`, 'other']) {
     await writeFile(path.join(directory, name), '');
   }
@@ -106,4 +114,22 @@ test('what dead processes left is removed, and nothing else', async (t) => {
     (await readdir(directory)).sort(),
     [`${process.pid}.json`, `${process.pid}.sock`, 'other'].sort(),
   );
+});
+
+test('of a process in another PID namespace the socket tells whether it is there, and its entry is another than ours', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const own = await ownSocketPath(directory);
+  t.is(path.basename(own), `${process.pid}-${await ownPidNamespace()}.sock`);
+  const alive = { ...entryIn(directory, `${process.pid}-7`), pid: process.pid, pidNamespace: '7' };
+  const dead = { ...entryIn(directory, `${process.pid}-8`), pid: process.pid, pidNamespace: '8' };
+  for (const each of [alive, dead]) await writeEntry(each);
+  const server = net.createServer().listen(alive.socketPath);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  t.false(await hasServingProcessEnded(alive));
+  t.true(await hasServingProcessEnded(dead));
+  t.is((await findEntries('/mnt/a', uid, environment)).length, 2);
+  await removeDeadEntries(directory);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [alive]);
 });

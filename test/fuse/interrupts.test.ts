@@ -36,15 +36,25 @@ test('a caller that is to stop has its call aborted', async (t) => {
   t.is((signal.reason as { code: string }).code, 'EINTR');
 });
 
-test('a caller that cannot be seen is taken at the kernel’s word', async (t) => {
+test('a caller that cannot be seen is taken at the kernel’s word after some time', async (t) => {
   for (const pid of [0, 5]) {
     const call = invocation(pid);
-    await new Interrupts(
-      () => true,
-      () => Promise.reject(new Error('ENOENT')),
-    ).watch(call);
+    let looks = 0;
+    const isInFlight = () => {
+      looks += 1;
+      return true;
+    };
+    await new Interrupts(isInFlight, () => Promise.reject(new Error('ENOENT')), 0).watch(call);
     t.true(call.signal.aborted, 'a signal asked for later is aborted too');
+    t.is(looks, 20);
   }
+});
+
+test('a caller that cannot be seen has its call finished if that is soon', async (t) => {
+  const call = invocation(0);
+  let looks = 0;
+  await new Interrupts(() => looks++ < 19, undefined, 0).watch(call);
+  t.false(call.isAborted);
 });
 
 test('a call is watched as long as it lasts, and no longer', async (t) => {
