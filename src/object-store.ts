@@ -46,6 +46,8 @@ export interface ObjectInfo extends ListedObject {
   readonly toldAtMs?: number;
   /** Of the customer key that decrypts it, where a store with several says so. */
   readonly keyFingerprint?: string;
+  /** When the last byte was written here, of an object that cannot say so itself: stores know nothing of it. */
+  readonly writtenAtNs?: bigint;
 }
 
 export interface ListRequest {

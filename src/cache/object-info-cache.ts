@@ -47,8 +47,12 @@ export class ObjectInfoCache {
     return isConfirmed(known, listed) ? known.info : undefined;
   }
 
-  /** Remembers what HEAD or GET said. `listed`: the listing's entry because of which it was asked, that is, before. */
-  set(info: ObjectInfo, listed?: ListedObject): void {
+  /**
+   * Remembers what HEAD or GET said, and returns it, with what was known better of the same version. `listed`: the listing's entry because
+   * of which it was asked, that is, before.
+   */
+  set(told: ObjectInfo, listed?: ListedObject): ObjectInfo {
+    const info = withKnownTime(told, this.#known.get(this.#scope + told.key)?.info);
     const isListed = listed?.etag === info.etag && listed.size === info.size;
     this.#known.set(this.#scope + info.key, {
       info,
@@ -57,6 +61,7 @@ export class ObjectInfoCache {
           ? { kind: 'time', lastModifiedMs: listed.lastModifiedMs }
           : { kind: isSettled(info) ? 'second' : 'guess' },
     });
+    return info;
   }
 
   /** Remembers an object just written here; `lastModifiedMs` is our own clock's. */
@@ -67,6 +72,14 @@ export class ObjectInfoCache {
   delete(key: string): void {
     this.#known.delete(this.#scope + key);
   }
+}
+
+/** `known` is what was known of the object before. */
+export function withKnownTime(told: ObjectInfo, known: ObjectInfo | undefined): ObjectInfo {
+  if (known?.writtenAtNs === undefined || told.writtenAtNs !== undefined) return told;
+  const isSame =
+    told.etag === known.etag && told.size === known.size && told.lastModifiedMs === known.lastModifiedMs;
+  return isSame ? { ...told, writtenAtNs: known.writtenAtNs } : told;
 }
 
 function isConfirmed({ info, certainty }: KnownInfo, listed: ListedObject): boolean {

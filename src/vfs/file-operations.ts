@@ -338,8 +338,9 @@ export class FileOperations {
     }
     try {
       const range = { offset: 0, length: fetchedAtOpenBytes };
-      const { info, bytes } = await store.get(key, { range }, signal);
-      infos.set(info);
+      const reply = await store.get(key, { range }, signal);
+      const info = infos.set(reply.info);
+      const { bytes } = reply;
       reader.seed(info, 0, bytes);
       return info;
     } catch (error) {

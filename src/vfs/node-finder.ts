@@ -3,6 +3,7 @@
  * the nodes that the kernel already knows.
  */
 import { FsError } from '../errors.js';
+import { withKnownTime } from '../cache/object-info-cache.js';
 import type { Attributes, Entry } from '../file-system.js';
 import type { ObjectInfo } from '../object-store.js';
 import type { VfsContext } from './context.js';
@@ -95,7 +96,8 @@ export class NodeFinder {
     const live = directory.children.get(name);
     if (live && this.isCurrent(live)) return live;
     if (!found) return live && this.#disappear(live);
-    const object = found.kind === 'file' ? found.info : found.marker;
+    const known = live?.kind === 'file' ? live.info : undefined;
+    const object = found.kind === 'file' ? withKnownTime(found.info, known) : found.marker;
     const attributes = attributesOfObject(
       object ?? noMarker(directory),
       found.kind === 'directory',
@@ -127,7 +129,8 @@ export class NodeFinder {
 
   /** Takes over what the bucket says of a clean file of which neither a program nor the kernel holds an earlier version. */
   adopt(node: FileNode, described: DescribedObject, attributes?: StoredAttributes): void {
-    const { info, isUnreadable } = described;
+    const { isUnreadable } = described;
+    const info = withKnownTime(described.info, node.info);
     // What is known of an open file, and is still its version, is not made up: what is written to it is to be stored with that.
     if (isUnreadable && !node.isUnreadable && node.handles.size > 0 && !isOtherVersion(node, info)) return;
     if (isOtherVersion(node, info)) this.#context.reader.drop(info.key);

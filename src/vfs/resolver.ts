@@ -222,7 +222,7 @@ export class Resolver {
   #getAhead(object: ListedObject): Promise<void> | undefined {
     const { reader, infos } = this.#options;
     if (!isSmall(object)) return undefined;
-    return reader.fetchWhole(object)?.then((info) => infos.set(info, object));
+    return reader.fetchWhole(object)?.then((info) => void infos.set(info, object));
   }
 
   #describeAhead(listing: DirectoryListing, entry: ListedEntry): Promise<void> | undefined {
@@ -233,9 +233,7 @@ export class Resolver {
 
   /** HEAD, remembered. `listed`: the listing's entry that it is asked for. */
   async head(key: string, signal: AbortSignal, listed?: ListedObject): Promise<ObjectInfo> {
-    const info = await this.#options.store.head(key, signal);
-    this.#options.infos.set(info, listed);
-    return info;
+    return this.#options.infos.set(await this.#options.store.head(key, signal), listed);
   }
 
   async headIfExists(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {

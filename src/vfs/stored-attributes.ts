@@ -68,7 +68,8 @@ const ownNames = new Set(['mode', 'uid', 'gid', 'mtime', 'ctime', 'atime', 'rdev
 
 /** The attributes of an object. `isDirectory`: it is a directory's marker, whatever its mode says. */
 export function attributesOfObject(
-  info: Pick<ObjectInfo, 'metadata' | 'contentType' | 'lastModifiedMs'> & Partial<Pick<ObjectInfo, 'size'>>,
+  info: Pick<ObjectInfo, 'metadata' | 'contentType' | 'lastModifiedMs'> &
+    Partial<Pick<ObjectInfo, 'size' | 'writtenAtNs'>>,
   isDirectory: boolean,
   defaults: AttributeDefaults,
 ): StoredAttributes {
@@ -76,7 +77,7 @@ export function attributesOfObject(
   const mode = decodeMode(metadata['mode'], isDirectory);
   const type = isDirectory ? typeDirectory : storedTypeOf(mode, info.size ?? 0);
   const deviceNumber = isDevice(type) ? (decodeInteger(metadata['rdev']) ?? 0) : undefined;
-  const mtimeNs = decodeTime(metadata['mtime']) ?? timeOfStoring(info.lastModifiedMs);
+  const mtimeNs = decodeTime(metadata['mtime']) ?? info.writtenAtNs ?? timeOfStoring(info.lastModifiedMs);
   return {
     type,
     permissions:
@@ -144,6 +145,15 @@ export function withoutTimesOfWrite(headers: ObjectHeaders): ObjectHeaders {
   delete metadata['mtime'];
   delete metadata['ctime'];
   return { ...headers, metadata };
+}
+
+/**
+ * `info` with what this mount knows better of an object that does not say when it was written: then, if that is later than the second in
+ * which it was stored. Otherwise a file would become older than one that it was made of.
+ */
+export function withTimeOfWrite(info: ObjectInfo, writtenAtNs: bigint): ObjectInfo {
+  const isKnown = info.metadata['mtime'] !== undefined || writtenAtNs <= timeOfStoring(info.lastModifiedMs);
+  return isKnown ? info : { ...info, writtenAtNs };
 }
 
 /** In whole seconds, as HEAD tells it: listings tell more. */

@@ -32,6 +32,7 @@ import {
   headersOfAttributes,
   type AttributeDefaults,
   withoutTimesOfWrite,
+  withTimeOfWrite,
   type StoredAttributes,
 } from './stored-attributes.js';
 
@@ -365,7 +366,8 @@ export class WriteBack {
     if (node.info === undefined || node.info.metadata['mtime'] !== undefined) return;
     if (node.hasUnstoredAttributes) return;
     try {
-      const info = await store.head(node.key, signal);
+      const told = await store.head(node.key, signal);
+      const info = withTimeOfWrite(told, node.attributes.mtimeNs);
       if (info.etag !== node.info.etag || node.attributes !== node.sentAttributes) return;
       infos.set(info);
       node.info = info;
