@@ -3,7 +3,7 @@
  * frozen. Which settings there are is left to `settings.ts`, reading the sources to `src/cli`.
  */
 import path from 'node:path';
-import { isBucketName } from './bucket-name.js';
+import { isBucketReference } from './bucket-name.js';
 import { ConfigError, type ListenAddress, type LogLevel, type RawValue } from './setting-values.js';
 import { settings, type Setting, type SettingName } from './settings.js';
 
@@ -201,13 +201,13 @@ function requireOutside(mountpoint: string, option: string, file: string | undef
 /** Stands for all buckets where a source has to be named, as in /etc/fstab: `s3://BUCKET` without a bucket. */
 export const allBuckets = 's3://';
 
-/** `BUCKET`, `BUCKET/PREFIX`, `s3://BUCKET/PREFIX` and s3fs's `BUCKET:/PREFIX`. */
+/** `BUCKET`, `BUCKET/PREFIX`, `s3://BUCKET/PREFIX` and s3fs's `BUCKET:/PREFIX`; `TENANT:` may be before the bucket. */
 export function parseBucket(text: string): { readonly bucket: string; readonly prefix: string } {
-  const match = /^(?:s3:\/\/)?([^/:]*)(?::?\/+(.*))?$/s.exec(text);
+  const match = /^(?:s3:\/\/)?((?:\w*:(?!\/|$))?[^/:]*)(?::?\/+(.*))?$/s.exec(text);
   const bucket = match?.[1] ?? '';
-  if (!isBucketName(bucket)) {
+  if (!isBucketReference(bucket)) {
     throw new ConfigError(
-      `${JSON.stringify(text)} does not begin with a bucket name: 3 or more letters, digits, '-' and '.'; give BUCKET or BUCKET/PREFIX`,
+      `${JSON.stringify(text)} does not begin with a bucket name: 3 or more letters, digits, '-' and '.'; give BUCKET or BUCKET/PREFIX, on Ceph also TENANT:BUCKET`,
     );
   }
   const parts = (match?.[2] ?? '').split('/');

@@ -107,6 +107,10 @@ test('bucket and prefix are taken from each way of writing them', (t) => {
     'bucket:/': ['bucket', ''],
     'My_Old.Bucket-1': ['My_Old.Bucket-1', ''],
     'bucket/über mich': ['bucket', 'über mich/'],
+    'tenant:bucket': ['tenant:bucket', ''],
+    's3://my_tenant:bucket/a': ['my_tenant:bucket', 'a/'],
+    'tenant:bucket:/a': ['tenant:bucket', 'a/'],
+    ':bucket/a': [':bucket', 'a/'],
   };
   for (const [text, [bucket, prefix]] of Object.entries(cases)) {
     const config = resolve({}, text);
@@ -124,6 +128,10 @@ test('what cannot be a bucket or a prefix is refused', (t) => {
     'buck et',
     'bücket',
     'b:c:d',
+    'tenant:',
+    'tenant:ab',
+    'ten ant:bucket',
+    'a:b:bucket',
     `a${'b'.repeat(255)}`,
   ]) {
     t.throws(

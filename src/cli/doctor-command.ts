@@ -1,6 +1,7 @@
 /** `osirisfs doctor`: what is right, what is not, and what to do about it, a line each. */
 import { parseBucket } from '../config.js';
 import { runChecks, type NamedFinding } from '../doctor/checks.js';
+import { programCheck } from '../doctor/program-check.js';
 import { serverChecks } from '../doctor/server-checks.js';
 import { systemChecks } from '../doctor/system-checks.js';
 import { systemFuseSupport } from '../fuse-support.js';
@@ -35,6 +36,7 @@ export async function runDoctor(parsed: ParsedArguments): Promise<number> {
     isRoot: process.getuid?.() === 0,
     loadNative: () => Promise.resolve().then(limitCoreDumps),
   });
+  const program = programCheck(process.argv[1] ?? process.execPath);
   const server = serverChecks({
     connection: { ...settings, maxSockets, log: silentLog },
     bucket,
@@ -49,9 +51,14 @@ export async function runDoctor(parsed: ParsedArguments): Promise<number> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
     const describe = (error: unknown): string => explainError(error).line;
-    const findings = await runChecks([...system, ...server.checks], stop.signal, describe, (finding) => {
-      if (!isJson) announce(lineOf(finding));
-    });
+    const findings = await runChecks(
+      [...system, program, ...server.checks],
+      stop.signal,
+      describe,
+      (finding) => {
+        if (!isJson) announce(lineOf(finding));
+      },
+    );
     if (isJson) announceText(JSON.stringify(findings, undefined, 2));
     return findings.some(({ verdict }) => verdict === 'failed') ? 1 : 0;
   } finally {

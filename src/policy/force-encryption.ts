@@ -41,10 +41,16 @@ export function withStatement(former: string | undefined, bucket: string, form: 
     Effect: 'Deny',
     Principal: '*',
     Action: 's3:PutObject',
-    Resource: `arn:aws:s3:::${bucket}/*`,
+    Resource: resourceOf(bucket),
     Condition: { Null: { [policyForms[form].conditionName]: 'true' } },
   };
   return JSON.stringify({ ...document, Statement: [...othersIn(document), own] });
+}
+
+/** Of all objects in it. A bucket of another tenant of Ceph is given as `TENANT:BUCKET`. */
+function resourceOf(bucket: string): string {
+  const [name = '', tenant = ''] = bucket.split(':').reverse();
+  return `arn:aws:s3::${tenant}:${name}/*`;
 }
 
 /** The policy without our statement; undefined if nothing is left of it. */
