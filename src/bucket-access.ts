@@ -4,7 +4,7 @@ import type { KeyRing } from './key-ring.js';
 import type { Log } from './log.js';
 import { loadSetQuickAck } from './native/set-quick-ack.js';
 import type { ObjectStore } from './object-store.js';
-import { needsEncryptionHeader } from './policy/needs-encryption-header.js';
+import { needsEncryptionHeader, needsEncryptionHeaderNow } from './policy/needs-encryption-header.js';
 import { keepsVersions, type QuestionOptions } from './s3/bucket-questions.js';
 import { BucketClient } from './s3/bucket-client.js';
 import { checkListing } from './s3/check-bucket.js';
@@ -37,12 +37,19 @@ export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3C
 export async function writingRules(
   options: QuestionOptions,
   signal: AbortSignal,
-): Promise<Pick<S3StoreOptions, 'extraEncryptionHeader' | 'keepsVersions'>> {
+): Promise<Pick<S3StoreOptions, 'extraEncryptionHeader' | 'askExtraHeader' | 'keepsVersions'>> {
   const [extraEncryptionHeader, hasVersions] = await Promise.all([
     needsEncryptionHeader(options, signal),
     keepsVersions(options, signal),
   ]);
-  return { extraEncryptionHeader, keepsVersions: hasVersions };
+  return {
+    extraEncryptionHeader,
+    // AWS has no such policies.
+    ...(options.connection.endpoint && {
+      askExtraHeader: (laterSignal) => needsEncryptionHeaderNow(options, laterSignal),
+    }),
+    keepsVersions: hasVersions,
+  };
 }
 
 /** A bucket that answers, with everything to work on it but a file system. */

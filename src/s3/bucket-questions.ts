@@ -5,7 +5,7 @@ import type { S3Connection } from './connect.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 export interface QuestionOptions {
-  readonly connection: Pick<S3Connection, 'client' | 'endpoint'>;
+  readonly connection: Pick<S3Connection, 'client' | 'endpoint'> & Partial<Pick<S3Connection, 'renewal'>>;
   readonly bucket: string;
   /** The answer counts for as long as the bucket is used, so what fails for a moment is asked again. */
   readonly retry: RetryPolicy;
@@ -19,11 +19,11 @@ export interface QuestionOptions {
 export async function askBucket(
   subject: string,
   question: (administration: BucketAdministration) => Promise<boolean>,
-  { connection: { client, endpoint }, bucket, retry, log }: QuestionOptions,
+  { connection: { client, endpoint, renewal }, bucket, retry, log }: QuestionOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (endpoint === undefined) return false;
-  const administration = new BucketAdministration({ client, bucket, log });
+  const administration = new BucketAdministration({ client, bucket, renewal, log });
   try {
     return await retry.run(`${subject} ${bucket}`, () => question(administration), signal);
   } catch (error) {

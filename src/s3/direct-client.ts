@@ -249,12 +249,27 @@ function outputOf({ status, headers, body }: DirectReply) {
   };
 }
 
+/** Of XML; others are left. */
+const entities: Readonly<Record<string, string>> = {
+  '&amp;': '&',
+  '&apos;': "'",
+  '&#39;': "'",
+  '&gt;': '>',
+  '&lt;': '<',
+  '&quot;': '"',
+};
+
+function withoutEntities(text: string): string {
+  return text.replace(/&#?\w+;/g, (entity) => entities[entity] ?? entity);
+}
+
 /** What a reply without a code is named after. */
 const unknownCode = 'Unknown';
 
 /** As the SDK throws it: named after the `Code` of the XML, which has no markup in it. Replies to HEAD have none. */
 function refusalOf({ status, headers, body }: DirectReply): Error {
   const [, code = unknownCode] = /<Code>([^<]*)<\/Code>/.exec(body.toString()) ?? [];
+  const [, message = code] = /<Message>([^<]*)<\/Message>/.exec(body.toString()) ?? [];
   const $metadata = { httpStatusCode: status, requestId: headers.get('x-amz-request-id') };
-  return Object.assign(new Error(code), { name: code, $metadata });
+  return Object.assign(new Error(withoutEntities(message)), { name: code, $metadata });
 }

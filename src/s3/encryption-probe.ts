@@ -11,15 +11,15 @@ import {
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
 import type { BucketClient } from './bucket-client.js';
-import type { NewObjectFields } from './encryption-fields.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import type { FailedCall } from './error-codes.js';
 import { requestBody } from './request-body.js';
+import type { WriteEncryption } from './write-encryption.js';
 
 export interface EncryptionProbeOptions {
   readonly bucket: BucketClient;
   readonly proof: EncryptionProof;
-  readonly encryption: NewObjectFields;
+  readonly encryption: WriteEncryption;
   readonly log: Log;
 }
 
@@ -42,7 +42,7 @@ const inabilities: ReadonlySet<StoreErrorCode> = new Set([
 export class EncryptionProbe {
   readonly #bucket: BucketClient;
   readonly #proof: EncryptionProof;
-  readonly #encryption: NewObjectFields;
+  readonly #encryption: WriteEncryption;
   readonly #log: Log;
   /** Neither way is open: the write itself has to show it. */
   #cannotAsk = false;
@@ -117,27 +117,29 @@ export class EncryptionProbe {
   async #beginUpload(key: string, signal: AbortSignal): Promise<void> {
     const call = { operation: 'createUpload', key };
     const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(new CreateMultipartUploadCommand({ ...base, Key: key, ...this.#encryption })),
+      client.send(new CreateMultipartUploadCommand({ ...base, Key: key, ...this.#encryption.fields })),
     );
     await this.#cleanUp({ operation: 'abortUpload', key }, (cleanUpCall, cleanUpSignal) =>
       this.#bucket.request(cleanUpCall, cleanUpSignal, (client, base) =>
         client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId: output.UploadId })),
       ),
     );
-    this.#proof.checkBegun(call, output, this.#encryption.SSECustomerKeyMD5);
+    this.#proof.checkBegun(call, output, this.#encryption.fingerprint);
   }
 
   async #storeEmpty(signal: AbortSignal): Promise<void> {
     const call = { operation: 'put', key: probeKey };
     const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(new PutObjectCommand({ ...base, Key: probeKey, ...this.#encryption, ...requestBody([]) })),
+      client.send(
+        new PutObjectCommand({ ...base, Key: probeKey, ...this.#encryption.fields, ...requestBody([]) }),
+      ),
     );
     await this.#cleanUp({ operation: 'delete', key: probeKey }, (cleanUpCall, cleanUpSignal) =>
       this.#bucket.request(cleanUpCall, cleanUpSignal, (client, base) =>
         client.send(new DeleteObjectCommand({ ...base, Key: probeKey })),
       ),
     );
-    this.#proof.checkBegun(call, output, this.#encryption.SSECustomerKeyMD5);
+    this.#proof.checkBegun(call, output, this.#encryption.fingerprint);
   }
 
   /** What is left is without content. */

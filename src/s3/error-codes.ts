@@ -16,8 +16,11 @@ export class ServerRefusal extends Error {
     readonly serverCode: string | undefined,
     readonly status: number,
     readonly requestId: string | undefined,
+    /** In the server's words, if they say more and are safe to show. */
+    said?: string,
   ) {
-    super([serverCode, `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean).join(', '));
+    const facts = [serverCode, `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean);
+    super(`${facts.join(', ')}${said === undefined ? '' : `: ${said}`}`);
   }
 }
 
@@ -186,6 +189,7 @@ export const explanations: Readonly<Record<StoreErrorCode, string>> = {
 
 interface Facts {
   readonly name: string | undefined;
+  readonly message: string | undefined;
   readonly errno: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
@@ -199,15 +203,27 @@ function readFacts(error: unknown): Facts {
   const first = error instanceof AggregateError ? (error.errors as readonly unknown[])[0] : undefined;
   return {
     name,
+    message: stringAt(error, 'message'),
     errno: stringAt(error, 'code') ?? stringAt(first, 'code'),
     status: typeof status === 'number' ? status : undefined,
     requestId: stringAt(metadata, 'requestId'),
   };
 }
 
-function refusalOf({ name, status, requestId }: Facts): ServerRefusal {
+function refusalOf({ name, message, status, requestId }: Facts): ServerRefusal {
   const isBare = name === undefined || name === 'Unknown' || name === 'UnknownError' || name === 'Error';
-  return new ServerRefusal(isBare ? undefined : name, status ?? 0, requestId);
+  const said = status === 400 && message !== name ? safeWords(message) : undefined;
+  return new ServerRefusal(isBare ? undefined : name, status ?? 0, requestId, said);
+}
+
+const maxWords = 200;
+/** As long as a secret is, in any of its forms. */
+const maybeSecret = /[\w+/=-]{24,}/;
+
+/** A server may repeat in its message what was sent to it. */
+function safeWords(message: string | undefined): string | undefined {
+  if (message === undefined || message === '' || message === 'UnknownError') return undefined;
+  return maybeSecret.test(message) ? undefined : message.slice(0, maxWords);
 }
 
 function classify({ name, errno, status }: Facts): StoreErrorCode {

@@ -15,7 +15,7 @@ import type { CopySource, PutBody, UploadedPart, WriteCondition, WriteReply } fr
 import { withMd5 } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
 import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
-import { copySourceEncryptionFields, encryptionFields, type NewObjectFields } from './encryption-fields.js';
+import { copySourceEncryptionFields, encryptionFields } from './encryption-fields.js';
 import { explanations, type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
@@ -29,6 +29,7 @@ import { bodyWithoutMd5, requestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
+import type { WriteEncryption } from './write-encryption.js';
 import { headerFields } from './write-fields.js';
 import { present } from './write-replies.js';
 
@@ -42,7 +43,7 @@ export interface MultipartUploaderOptions {
   /** For parts whose bodies need other requests; undefined: there cannot be two at once. */
   readonly streamSlots: RequestSlots | undefined;
   readonly customerKey: CustomerKey;
-  readonly encryption: NewObjectFields;
+  readonly encryption: WriteEncryption;
   readonly proof: EncryptionProof;
   /** Whether parts that are sent have a Content-MD5. */
   readonly hashesParts: boolean;
@@ -65,7 +66,7 @@ export class MultipartUploader {
   readonly #partSender: PartSender;
   readonly #streamSlots: RequestSlots | undefined;
   readonly #customerKey: CustomerKey;
-  readonly #encryption: NewObjectFields;
+  readonly #encryption: WriteEncryption;
   readonly #proof: EncryptionProof;
   readonly #hashesParts: boolean;
   readonly #tags: ObjectTags;
@@ -92,14 +93,16 @@ export class MultipartUploader {
     const call = { operation: 'createUpload', key };
     checkKey(call);
     const output = await explainDenial(this.#bucket, call, signal, () =>
-      this.#bucket.request(call, signal, (client, base) =>
-        client.send(
-          new CreateMultipartUploadCommand({
-            ...base,
-            Key: key,
-            ...this.#encryption,
-            ...headerFields(headers),
-          }),
+      this.#encryption.send(call, signal, (encryption) =>
+        this.#bucket.request(call, signal, (client, base) =>
+          client.send(
+            new CreateMultipartUploadCommand({
+              ...base,
+              Key: key,
+              ...encryption,
+              ...headerFields(headers),
+            }),
+          ),
         ),
       ),
     );

@@ -18,9 +18,10 @@ import type {
 import { mayPutWhole } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
 import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
-import { copySourceEncryptionFields, type NewObjectFields } from './encryption-fields.js';
+import { copySourceEncryptionFields } from './encryption-fields.js';
 import { quoteEtag, unquoteEtag } from './etag.js';
 import type { WriteConditions } from './write-conditions.js';
+import type { WriteEncryption } from './write-encryption.js';
 import { headerFields } from './write-fields.js';
 
 const mebibyte = 1024 * 1024;
@@ -47,7 +48,7 @@ export interface ObjectCopierOptions {
   /** For the requests that a copy is made of. */
   readonly store: ObjectStore;
   readonly customerKey: CustomerKey;
-  readonly encryption: NewObjectFields;
+  readonly encryption: WriteEncryption;
   readonly log: Log;
 }
 
@@ -70,7 +71,7 @@ export class ObjectCopier {
   readonly #conditions: WriteConditions;
   readonly #store: ObjectStore;
   readonly #customerKey: CustomerKey;
-  readonly #encryption: NewObjectFields;
+  readonly #encryption: WriteEncryption;
   readonly #log: Log;
   /** Until the server says otherwise. */
   #canCopyObjects = true;
@@ -129,20 +130,22 @@ export class ObjectCopier {
     await this.#conditions.check(call, condition, signal);
     let etag: string | undefined;
     try {
-      const output = await this.#conditions.sendChecked(call, condition, signal, (fields) =>
-        this.#bucket.request(call, signal, (client, base) =>
-          client.send(
-            new CopyObjectCommand({
-              ...base,
-              Key: targetKey,
-              ...this.#encryption,
-              ...copySourceEncryptionFields(this.#customerKey),
-              CopySource: copySourceHeader(this.#bucket.bucket, source.key),
-              CopySourceIfMatch: quoteEtag(source.etag),
-              MetadataDirective: 'REPLACE', // of the headers; the tags are the source's
-              ...headerFields(headers),
-              ...fields,
-            }),
+      const output = await this.#encryption.send(call, signal, (encryption) =>
+        this.#conditions.sendChecked(call, condition, signal, (fields) =>
+          this.#bucket.request(call, signal, (client, base) =>
+            client.send(
+              new CopyObjectCommand({
+                ...base,
+                Key: targetKey,
+                ...encryption,
+                ...copySourceEncryptionFields(this.#customerKey),
+                CopySource: copySourceHeader(this.#bucket.bucket, source.key),
+                CopySourceIfMatch: quoteEtag(source.etag),
+                MetadataDirective: 'REPLACE', // of the headers; the tags are the source's
+                ...headerFields(headers),
+                ...fields,
+              }),
+            ),
           ),
         ),
       );

@@ -3,7 +3,6 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Log } from '../log.js';
 import type { PutBody, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import type { NewObjectFields } from './encryption-fields.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
@@ -15,6 +14,7 @@ import { requestBody, type RequestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
+import type { WriteEncryption } from './write-encryption.js';
 import { headerFields } from './write-fields.js';
 import { present } from './write-replies.js';
 
@@ -23,7 +23,7 @@ export interface ObjectWriterOptions {
   readonly reader: ObjectReader;
   readonly deleter: ObjectDeleter;
   readonly conditions: WriteConditions;
-  readonly encryption: NewObjectFields;
+  readonly encryption: WriteEncryption;
   readonly proof: EncryptionProof;
   /** For bodies that need other requests; undefined: there cannot be two at once. */
   readonly streamSlots: RequestSlots | undefined;
@@ -38,7 +38,7 @@ export class ObjectWriter {
   readonly #reader: ObjectReader;
   readonly #deleter: ObjectDeleter;
   readonly #conditions: WriteConditions;
-  readonly #encryption: NewObjectFields;
+  readonly #encryption: WriteEncryption;
   readonly #proof: EncryptionProof;
   readonly #streamSlots: RequestSlots | undefined;
   readonly #log: Log;
@@ -64,17 +64,19 @@ export class ObjectWriter {
     const call = { operation: 'put', key, bodyBytes: lengthOfBody(body) };
     checkKey(call);
     const send = (makeBody: () => RequestBody | StreamedRequestBody, sendSignal: AbortSignal) =>
-      this.#conditions.send(call, condition, sendSignal, (fields) =>
-        this.#bucket.request(call, sendSignal, (client, base) =>
-          client.send(
-            new PutObjectCommand({
-              ...base,
-              Key: key,
-              ...this.#encryption,
-              ...headerFields(headers),
-              ...fields,
-              ...makeBody(),
-            }),
+      this.#encryption.send(call, sendSignal, (encryption) =>
+        this.#conditions.send(call, condition, sendSignal, (fields) =>
+          this.#bucket.request(call, sendSignal, (client, base) =>
+            client.send(
+              new PutObjectCommand({
+                ...base,
+                Key: key,
+                ...encryption,
+                ...headerFields(headers),
+                ...fields,
+                ...makeBody(),
+              }),
+            ),
           ),
         ),
       );
@@ -85,7 +87,7 @@ export class ObjectWriter {
     );
     this.#conditions.noteVersion(output.VersionId);
     try {
-      this.#proof.checkBegun(call, output, this.#encryption.SSECustomerKeyMD5);
+      this.#proof.checkBegun(call, output, this.#encryption.fingerprint);
     } catch (error) {
       await this.#takeBack(key, output.ETag, condition);
       throw error;

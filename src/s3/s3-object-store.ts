@@ -22,7 +22,6 @@ import type {
   WriteReply,
 } from '../object-store.js';
 import { BucketClient } from './bucket-client.js';
-import { newObjectFields } from './encryption-fields.js';
 import { EncryptionProbe } from './encryption-probe.js';
 import { EncryptionProof } from './encryption-proof.js';
 import { MultipartUploader } from './multipart-uploader.js';
@@ -40,6 +39,7 @@ import type { RetryPolicy } from './retry-policy.js';
 import { RetryingObjectStore } from './retrying-object-store.js';
 import { limitsOf } from './store-limits.js';
 import { WriteConditions } from './write-conditions.js';
+import { WriteEncryption } from './write-encryption.js';
 
 export interface S3StoreOptions {
   readonly client: S3Client;
@@ -62,6 +62,8 @@ export interface S3StoreOptions {
   readonly counters?: RequestCounters;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
   readonly extraEncryptionHeader?: boolean;
+  /** Whether it is demanded by now, asked when a write is refused. Default: nobody knows. */
+  readonly askExtraHeader?: (signal: AbortSignal) => Promise<boolean>;
   /** Whether the bucket is known to keep versions, where some servers judge conditions wrongly. Default false: not known. */
   readonly keepsVersions?: boolean;
   /** What is known of whether the server encrypts; shared with other stores on it. Default: nothing. */
@@ -109,7 +111,11 @@ export class S3ObjectStore implements ObjectStore {
       renewal: options.renewal,
       log,
     });
-    const encryption = newObjectFields(customerKey, extraEncryptionHeader);
+    const encryption = new WriteEncryption({
+      customerKey,
+      hasExtraHeader: extraEncryptionHeader,
+      askExtraHeader: options.askExtraHeader,
+    });
     const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, proof, log });
     const conditions = new WriteConditions({ reader, isAws, keepsVersions, log });
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;

@@ -61,3 +61,16 @@ test('If-Match is sent in the form that the server knows', async (t) => {
     await rejects(t, 'PreconditionFailed', put('other'));
   }
 });
+
+test('what the server says of a request that it finds invalid is in the error', async (t) => {
+  const { store } = await makeFakeStore(t, (_, response) => {
+    response.writeHead(400, { 'content-type': 'application/xml' });
+    response.end('<Error><Code>InvalidArgument</Code><Message>can&apos;t do a &amp; b</Message></Error>');
+  });
+  const { message } = await rejects(
+    t,
+    'InvalidRequest',
+    store.put('k', [Buffer.from('x')], noHeaders, {}, never),
+  );
+  t.regex(message, /InvalidArgument, HTTP 400: can't do a & b/);
+});

@@ -1,0 +1,97 @@
+/**
+ * The fields that encrypt a new object: the customer key's, and a header more as long as the bucket's policy demands it, as those for old
+ * Ceph do. A policy may come and go while the bucket is written to, so a refusal that may be about the header makes it ask anew.
+ */
+import type { CustomerKey } from '../customer-key.js';
+import { StoreError } from '../errors.js';
+import { newObjectFields, type NewObjectFields } from './encryption-fields.js';
+import { type FailedCall, serverCodeOf, statusOf } from './error-codes.js';
+
+export interface WriteEncryptionOptions {
+  readonly customerKey: CustomerKey;
+  readonly hasExtraHeader: boolean;
+  /** Whether the policy demands it now. Where it rejects, all stays as it is. Default: nobody knows. */
+  readonly askExtraHeader?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+  /** In ms, from any beginning. */
+  readonly now?: () => number;
+}
+
+/** Most denials are no news of a policy. */
+const askAgainMs = 10_000;
+
+export class WriteEncryption {
+  readonly #customerKey: CustomerKey;
+  readonly #ask: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+  readonly #now: () => number;
+  #hasExtraHeader: boolean;
+  #fields: NewObjectFields;
+  #asking: Promise<void> | undefined;
+  #askedAtMs = -Infinity;
+
+  constructor({ customerKey, hasExtraHeader, askExtraHeader, now }: WriteEncryptionOptions) {
+    this.#customerKey = customerKey;
+    this.#hasExtraHeader = hasExtraHeader;
+    this.#ask = askExtraHeader;
+    this.#now = now ?? (() => performance.now());
+    this.#fields = newObjectFields(customerKey, hasExtraHeader);
+  }
+
+  /** Secret: for requests only. */
+  get fields(): NewObjectFields {
+    return this.#fields;
+  }
+
+  get fingerprint(): string {
+    return this.#customerKey.fingerprint;
+  }
+
+  /** Sends a request that begins an object, and once more if the policy wants other fields by now. */
+  async send<T>(
+    call: FailedCall,
+    signal: AbortSignal,
+    request: (fields: NewObjectFields) => Promise<T>,
+  ): Promise<T> {
+    const hadHeader = this.#hasExtraHeader;
+    try {
+      return await request(this.#fields);
+    } catch (error) {
+      if (!mayBeAboutHeader(error, hadHeader) || this.#ask === undefined) throw error;
+      if (this.#hasExtraHeader === hadHeader) await this.#askAgain(this.#ask, signal);
+      if (this.#hasExtraHeader !== hadHeader) return await request(this.#fields);
+      throw hadHeader ? explained(error, call) : error;
+    }
+  }
+
+  async #askAgain(ask: (signal: AbortSignal) => Promise<boolean>, signal: AbortSignal): Promise<void> {
+    const nowMs = this.#now();
+    if (this.#asking === undefined) {
+      if (nowMs - this.#askedAtMs < askAgainMs) return;
+      this.#askedAtMs = nowMs;
+      this.#asking = ask(signal)
+        .then(
+          (isDemanded) => {
+            this.#hasExtraHeader = isDemanded;
+            this.#fields = newObjectFields(this.#customerKey, isDemanded);
+          },
+          () => undefined, // what was refused says more
+        )
+        .finally(() => (this.#asking = undefined));
+    }
+    await this.#asking;
+  }
+}
+
+/** A server that refuses the header, or that denies what comes without. */
+function mayBeAboutHeader(error: unknown, hadHeader: boolean): error is StoreError {
+  if (!(error instanceof StoreError)) return false;
+  return hadHeader ? statusOf(error) === 400 : serverCodeOf(error) === 'AccessDenied';
+}
+
+/** Ceph 18 knows no policy that demands encryption and lets it pass. */
+function explained(error: StoreError, { operation, key }: FailedCall): StoreError {
+  return new StoreError(
+    'InvalidRequest',
+    `${operation} ${key}: the server refuses x-amz-server-side-encryption beside a customer key, and the bucket's policy demands it: remove the policy (osirisfs policy BUCKET remove)`,
+    { cause: error.cause },
+  );
+}
