@@ -5,10 +5,13 @@ import { quoteEtag } from './etag.js';
 import { expiresField } from './header-bytes.js';
 import type { TaggedHeaders } from './object-tags.js';
 
+/** Said always: servers have one of their own for uploads, and another for whole objects. */
+const defaultContentType = 'application/octet-stream';
+
 export function headerFields({ metadata, contentType, kept = {}, tagging }: TaggedHeaders) {
   const fields = {
     Metadata: { ...metadata },
-    ...(contentType !== undefined && { ContentType: contentType }),
+    ContentType: contentType ?? defaultContentType,
     ...(tagging !== undefined && { Tagging: tagging }),
   };
   return Object.keys(kept).length === 0 ? fields : { ...fields, ...keptFields(kept) };

@@ -161,16 +161,17 @@ export class DirectoryRenamer {
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
     const { attributes } = source;
+    const ctimeNs = this.#context.clock.nowNs(); // as rename(2) changes a file's
     const otherMetadata = Object.fromEntries(
       Object.entries(attributes.otherMetadata).filter(([name]) => name !== renameFromName),
     );
-    const sent = withMetadata({ ...attributes, otherMetadata }, added);
+    const sent = withMetadata({ ...attributes, ctimeNs, otherMetadata }, added);
     const stored = await this.#context.markers.move(marker, newPrefix, sent, signal);
     this.#context.knownMarkers.forgetAll();
     source.marker = 'unknown';
     // What was set meanwhile is still to be stored, under the new name.
     if (source.attributes === attributes) this.#context.writeBack.cancel(source);
-    source.attributes = { ...source.attributes, otherMetadata };
+    source.attributes = { ...source.attributes, ctimeNs, otherMetadata };
     return stored;
   }
 

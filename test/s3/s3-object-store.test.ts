@@ -76,3 +76,17 @@ test('AES256 is sent beside the customer key only on demand', async (t) => {
     );
   }
 });
+
+test('what says nothing of its type has the same one, whether it goes by one PUT or by an upload', async (t) => {
+  const { store, received } = await makeFakeStore(t, (request, response) =>
+    operationOf(request) === 'CreateMultipartUpload'
+      ? answerXml(response, initiated, encryptedHeaders)
+      : answerObject(request, response, Buffer.alloc(0)),
+  );
+  await store.put('k', [], noHeaders, {}, never);
+  await store.createUpload('k', noHeaders, never);
+  t.deepEqual(
+    received.map(({ headers }) => headers['content-type']),
+    ['application/octet-stream', 'application/octet-stream'],
+  );
+});

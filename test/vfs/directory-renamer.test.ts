@@ -127,3 +127,16 @@ test('a completed rename leaves no trace in the metadata of the directory', asyn
   await client.makeDirectory('d');
   await t.throwsAsync(client.rename('d', 'e'), { code: 'ENOTEMPTY' } as never);
 });
+
+test('a renamed directory has a new ctime, as a renamed file has, and its other times stay', async (t) => {
+  const fixture = new Fixture(t);
+  const { client } = fixture.mount();
+  await client.makeDirectory('d');
+  await client.writeFile('d/f', 'x');
+  const before = await client.stat('d');
+  await client.rename('d', 'e');
+  const after = await client.stat('e');
+  t.true(after.ctimeNs > before.ctimeNs);
+  t.is(after.mtimeNs, before.mtimeNs);
+  t.is((await fixture.mount().client.stat('e')).ctimeNs, after.ctimeNs, 'it is stored');
+});
