@@ -56,9 +56,9 @@ export class EncryptionProbe {
     this.#log = log;
   }
 
-  /** Whether `settle` would send nothing. */
+  /** Whether `settle` would resolve, and send nothing. */
   get isSettled(): boolean {
-    return this.#proof.isProven || this.#cannotAsk;
+    return this.#proof.isProven || (this.#cannotAsk && this.#proof.refusal === undefined);
   }
 
   /**

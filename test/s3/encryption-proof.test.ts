@@ -152,6 +152,8 @@ test('where nothing can be asked, the write shows it, and is taken back if it is
       isDeleted,
     );
     received.length = 0;
+    t.false(store.isEncryptionSettled, 'so that whoever opens a file hears of it');
+    await rejects(t, 'NotEncrypting', store.proveEncryption('k', never));
     await refusesAllWrites(t, store);
     t.deepEqual(received.map(operationOf), []);
   }
