@@ -8,6 +8,7 @@ import {
   type AttributeDefaults,
   type StoredAttributes,
 } from '../vfs/stored-attributes.js';
+import { DirectoryNames } from './directory-names.js';
 import { EtagKnowledge, fetchInto } from './get-object.js';
 import type { LocalTree } from './local-tree.js';
 import { listObjects } from './object-listing.js';
@@ -35,6 +36,15 @@ export async function getAll(options: GetAllOptions, signal: AbortSignal): Promi
   await new TreeGetter(options, signal).run();
 }
 
+/** An object and what has become of it. */
+interface Fetch {
+  readonly object: ListedObject;
+  /** From the beginning of the work on. */
+  done?: Promise<void>;
+  /** Undefined if it failed. */
+  outcome?: 'transferred' | 'already';
+}
+
 class TreeGetter {
   readonly #options: GetAllOptions;
   readonly #signal: AbortSignal;
@@ -52,7 +62,7 @@ class TreeGetter {
 
   async run(): Promise<void> {
     const { concurrency, progress, prefix, tree } = this.#options;
-    await forEachParallel(this.#objects(), concurrency, (object) => this.#get(object));
+    await forEachParallel(this.#fetches(), concurrency, (fetch) => this.#get(fetch));
     if (progress.objectsFound === 0) throw new TransferError(`there is nothing at ${JSON.stringify(prefix)}`);
     for (const { relative, target } of this.#links) {
       await this.#countingFailure(relative, () => tree.makeLink(relative, target));
@@ -63,31 +73,59 @@ class TreeGetter {
     }
   }
 
-  async *#objects(): AsyncGenerator<ListedObject> {
+  async *#fetches(): AsyncGenerator<Fetch> {
     const { store, prefix, progress } = this.#options;
+    const names = new DirectoryNames<Fetch>();
     for await (const object of listObjects(store, prefix, this.#signal)) {
       if (object.key.startsWith(`${prefix}${reservedName}/`)) continue; // of mounts, which hide it too
       progress.find(object.size);
-      yield object;
+      const fetch: Fetch = { object };
+      for (const shadowed of names.add(object.key, fetch)) await this.#giveWay(shadowed);
+      yield fetch;
     }
     progress.isListed = true;
   }
 
-  async #get(object: ListedObject): Promise<void> {
-    const { progress, summary } = this.#options;
+  #get(fetch: Fetch): Promise<void> {
+    fetch.done = this.#getCounted(fetch);
+    return fetch.done;
+  }
+
+  async #getCounted(fetch: Fetch): Promise<void> {
+    const { object } = fetch;
+    const { progress } = this.#options;
     let received = 0;
     const onBytes = (bytes: number): void => {
       received += bytes;
       progress.bytesDone += bytes;
     };
     await this.#countingFailure(object.key, async () => {
-      const isTransferred = await this.#place(object, onBytes);
-      summary.transferred += isTransferred ? 1 : 0;
-      summary.already += isTransferred ? 0 : 1;
-      summary.transferredBytes += isTransferred ? object.size : 0;
+      fetch.outcome = (await this.#place(object, onBytes)) ? 'transferred' : 'already';
+      this.#count(fetch.outcome, object, 1);
     });
     progress.objectsDone += 1;
     progress.bytesDone += Math.max(0, object.size - received);
+  }
+
+  /** A file that was fetched, for the directory of its name: a mount shows the directory, too. */
+  async #giveWay(fetch: Fetch): Promise<void> {
+    await fetch.done;
+    const { object, outcome } = fetch;
+    if (outcome === undefined) return; // told of already
+    this.#count(outcome, object, -1);
+    await this.#countingFailure(object.key, async () => {
+      const relative = this.#relativeOf(object.key);
+      const link = this.#links.findIndex((each) => each.relative === relative);
+      if (link >= 0) this.#links.splice(link, 1);
+      else await this.#options.tree.removeFile(relative);
+      throw new TransferError(`${object.key}: it has the name of a directory, and is left out`);
+    });
+  }
+
+  #count(outcome: 'transferred' | 'already', { size }: ListedObject, step: 1 | -1): void {
+    const { summary } = this.#options;
+    summary[outcome] += step;
+    if (outcome === 'transferred') summary.transferredBytes += step * size;
   }
 
   /** Resolves with false if it is there already. */

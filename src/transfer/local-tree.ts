@@ -107,7 +107,17 @@ export class LocalTree {
       await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });
-      throw error;
+      throw errnoOf(error) === 'EISDIR' ? isDirectoryThere(target) : error;
+    }
+  }
+
+  /** If it is there, and a file. */
+  async removeFile(relative: string): Promise<void> {
+    try {
+      const file = this.#fileOf(relative);
+      if ((await lstat(file)).isFile()) await rm(file);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
     }
   }
 
@@ -120,7 +130,7 @@ export class LocalTree {
       await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });
-      throw error;
+      throw errnoOf(error) === 'EISDIR' ? isDirectoryThere(target) : error;
     }
   }
 
@@ -192,6 +202,10 @@ function noName(name: string): TransferError {
 
 function notADirectory(directory: string): TransferError {
   return new TransferError(`${directory} is there and not a directory; nothing is written through it`);
+}
+
+function isDirectoryThere(target: string): TransferError {
+  return new TransferError(`${target} is a directory; the file of that name is left out`);
 }
 
 function namesOf(relative: string): readonly string[] {
