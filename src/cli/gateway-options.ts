@@ -38,7 +38,7 @@ export function describeGatewayOptions(yargs: Argv): Argv {
     .option('flavor', {
       type: 'string',
       requiresArg: true,
-      describe: `${flavorNames.join('|')}: whose rules and errors; rgw is Ceph`,
+      describe: `${flavorNames.join('|')}: whose rules and errors; rgw is Ceph 16`,
       defaultDescription: defaultFlavor,
     })
     .option('log-level', {

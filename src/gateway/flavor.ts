@@ -1,5 +1,5 @@
 /**
- * Where Ceph's RGW (16.2) and AWS differ, each difference by its name. Whatever is not here is the same for both, or the
+ * Where Ceph's RGW (16.2, and 18.2) and AWS differ, each difference by its name. Whatever is not here is the same for both, or the
  * gateway does not have it: versions of objects, quotas, access lists. It takes every placement of a bucket
  * (LocationConstraint) and tells it again, where RGW has to know it and tells its zone group.
  */
@@ -57,40 +57,44 @@ export interface Flavor {
   readonly unknownEncryption: 'InvalidArgument' | 'NotImplemented';
 }
 
-export const flavorNames = ['rgw', 'aws'] as const;
+export const flavorNames = ['rgw', 'ceph18', 'aws'] as const;
 export type FlavorName = (typeof flavorNames)[number];
 
+const rgw: Flavor = {
+  name: 'rgw',
+  copiesEncryptedObjects: false,
+  refusesUnneededCustomerKey: false,
+  hasOpaqueEtags: false,
+  honoursLateConditions: false,
+  unquotesIfMatchOfPuts: false,
+  completesSomeParts: false,
+  wantsPartsInOrder: false,
+  takesTrailers: false,
+  verifiesChecksums: false,
+  acceptsSignatureV2: true,
+  namesEtagOfCompletion: false,
+  describesCopies: false,
+  decodesPartSourcesTwice: true,
+  refusesUnknownAborts: false,
+  recreatesBuckets: true,
+  showsPoliciesCustomerKeys: false,
+  negatesMissingValues: false,
+  refusesOtherEncryption: false,
+  listsMilliseconds: true,
+  keepsTagsOfUploads: false,
+  storageClasses: ['STANDARD'],
+  showsStandardClass: true,
+  unknownStorageClass: 'InvalidArgument',
+  maxMetadataBytes: 15_000, // RGW has no limit but that of all headers; 15,000 were tried
+  tooLongKey: 'InvalidObjectName',
+  senselessPolicy: 'InvalidArgument',
+  unknownEncryption: 'InvalidArgument',
+};
+
 export const flavors: Readonly<Record<FlavorName, Flavor>> = {
-  rgw: {
-    name: 'rgw',
-    copiesEncryptedObjects: false,
-    refusesUnneededCustomerKey: false,
-    hasOpaqueEtags: false,
-    honoursLateConditions: false,
-    unquotesIfMatchOfPuts: false,
-    completesSomeParts: false,
-    wantsPartsInOrder: false,
-    takesTrailers: false,
-    verifiesChecksums: false,
-    acceptsSignatureV2: true,
-    namesEtagOfCompletion: false,
-    describesCopies: false,
-    decodesPartSourcesTwice: true,
-    refusesUnknownAborts: false,
-    recreatesBuckets: true,
-    showsPoliciesCustomerKeys: false,
-    negatesMissingValues: false,
-    refusesOtherEncryption: false,
-    listsMilliseconds: true,
-    keepsTagsOfUploads: false,
-    storageClasses: ['STANDARD'],
-    showsStandardClass: true,
-    unknownStorageClass: 'InvalidArgument',
-    maxMetadataBytes: 15_000, // RGW has no limit but that of all headers; 15,000 were tried
-    tooLongKey: 'InvalidObjectName',
-    senselessPolicy: 'InvalidArgument',
-    unknownEncryption: 'InvalidArgument',
-  },
+  rgw,
+  // So no policy can demand that objects are encrypted: the only header that it sees of a PUT is refused beside a customer key.
+  ceph18: { ...rgw, name: 'ceph18', refusesOtherEncryption: true },
   aws: {
     name: 'aws',
     copiesEncryptedObjects: true,

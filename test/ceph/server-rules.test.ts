@@ -1,8 +1,8 @@
-// The rules that the embedded gateway keeps in the flavor rgw are those of the server that it stands for.
+// The rules that the embedded gateway keeps in the flavors of RGW are those of the server that it stands for.
 import { makeBucket } from '../mount/bucket.js';
 import { serverUnderTest } from '../mount/server.js';
 import { makeKeyFile, type Scope } from '../mount/temporary.js';
-import { askServer, placementScript, serverRules } from '../gateway/server-rules.js';
+import { askServer, expectedOf, placementScript, serverRules } from '../gateway/server-rules.js';
 import { cephTest } from './ceph-test.js';
 
 async function makePlace(scope: Scope) {
@@ -17,12 +17,13 @@ async function makePlace(scope: Scope) {
 
 for (const rule of serverRules) {
   cephTest(`as expected of RGW, ${rule.title}`, async (t) => {
-    t.deepEqual(await askServer(rule.script, 'rgw', await makePlace(t)), rule.rgw);
+    const { rules } = serverUnderTest;
+    t.deepEqual(await askServer(rule.script, rules, await makePlace(t)), expectedOf(rule, rules));
   });
 }
 
 cephTest(`placement and versions of objects are as ${serverUnderTest.title} has them`, async (t) => {
-  const { placement, location, versioning } = serverUnderTest;
-  const answer = await askServer(placementScript, 'rgw', { ...(await makePlace(t)), placement });
+  const { rules, placement, location, versioning } = serverUnderTest;
+  const answer = await askServer(placementScript, rules, { ...(await makePlace(t)), placement });
   t.deepEqual(answer, [location, versioning]);
 });

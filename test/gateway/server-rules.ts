@@ -6,11 +6,12 @@ import type { FlavorName } from '../../src/gateway/flavor.js';
 import { withBoto3 } from '../mount/bucket.js';
 import type { KeyFile } from '../mount/temporary.js';
 
-/** The title is a sentence. A rule without `aws` is the same for both. */
+/** The title is a sentence. A rule without `ceph18` or `aws` is as `rgw`. */
 export interface ServerRule {
   readonly title: string;
   readonly script: string;
   readonly rgw: readonly unknown[];
+  readonly ceph18?: readonly unknown[];
   readonly aws?: readonly unknown[];
 }
 
@@ -20,6 +21,10 @@ interface Place {
   readonly keyFile: KeyFile;
   readonly httpEndpoint: string;
   readonly [input: string]: unknown;
+}
+
+export function expectedOf(rule: ServerRule, flavor: FlavorName): readonly unknown[] {
+  return rule[flavor] ?? rule.rgw;
 }
 
 /** Asks the server that the AWS variables lead to. */
@@ -169,12 +174,29 @@ answer.append(code(s3.get_bucket_policy, Bucket=bucket))`,
       [denied, denied, denied, denied],
       'NoSuchBucketPolicy',
     ],
+    ceph18: [
+      ['OK', 'OK', 'InvalidArgument', 'OK'],
+      [denied, denied, 'InvalidArgument', denied],
+      [denied, denied, 'InvalidArgument', denied],
+      'NoSuchBucketPolicy',
+    ],
     aws: [
       [denied, denied, 'InvalidArgument', denied],
       [denied, denied, 'InvalidArgument', denied],
       [denied, 'OK', 'InvalidArgument', 'OK'],
       'NoSuchBucketPolicy',
     ],
+  },
+  {
+    // AWS has keys of its own for this; the embedded gateway has none.
+    title:
+      'encryption under a key of the server, which has none, is ignored or refused as each server does it',
+    script: `
+answer = [code(put, name='x', ServerSideEncryption='AES256'), code(put, name='x', ServerSideEncryption='aws:kms'),
+          code(s3.create_multipart_upload, Bucket=bucket, Key='x', ServerSideEncryption='AES256')]`,
+    rgw: ['OK', 'InvalidArgument', 'OK'],
+    ceph18: ['InvalidArgument', 'InvalidArgument', 'InvalidArgument'],
+    aws: ['NotImplemented', 'NotImplemented', 'NotImplemented'],
   },
   {
     title: 'HEAD tells in which second an object was stored, a listing perhaps more',

@@ -18,10 +18,10 @@ export interface Gateway {
 }
 
 export function startGateway(scope: Scope): Promise<Gateway> {
-  return serverUnderTest.name === 'ceph' ? startCeph(scope) : startEmbedded(scope);
+  return serverUnderTest.kind === 'ceph' ? startCeph(scope) : startEmbedded(scope);
 }
 
-const script = path.join(projectRoot, 'scripts/rgw');
+const script = process.env['OSIRISFS_TEST_RGW'] ?? path.join(projectRoot, 'scripts/rgw');
 const limit = { timeoutMs: 120_000 };
 
 async function startCeph(scope: Scope): Promise<Gateway> {

@@ -1,8 +1,11 @@
-/** The server that test/ceph runs on, and what is expected to differ between the two that it can be. */
+/** The server that test/ceph runs on, and what is expected to differ between those that it can be. */
+import type { FlavorName } from '../../src/gateway/flavor.js';
 
-/** Whatever is not here must be the same on both. */
+/** Whatever is not here must be the same on all. */
 export interface ServerUnderTest {
-  readonly name: 'ceph' | 'gateway';
+  readonly kind: 'ceph' | 'gateway';
+  /** The flavor of the gateway that has its rules. */
+  readonly rules: FlavorName;
   /** In the titles of tests. */
   readonly title: string;
   /** What closing a file gives that a quota has no room for: the embedded gateway has no quotas. */
@@ -17,18 +20,23 @@ export interface ServerUnderTest {
   readonly versioning: 'OK' | 'NotImplemented';
 }
 
+const ceph: ServerUnderTest = {
+  kind: 'ceph',
+  rules: 'rgw',
+  title: 'Ceph',
+  closeAboveQuota: 'EDQUOT',
+  placement: ':default-placement',
+  location: 'default',
+  unknownLocation: /was made; the server has no placement nowhere, and chose one itself; .* is mounted on/,
+  versioning: 'OK',
+};
+
 const servers: Readonly<Record<string, ServerUnderTest>> = {
-  ceph: {
-    name: 'ceph',
-    title: 'Ceph',
-    closeAboveQuota: 'EDQUOT',
-    placement: ':default-placement',
-    location: 'default',
-    unknownLocation: /was made; the server has no placement nowhere, and chose one itself; .* is mounted on/,
-    versioning: 'OK',
-  },
+  ceph,
+  ceph18: { ...ceph, rules: 'ceph18', title: 'Ceph 18' },
   gateway: {
-    name: 'gateway',
+    kind: 'gateway',
+    rules: 'rgw',
     title: 'the embedded gateway',
     closeAboveQuota: 'ok',
     placement: ':cou',
@@ -49,6 +57,7 @@ export const serverUnderTest = chooseServer(process.env['OSIRISFS_TEST_SERVER'] 
 
 function chooseServer(name: string): ServerUnderTest {
   const server = servers[name];
-  if (server === undefined) throw new Error(`OSIRISFS_TEST_SERVER is ${name}; it can be ceph or gateway`);
+  if (server === undefined)
+    throw new Error(`OSIRISFS_TEST_SERVER is ${name}; it can be ${Object.keys(servers).join(', ')}`);
   return server;
 }
