@@ -2,8 +2,6 @@
  * `osirisfs mount`: which process does the work, and what becomes of its outcome. The work itself is in `serve.ts`, which is
  * loaded only in the serving process, as the layers below it take half a second to load.
  */
-import { mkdirSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { allBuckets, type MountConfig } from '../config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
@@ -16,7 +14,7 @@ import type { ParsedArguments } from './command-line.js';
 import { explainError } from './explain-error.js';
 import { readMountConfig } from './mount-options.js';
 import { quoteWhereNeeded } from './quote-for-shell.js';
-import { xdgDirectory } from './xdg-directory.js';
+import { findStateDirectory } from './state-directory.js';
 import { announce, complain } from './terminal.js';
 
 /** Resolves with the exit code. */
@@ -31,11 +29,8 @@ export async function runMount(
   const config = await readMountConfig(parsed);
   const keyRing = await readKeyRing(config.keyFiles);
   if (!config.foreground) {
-    const logFile = logFileOf(config);
-    const logDescriptor = withLogFile(logFile, () => {
-      if (config.logFile === undefined) mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
-      return openLogFile(logFile);
-    });
+    const { logFile } = await chooseLogFile(config);
+    const logDescriptor = withLogFile(logFile, () => openLogFile(logFile));
     const { line, exitCode } = await startInBackground({ keyRing, logDescriptor, logFile });
     (exitCode === 0 ? announce : complain)(line);
     return exitCode;
@@ -61,14 +56,17 @@ async function serveInBackground(
   command: CommandChannel,
   dependencies: MountDependencies | undefined,
 ): Promise<number> {
-  const logFile = logFileOf(config);
+  const { logFile, problem: logProblem } = await chooseLogFile(config);
   const logging = startLog(config, logFile);
+  if (logProblem !== undefined) logging.log.warn({}, logProblem);
   try {
     const keyRing = await command.receiveKeyRing();
     const onMounted = (running: RunningMount, problem: string | undefined): void => {
       // The directory that the user was in must not be kept busy. Not before: variables of AWS may name relative paths.
       process.chdir('/');
-      const but = problem === undefined ? '' : `; but ${problem}`;
+      const but = [logProblem, problem]
+        .flatMap((each) => (each === undefined ? [] : [`; but ${each}`]))
+        .join('');
       void command.reportMounted(`${mountedLine(running)}; log: ${logFile}${but}`);
     };
     const say = (line: string): void => logging.log.info({}, line);
@@ -89,12 +87,18 @@ function mountedLine({ source, mountpoint, news }: RunningMount): string {
   return `${news === undefined ? '' : `${news}; `}${what} is mounted on ${mountpoint}; to unmount: osirisfs umount ${quoteWhereNeeded(mountpoint)}`;
 }
 
+interface ChosenLogFile {
+  readonly logFile: string;
+  /** Why it is not where the user expects it, in one line. */
+  readonly problem?: string | undefined;
+}
+
 /** In the user's state directory, by the mountpoint, as each mount has one of its own. */
-function logFileOf(config: MountConfig): string {
-  if (config.logFile !== undefined) return config.logFile;
-  const state = xdgDirectory(process.env, 'XDG_STATE_HOME') ?? path.join(os.homedir(), '.local', 'state');
+async function chooseLogFile(config: MountConfig): Promise<ChosenLogFile> {
+  if (config.logFile !== undefined) return { logFile: config.logFile };
+  const { directory, problem } = await findStateDirectory(process.env);
   const name = config.mountpoint.slice(1).replaceAll('/', '-').slice(-maxLogNameLength) || 'root';
-  return path.join(state, 'osirisfs', `${name}.log`);
+  return { logFile: path.join(directory, `${name}.log`), problem };
 }
 
 /** A name has at most 255 bytes; characters may have four. */

@@ -1,5 +1,4 @@
 /** `osirisfs put`: stores files and trees in a bucket, encrypted, as a mount would. */
-import os from 'node:os';
 import path from 'node:path';
 import type { Argv } from 'yargs';
 import { Progress } from '../transfer/progress.js';
@@ -10,10 +9,10 @@ import { bucketOptions, describeBucketOptions, readAccessConfig, sourcesEpilogue
 import { textsOf, type KnownOptions, type ParsedArguments } from './command-line.js';
 import { exitFailure } from './explain-error.js';
 import { formatBytes, ProgressDisplay } from './progress-display.js';
+import { findStateDirectory } from './state-directory.js';
 import { untilInterrupted } from './stop-signal.js';
 import { announce, complain } from './terminal.js';
 import { UsageError } from './usage-error.js';
-import { xdgDirectory } from './xdg-directory.js';
 
 export const putUsage = 'put <paths..>';
 export const putDescription = 'store files and directories: put SOURCE... BUCKET[/PREFIX]';
@@ -57,7 +56,7 @@ export async function runPut(parsed: ParsedArguments): Promise<number> {
       const progress = new Progress();
       const summary = new TransferSummary();
       const display = new ProgressDisplay(progress);
-      const journal = new UploadJournal(journalDirectory(), `${server}\n${config.bucket}`);
+      const journal = new UploadJournal(await journalDirectory(), `${server}\n${config.bucket}`);
       try {
         await putAll(
           {
@@ -92,7 +91,8 @@ export function transferLine(summary: TransferSummary, verb: string): string {
   return `${transferred} ${verb} (${formatBytes(transferredBytes)}), ${already} there already, ${failed} failed`;
 }
 
-function journalDirectory(): string {
-  const state = xdgDirectory(process.env, 'XDG_STATE_HOME') ?? path.join(os.homedir(), '.local', 'state');
-  return path.join(state, 'osirisfs', 'uploads');
+async function journalDirectory(): Promise<string> {
+  const { directory, problem } = await findStateDirectory(process.env);
+  if (problem !== undefined) complain(problem);
+  return path.join(directory, 'uploads');
 }

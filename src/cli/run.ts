@@ -14,6 +14,7 @@ import {
   programDescription,
 } from './commands.js';
 import { explainError } from './explain-error.js';
+import { settleHome } from './home-directory.js';
 import { mountArgumentsOf } from './mount-helper.js';
 import { packageVersion } from './package-version.js';
 import { complain } from './terminal.js';
@@ -37,6 +38,7 @@ export async function run(typed: readonly string[], dependencies?: MountDependen
   // of each costs more than making it.
   setMaxListeners(0);
   disarmEnvironment(process.env, complain);
+  settleHome(process.env);
   const args = separateFuseOptions(
     mountArgumentsOf(typed, (word) => findCommand(word) !== undefined) ?? typed,
   );

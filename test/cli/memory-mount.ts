@@ -22,8 +22,8 @@ export interface MemoryMount {
   log(): Promise<string>;
   /** Runs `mount` in the background to the end of the command. */
   mount(misbehaviour?: Misbehaviour): Promise<Finished>;
-  /** The same with these arguments after the mountpoint. */
-  mountWith(args: readonly string[]): Promise<Finished>;
+  /** The same with these arguments after the mountpoint, and these variables changed. */
+  mountWith(args: readonly string[], environment?: Readonly<Record<string, string>>): Promise<Finished>;
   /** Starts `mount` with `--foreground`, or the command in the background, and does not wait. */
   start(foreground: boolean, misbehaviour?: Misbehaviour): Promise<RunningChild>;
   umount(...args: readonly string[]): Promise<Finished>;
@@ -70,7 +70,8 @@ export async function memoryMount(
     servingPid,
     environment,
     mount: (misbehaviour = {}) => run(process.execPath, args, { env: env(misbehaviour) }),
-    mountWith: (otherArgs) => run(process.execPath, [...beginning, ...otherArgs], { env: env({}) }),
+    mountWith: (otherArgs, changed = {}) =>
+      run(process.execPath, [...beginning, ...otherArgs], { env: { ...env({}), ...changed } }),
     start: async (foreground, misbehaviour = {}) => {
       const mode = foreground ? ['--foreground'] : [];
       const child = await start(process.execPath, [...args, ...mode], { env: env(misbehaviour) });

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import test from 'ava';
 import { hasEnded } from '../../src/cli/process-state.js';
 import { bash, run, start, waitUntil } from '../mount/child.js';
@@ -50,6 +51,37 @@ mountTest(
     t.is((await mount.umount()).code, 0);
   },
 );
+
+for (const [how, makeEnvironment] of [
+  ['is missing', (scratch: string) => ({ HOME: path.join(scratch, 'missing'), XDG_STATE_HOME: '' })],
+  ['is no directory', (scratch: string) => ({ HOME: path.join(scratch, 'log'), XDG_STATE_HOME: '' })],
+  ['of the state cannot be', (scratch: string) => ({ XDG_STATE_HOME: path.join(scratch, 'log') })],
+] as const) {
+  mountTest(
+    `a home that ${how} keeps nobody from mounting: the log goes elsewhere, which is said`,
+    async (t) => {
+      const mount = await memoryMount(t);
+      const scratch = path.dirname(mount.logFile);
+      await writeFile(mount.logFile, '');
+      const { code, stdout, stderr } = await mount.mountWith(
+        ['--key-file', mount.keyFile.path],
+        makeEnvironment(scratch),
+      );
+      t.is(stderr, '');
+      t.is(code, 0);
+      const [, logFile = '', problem] = /; log: (\S+\.log); but (.*)\n$/.exec(stdout) ?? [];
+      t.is(path.dirname(logFile), path.join(scratch, 'osirisfs'));
+      t.regex(
+        problem ?? '',
+        /^\S+ cannot be written \((ENOENT|ENOTDIR)\), and \S+ is used in its place; set HOME/,
+      );
+      t.is((await stat(logFile)).mode & 0o777, 0o600);
+      t.true((await readFile(logFile, 'utf8')).includes(problem ?? '-'));
+      t.is((await mount.umount()).code, 0);
+      t.deepEqual(await readdir(scratch).then((names) => names.includes('missing')), false);
+    },
+  );
+}
 
 mountTest('the key may come from a pipe of the shell', async (t) => {
   const mount = await memoryMount(t);
