@@ -28,6 +28,8 @@ export interface Controlled {
 }
 
 export interface ControlServer {
+  /** Whether somebody is connected. */
+  readonly isInUse: boolean;
   /** Lets replies that are on their way go out, then resolves. */
   close(): Promise<void>;
 }
@@ -58,6 +60,9 @@ export async function startControlServer(
   server.on('error', (error) => log.error({ error }, 'control socket failed'));
   await chmod(socketPath, 0o600);
   return {
+    get isInUse() {
+      return sockets.size > 0;
+    },
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const timer = setTimeout(() => {

@@ -32,6 +32,9 @@ export interface RegistryEntry {
   readonly socketPath: string;
 }
 
+/** Between two looks of a serving process whether its entry is still there. */
+export const lookMs = 2_000;
+
 /** unix(7): sun_path has 108 bytes, one of them for the end. */
 const maxSocketPathBytes = 107;
 const longestFileName = '/4194304-4294967295.sock';
@@ -72,16 +75,15 @@ export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEn
   );
 }
 
-/** Containers that share this directory each have a process 1. '' if it cannot be known. */
-export async function ownPidNamespace(): Promise<string> {
+/** Containers that share this directory each have a process 1. Undefined if it cannot be known. */
+export async function ownPidNamespace(): Promise<string | undefined> {
   const link = await readlink('/proc/self/ns/pid').catch(() => '');
-  return /\d+/.exec(link)?.[0] ?? '';
+  return /\d+/.exec(link)?.[0];
 }
 
 /** Where this process listens, with a name that no other process has. */
-export async function ownSocketPath(directory: string): Promise<string> {
-  const namespace = await ownPidNamespace();
-  return path.join(directory, `${process.pid}${namespace === '' ? '' : `-${namespace}`}.sock`);
+export function ownSocketPath(directory: string, pidNamespace: string | undefined): string {
+  return path.join(directory, `${process.pid}${pidNamespace === undefined ? '' : `-${pidNamespace}`}.sock`);
 }
 
 /** Removes what processes that were killed have left. */
@@ -223,7 +225,7 @@ async function namesIn(directory: string): Promise<string[]> {
 }
 
 /** Beside the socket. */
-function entryFile({ socketPath }: RegistryEntry): string {
+export function entryFile({ socketPath }: RegistryEntry): string {
   return socketPath.replace(/\.sock$/, '.json');
 }
 

@@ -11,19 +11,11 @@ import type { MountStatus } from '../mount-statistics.js';
 import { exitImmediately } from '../native/exit-immediately.js';
 import type { ListenAddress } from '../setting-values.js';
 import { startMetricsServer, type MetricsServer } from '../status/metrics-server.js';
-import { startControlServer } from './control-server.js';
 import { exitFailure, explainError } from './explain-error.js';
 import { Interrupted } from './interrupted.js';
 import { findHolders } from './mount-holders.js';
 import { CommandError } from './command-error.js';
-import {
-  ownPidNamespace,
-  ownSocketPath,
-  prepareRegistry,
-  removeDeadEntries,
-  removeEntry,
-  writeEntry,
-} from './mount-registry.js';
+import { Registration } from './registration.js';
 import { Shutdown } from './shutdown.js';
 import { complain } from './terminal.js';
 
@@ -67,13 +59,16 @@ export async function serve(options: ServeOptions): Promise<void> {
       throw signal.reason;
     }
     shutdown = new Shutdown(running, { log, say, findHolders, exit: exitImmediately });
-    const { unregister, problem } = await register(running, shutdown, log);
-    options.onMounted(running, problem);
+    const { mountpoint, source } = running;
+    const { env: environment } = process;
+    const registration = new Registration({ mountpoint, source, controlled: shutdown, log, environment });
+    await registration.start();
+    options.onMounted(running, registration.problem);
     try {
       await running.ended;
-      log.info({ mountpoint: running.mountpoint }, 'unmounted');
+      log.info({ mountpoint }, 'unmounted');
     } finally {
-      await unregister();
+      await registration.stop();
     }
   } finally {
     await metrics?.close();
@@ -94,34 +89,6 @@ async function serveMetrics(
     throw new CommandError(`--metrics: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
-  }
-}
-
-interface Registration {
-  readonly unregister: () => Promise<void>;
-  readonly problem: string | undefined;
-}
-
-/** Makes the mount known. Without that it still serves: umount then goes through fusermount3, and cannot wait. */
-async function register(running: RunningMount, shutdown: Shutdown, log: Log): Promise<Registration> {
-  try {
-    const directory = await prepareRegistry(process.getuid?.() ?? 0, process.env);
-    await removeDeadEntries(directory);
-    const socketPath = await ownSocketPath(directory);
-    const server = await startControlServer(socketPath, shutdown, log);
-    const { mountpoint, source } = running;
-    const pidNamespace = (await ownPidNamespace()) || undefined;
-    const entry = { pid: process.pid, pidNamespace, mountpoint, source, socketPath };
-    await writeEntry(entry);
-    const unregister = async () => {
-      await removeEntry(entry);
-      await server.close();
-    };
-    return { unregister, problem: undefined };
-  } catch (error) {
-    const problem = 'osirisfs umount cannot find this mount, and not wait until everything is in the bucket';
-    log.error({ error }, problem);
-    return { unregister: () => Promise.resolve(), problem: `${problem}: ${explainError(error).line}` };
   }
 }
 

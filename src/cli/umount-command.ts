@@ -11,7 +11,7 @@ import { positionalOf, switchOf, textOf, type KnownOptions, type ParsedArguments
 import { askServingProcess, type Outcome } from './control-client.js';
 import type { Waiting } from './control-protocol.js';
 import { describeHolders, findHolders } from './mount-holders.js';
-import { findEntries, hasServingProcessEnded, type RegistryEntry } from './mount-registry.js';
+import { findEntries, hasServingProcessEnded, lookMs, type RegistryEntry } from './mount-registry.js';
 import { describePaths } from './shutdown.js';
 import { complain } from './terminal.js';
 
@@ -24,6 +24,9 @@ export const umountOptions: KnownOptions = { values: ['timeout'], switches: ['la
 const pollMs = 20;
 /** The process has nothing left to do but to exit. */
 const exitTimeoutMs = 10_000;
+/** A mount whose entry was removed makes another. */
+const registrationTimeoutMs = 3 * lookMs;
+const registrationPollMs = 200;
 /** The process tries what the server refused again after a minute: long enough for a refusal that passes. */
 const defaultTimeout = '90s';
 
@@ -56,9 +59,38 @@ export async function runUmount(parsed: ParsedArguments): Promise<number> {
   const timeoutMs = parseDuration(textOf(parsed, 'timeout') ?? defaultTimeout);
   const mountpoint = await resolveMountpoint(directory);
   const mounted = await findOurMount(directory, mountpoint);
-  const entries = await findEntries(mountpoint, process.getuid?.() ?? 0, process.env, mounted?.userId);
+  const ourEntries = () => findEntries(mountpoint, process.getuid?.() ?? 0, process.env, mounted?.userId);
+  const entries = await ourEntries();
   if (switchOf(parsed, 'give-up')) return await giveUp(directory, entries);
 
+  const request: UnmountRequest = { directory, mountpoint, mounted, lazy, timeoutMs };
+  if (await askToUnmount(request, entries)) return 0;
+  if (mounted === undefined) throw new CommandError(`${directory} is not mounted`);
+  // Nobody to ask: a process that was killed, or one that is in no registry that is ours to read.
+  const isServed = (await probeMount(mountpoint)) !== 'ENOTCONN';
+  if (isServed && (await askWhenFound(request, ourEntries))) return 0;
+  await detach(mountpoint, lazy);
+  if (!isServed) return 0;
+  throw new CommandError(
+    `${directory} is detached, but the process that serves it cannot be found: whether everything is in the bucket, only its log tells`,
+  );
+}
+
+interface UnmountRequest {
+  /** As it was typed. */
+  readonly directory: string;
+  readonly mountpoint: string;
+  /** What is mounted there now. */
+  readonly mounted: Mount | undefined;
+  readonly lazy: boolean;
+  readonly timeoutMs: number;
+}
+
+/** Resolves with whether one of these processes has done it. Rejects with a `CommandError` if one could not. */
+async function askToUnmount(
+  { directory, mountpoint, mounted, lazy, timeoutMs }: UnmountRequest,
+  entries: readonly RegistryEntry[],
+): Promise<boolean> {
   const isOurs = mounted !== undefined;
   for (const entry of entries) {
     const request = { command: 'umount', lazy, ...(isOurs ? {} : { isDetached: true as const }) } as const;
@@ -70,16 +102,23 @@ export async function runUmount(parsed: ParsedArguments): Promise<number> {
     if (isOurs && (await findMount(mountpoint))?.id === mounted.id) {
       throw new CommandError(`process ${entry.pid} says that ${directory} is unmounted, and it is not`);
     }
-    return 0;
+    return true;
   }
-  if (!isOurs) throw new CommandError(`${directory} is not mounted`);
-  // Nobody to ask: a process that was killed, or one that is in no registry that is ours to read.
-  const isServed = (await probeMount(mountpoint)) !== 'ENOTCONN';
-  await detach(mountpoint, lazy);
-  if (!isServed) return 0;
-  throw new CommandError(
-    `${directory} is detached, but the process that serves it cannot be found: whether everything is in the bucket, only its log tells`,
-  );
+  return false;
+}
+
+/** The same, after the process had time to see that its entry is gone, and to make it again. */
+async function askWhenFound(
+  request: UnmountRequest,
+  findThem: () => Promise<readonly RegistryEntry[]>,
+): Promise<boolean> {
+  complain(`looking for the process that serves ${request.directory}`);
+  const deadline = performance.now() + registrationTimeoutMs;
+  do {
+    await delay(registrationPollMs);
+    if (await askToUnmount(request, await findThem())) return true;
+  } while (performance.now() < deadline);
+  return false;
 }
 
 async function giveUp(directory: string, entries: readonly RegistryEntry[]): Promise<number> {

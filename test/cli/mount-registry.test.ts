@@ -119,7 +119,7 @@ test('what dead processes left is removed, and nothing else', async (t) => {
 test('of a process in another PID namespace the socket tells whether it is there, and its entry is another than ours', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
-  const own = await ownSocketPath(directory);
+  const own = ownSocketPath(directory, await ownPidNamespace());
   t.is(path.basename(own), `${process.pid}-${await ownPidNamespace()}.sock`);
   const alive = { ...entryIn(directory, `${process.pid}-7`), pid: process.pid, pidNamespace: '7' };
   const dead = { ...entryIn(directory, `${process.pid}-8`), pid: process.pid, pidNamespace: '8' };

@@ -1,4 +1,4 @@
-import { readdir, realpath, symlink, writeFile } from 'node:fs/promises';
+import { readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { hasEnded } from '../../src/cli/process-state.js';
@@ -183,11 +183,42 @@ mountTest('umount detaches what is in no registry, and says that it cannot wait 
   const { code, stderr } = await osirisfs(['umount', mount.directory], {
     env: { XDG_RUNTIME_DIR: await makeDirectory(t) },
   });
-  t.regex(stderr, /is detached, but the process that serves it cannot be found/);
+  t.regex(
+    stderr,
+    /looking for the process .*\n.* is detached, but the process that serves it cannot be found/,
+  );
   t.is(code, 1);
   t.false(await mount.isMounted());
   await waitUntil('the end of the process', patienceMs, () => hasEnded(pid));
 });
+
+for (const lost of ['the entry', 'the socket', 'their directory'] as const) {
+  mountTest(
+    `umount finds a mount again of which somebody has removed ${lost}, and waits for it`,
+    async (t) => {
+      const mount = await memoryMount(t);
+      const untilFile = path.join(await makeDirectory(t), 'stored');
+      await mount.mount({ pending: { paths: ['data/one'], untilFile } });
+      const pid = await mount.servingPid();
+      const directory = path.join(mount.environment['XDG_RUNTIME_DIR']!, 'osirisfs');
+      const names = await readdir(directory);
+      for (const name of names) {
+        const isLost = name.endsWith('.json') ? lost !== 'the socket' : lost !== 'the entry';
+        if (isLost) await rm(path.join(directory, name));
+      }
+      if (lost === 'their directory') await rm(directory, { recursive: true });
+      const umount = await mount.startUmount();
+      await waitUntil('it waits', patienceMs, () => umount.output().includes('data/one\n'));
+      t.false(umount.hasEnded());
+      await writeFile(untilFile, '');
+      const { code, stderr } = await umount.waitForEnd(patienceMs);
+      t.is(code, 0, stderr);
+      t.true(await hasEnded(pid));
+      t.true((await mount.log()).includes('was removed, and made again'));
+      t.deepEqual(await readdir(directory), []);
+    },
+  );
+}
 
 mountTest('umount removes what a dead process left', async (t) => {
   const directory = await makeMountpoint(t);
