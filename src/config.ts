@@ -26,7 +26,7 @@ export interface MountConfig {
   /** For loopback hosts only. */
   readonly allowPlainHttp: boolean;
   /** Whether objects without SSE-C are shown. */
-  readonly plaintext: 'read' | 'refuse';
+  readonly plaintext: 'read' | 'warn' | 'refuse';
   /** Whether a missing bucket is made. */
   readonly create: boolean;
   /** The LocationConstraint of buckets that are made; undefined: the server's choice. */

@@ -91,10 +91,10 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
   },
   plaintext: {
     option: 'plaintext',
-    placeholder: 'read|refuse',
+    placeholder: 'read|warn|refuse',
     group: 'Bucket',
-    help: 'objects that are not encrypted',
-    ...preset('read', oneOf(['read', 'refuse'])),
+    help: 'objects that are not encrypted; warn logs each of them',
+    ...preset('read', oneOf(['read', 'warn', 'refuse'])),
   },
   create: {
     option: 'create',

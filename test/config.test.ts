@@ -75,7 +75,7 @@ test('an error names the setting, where it came from and what is expected', (t) 
       'options endpoint: "rgw.example.org" is not a URL; give it as https://host:port',
     ],
     [{ endpoint: 'ftp://rgw' }, 'options endpoint: "ftp://rgw" is not a URL; give it as https://host:port'],
-    [{ plaintext: 'maybe' }, 'options plaintext: "maybe" is not one of read, refuse'],
+    [{ plaintext: 'maybe' }, 'options plaintext: "maybe" is not one of read, warn, refuse'],
     [{ logLevel: 'loud' }, 'options log-level: "loud" is not one of trace, debug, info, warn, error'],
     [{ readOnly: 'perhaps' }, 'options read-only: "perhaps" is neither true nor false'],
     [{ region: '' }, 'options region: is empty; give a value or leave it out'],

@@ -10,6 +10,7 @@ import {
   type HeadObjectCommandOutput,
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
+import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -36,8 +37,11 @@ import { ownText } from './own-text.js';
 import { allocate, type PieceMemory, ReceivedBody } from './received-body.js';
 import { readExactly } from './reply-body.js';
 
-/** What to do with objects that are stored without SSE-C. */
-export type PlaintextPolicy = 'refuse' | 'read';
+/** What to do with objects that are stored without SSE-C; `warn` reads them, and logs the key of each version. */
+export type PlaintextPolicy = 'refuse' | 'warn' | 'read';
+
+/** Versions of unencrypted objects that have been logged: those that come after so many others are logged again. */
+const maxLoggedVersions = 10_000;
 
 export interface ObjectReaderOptions {
   readonly bucket: BucketClient;
@@ -65,7 +69,8 @@ export class ObjectReader {
   readonly #log: Log;
   /** Without a customer key: unencrypted objects on a server that refuses one for them (AWS; Ceph ignores it there). */
   readonly #memory: KeyMemory;
-  #hasWarnedOfPlaintext = false;
+  /** ETags by key; with `read` only the first. */
+  readonly #loggedPlaintext = new BoundedMap<string, string>(maxLoggedVersions);
 
   constructor({ bucket, customerKey, otherCustomerKeys = [], plaintext, proof, log }: ObjectReaderOptions) {
     this.#bucket = bucket;
@@ -123,12 +128,15 @@ export class ObjectReader {
     if (this.#plaintext === 'refuse') {
       throw new StoreError('PlaintextRefused', `${operation} ${info.key}: ${explanations.PlaintextRefused}`);
     }
-    if (this.#hasWarnedOfPlaintext) return;
-    this.#hasWarnedOfPlaintext = true;
-    this.#log.warn(
-      { key: info.key },
-      'the bucket holds objects that are not encrypted; they are read as they are',
-    );
+    const { key, etag } = info;
+    const isFirst = this.#loggedPlaintext.size === 0;
+    if (this.#loggedPlaintext.get(key) === etag || (this.#plaintext === 'read' && !isFirst)) return;
+    this.#loggedPlaintext.set(key, etag);
+    const text =
+      this.#plaintext === 'read'
+        ? 'the bucket holds objects that are not encrypted; they are read as they are'
+        : 'the object is not encrypted, and read as it is';
+    this.#log.warn({ key }, text);
   }
 
   async #sendHead(key: string, customerKey: Guess, signal: AbortSignal): Promise<HeadObjectCommandOutput> {

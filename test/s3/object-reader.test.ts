@@ -147,6 +147,21 @@ test('plaintext is read with one warning', async (t) => {
   t.is(warnings.length, 1);
 });
 
+test('plaintext is read with a warning for each version, if the policy says so', async (t) => {
+  const warnings: unknown[] = [];
+  const log: Log = { ...silentLog, warn: (fields) => warnings.push(fields) };
+  let etag = 'first';
+  const content = Buffer.from('content');
+  const answer: Answer = (_, response) =>
+    response.writeHead(200, { ...objectHeaders(etag, false), 'content-length': content.length }).end(content);
+  const { store } = await makeFakeStore(t, answer, { log, plaintext: 'warn' });
+  for (const key of ['a', 'b', 'a']) await store.get(key, whole, never);
+  t.deepEqual(warnings, [{ key: 'a' }, { key: 'b' }]);
+  etag = 'second'; // replaced by somebody
+  for (const key of ['a', 'a']) await store.get(key, whole, never);
+  t.deepEqual(warnings.slice(2), [{ key: 'a' }]);
+});
+
 test('plaintext is refused if the policy says so, but shown', async (t) => {
   const answer: Answer = (request, response) =>
     answerObject(request, response, Buffer.from('content'), false);
