@@ -29,8 +29,7 @@ export async function accountStack(
   try {
     // A user waits for the answer, and hears soon what is wrong.
     const first = new RetryPolicy({ ...firstAnswerRetry, log });
-    const ask = () => connection.renewal.run(() => listBuckets(connection.client, signal));
-    const { length } = await first.run('LIST BUCKETS', ask, signal);
+    const { length } = await asked(resources, first, 'LIST BUCKETS', signal, listBuckets);
     log.debug({ count: length }, 'the buckets can be listed');
   } catch (error) {
     if (!(error instanceof StoreError) || error.code === 'Aborted') throw error;
@@ -60,13 +59,23 @@ export async function accountStack(
   };
 }
 
+/** Asks as often as `retry` says, with the credentials that count by then. */
+async function asked<T>(
+  { connection: { client, renewal } }: MountResources,
+  retry: RetryPolicy,
+  what: string,
+  signal: AbortSignal,
+  ask: (client: MountResources['connection']['client'], signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return await retry.run(what, () => renewal.run(() => ask(client, signal)), signal);
+}
+
 function bucketsOf(config: MountConfig, resources: MountResources, keyRing: KeyRing): Buckets {
-  const { connection, retry, infos } = resources;
-  const { client, renewal } = connection;
+  const { retry, infos } = resources;
   return {
-    list: (signal) => retry.run('LIST BUCKETS', () => renewal.run(() => listBuckets(client, signal)), signal),
+    list: (signal) => asked(resources, retry, 'LIST BUCKETS', signal, listBuckets),
     exists: (name, signal) =>
-      retry.run(`HEAD BUCKET ${name}`, () => renewal.run(() => hasBucket(client, name, signal)), signal),
+      asked(resources, retry, `HEAD BUCKET ${name}`, signal, (client) => hasBucket(client, name, signal)),
     make: config.create
       ? async (name, signal) => {
           try {

@@ -67,9 +67,9 @@ const aliases: Readonly<Record<string, SettingName>> = {
   url: 'endpoint',
 };
 
-/** Options of s3fs and libfuse that people have in their scripts, and what takes their place. */
 const byItself = 'osirisfs finds that out by itself; leave it out';
 const inKernel = 'what the kernel may keep is decided for each file; leave it out';
+/** Options of s3fs and libfuse that people have in their scripts, and what takes their place. */
 const advice: Readonly<Record<string, string>> = {
   attr_timeout: 'use metadata_ttl=DURATION',
   auto_cache: inKernel,

@@ -290,9 +290,7 @@ export class BucketFileSystem implements FileSystem {
     call: Call,
   ): Promise<AttributesReply> {
     const node = this.#context.inodes.get(inode);
-    this.#requireWritable(`changing ${node.key}`);
-    await asFsError(`changing ${node.key}`, async () => {
-      await this.#context.proveEncryption(node.key, call.signal);
+    await this.#changing(`changing ${node.key}`, node.key, call, async () => {
       await this.#finder.refresh(node, call.signal);
       await this.#finder.requireReadable(node, call.signal);
       if (changes.size !== undefined) {
@@ -327,9 +325,8 @@ export class BucketFileSystem implements FileSystem {
 
   async makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
-    this.#requireWritable(`symlink ${name}`);
-    return await asFsError(`symlink ${directory.prefix}${name}`, () =>
-      this.#makeEntry(directory, name, call, () => this.#names.makeSymlink(directory, name, target, call)),
+    return await this.#makeEntry('symlink', directory, name, call, () =>
+      this.#names.makeSymlink(directory, name, target, call),
     );
   }
 
@@ -341,27 +338,25 @@ export class BucketFileSystem implements FileSystem {
     call: Call,
   ): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
-    const what = `mknod ${directory.prefix}${name}`;
-    this.#requireWritable(what);
     const type = mode & typeMask;
     if (isSpecialType(type)) {
       const special = { type, mode, deviceNumber };
-      return await asFsError(what, () =>
-        this.#makeEntry(directory, name, call, () => this.#names.makeSpecial(directory, name, special, call)),
+      return await this.#makeEntry('mknod', directory, name, call, () =>
+        this.#names.makeSpecial(directory, name, special, call),
       );
     }
-    if (type !== typeRegular && type !== 0) throw new FsError('EINVAL', `${what}: no such type of file`);
-    return await asFsError(what, async () => {
-      await this.#context.proveEncryption(directory.prefix + name, call.signal);
+    const key = directory.prefix + name;
+    return await this.#changing(`mknod ${key}`, key, call, async () => {
+      if (type !== typeRegular && type !== 0)
+        throw new FsError('EINVAL', `mknod ${key}: no such type of file`);
       return this.#finder.entryOf(await this.#names.makeFile(directory, name, mode, call));
     });
   }
 
   async makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
-    this.#requireWritable(`mkdir ${name}`);
-    return await asFsError(`mkdir ${directory.prefix}${name}`, () =>
-      this.#makeEntry(directory, name, call, () => this.#names.makeDirectory(directory, name, mode, call)),
+    return await this.#makeEntry('mkdir', directory, name, call, () =>
+      this.#names.makeDirectory(directory, name, mode, call),
     );
   }
 
@@ -372,16 +367,14 @@ export class BucketFileSystem implements FileSystem {
 
   async unlink(parent: InodeId, name: string, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(parent);
-    this.#requireWritable(`unlink ${name}`);
-    await asFsError(`unlink ${directory.prefix}${name}`, () =>
+    await this.#changing(`unlink ${directory.prefix}${name}`, undefined, call, () =>
       this.#changeNames(directory, call, () => this.#names.unlink(directory, name, call)),
     );
   }
 
   async removeDirectory(parent: InodeId, name: string, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(parent);
-    this.#requireWritable(`rmdir ${name}`);
-    await asFsError(`rmdir ${directory.prefix}${name}`, () =>
+    await this.#changing(`rmdir ${directory.prefix}${name}`, undefined, call, () =>
       this.#changeNames(directory, call, () => this.#names.removeDirectory(directory, name, call)),
     );
   }
@@ -396,11 +389,10 @@ export class BucketFileSystem implements FileSystem {
   ): Promise<void> {
     const from = this.#context.inodes.directory(parent);
     const to = this.#context.inodes.directory(newParent);
-    this.#requireWritable(`rename ${name}`);
-    await asFsError(`rename ${from.prefix}${name} to ${to.prefix}${newName}`, async () => {
-      await this.#context.proveEncryption(to.prefix + newName, call.signal);
-      await this.#renamer.rename(from, name, to, newName, flags, call);
-    });
+    const newKey = to.prefix + newName;
+    await this.#changing(`rename ${from.prefix}${name} to ${newKey}`, newKey, call, () =>
+      this.#renamer.rename(from, name, to, newName, flags, call),
+    );
   }
 
   async create(
@@ -412,10 +404,9 @@ export class BucketFileSystem implements FileSystem {
   ): Promise<CreateReply> {
     const { inodes, writeBack } = this.#context;
     const directory = inodes.directory(parent);
-    const what = `create ${directory.prefix}${name}`;
-    this.#requireWritable(what);
-    return await asFsError(what, async () => {
-      await this.#context.proveEncryption(directory.prefix + name, call.signal);
+    const key = directory.prefix + name;
+    const what = `create ${key}`;
+    return await this.#changing(what, key, call, async () => {
       await writeBack.waitForMoves(directory, call.signal);
       let node = await this.#finder.findChild(directory, name, call.signal);
       // A file that is not to be replaced, or not whole, must be seen if it was stored anywhere before this open.
@@ -563,9 +554,7 @@ export class BucketFileSystem implements FileSystem {
     call: Call,
   ): Promise<void> {
     const node = this.#context.inodes.get(inode);
-    this.#requireWritable(`setxattr ${node.key}`);
-    await asFsError(`setxattr ${node.key}`, async () => {
-      await this.#context.proveEncryption(node.key, call.signal);
+    await this.#changing(`setxattr ${node.key}`, node.key, call, async () => {
       await this.#finder.refresh(node, call.signal);
       await this.#finder.requireReadable(node, call.signal);
       this.#extended.set(node, name, value, mode);
@@ -580,9 +569,7 @@ export class BucketFileSystem implements FileSystem {
 
   async removeExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<void> {
     const node = this.#context.inodes.get(inode);
-    this.#requireWritable(`removexattr ${node.key}`);
-    await asFsError(`removexattr ${node.key}`, async () => {
-      await this.#context.proveEncryption(node.key, call.signal);
+    await this.#changing(`removexattr ${node.key}`, node.key, call, async () => {
       await this.#finder.refresh(node, call.signal);
       await this.#finder.requireReadable(node, call.signal);
       this.#extended.remove(node, name);
@@ -590,13 +577,25 @@ export class BucketFileSystem implements FileSystem {
   }
 
   async #makeEntry(
+    operation: string,
     directory: DirectoryNode,
     name: string,
     call: Call,
     make: () => Promise<Node>,
   ): Promise<Entry> {
-    await this.#context.proveEncryption(directory.prefix + name, call.signal);
-    return this.#finder.entryOf(await this.#changeNames(directory, call, make));
+    const key = directory.prefix + name;
+    return await this.#changing(`${operation} ${key}`, key, call, async () =>
+      this.#finder.entryOf(await this.#changeNames(directory, call, make)),
+    );
+  }
+
+  /** Does what changes something. `key`: what would be stored; undefined if nothing is. Rejects with `EROFS` where that may not be. */
+  async #changing<T>(what: string, key: string | undefined, call: Call, work: () => Promise<T>): Promise<T> {
+    this.#requireWritable(what);
+    return await asFsError(what, async () => {
+      if (key !== undefined) await this.#context.proveEncryption(key, call.signal);
+      return await work();
+    });
   }
 
   async #changeNames<T>(directory: DirectoryNode, call: Call, work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { rootInode, type DirectoryEntry, type Entry } from '../../src/file-system.js';
 import { manyTurns, turnsUntil } from '../patience.js';
-import { readFlags, writeFlags } from './file-system-client.js';
+import { readFlags, writeFlags, type OpenFile } from './file-system-client.js';
 import { HeldClock } from '../clock.js';
 import { Fixture, metadataTtlMs } from './file-system-fixture.js';
 
@@ -181,13 +181,19 @@ test('a rename over a file lets an open of it finish that has begun, and keeps i
   t.deepEqual(await client.list(''), ['f']);
 });
 
+/** More than fits in one PUT, so that it is sent while it is written. */
+async function writeLarge(file: OpenFile): Promise<Buffer> {
+  const content = Buffer.alloc(20 * 1024 * 1024, 'large');
+  const step = 1024 * 1024;
+  for (let at = 0; at < content.length; at += step) await file.write(at, content.subarray(at, at + step));
+  return content;
+}
+
 test('a large new file costs no copy, and shows the time at which it was stored', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
-  const content = Buffer.alloc(20 * 1024 * 1024, 'large');
   const file = await client.create('f', { exclusive: true });
-  for (let at = 0; at < content.length; at += 1024 * 1024)
-    await file.write(at, content.subarray(at, at + 1024 * 1024));
+  const content = await writeLarge(file);
   await file.close();
   t.is(fixture.store.requestCount('copy'), 0);
   t.true(fixture.store.requestCount('uploadPart') > 1);
@@ -208,8 +214,7 @@ test('the time of a large new file does not go back, whatever the bucket is aske
   const times: bigint[] = [];
   const look = async () => times.push((await client.stat('f')).mtimeNs);
   const file = await client.create('f', { exclusive: true });
-  const mebibyte = Buffer.alloc(1024 * 1024, 'm');
-  for (let at = 0; at < 20; at += 1) await file.write(at * mebibyte.length, mebibyte);
+  await writeLarge(file);
   await look();
   await file.close();
   await look();
@@ -232,10 +237,8 @@ test('the time of a large new file does not go back, whatever the bucket is aske
 test('a large file that somebody else stored again shows the time of that', async (t) => {
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
-  const content = Buffer.alloc(20 * 1024 * 1024, 'large');
   const file = await client.create('f', { exclusive: true });
-  for (let at = 0; at < content.length; at += 1024 * 1024)
-    await file.write(at, content.subarray(at, at + 1024 * 1024));
+  const content = await writeLarge(file);
   await file.close();
   fixture.clock.advance(metadataTtlMs + 5000);
   fixture.store.putForeign('f', content);
@@ -247,8 +250,7 @@ test('a time that was set while a large file was written is kept to the nanoseco
   const fixture = new Fixture(t);
   const { client } = fixture.mount();
   const file = await client.create('f', { exclusive: true });
-  const mebibyte = Buffer.alloc(1024 * 1024, 'm');
-  for (let at = 0; at < 20; at += 1) await file.write(at * mebibyte.length, mebibyte);
+  await writeLarge(file);
   await client.setAttributes('f', { mtime: 1_000_000_001n });
   await file.close();
   t.is((await client.stat('f')).mtimeNs, 1_000_000_001n);
