@@ -64,7 +64,7 @@ test.serial('bad input is one line and an exit code', async (t) => {
     [[foreign, '--print-env'], 1, /^no gateway has run in /],
     [[foreign, '--listen', 'nowhere'], 2, /^--listen: "nowhere" is not HOST:PORT like 127\.0\.0\.1:8443$/],
     [[foreign, '--listen', '127.0.0.1:70000'], 2, /is not HOST:PORT/],
-    [[foreign, '--flavor', 'minio'], 2, /^--flavor: "minio" is not one of rgw, aws$/],
+    [[foreign, '--flavor', 'minio'], 2, /^--flavor: "minio" is not one of rgw, ceph18, aws$/],
     [[foreign, '--log-level', 'loud'], 2, /^--log-level: "loud" is not one of /],
     [[foreign, '--flavour', 'aws'], 2, /^unknown option --flavour; see osirisfs gateway --help$/],
   ] as const) {
@@ -82,7 +82,7 @@ test('the help says what the gateway is for, and its defaults', async (t) => {
     'For trying and testing',
     '[default: 127.0.0.1:8443]',
     '[default: rgw]',
-    'rgw|aws: ',
+    'rgw|ceph18|aws: ',
     'AES-256-GCM',
   ]) {
     t.true(stdout.includes(words), words);

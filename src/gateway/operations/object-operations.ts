@@ -57,8 +57,8 @@ export async function readObject(context: OperationContext): Promise<Reply> {
 export async function putObject(context: OperationContext): Promise<Reply> {
   const { request, flavor, storage, nowMs } = context;
   const bucket = requireBucket(context);
-  authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
   const customerKey = newObjectKeyOf(request, flavor);
+  authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
   const fields = newObjectHeaders(request, flavor);
   const tags = newObjectTags(context, bucket);
   checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body comes for nothing
