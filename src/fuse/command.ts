@@ -1,5 +1,6 @@
 /** Runs the small programs that mount and unmount. They see PATH and nothing else: our environment may hold secrets. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { StdioOptions } from 'node:child_process';
 
 /** Text kept of what a program says. */
@@ -13,6 +14,20 @@ export interface CommandResult {
 
 export function safeEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+}
+
+/** In parentheses: what the process waits for, as far as proc(5) shows it; '' if it shows nothing. */
+function whatHoldsUp(pid: number | undefined): string {
+  const read = (file: string): string | undefined => {
+    try {
+      return readFileSync(`/proc/${pid ?? 'none'}/${file}`, 'latin1');
+    } catch {
+      return undefined;
+    }
+  };
+  const [, state] = /^State:\t(.*)$/m.exec(read('status') ?? '') ?? [];
+  if (state === undefined) return '';
+  return ` (state ${[state, read('wchan'), read('syscall')?.trim()].filter(Boolean).join(', ')})`;
 }
 
 /**
@@ -41,8 +56,9 @@ export function runCommand(
       words = (words + chunk).slice(0, maxWords);
     });
     const timer = setTimeout(() => {
+      const waiting = whatHoldsUp(child.pid);
       child.kill('SIGKILL');
-      reject(new Error(`${program} did not end within ${options.timeoutMs / 1000} s`));
+      reject(new Error(`${program} did not end within ${options.timeoutMs / 1000} s${waiting}`));
     }, options.timeoutMs);
     child.on('error', (error) => {
       clearTimeout(timer);
