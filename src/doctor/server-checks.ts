@@ -10,7 +10,7 @@ import type { Log } from '../log.js';
 import { readAwsSettings } from '../s3/aws-settings.js';
 import { needsEncryptionHeader } from '../policy/needs-encryption-header.js';
 import { BucketAdministration, type ProbeEncryption } from '../s3/bucket-administration.js';
-import { checkedTls, loadCertificateAuthorities } from '../s3/certificate-authorities.js';
+import { checkedTls, loadCertificateAuthorities } from '../http/certificate-authorities.js';
 import { checkBucket } from '../s3/check-bucket.js';
 import { connect, type ConnectOptions, type S3Connection } from '../s3/connect.js';
 import { parseEndpoint } from '../s3/endpoint.js';

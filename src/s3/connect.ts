@@ -8,18 +8,18 @@ import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import { type AllowedServers, lookUpLoopback } from './allowed-server.js';
 import { type AwsSettings, readAwsSettings, requireOwnSharedFiles } from './aws-settings.js';
-import { checkedTls } from './certificate-authorities.js';
+import { checkedTls } from '../http/certificate-authorities.js';
 import { parseEndpoint } from './endpoint.js';
 import { idleSocketTimeoutMs } from './connection-pool.js';
 import { PatientHttpHandler } from './patient-http-handler.js';
-import { QuickAckAgent } from './quick-ack-agent.js';
+import { QuickAckAgent } from '../http/quick-ack-agent.js';
 import { RenewableCredentials } from './renewable-credentials.js';
 import { Renewal } from './renewal.js';
-import { ReusedConnections } from './reused-connections.js';
+import { ReusedConnections } from '../http/reused-connections.js';
 import { makeS3Client } from './s3-client.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
-import { TrustedAuthorities } from './trusted-authorities.js';
-import { WatchedHttpAgent, WatchedHttpsAgent } from './watched-agents.js';
+import { TrustedAuthorities } from '../http/trusted-authorities.js';
+import { WatchedHttpAgent, WatchedHttpsAgent } from '../http/watched-agents.js';
 
 export interface ConnectOptions {
   /** Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url, AWS itself. */

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { type AllowedServers, lookUpLoopback, requireAllowedServer } from './allowed-server.js';
-import { checkedTls } from './certificate-authorities.js';
+import { checkedTls } from '../http/certificate-authorities.js';
 import {
   type ConnectionOptions,
   DirectConnection,
@@ -10,8 +10,8 @@ import {
   type DirectRequest,
 } from './direct-connection.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
-import { QuickAckAgent } from './quick-ack-agent.js';
-import { isAnsweredSoon, type RequestShape, type ReusedConnections } from './reused-connections.js';
+import { QuickAckAgent } from '../http/quick-ack-agent.js';
+import { isAnsweredSoon, type RequestShape, type ReusedConnections } from '../http/reused-connections.js';
 
 /** Servers close connections that were idle for a minute or so (Ceph: 65 s); being first avoids a lost request. */
 export const idleSocketTimeoutMs = 30_000;

@@ -21,7 +21,7 @@ import type { DirectReply, DirectRequest } from './direct-connection.js';
 import { expiresField } from './header-bytes.js';
 import { ownText } from './own-text.js';
 import type { PatientHttpHandlerOptions } from './patient-http-handler.js';
-import type { PieceMemory } from './received-body.js';
+import type { PieceMemory } from '../http/received-body.js';
 import { emptySha256, encodeUri, type HeaderField, RequestSigner } from './signature-v4.js';
 
 export interface DirectClientOptions {

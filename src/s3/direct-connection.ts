@@ -6,9 +6,9 @@
 import net from 'node:net';
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
-import { maxDocumentBytes, type PieceMemory, ReceivedBody } from './received-body.js';
-import { invalidReply, type ReplyHead, ReplyParser } from './reply-parser.js';
-import { SilentConnectionError } from './reused-connections.js';
+import { maxDocumentBytes, type PieceMemory, ReceivedBody } from '../http/received-body.js';
+import { invalidReply, type ReplyHead, ReplyParser } from '../http/reply-parser.js';
+import { SilentConnectionError } from '../http/reused-connections.js';
 import type { HeaderField } from './signature-v4.js';
 
 export interface DirectRequest {

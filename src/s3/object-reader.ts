@@ -34,7 +34,7 @@ import { quoteEtag, unquoteEtag } from './etag.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
 import { ownText } from './own-text.js';
-import { allocate, type PieceMemory, ReceivedBody } from './received-body.js';
+import { allocate, type PieceMemory, ReceivedBody } from '../http/received-body.js';
 import { readExactly } from './reply-body.js';
 
 /** What to do with objects that are stored without SSE-C; `warn` reads them, and logs the key of each version. */

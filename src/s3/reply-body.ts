@@ -1,7 +1,7 @@
 /** Collects the body of a reply into exactly the bytes that its headers promised. */
 import { Readable } from 'node:stream';
 import { StoreError } from '../errors.js';
-import { ReceivedBody } from './received-body.js';
+import { ReceivedBody } from '../http/received-body.js';
 
 /**
  * Rejects with `CorruptReply` unless the stream gives `length` bytes and ends; with its error if it is destroyed with

@@ -11,7 +11,7 @@ import {
 } from '../../src/s3/allowed-server.js';
 import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import { listBuckets } from '../../src/s3/account.js';
-import { ReusedConnections } from '../../src/s3/reused-connections.js';
+import { ReusedConnections } from '../../src/http/reused-connections.js';
 import { PatientHttpHandler, type PatientHttpHandlerOptions } from '../../src/s3/patient-http-handler.js';
 import { makeS3Client } from '../../src/s3/s3-client.js';
 import { never, startFakeServer } from './fake-server.js';

@@ -1,8 +1,8 @@
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
-import { QuickAckAgent } from '../../src/s3/quick-ack-agent.js';
-import { ReusedConnections } from '../../src/s3/reused-connections.js';
+import { QuickAckAgent } from '../../src/http/quick-ack-agent.js';
+import { ReusedConnections } from '../../src/http/reused-connections.js';
 import { codeOf, listen, makeCertificate, never, startFakeServer } from './fake-server.js';
 import { get, makePool } from './test-pool.js';
 

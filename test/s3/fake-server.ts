@@ -13,10 +13,10 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
 import { EncryptionProof } from '../../src/s3/encryption-proof.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
-import { ReusedConnections } from '../../src/s3/reused-connections.js';
+import { ReusedConnections } from '../../src/http/reused-connections.js';
 import { makeS3Client } from '../../src/s3/s3-client.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
-import { WatchedHttpAgent } from '../../src/s3/watched-agents.js';
+import { WatchedHttpAgent } from '../../src/http/watched-agents.js';
 import { silentLog } from '../silent-log.js';
 
 export interface Received {

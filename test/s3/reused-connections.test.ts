@@ -1,7 +1,7 @@
 // Connections that a NAT or a VPN has forgotten: what the SDK sends and what is sent directly find new ones soon.
 import type { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { isAnsweredSoon } from '../../src/s3/reused-connections.js';
+import { isAnsweredSoon } from '../../src/http/reused-connections.js';
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { answerObject, noHeaders, rejects } from './fake-replies.js';

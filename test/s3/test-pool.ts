@@ -4,7 +4,7 @@ import https from 'node:https';
 import type { ExecutionContext } from 'ava';
 import { ConnectionPool } from '../../src/s3/connection-pool.js';
 import type { DirectRequest } from '../../src/s3/direct-connection.js';
-import { ReusedConnections } from '../../src/s3/reused-connections.js';
+import { ReusedConnections } from '../../src/http/reused-connections.js';
 
 export const get: DirectRequest = {
   method: 'GET',

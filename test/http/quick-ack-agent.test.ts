@@ -4,8 +4,8 @@ import https from 'node:https';
 import { PassThrough } from 'node:stream';
 import test, { type ExecutionContext } from 'ava';
 import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
-import { QuickAckAgent, type QuickAckAgentOptions } from '../../src/s3/quick-ack-agent.js';
-import { makeCertificate, startFakeServer } from './fake-server.js';
+import { QuickAckAgent, type QuickAckAgentOptions } from '../../src/http/quick-ack-agent.js';
+import { makeCertificate, startFakeServer } from '../s3/fake-server.js';
 
 async function startWithAgent(t: ExecutionContext, options: Omit<QuickAckAgentOptions, 'ca'>) {
   const certificate = await makeCertificate(t);

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { rootCertificates } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { StoreError } from '../../src/errors.js';
-import { loadCertificateAuthorities } from '../../src/s3/certificate-authorities.js';
-import { makeCertificate, temporaryDirectory } from './fake-server.js';
+import { loadCertificateAuthorities } from '../../src/http/certificate-authorities.js';
+import { makeCertificate, temporaryDirectory } from '../s3/fake-server.js';
 
 test('without a bundle, Node keeps its own defaults', async (t) => {
   t.is(await loadCertificateAuthorities(undefined, '/some/extra.pem'), undefined);
