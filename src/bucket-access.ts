@@ -77,11 +77,11 @@ export async function openBucket(
 ): Promise<OpenBucket> {
   const retry = new RetryPolicy({ maxElapsedMs: config.retryMs, log, ...(onWaiting && { onWaiting }) });
   const connection = await connectAs(config, log);
-  const { client, endpoint, renewal } = connection;
+  const { endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
   try {
     const options: S3StoreOptions = {
-      client,
+      access: connection,
       endpoint,
       bucket,
       customerKey: keyRing.first,
@@ -89,7 +89,6 @@ export async function openBucket(
       plaintext: 'read',
       maxConcurrentRequests,
       copyRetry: retry,
-      renewal,
       encryptionProof: new EncryptionProof(log),
       log,
     };
@@ -97,7 +96,7 @@ export async function openBucket(
     await checkListing({ store: first, bucket, endpoint, keyRing, prefix, log }, signal);
     const rules = await writingRules({ connection, bucket, retry, log }, signal);
     const store = new RetryingObjectStore(new S3ObjectStore({ ...options, ...rules }), retry);
-    const requests = new BucketClient({ client, bucket, maxConcurrentRequests, renewal, log });
+    const requests = new BucketClient({ access: connection, bucket, maxConcurrentRequests, log });
     const lister = new PartLister(requests, retry);
     return {
       store,

@@ -44,9 +44,9 @@ export async function openBucketLayers(
 ): Promise<BucketLayers> {
   const { connection, retry, slots, counters, memory, area, uploads, listed, encryptionProof, log } =
     resources;
-  const { client, endpoint, renewal } = connection;
+  const { endpoint } = connection;
   const options: S3StoreOptions = {
-    client,
+    access: connection,
     endpoint,
     bucket,
     customerKey: keyRing.first,
@@ -54,7 +54,6 @@ export async function openBucketLayers(
     plaintext: config.plaintext,
     maxConcurrentRequests: slots,
     copyRetry: retry,
-    renewal,
     counters,
     encryptionProof,
     log,

@@ -31,7 +31,7 @@ export async function runPolicy(parsed: ParsedArguments): Promise<number> {
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const connection = await connect({ ...settings, maxSockets, log: silentLog });
   try {
-    const administration = new BucketAdministration({ client: connection.client, bucket, log: silentLog });
+    const administration = new BucketAdministration({ access: connection, bucket, log: silentLog });
     switch (action) {
       case 'enforce':
         return await enforce(administration, stop.signal);

@@ -49,7 +49,7 @@ export function serverChecks(options: ServerOptions): { checks: Check[]; close: 
   } = { encryption: 'customer key' };
   const connected = (): S3Connection => required(state.connection);
   const administration = (name: string) =>
-    new BucketAdministration({ client: connected().client, bucket: name, log });
+    new BucketAdministration({ access: connected(), bucket: name, log });
 
   const checks: Check[] = [
     {
@@ -128,10 +128,11 @@ export function serverChecks(options: ServerOptions): { checks: Check[]; close: 
       name: 'customer key',
       needs: ['bucket', 'key file'],
       run: async (signal) => {
-        const { client, endpoint } = connected();
+        const access = connected();
+        const { endpoint } = access;
         const keyRing = required(state.keyRing);
         const keys = { customerKey: keyRing.first, otherCustomerKeys: keyRing.others };
-        const store = new S3ObjectStore({ client, endpoint, bucket, ...keys, plaintext: 'read', log });
+        const store = new S3ObjectStore({ access, endpoint, bucket, ...keys, plaintext: 'read', log });
         const found = await checkBucket({ store, bucket, endpoint, keyRing, prefix, log }, signal);
         const text = `of ${found.sampled} objects looked at, the key fits ${found.encrypted}; ${found.plaintext} are plain, ${found.otherKey} under another key`;
         return found.plaintext + found.otherKey > 0 ? warning(text) : ok(text);

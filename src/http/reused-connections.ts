@@ -9,11 +9,10 @@ import { BoundedMap } from '../bounded-map.js';
 /** What says how soon an answer can be expected. */
 export interface RequestShape {
   readonly method: string;
-  /** With the query. */
-  readonly path: string;
+  /** Infinity if nobody knows. */
   readonly bodyBytes: number;
-  /** Whether the server is to copy. */
-  readonly isCopy: boolean;
+  /** Whether the server works for long before it answers. */
+  readonly isWork: boolean;
 }
 
 /** A healthy server needs milliseconds, a loaded one seconds. */
@@ -56,7 +55,7 @@ export class ReusedConnections {
   }
 }
 
-/** A request that a connection which was used again has not answered. Node's code for it makes the SDK call it a timeout. */
+/** A request that a connection which was used again has not answered. With Node's code for a timeout. */
 export class SilentConnectionError extends Error {
   override name = 'TimeoutError';
   readonly code = 'ETIMEDOUT';
@@ -66,18 +65,17 @@ export class SilentConnectionError extends Error {
   }
 }
 
-/** Not completions, copies and deletions of many, at which the server works before it answers. */
-export function isAnsweredSoon({ method, path, bodyBytes, isCopy }: RequestShape): boolean {
-  if (isCopy) return false;
+/** Not where the server works, nor where it has much to write, before it answers. */
+export function isAnsweredSoon({ method, bodyBytes, isWork }: RequestShape): boolean {
+  if (isWork) return false;
   switch (method) {
     case 'HEAD':
     case 'GET':
     case 'DELETE':
       return true;
     case 'PUT':
-      return bodyBytes <= maxSmallBodyBytes;
     case 'POST':
-      return /[?&]uploads(?:[=&]|$)/.test(path); // begins an upload
+      return bodyBytes <= maxSmallBodyBytes;
     default:
       return false;
   }

@@ -27,6 +27,11 @@ export class TrustedAuthorities {
     this.#secureContext = contextOf(authorities);
   }
 
+  /** For a connection that is made now. */
+  get secureContext(): SecureContext {
+    return this.#secureContext;
+  }
+
   /** `use` is called now, and again whenever it is another. */
   useFor(use: (context: SecureContext) => void): void {
     this.#onChange.push(use);

@@ -43,9 +43,8 @@ export function closeIdleSockets({ freeSockets }: http.Agent): void {
 function watch(request: ClientRequest, { firstByteTimeoutMs }: ReusedConnections): void {
   const shape = {
     method: request.method,
-    path: request.path,
     bodyBytes: Number(request.getHeader('content-length') ?? 0),
-    isCopy: request.hasHeader('x-amz-copy-source'),
+    isWork: request.method === 'POST', // a deletion of many objects: nothing else is posted here
   };
   if (!isAnsweredSoon(shape)) return;
   let timer: NodeJS.Timeout | undefined;

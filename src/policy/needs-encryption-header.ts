@@ -17,10 +17,13 @@ export async function needsEncryptionHeader(options: QuestionOptions, signal: Ab
 
 /** The same for a bucket that is being written to, and refuses something. Rejects with a StoreError if the policy cannot be read. */
 export async function needsEncryptionHeaderNow(
-  { connection: { client, renewal }, bucket, log }: QuestionOptions,
+  { connection, bucket, log }: QuestionOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const isDemandedNow = await isDemanded(new BucketAdministration({ client, bucket, renewal, log }), signal);
+  const isDemandedNow = await isDemanded(
+    new BucketAdministration({ access: connection, bucket, log }),
+    signal,
+  );
   log.info(
     { bucket },
     isDemandedNow ? demandedText : "the bucket's policy does not demand x-amz-server-side-encryption",

@@ -1,11 +1,5 @@
 /** What can be asked of a server before there is a bucket: whether it is one, whom it knows, which buckets there are. */
-import {
-  HeadBucketCommand,
-  ListBucketsCommand,
-  type ListBucketsCommandInput,
-  type S3Client,
-} from '@aws-sdk/client-s3';
-import { abortSignalField, type AbortableInput, makeAbortable } from './abortable-client.js';
+import { HeadBucketCommand, ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { statusOf, toStoreError } from './error-codes.js';
 
 export interface ListedBucket {
@@ -16,16 +10,14 @@ export interface ListedBucket {
 
 /** The buckets of these credentials' owner. Rejects with a StoreError. */
 export async function listBuckets(client: S3Client, signal: AbortSignal): Promise<readonly ListedBucket[]> {
-  makeAbortable(client);
   const buckets: ListedBucket[] = [];
   let continuation: string | undefined;
   try {
     do {
-      const input: ListBucketsCommandInput & AbortableInput = {
-        ...(continuation !== undefined && { ContinuationToken: continuation }),
-        [abortSignalField]: signal,
-      };
-      const { Buckets, ContinuationToken } = await client.send(new ListBucketsCommand(input));
+      const input = continuation === undefined ? {} : { ContinuationToken: continuation };
+      const { Buckets, ContinuationToken } = await client.send(new ListBucketsCommand(input), {
+        abortSignal: signal,
+      });
       for (const { Name, CreationDate } of Buckets ?? []) {
         if (Name !== undefined) buckets.push({ name: Name, createdAtMs: CreationDate?.getTime() });
       }
@@ -39,10 +31,8 @@ export async function listBuckets(client: S3Client, signal: AbortSignal): Promis
 
 /** Whether there is a bucket of that name, anybody's. Rejects with a StoreError. */
 export async function hasBucket(client: S3Client, bucket: string, signal: AbortSignal): Promise<boolean> {
-  makeAbortable(client);
-  const input = { Bucket: bucket, [abortSignalField]: signal };
   try {
-    await client.send(new HeadBucketCommand(input));
+    await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });
     return true;
   } catch (error) {
     const failure = toStoreError(error, { operation: 'HEAD BUCKET', key: bucket }, signal);

@@ -4,25 +4,24 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
-  AbortMultipartUploadCommand,
-  CopyObjectCommand,
-  CreateMultipartUploadCommand,
   DeleteBucketPolicyCommand,
-  DeleteObjectCommand,
   GetBucketPolicyCommand,
   GetBucketVersioningCommand,
   ListMultipartUploadsCommand,
   PutBucketPolicyCommand,
-  PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
+import type { HeaderField, HttpReply } from '../http/connection.js';
+import type { WriteCondition } from '../object-store.js';
 import { BucketClient, type BucketClientOptions } from './bucket-client.js';
-import { copySourceHeader } from './copy-source-header.js';
-import { copySourceEncryptionFields, newObjectFields, type NewObjectFields } from './encryption-fields.js';
-import { encryptionFault, type EncryptionReply } from './encryption-proof.js';
+import { copySourceEncryptionHeaders, encryptionOf, newObjectHeaders } from './encryption-headers.js';
+import { encryptionFault } from './encryption-proof.js';
 import { explanations, serverCodeOf } from './error-codes.js';
-import { quoteEtag, unquoteEtag } from './etag.js';
+import { etagOf, uploadIdOf } from './replies.js';
+import { requestBody } from './request-body.js';
+import { abortUpload, copyObject, createUpload, deleteObject, putObject } from './requests.js';
+import { conditionHeaders } from './write-headers.js';
 
 /** Objects that try out the server are below it, and are deleted again. */
 export const probePrefix = '.osirisfs/';
@@ -61,8 +60,10 @@ export class BucketAdministration {
   /** As the server has it; undefined if there is none. */
   async getPolicy(signal: AbortSignal): Promise<string | undefined> {
     try {
-      const { Policy } = await this.#bucket.request(this.#call('getBucketPolicy'), signal, (client, base) =>
-        client.send(new GetBucketPolicyCommand({ ...base })),
+      const { Policy } = await this.#bucket.request(
+        this.#call('getBucketPolicy'),
+        signal,
+        (client, input, options) => client.send(new GetBucketPolicyCommand({ ...input }), options),
       );
       return Policy;
     } catch (error) {
@@ -73,16 +74,18 @@ export class BucketAdministration {
 
   /** Undefined: none any more. */
   async setPolicy(policy: string | undefined, signal: AbortSignal): Promise<void> {
-    await this.#bucket.request(this.#call('setBucketPolicy'), signal, async (client, base) => {
-      if (policy === undefined) await client.send(new DeleteBucketPolicyCommand({ ...base }));
-      else await client.send(new PutBucketPolicyCommand({ ...base, Policy: policy }));
+    await this.#bucket.request(this.#call('setBucketPolicy'), signal, async (client, input, options) => {
+      if (policy === undefined) await client.send(new DeleteBucketPolicyCommand({ ...input }), options);
+      else await client.send(new PutBucketPolicyCommand({ ...input, Policy: policy }), options);
     });
   }
 
   /** Undefined if the bucket never kept versions of its objects. */
   async getVersioning(signal: AbortSignal): Promise<Versioning | undefined> {
-    const { Status } = await this.#bucket.request(this.#call('getBucketVersioning'), signal, (client, base) =>
-      client.send(new GetBucketVersioningCommand({ ...base })),
+    const { Status } = await this.#bucket.request(
+      this.#call('getBucketVersioning'),
+      signal,
+      (client, input, options) => client.send(new GetBucketVersioningCommand({ ...input }), options),
     );
     return Status;
   }
@@ -91,7 +94,8 @@ export class BucketAdministration {
     const { Uploads = [] } = await this.#bucket.request(
       this.#call('listMultipartUploads'),
       signal,
-      (client, base) => client.send(new ListMultipartUploadsCommand({ ...base, MaxUploads: maxLeftUploads })),
+      (client, input, options) =>
+        client.send(new ListMultipartUploadsCommand({ ...input, MaxUploads: maxLeftUploads }), options),
     );
     return Uploads.map(({ Key = '', Initiated }) => ({ key: Key, begun: Initiated }));
   }
@@ -107,14 +111,10 @@ export class BucketAdministration {
     use: (key: string, etag: string) => Promise<T>,
   ): Promise<T> {
     const key = `${probePrefix}probe-${randomUUID()}`;
-    const output = await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
-      client.send(
-        new PutObjectCommand({ ...base, Key: key, Body: 'probe', ...fieldsOf(customerKey, encryption) }),
-      ),
-    );
+    const reply = await this.#put(key, customerKey, encryption, {}, signal);
     try {
-      if (encryption !== 'none') requireEncrypted(output, customerKey);
-      return await use(key, unquoteEtag(output.ETag ?? ''));
+      if (encryption !== 'none') requireEncrypted(reply, customerKey);
+      return await use(key, etagOf({ operation: 'put', key }, reply));
     } finally {
       await this.#delete(key);
     }
@@ -127,28 +127,18 @@ export class BucketAdministration {
     signal: AbortSignal,
   ): Promise<ConditionsJudged> {
     return await this.withProbe(customerKey, encryption, signal, async (key, etag) => {
-      const passes = async (condition: { readonly IfMatch: string } | { readonly IfNoneMatch: '*' }) => {
+      const passes = async (condition: WriteCondition, quotes = true) => {
         try {
-          await this.#bucket.request({ operation: 'put', key }, signal, (client, base) =>
-            client.send(
-              new PutObjectCommand({
-                ...base,
-                Key: key,
-                Body: 'probe',
-                ...condition,
-                ...fieldsOf(customerKey, encryption),
-              }),
-            ),
-          );
+          await this.#put(key, customerKey, encryption, { condition, quotes }, signal);
           return true;
         } catch (error) {
           if (error instanceof StoreError && error.code === 'PreconditionFailed') return false;
           throw error;
         }
       };
-      if (await passes({ IfMatch: quoteEtag('0'.repeat(32)) })) return 'ignored';
-      if (!(await passes({ IfMatch: quoteEtag(etag) })) && !(await passes({ IfMatch: etag }))) return 'wrong';
-      return (await passes({ IfNoneMatch: '*' })) ? 'ignored' : 'right';
+      if (await passes({ ifMatch: '0'.repeat(32) })) return 'ignored';
+      if (!(await passes({ ifMatch: etag })) && !(await passes({ ifMatch: etag }, false))) return 'wrong';
+      return (await passes({ ifNoneMatch: '*' })) ? 'ignored' : 'right';
     });
   }
 
@@ -161,16 +151,9 @@ export class BucketAdministration {
     await this.withProbe(customerKey, encryption, signal, async (source) => {
       const key = `${source}-copy`;
       try {
-        await this.#bucket.request({ operation: 'copy', key }, signal, (client, base) =>
-          client.send(
-            new CopyObjectCommand({
-              ...base,
-              Key: key,
-              CopySource: copySourceHeader(this.bucket, source),
-              ...fieldsOf(customerKey, encryption),
-              ...copySourceEncryptionFields(customerKey),
-            }),
-          ),
+        const headers = [...headersOf(customerKey, encryption), ...copySourceEncryptionHeaders(customerKey)];
+        await this.#bucket.send({ operation: 'copy', key }, signal, () =>
+          copyObject(key, { bucket: this.bucket, key: source }, headers),
         );
       } finally {
         await this.#delete(key);
@@ -185,21 +168,32 @@ export class BucketAdministration {
     signal: AbortSignal,
   ): Promise<void> {
     const key = `${probePrefix}probe-${randomUUID()}`;
-    await this.#bucket.request({ operation: 'createUpload', key }, signal, async (client, base) => {
-      const output = await client.send(
-        new CreateMultipartUploadCommand({ ...base, Key: key, ...fieldsOf(customerKey, encryption) }),
-      );
-      await client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId: output.UploadId }));
-      if (encryption !== 'none') requireEncrypted(output, customerKey);
-    });
+    const call = { operation: 'createUpload', key };
+    const reply = await this.#bucket.send(call, signal, () =>
+      createUpload(key, headersOf(customerKey, encryption)),
+    );
+    const uploadId = uploadIdOf(call, reply);
+    await this.#bucket.send({ operation: 'abortUpload', key }, signal, () => abortUpload({ key, uploadId }));
+    if (encryption !== 'none') requireEncrypted(reply, customerKey);
+  }
+
+  async #put(
+    key: string,
+    customerKey: CustomerKey,
+    encryption: ProbeEncryption,
+    { condition = {}, quotes = true }: { readonly condition?: WriteCondition; readonly quotes?: boolean },
+    signal: AbortSignal,
+  ): Promise<HttpReply> {
+    const headers = [...headersOf(customerKey, encryption), ...conditionHeaders(condition, quotes)];
+    return await this.#bucket.send({ operation: 'put', key }, signal, () =>
+      putObject(key, headers, requestBody([Buffer.from('probe')])),
+    );
   }
 
   /** Also after an interrupt: nothing is to be left. */
   async #delete(key: string): Promise<void> {
     const signal = AbortSignal.timeout(cleanUpTimeoutMs);
-    await this.#bucket.request({ operation: 'delete', key }, signal, (client, base) =>
-      client.send(new DeleteObjectCommand({ ...base, Key: key })),
-    );
+    await this.#bucket.send({ operation: 'delete', key }, signal, () => deleteObject(key));
   }
 
   #call(operation: string) {
@@ -209,13 +203,12 @@ export class BucketAdministration {
 
 const cleanUpTimeoutMs = 30_000;
 
-function requireEncrypted(reply: EncryptionReply, customerKey: CustomerKey): void {
-  const fault = encryptionFault(reply, customerKey.fingerprint);
+function requireEncrypted({ headers }: HttpReply, customerKey: CustomerKey): void {
+  const fault = encryptionFault(encryptionOf(headers), customerKey.fingerprint);
   if (fault !== undefined) throw new StoreError('NotEncrypting', `${fault}: ${explanations.NotEncrypting}`);
 }
 
 /** Secret: for requests only. */
-function fieldsOf(customerKey: CustomerKey, encryption: ProbeEncryption): Partial<NewObjectFields> {
-  if (encryption === 'none') return {};
-  return newObjectFields(customerKey, encryption === 'customer key and header');
+function headersOf(customerKey: CustomerKey, encryption: ProbeEncryption): readonly HeaderField[] {
+  return encryption === 'none' ? [] : newObjectHeaders(customerKey, encryption === 'customer key and header');
 }

@@ -1,19 +1,26 @@
 /**
- * The SDK client with what every request to the bucket shares: a limit on requests under way, the caller's signal,
+ * What every request to a bucket shares: a limit on requests under way, the caller's signal, counting, credentials that are renewed,
  * errors as `StoreError`. What is asked for is left to the callers.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
+import type { HttpReply } from '../http/connection.js';
 import type { Log } from '../log.js';
-import { abortSignalField, type AbortableInput, makeAbortable } from './abortable-client.js';
 import { type FailedCall, toStoreError } from './error-codes.js';
 import { kindOfOperation, RequestCounters, type RequestKind } from './request-counters.js';
 import type { Renewal } from './renewal.js';
 import { RequestSlots } from './request-slots.js';
+import type { ObjectRequest } from './requests.js';
+import type { Transport } from './transport.js';
 
-/** To be spread into the input of each command. */
-export interface InputBase extends AbortableInput {
-  readonly Bucket: string;
+/** The ways to a server. */
+export interface S3Access {
+  /** For what is rare. */
+  readonly client: S3Client;
+  /** For requests about objects. */
+  readonly transport: Transport;
+  /** Of what both were made with. Default: it stays as it is. */
+  readonly renewal?: Renewal | undefined;
 }
 
 /** What a request is for, and how it counts. */
@@ -25,32 +32,32 @@ export interface CountedCall extends FailedCall {
 }
 
 export interface BucketClientOptions {
-  readonly client: S3Client;
+  readonly access: S3Access;
   readonly bucket: string;
   /** How many, or the places that it shares with clients of other buckets. */
   readonly maxConcurrentRequests: number | RequestSlots;
   /** May be shared with clients of other buckets. Default: nobody looks at them. */
   readonly counters?: RequestCounters;
-  /** Of what the client was made with. Default: it stays as it is. */
-  readonly renewal?: Renewal | undefined;
   readonly log: Log;
+}
+
+/** To be handed to the SDK with a command. */
+export interface SendOptions {
+  readonly abortSignal: AbortSignal;
 }
 
 export class BucketClient {
   readonly bucket: string;
-  readonly #client: S3Client;
+  readonly #access: S3Access;
   readonly #slots: RequestSlots;
   readonly #counters: RequestCounters;
-  readonly #renewal: Renewal | undefined;
   readonly #log: Log;
 
-  constructor({ client, bucket, maxConcurrentRequests, counters, renewal, log }: BucketClientOptions) {
-    makeAbortable(client);
+  constructor({ access, bucket, maxConcurrentRequests, counters, log }: BucketClientOptions) {
     this.bucket = bucket;
-    this.#client = client;
+    this.#access = access;
     this.#slots = RequestSlots.of(maxConcurrentRequests);
     this.#counters = counters ?? new RequestCounters();
-    this.#renewal = renewal;
     this.#log = log;
   }
 
@@ -59,15 +66,29 @@ export class BucketClient {
     this.#counters.countReceived(bytes);
   }
 
-  /** `send` makes the request and reads the reply to its end; it may be called twice. */
+  /** Sends a request about an object. `make` may be called twice, as a body can be sent only once. */
+  async send(call: CountedCall, signal: AbortSignal, make: () => ObjectRequest): Promise<HttpReply> {
+    const { transport } = this.#access;
+    return await this.#request(call, signal, () => transport.send(this.bucket, make(), signal));
+  }
+
+  /** Sends a command of the SDK, of which `input` has the bucket. May be called twice. */
   async request<T>(
     call: CountedCall,
     signal: AbortSignal,
-    send: (client: S3Client, base: InputBase) => Promise<T>,
+    send: (client: S3Client, input: { readonly Bucket: string }, options: SendOptions) => Promise<T>,
   ): Promise<T> {
+    const { client } = this.#access;
+    return await this.#request(call, signal, () =>
+      send(client, { Bucket: this.bucket }, { abortSignal: signal }),
+    );
+  }
+
+  async #request<T>(call: CountedCall, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
     const attempt = () => this.#attempt(call, signal, send);
+    const { renewal } = this.#access;
     try {
-      return await (this.#renewal ? this.#renewal.run(attempt) : attempt());
+      return await (renewal ? renewal.run(attempt) : attempt());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'ClockSkewed') throw error;
       // The server's time was taken from the refusal; what is signed from now on is right.
@@ -76,17 +97,13 @@ export class BucketClient {
     }
   }
 
-  async #attempt<T>(
-    call: CountedCall,
-    signal: AbortSignal,
-    send: (client: S3Client, base: InputBase) => Promise<T>,
-  ): Promise<T> {
+  async #attempt<T>(call: CountedCall, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
     const kind = call.kind ?? kindOfOperation(call.operation);
     const sendCounted = (): Promise<T> => {
       this.#counters.countSent(call.bodyBytes ?? 0);
       return this.#counters.count(kind, async () => {
         try {
-          return await send(this.#client, { Bucket: this.bucket, [abortSignalField]: signal });
+          return await send();
         } catch (error) {
           throw toStoreError(error, call, signal);
         }

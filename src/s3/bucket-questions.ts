@@ -1,11 +1,12 @@
 /** What a bucket that answers is asked about itself before it is written to. */
 import type { Log } from '../log.js';
 import { BucketAdministration } from './bucket-administration.js';
+import type { S3Access } from './bucket-client.js';
 import type { S3Connection } from './connect.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 export interface QuestionOptions {
-  readonly connection: Pick<S3Connection, 'client' | 'endpoint'> & Partial<Pick<S3Connection, 'renewal'>>;
+  readonly connection: S3Access & Pick<S3Connection, 'endpoint'>;
   readonly bucket: string;
   /** The answer counts for as long as the bucket is used, so what fails for a moment is asked again. */
   readonly retry: RetryPolicy;
@@ -19,11 +20,11 @@ export interface QuestionOptions {
 export async function askBucket(
   subject: string,
   question: (administration: BucketAdministration) => Promise<boolean>,
-  { connection: { client, endpoint, renewal }, bucket, retry, log }: QuestionOptions,
+  { connection, bucket, retry, log }: QuestionOptions,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (endpoint === undefined) return false;
-  const administration = new BucketAdministration({ client, bucket, renewal, log });
+  if (connection.endpoint === undefined) return false;
+  const administration = new BucketAdministration({ access: connection, bucket, log });
   try {
     return await retry.run(`${subject} ${bucket}`, () => question(administration), signal);
   } catch (error) {

@@ -2,24 +2,25 @@
  * Makes the S3 client: where the server is, as whom to speak to it, over which sockets. Whether the bucket is there is
  * left to `check-bucket.ts`.
  */
-import type { S3Client } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { StoreError } from '../errors.js';
-import type { Log } from '../log.js';
-import { type AllowedServers, lookUpLoopback } from './allowed-server.js';
-import { type AwsSettings, readAwsSettings, requireOwnSharedFiles } from './aws-settings.js';
 import { checkedTls } from '../http/certificate-authorities.js';
-import { parseEndpoint } from './endpoint.js';
-import { idleSocketTimeoutMs } from './connection-pool.js';
-import { PatientHttpHandler } from './patient-http-handler.js';
+import { idleSocketTimeoutMs, type PoolOptions } from '../http/connection-pool.js';
 import { QuickAckAgent } from '../http/quick-ack-agent.js';
-import { RenewableCredentials } from './renewable-credentials.js';
-import { Renewal } from './renewal.js';
 import { ReusedConnections } from '../http/reused-connections.js';
-import { makeS3Client } from './s3-client.js';
-import { silenceSdkWarning } from './silence-sdk-warning.js';
 import { TrustedAuthorities } from '../http/trusted-authorities.js';
 import { WatchedHttpAgent, WatchedHttpsAgent } from '../http/watched-agents.js';
+import type { Log } from '../log.js';
+import { type AllowedServers, lookUpLoopback, requireAllowedServer } from './allowed-server.js';
+import { type AwsSettings, readAwsSettings, requireOwnSharedFiles } from './aws-settings.js';
+import type { S3Access } from './bucket-client.js';
+import { parseEndpoint } from './endpoint.js';
+import { PatientHttpHandler } from './patient-http-handler.js';
+import { RenewableCredentials } from './renewable-credentials.js';
+import { Renewal } from './renewal.js';
+import { makeS3Client, settingsOf } from './s3-client.js';
+import { silenceSdkWarning } from './silence-sdk-warning.js';
+import { Transport } from './transport.js';
 
 export interface ConnectOptions {
   /** Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile's endpoint_url, AWS itself. */
@@ -43,8 +44,7 @@ export interface ConnectOptions {
   readonly log: Log;
 }
 
-export interface S3Connection {
-  readonly client: S3Client;
+export interface S3Connection extends S3Access {
   /** Undefined for AWS itself. */
   readonly endpoint: URL | undefined;
   readonly region: string;
@@ -75,13 +75,16 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
     extra: process.env['NODE_EXTRA_CA_CERTS'],
   });
   const { allowPlainHttp, log } = options;
-  const handlerFor = (allowed: AllowedServers) => makeHandler(options, authorities, allowed);
+  const routeFor = (allowed: AllowedServers) => makeRoute(options, authorities, allowed);
   const credentials =
     options.credentials ??
-    (await findCredentials(options, settings, handlerFor({ kind: 'credentials', allowPlainHttp })));
-  const requestHandler = handlerFor(endpoint ? { kind: 'endpoint', endpoint } : { kind: 'aws' });
+    (await findCredentials(options, settings, routeFor({ kind: 'credentials', allowPlainHttp }).handler));
+  const { handler: requestHandler, http } = routeFor(
+    endpoint ? { kind: 'endpoint', endpoint } : { kind: 'aws' },
+  );
   const provider = credentials instanceof RenewableCredentials ? credentials.provide : credentials;
   const client = makeS3Client({ endpoint, region, credentials: provider, requestHandler });
+  const transport = new Transport({ ...settingsOf(client, { endpoint, region }), http });
   const renewal = new Renewal({
     ...(credentials instanceof RenewableCredentials && {
       renewCredentials: async () => {
@@ -95,10 +98,14 @@ export async function connect(options: ConnectOptions): Promise<S3Connection> {
   });
   return {
     client,
+    transport,
     endpoint,
     region,
     renewal,
-    close: () => client.destroy(),
+    close: () => {
+      transport.close();
+      client.destroy();
+    },
   };
 }
 
@@ -148,31 +155,50 @@ async function findCredentials(
   return credentials;
 }
 
-function makeHandler(
+/** For the SDK, and for requests that do not go through it. */
+interface Route {
+  readonly handler: PatientHttpHandler;
+  readonly http: PoolOptions;
+}
+
+function makeRoute(
   options: ConnectOptions,
   authorities: TrustedAuthorities,
   allowedServers: AllowedServers,
-): PatientHttpHandler {
-  const { setQuickAck, log } = options;
+): Route {
+  const { setQuickAck, connectTimeoutMs, log } = options;
   const shared = { keepAlive: true, maxSockets: options.maxSockets, timeout: idleSocketTimeoutMs };
   const secure = { ...shared, ...checkedTls };
   const reused = new ReusedConnections({ requestTimeoutMs: options.requestTimeoutMs });
-  const httpsAgent = setQuickAck
-    ? new QuickAckAgent({
-        ...secure,
-        reused,
-        setQuickAck,
-        onUnavailable: () => log.debug({}, 'no way to set TCP_QUICKACK on the sockets of this Node'),
-      })
-    : new WatchedHttpsAgent(secure, reused);
+  const quickAckAgent =
+    setQuickAck &&
+    new QuickAckAgent({
+      ...secure,
+      reused,
+      setQuickAck,
+      onUnavailable: () => log.debug({}, 'no way to set TCP_QUICKACK on the sockets of this Node'),
+    });
+  const httpsAgent = quickAckAgent ?? new WatchedHttpsAgent(secure, reused);
   authorities.useFor((secureContext) => (httpsAgent.options.secureContext = secureContext));
-  return new PatientHttpHandler({
-    allowedServers,
-    httpAgent: new WatchedHttpAgent({ ...shared, lookup: lookUpLoopback }, reused),
-    httpsAgent,
-    connectTimeoutMs: options.connectTimeoutMs,
+  const limits = {
+    connectTimeoutMs,
     idleTimeoutMs: options.requestTimeoutMs,
     workTimeoutMs: Math.max(workTimeoutMs, options.requestTimeoutMs),
     reused,
-  });
+  };
+  const httpAgent = new WatchedHttpAgent({ ...shared, lookup: lookUpLoopback }, reused);
+  return {
+    handler: new PatientHttpHandler({ allowedServers, httpAgent, httpsAgent, ...limits }),
+    http: {
+      requireAllowed: ({ protocol, hostname, port }) =>
+        requireAllowedServer(
+          { protocol, hostname, port: port === '' ? undefined : Number(port) },
+          allowedServers,
+        ),
+      trusted: () => ({ secureContext: authorities.secureContext }),
+      plainLookup: lookUpLoopback,
+      acknowledgeAtOnce: quickAckAgent && ((socket) => quickAckAgent.acknowledgeAtOnce(socket)),
+      ...limits,
+    },
+  };
 }

@@ -1,6 +1,5 @@
 /** Makes a bucket, for the commands that are told to. */
 import { type BucketLocationConstraint, CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
-import { abortSignalField, makeAbortable } from './abortable-client.js';
 import { StoreError } from '../errors.js';
 import { serverCodeOf, toStoreError } from './error-codes.js';
 
@@ -53,16 +52,14 @@ export async function createBucket(
   location: Location,
   signal: AbortSignal,
 ): Promise<void> {
-  makeAbortable(client);
   // The SDK's type lists the regions of AWS; elsewhere the server decides what a location is.
   const place = { LocationConstraint: location as BucketLocationConstraint };
   const input = {
     Bucket: bucket,
     ...(location !== '' && { CreateBucketConfiguration: place }),
-    [abortSignalField]: signal,
   };
   try {
-    await client.send(new CreateBucketCommand(input));
+    await client.send(new CreateBucketCommand(input), { abortSignal: signal });
   } catch (error) {
     if (error instanceof Error && error.name === 'BucketAlreadyOwnedByYou') return;
     throw toStoreError(error, { operation: 'CREATE BUCKET', key: bucket }, signal);

@@ -2,18 +2,15 @@
  * Finds out whether the server encrypts before anything of worth is sent there, by requests that bring nothing: a multipart upload
  * that is begun and aborted, or, who may not do that, an empty object that is stored and deleted.
  */
-import {
-  AbortMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  DeleteObjectCommand,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3';
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
 import type { BucketClient } from './bucket-client.js';
+import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import type { FailedCall } from './error-codes.js';
+import { uploadIdOf } from './replies.js';
 import { requestBody } from './request-body.js';
+import { abortUpload, createUpload, deleteObject, type ObjectRequest, putObject } from './requests.js';
 import type { WriteEncryption } from './write-encryption.js';
 
 export interface EncryptionProbeOptions {
@@ -116,39 +113,25 @@ export class EncryptionProbe {
 
   async #beginUpload(key: string, signal: AbortSignal): Promise<void> {
     const call = { operation: 'createUpload', key };
-    const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(new CreateMultipartUploadCommand({ ...base, Key: key, ...this.#encryption.fields })),
-    );
-    await this.#cleanUp({ operation: 'abortUpload', key }, (cleanUpCall, cleanUpSignal) =>
-      this.#bucket.request(cleanUpCall, cleanUpSignal, (client, base) =>
-        client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId: output.UploadId })),
-      ),
-    );
-    this.#proof.checkBegun(call, output, this.#encryption.fingerprint);
+    const reply = await this.#bucket.send(call, signal, () => createUpload(key, this.#encryption.headers));
+    const uploadId = uploadIdOf(call, reply);
+    await this.#cleanUp({ operation: 'abortUpload', key }, () => abortUpload({ key, uploadId }));
+    this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#encryption.fingerprint);
   }
 
   async #storeEmpty(signal: AbortSignal): Promise<void> {
     const call = { operation: 'put', key: probeKey };
-    const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(
-        new PutObjectCommand({ ...base, Key: probeKey, ...this.#encryption.fields, ...requestBody([]) }),
-      ),
+    const reply = await this.#bucket.send(call, signal, () =>
+      putObject(probeKey, this.#encryption.headers, requestBody([])),
     );
-    await this.#cleanUp({ operation: 'delete', key: probeKey }, (cleanUpCall, cleanUpSignal) =>
-      this.#bucket.request(cleanUpCall, cleanUpSignal, (client, base) =>
-        client.send(new DeleteObjectCommand({ ...base, Key: probeKey })),
-      ),
-    );
-    this.#proof.checkBegun(call, output, this.#encryption.fingerprint);
+    await this.#cleanUp({ operation: 'delete', key: probeKey }, () => deleteObject(probeKey));
+    this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#encryption.fingerprint);
   }
 
   /** What is left is without content. */
-  async #cleanUp(
-    call: FailedCall,
-    send: (call: FailedCall, signal: AbortSignal) => Promise<unknown>,
-  ): Promise<void> {
+  async #cleanUp(call: FailedCall, make: () => ObjectRequest): Promise<void> {
     try {
-      await send(call, AbortSignal.timeout(cleanUpTimeoutMs));
+      await this.#bucket.send(call, AbortSignal.timeout(cleanUpTimeoutMs), make);
     } catch (error) {
       this.#log.warn({ key: call.key, err: error }, 'what tried out the server could not be removed');
     }

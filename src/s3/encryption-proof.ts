@@ -5,18 +5,12 @@
  */
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
+import type { EncryptionReply } from './encryption-headers.js';
 import { explanations, type FailedCall } from './error-codes.js';
-
-/** What a reply says of encryption: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
-export interface EncryptionReply {
-  readonly SSECustomerAlgorithm?: string | undefined;
-  /** Base64. */
-  readonly SSECustomerKeyMD5?: string | undefined;
-}
 
 /** What is wrong with the reply to a request that begins an object under a key; undefined: it is encrypted under that key. */
 export function encryptionFault(reply: EncryptionReply, fingerprint: string): string | undefined {
-  if (reply.SSECustomerAlgorithm !== 'AES256') return 'the server ignored the customer key';
+  if (reply.algorithm !== 'AES256') return 'the server ignored the customer key';
   return hasOtherKey(reply, fingerprint) ? 'the server took another customer key' : undefined;
 }
 
@@ -64,7 +58,7 @@ export class EncryptionProof {
         `${operation} ${key}: the reply is about another customer key than was sent`,
       );
     }
-    if (reply.SSECustomerAlgorithm === 'AES256' && this.#refusal === undefined) this.#isProven = true;
+    if (reply.algorithm === 'AES256' && this.#refusal === undefined) this.#isProven = true;
   }
 
   #refute(call: FailedCall, fault: string): never {
@@ -85,6 +79,6 @@ function notEncrypting({ operation, key }: FailedCall, reason: string): StoreErr
 }
 
 /** Some servers do not repeat it. */
-function hasOtherKey({ SSECustomerKeyMD5 }: EncryptionReply, fingerprint: string): boolean {
-  return SSECustomerKeyMD5 !== undefined && SSECustomerKeyMD5 !== fingerprint;
+function hasOtherKey({ keyMd5 }: EncryptionReply, fingerprint: string): boolean {
+  return keyMd5 !== undefined && keyMd5 !== fingerprint;
 }

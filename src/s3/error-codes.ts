@@ -1,5 +1,5 @@
 /**
- * The one place that turns whatever the SDK, Node's sockets or OpenSSL reject with into a `StoreError`: by the server's
+ * The one place that turns whatever the server, the SDK, Node's sockets or OpenSSL reject with into a `StoreError`: by the server's
  * code, else the HTTP status, else the errno, never by message text. What to do about an error is left to the callers.
  */
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
@@ -21,6 +21,29 @@ export class ServerRefusal extends Error {
   ) {
     const facts = [serverCode, `HTTP ${status}`, requestId && `request ${requestId}`].filter(Boolean);
     super(`${facts.join(', ')}${said === undefined ? '' : `: ${said}`}`);
+  }
+}
+
+/** A reply that says that the server has not done what was asked, before it is a `StoreError`. */
+export class RefusedReply extends Error {
+  override readonly name = 'RefusedReply';
+
+  constructor(
+    /** Undefined for the bare replies to HEAD. */
+    readonly serverCode: string | undefined,
+    /** In the server's words. It may repeat what was sent to it, secrets too. */
+    readonly said: string | undefined,
+    readonly status: number,
+    readonly requestId: string | undefined,
+  ) {
+    super(`HTTP ${status}`);
+  }
+
+  /** The same, if the server gives no code itself. */
+  because(serverCode: string): RefusedReply {
+    return this.serverCode === undefined
+      ? new RefusedReply(serverCode, this.said, this.status, this.requestId)
+      : this;
   }
 }
 
@@ -196,6 +219,10 @@ interface Facts {
 }
 
 function readFacts(error: unknown): Facts {
+  if (error instanceof RefusedReply) {
+    const { serverCode: name, said: message, status, requestId } = error;
+    return { name, message, errno: undefined, status, requestId };
+  }
   const name = stringAt(error, 'name');
   const metadata = valueAt(error, '$metadata');
   const status = valueAt(metadata, 'httpStatusCode') ?? valueAt(valueAt(error, '$response'), 'statusCode');

@@ -29,8 +29,8 @@ export async function explainDenial<T>(
 async function isBlocked(bucket: BucketClient, signal: AbortSignal): Promise<boolean> {
   try {
     const call = { operation: 'getBucketEncryption', key: bucket.bucket };
-    const output = await bucket.request(call, signal, (client, base) =>
-      client.send(new GetBucketEncryptionCommand({ ...base })),
+    const output = await bucket.request(call, signal, (client, input, options) =>
+      client.send(new GetBucketEncryptionCommand({ ...input }), options),
     );
     const rules = output.ServerSideEncryptionConfiguration?.Rules ?? [];
     return rules.some((rule) => rule.BlockedEncryptionTypes?.EncryptionType?.includes('SSE-C'));

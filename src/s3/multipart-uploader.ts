@@ -1,37 +1,32 @@
 /** Multipart uploads: objects from parts that are sent or copied, always encrypted under the customer key. */
-import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  type CompleteMultipartUploadCommandOutput,
-  CreateMultipartUploadCommand,
-  ListPartsCommand,
-  UploadPartCopyCommand,
-} from '@aws-sdk/client-s3';
+import { ListPartsCommand } from '@aws-sdk/client-s3';
 import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError, type StoreErrorCode } from '../errors.js';
+import type { HttpReply } from '../http/connection.js';
 import type { Log } from '../log.js';
 import type { CopySource, PutBody, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import { withMd5 } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
-import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
-import { copySourceEncryptionFields, encryptionFields } from './encryption-fields.js';
+import { encryptionHeaders, encryptionOf } from './encryption-headers.js';
 import { explanations, type FailedCall, statusOf } from './error-codes.js';
-import { multipartEtag, quoteEtag, unquoteEtag } from './etag.js';
+import { multipartEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
+import { canNameCopySource } from './key-encoding.js';
 import type { ObjectReader } from './object-reader.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import type { ObjectTags, TaggedHeaders } from './object-tags.js';
 import type { PartMover } from './part-mover.js';
-import type { PartBody, PartSender } from './part-sender.js';
-import { isStreamed, sendStreamed } from './put-body.js';
-import { bodyWithoutMd5, requestBody } from './request-body.js';
+import type { PartSender } from './part-sender.js';
+import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
+import { completedEtagOf, copiedEtagOf, uploadIdOf, versionIdOf } from './replies.js';
+import { bodyWithoutMd5, requestBody, type RequestBody } from './request-body.js';
 import type { RequestSlots } from './request-slots.js';
+import { abortUpload, completeUpload, createUpload, uploadPartCopy } from './requests.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
-import { headerFields } from './write-fields.js';
-import { present } from './write-replies.js';
+import { storedHeaders } from './write-headers.js';
 
 export interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
@@ -92,23 +87,15 @@ export class MultipartUploader {
   async createUpload(key: string, headers: TaggedHeaders, signal: AbortSignal): Promise<string> {
     const call = { operation: 'createUpload', key };
     checkKey(call);
-    const output = await explainDenial(this.#bucket, call, signal, () =>
+    const stored = storedHeaders(headers);
+    const reply = await explainDenial(this.#bucket, call, signal, () =>
       this.#encryption.send(call, signal, (encryption) =>
-        this.#bucket.request(call, signal, (client, base) =>
-          client.send(
-            new CreateMultipartUploadCommand({
-              ...base,
-              Key: key,
-              ...encryption,
-              ...headerFields(headers),
-            }),
-          ),
-        ),
+        this.#bucket.send(call, signal, () => createUpload(key, [...encryption, ...stored])),
       ),
     );
-    const uploadId = present(call, 'UploadId', output.UploadId);
+    const uploadId = uploadIdOf(call, reply);
     try {
-      this.#proof.checkBegun(call, output, this.#customerKey.fingerprint);
+      this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#customerKey.fingerprint);
     } catch (error) {
       await this.#forgetUpload(key, uploadId);
       throw error;
@@ -124,9 +111,9 @@ export class MultipartUploader {
     body: PutBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
-    const call = { operation: 'uploadPart', key, uploadId, partNumber };
-    const send = (makeBody: () => PartBody, sendSignal: AbortSignal) =>
-      this.#partSender.send(call, makeBody(), sendSignal);
+    const call = { operation: 'uploadPart', key, uploadId, partNumber, length: lengthOfBody(body) };
+    const send = (makeBody: () => RequestBody, sendSignal: AbortSignal) =>
+      this.#partSender.send(call, makeBody, sendSignal);
     if (!isStreamed(body)) {
       return await send(() => (this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);
     }
@@ -184,39 +171,26 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<WriteReply> {
     const call = { operation: 'completeUpload', key };
+    const encryption = encryptionHeaders(this.#customerKey);
     const complete = () =>
-      this.#conditions.sendChecked(call, condition, signal, (fields) =>
-        this.#bucket.request(call, signal, (client, base) =>
-          client.send(
-            new CompleteMultipartUploadCommand({
-              ...base,
-              Key: key,
-              ...encryptionFields(this.#customerKey),
-              ...fields,
-              UploadId: uploadId,
-              MultipartUpload: {
-                Parts: parts.map(({ partNumber, etag }) => ({
-                  PartNumber: partNumber,
-                  ETag: quoteEtag(etag),
-                })),
-              },
-            }),
-          ),
+      this.#conditions.sendChecked(call, condition, signal, (conditions) =>
+        this.#bucket.send(call, signal, () =>
+          completeUpload({ key, uploadId }, parts, [...encryption, ...conditions]),
         ),
       );
-    let output: CompleteMultipartUploadCommandOutput;
+    let reply: HttpReply;
     try {
       await this.#conditions.check(call, condition, signal);
-      output = await this.#explainingLoss(call, uploadId, signal, complete);
+      reply = await this.#explainingLoss(call, uploadId, signal, complete);
     } catch (error) {
       if (error instanceof StoreError && lostReplyCodes.has(error.code)) {
         await this.#keepTagsOfLostReply(key, uploadId, parts, signal);
       }
       throw error;
     }
-    this.#conditions.noteVersion(output.VersionId);
+    this.#conditions.noteVersion(versionIdOf(reply));
     // Ceph 16 leaves the ETag empty.
-    const etag = unquoteEtag(output.ETag ?? '') || multipartEtag(parts);
+    const etag = completedEtagOf(reply) || multipartEtag(parts);
     await this.#keepTags(key, uploadId, signal);
     return { etag: etag ?? (await this.#reader.head(key, signal)).etag };
   }
@@ -246,9 +220,7 @@ export class MultipartUploader {
     this.#tagging.delete(uploadId);
     const call = { operation: 'abortUpload', key };
     try {
-      await this.#bucket.request(call, signal, (client, base) =>
-        client.send(new AbortMultipartUploadCommand({ ...base, Key: key, UploadId: uploadId })),
-      );
+      await this.#bucket.send(call, signal, () => abortUpload({ key, uploadId }));
     } catch (error) {
       const isGone =
         error instanceof StoreError && (error.code === 'NoSuchUpload' || error.code === 'NotFound');
@@ -275,24 +247,13 @@ export class MultipartUploader {
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPartCopy', key };
     this.#proof.requireNotRefuted(call);
-    const { range } = source;
-    const output = await this.#bucket.request(call, signal, (client, base) =>
-      client.send(
-        new UploadPartCopyCommand({
-          ...base,
-          Key: key,
-          ...encryptionFields(this.#customerKey),
-          ...(sourceIsEncrypted && copySourceEncryptionFields(this.#customerKey)),
-          UploadId: uploadId,
-          PartNumber: partNumber,
-          CopySource: copySourceHeader(this.#bucket.bucket, source.key),
-          CopySourceIfMatch: quoteEtag(source.ifMatch),
-          ...(range && { CopySourceRange: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
-        }),
-      ),
+    const { bucket } = this.#bucket;
+    const customerKey = sourceIsEncrypted ? this.#customerKey : undefined;
+    const reply = await this.#bucket.send(call, signal, () =>
+      uploadPartCopy({ key, uploadId }, partNumber, this.#customerKey, { ...source, bucket, customerKey }),
     );
-    this.#proof.checkAdded(call, output, this.#customerKey.fingerprint);
-    return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.CopyPartResult?.ETag)) };
+    this.#proof.checkAdded(call, encryptionOf(reply.headers), this.#customerKey.fingerprint);
+    return { partNumber, etag: copiedEtagOf(call, reply) };
   }
 
   /** Ceph 16 answers 500 to the completion of an upload that it does not know, as if to say try again. */
@@ -315,8 +276,8 @@ export class MultipartUploader {
 
   async #hasUpload(key: string, uploadId: string, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#bucket.request({ operation: 'listParts', key }, signal, (client, base) =>
-        client.send(new ListPartsCommand({ ...base, Key: key, UploadId: uploadId, MaxParts: 1 })),
+      await this.#bucket.request({ operation: 'listParts', key }, signal, (client, input, options) =>
+        client.send(new ListPartsCommand({ ...input, Key: key, UploadId: uploadId, MaxParts: 1 }), options),
       );
       return true;
     } catch (error) {

@@ -3,9 +3,9 @@
  * small, else UploadPartCopy, else through the client, in parts or, where these are denied, as a whole. Remembers what the server
  * cannot do.
  */
-import { CopyObjectCommand } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
 import { isAccessDenied, StoreError } from '../errors.js';
+import type { HeaderField } from '../http/connection.js';
 import type { Log } from '../log.js';
 import type {
   ObjectHeaders,
@@ -17,12 +17,13 @@ import type {
 } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
-import { canNameCopySource, copySourceHeader } from './copy-source-header.js';
-import { copySourceEncryptionFields } from './encryption-fields.js';
-import { quoteEtag, unquoteEtag } from './etag.js';
+import { copySourceEncryptionHeaders } from './encryption-headers.js';
+import { canNameCopySource } from './key-encoding.js';
+import { copiedEtagOf, versionIdOf } from './replies.js';
+import { copyObject } from './requests.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
-import { headerFields } from './write-fields.js';
+import { storedHeaders } from './write-headers.js';
 
 const mebibyte = 1024 * 1024;
 
@@ -128,29 +129,21 @@ export class ObjectCopier {
   ): Promise<WriteReply | undefined> {
     const call = { operation: 'copy', kind: 'copyObject', key: targetKey } as const;
     await this.#conditions.check(call, condition, signal);
-    let etag: string | undefined;
+    const kept = [...copySourceEncryptionHeaders(this.#customerKey), ...storedHeaders(headers)];
+    // Of the headers; the tags are the source's.
+    const replacing: HeaderField = ['x-amz-metadata-directive', 'REPLACE'];
+    const from = { bucket: this.#bucket.bucket, key: source.key, etag: source.etag };
+    let etag: string;
     try {
-      const output = await this.#encryption.send(call, signal, (encryption) =>
-        this.#conditions.sendChecked(call, condition, signal, (fields) =>
-          this.#bucket.request(call, signal, (client, base) =>
-            client.send(
-              new CopyObjectCommand({
-                ...base,
-                Key: targetKey,
-                ...encryption,
-                ...copySourceEncryptionFields(this.#customerKey),
-                CopySource: copySourceHeader(this.#bucket.bucket, source.key),
-                CopySourceIfMatch: quoteEtag(source.etag),
-                MetadataDirective: 'REPLACE', // of the headers; the tags are the source's
-                ...headerFields(headers),
-                ...fields,
-              }),
-            ),
+      const reply = await this.#encryption.send(call, signal, (encryption) =>
+        this.#conditions.sendChecked(call, condition, signal, (conditions) =>
+          this.#bucket.send(call, signal, () =>
+            copyObject(targetKey, from, [...encryption, ...kept, replacing, ...conditions]),
           ),
         ),
       );
-      this.#conditions.noteVersion(output.VersionId);
-      etag = output.CopyObjectResult?.ETag;
+      this.#conditions.noteVersion(versionIdOf(reply));
+      etag = copiedEtagOf(call, reply);
     } catch (error) {
       if (isAccessDenied(error)) return undefined; // a policy on encryption may let other requests pass
       if (!isUnsupported(error)) throw error;
@@ -162,7 +155,7 @@ export class ObjectCopier {
       return undefined;
     }
     const copy = await this.#store.head(targetKey, signal);
-    if (copy.isEncrypted) return { etag: etag === undefined ? copy.etag : unquoteEtag(etag) };
+    if (copy.isEncrypted) return { etag };
     this.#log.warn(
       { key: targetKey },
       'CopyObject left the copy unencrypted: encrypting it, and not using it again',

@@ -1,9 +1,10 @@
 /** Deleting: one key, or many in batches. */
-import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import type { DeleteFailure } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { codeOfServerCode, explanations } from './error-codes.js';
+import { deleteObject } from './requests.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
 const maxBatchKeys = 1000;
@@ -22,9 +23,7 @@ export class ObjectDeleter {
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
     try {
-      await this.#bucket.request({ operation: 'delete', key }, signal, (client, base) =>
-        client.send(new DeleteObjectCommand({ ...base, Key: key })),
-      );
+      await this.#bucket.send({ operation: 'delete', key }, signal, () => deleteObject(key));
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'NotFound') throw error;
     }
@@ -61,12 +60,13 @@ export class ObjectDeleter {
 
   async #deleteBatch(keys: readonly string[], signal: AbortSignal): Promise<DeleteFailure[]> {
     const call = { operation: 'deleteMany', key: keys[0] ?? '' };
-    const output = await this.#bucket.request(call, signal, (client, base) =>
+    const output = await this.#bucket.request(call, signal, (client, input, options) =>
       client.send(
         new DeleteObjectsCommand({
-          ...base,
+          ...input,
           Delete: { Objects: keys.map((key) => ({ Key: key })), Quiet: true },
         }),
+        options,
       ),
     );
     return (output.Errors ?? []).flatMap(({ Key, Code }) => {

@@ -1,41 +1,29 @@
 /**
  * Listing and reading: LIST, HEAD and GET, what their replies say, and what a server means that refuses the customer key.
  */
-import { Readable } from 'node:stream';
-import {
-  GetObjectCommand,
-  type GetObjectCommandInput,
-  type GetObjectCommandOutput,
-  HeadObjectCommand,
-  type HeadObjectCommandOutput,
-  ListObjectsV2Command,
-} from '@aws-sdk/client-s3';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
+import { type HttpReply, tooMuchContent } from '../http/connection.js';
+import { allocate } from '../http/received-body.js';
 import type { Log } from '../log.js';
 import {
   type GetReply,
   type GetRequest,
-  type KeptHeaders,
-  keptHeaderNames,
   mostBytesOf,
   type ListPage,
   type ListRequest,
   type ObjectInfo,
 } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { maxBytesField, piecesField } from './direct-client.js';
-import { tooMuchContent } from './direct-connection.js';
-import { encryptionFields } from './encryption-fields.js';
+import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
-import { explanations, serverCodeOf, statusOf } from './error-codes.js';
-import { quoteEtag, unquoteEtag } from './etag.js';
+import { errnoOf, explanations, serverCodeOf, statusOf } from './error-codes.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
-import { ownText } from './own-text.js';
-import { allocate, type PieceMemory, ReceivedBody } from '../http/received-body.js';
-import { readExactly } from './reply-body.js';
+import { contentLengthOf, infoOf } from './replies.js';
+import { getObject, headObject } from './requests.js';
 
 /** What to do with objects that are stored without SSE-C; `warn` reads them, and logs the key of each version. */
 export type PlaintextPolicy = 'refuse' | 'warn' | 'read';
@@ -82,26 +70,28 @@ export class ObjectReader {
 
   async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
     const call = { operation: 'list', key: request.prefix };
-    const output = await this.#bucket.request(call, signal, (client, base) =>
+    const output = await this.#bucket.request(call, signal, (client, input, options) =>
       client.send(
         new ListObjectsV2Command({
-          ...base,
+          ...input,
           Prefix: request.prefix,
           EncodingType: 'url', // XML cannot hold every character that a key can
           ...(request.delimiter !== undefined && { Delimiter: request.delimiter }),
           ...(request.continuationToken !== undefined && { ContinuationToken: request.continuationToken }),
           ...(request.maxKeys !== undefined && { MaxKeys: request.maxKeys }),
         }),
+        options,
       ),
     );
     return parseListPage(output, request.prefix);
   }
 
   async head(key: string, signal: AbortSignal): Promise<ObjectInfo> {
-    return this.#withFittingKey('head', key, signal, async (customerKey) => {
-      const output = await this.#sendHead(key, customerKey, signal);
-      if (customerKey) this.#proof.checkRead({ operation: 'head', key }, output, customerKey.fingerprint);
-      return parseInfo('head', key, output, output.ContentLength, customerKey);
+    const call = { operation: 'head', key };
+    return this.#withFittingKey(call.operation, key, signal, async (customerKey) => {
+      const reply = await this.#sendHead(key, customerKey, signal);
+      if (customerKey) this.#proof.checkRead(call, encryptionOf(reply.headers), customerKey.fingerprint);
+      return infoOf(call, reply, undefined, customerKey);
     });
   }
 
@@ -139,10 +129,8 @@ export class ObjectReader {
     this.#log.warn({ key }, text);
   }
 
-  async #sendHead(key: string, customerKey: Guess, signal: AbortSignal): Promise<HeadObjectCommandOutput> {
-    return this.#bucket.request({ operation: 'head', key }, signal, (client, base) =>
-      client.send(new HeadObjectCommand({ ...base, Key: key, ...fieldsOf(customerKey) })),
-    );
+  #sendHead(key: string, customerKey: Guess, signal: AbortSignal): Promise<HttpReply> {
+    return this.#bucket.send({ operation: 'head', key }, signal, () => headObject(key, customerKey));
   }
 
   async #sendGet(
@@ -151,49 +139,28 @@ export class ObjectReader {
     customerKey: Guess,
     signal: AbortSignal,
   ): Promise<GetReply> {
+    const call = { operation: 'get', key };
     const { range, ifMatch, pieceBytes, takePiece = allocate } = request;
-    const mostBytes = mostBytesOf(request);
-    return this.#bucket.request({ operation: 'get', key }, signal, async (client, base) => {
-      const sending = client.send(
-        new GetObjectCommand({
-          ...base,
-          Key: key,
-          ...fieldsOf(customerKey),
-          ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
-          ...(ifMatch !== undefined && { IfMatch: quoteEtag(ifMatch) }),
-          [maxBytesField]: mostBytes,
-          [piecesField]: pieceBytes && ({ bytes: pieceBytes, take: takePiece } satisfies PieceMemory),
-        } as GetObjectCommandInput),
-      );
-      const output = await sending.catch((error: unknown) => {
-        const isTooLarge = !range && Reflect.get(Object(error), 'code') === tooMuchContent;
-        throw isTooLarge ? tooLarge(key, request) : error;
-      });
-      try {
-        if (customerKey) this.#proof.checkRead({ operation: 'get', key }, output, customerKey.fingerprint);
-        const info = parseInfo('get', key, output, sizeOf(key, output, range), customerKey);
-        if (ifMatch !== undefined && info.etag !== ifMatch) {
-          throw new StoreError(
-            'CorruptReply',
-            `get ${key}: the reply is of another version than was asked for`,
-          );
-        }
-        this.checkReadable('get', info);
-        const length = output.ContentLength ?? 0;
-        if (!range && length > mostBytes) throw tooLarge(key, request);
-        const body: unknown = output.Body;
-        if (pieceBytes !== undefined && body instanceof ReceivedBody && body.length === length) {
-          this.#bucket.countReceived(length);
-          return { info, bytes: new Uint8Array(0), pieces: body.pieces };
-        }
-        const bytes = await readExactly(body, length, `get ${key}`);
-        this.#bucket.countReceived(length);
-        return { info, bytes };
-      } catch (error) {
-        discardBody(output);
-        throw error;
-      }
+    const memory = pieceBytes === undefined ? undefined : { bytes: pieceBytes, take: takePiece };
+    const sending = this.#bucket.send(call, signal, () => getObject(key, customerKey, request, memory));
+    const reply = await sending.catch((error: unknown) => {
+      const isTooLarge = !range && error instanceof StoreError && errnoOf(error) === tooMuchContent;
+      throw isTooLarge ? tooLarge(key, request) : error;
     });
+    if (customerKey) this.#proof.checkRead(call, encryptionOf(reply.headers), customerKey.fingerprint);
+    const info = infoOf(call, reply, range, customerKey);
+    if (ifMatch !== undefined && info.etag !== ifMatch) {
+      throw new StoreError('CorruptReply', `get ${key}: the reply is of another version than was asked for`);
+    }
+    this.checkReadable('get', info);
+    const { length, pieces } = reply.body;
+    if (length !== contentLengthOf(reply)) {
+      throw new StoreError('CorruptReply', `get ${key}: the reply has another length than it says`);
+    }
+    this.#bucket.countReceived(length);
+    return pieceBytes === undefined
+      ? { info, bytes: pieces[0] ?? new Uint8Array(0) }
+      : { info, bytes: new Uint8Array(0), pieces };
   }
 
   /** HTTP has no empty range. */
@@ -265,91 +232,14 @@ export class ObjectReader {
   }
 }
 
-/** Secret: for requests only. */
-function fieldsOf(customerKey: Guess) {
-  return customerKey === undefined ? {} : encryptionFields(customerKey);
-}
-
 function mayBeAboutCustomerKey(error: unknown): error is StoreError {
   if (!(error instanceof StoreError)) return false;
   const status = statusOf(error);
   return (status === 400 || status === 403) && !credentialCodes.has(serverCodeOf(error) ?? '');
 }
 
-function parseInfo(
-  operation: string,
-  key: string,
-  output: HeadObjectCommandOutput | GetObjectCommandOutput,
-  size: number | undefined,
-  customerKey: Guess,
-): ObjectInfo {
-  if (size === undefined || output.ETag === undefined || output.LastModified === undefined) {
-    throw new StoreError('CorruptReply', `${operation} ${key}: the reply lacks size, ETag or Last-Modified`);
-  }
-  const isEncrypted = output.SSECustomerAlgorithm !== undefined;
-  const kept = keptHeadersOf(output);
-  // Of direct replies only: the SDK does not hand it on.
-  const toldAtMs = Date.parse('Date' in output && typeof output.Date === 'string' ? output.Date : '');
-  return {
-    key,
-    size,
-    etag: unquoteEtag(output.ETag),
-    lastModifiedMs: output.LastModified.getTime(),
-    metadata: output.Metadata ?? {},
-    contentType: output.ContentType,
-    ...(kept && { kept }),
-    ...((output.TagCount ?? 0) > 0 && { hasTags: true }),
-    isEncrypted,
-    ...(!Number.isNaN(toldAtMs) && { toldAtMs }),
-    ...(isEncrypted && customerKey && { keyFingerprint: customerKey.fingerprint }),
-  };
-}
-
-/** Undefined if there are none, as is usual. */
-function keptHeadersOf(output: HeadObjectCommandOutput | GetObjectCommandOutput): KeptHeaders | undefined {
-  const values = [
-    output.CacheControl,
-    output.ContentDisposition,
-    output.ContentEncoding,
-    output.ContentLanguage,
-    output.ExpiresString,
-    output.StorageClass,
-    output.WebsiteRedirectLocation,
-  ];
-  if (values.every((value) => value === undefined)) return undefined;
-  const present = keptHeaderNames.map((name, at) => [name, values[at]] as const);
-  const texts = present.flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, ownText(value)] as const],
-  );
-  return Object.fromEntries(texts);
-}
-
-/** The size of the whole object; checks that the reply has the range that was asked for. */
-function sizeOf(key: string, output: GetObjectCommandOutput, range: GetRequest['range']): number | undefined {
-  if (!range) return output.ContentLength;
-  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
-  const size = Number(total);
-  const end = Math.min(range.offset + range.length, size);
-  if (
-    total === undefined ||
-    Number(first) !== range.offset ||
-    Number(last) + 1 !== end ||
-    output.ContentLength !== end - range.offset
-  ) {
-    throw new StoreError('CorruptReply', `get ${key}: the reply has another range than was asked for`);
-  }
-  return size;
-}
-
 /** An object that others may have written. Where its version is known, it is the reply that is wrong, and another try may be better. */
 function tooLarge(key: string, request: GetRequest): StoreError {
   const code = request.ifMatch === undefined ? 'EntityTooLarge' : 'CorruptReply';
   return new StoreError(code, `get ${key}: it has more than ${mostBytesOf(request)} bytes`);
-}
-
-/** An unread body would keep its connection busy. */
-function discardBody(output: GetObjectCommandOutput): void {
-  if (!(output.Body instanceof Readable) || output.Body.destroyed) return;
-  output.Body.once('error', () => undefined); // of the destruction itself
-  output.Body.destroy();
 }

@@ -24,7 +24,7 @@ export class ObjectTags {
       const { TagSet = [] } = await this.#bucket.request(
         { operation: 'getTags', key },
         signal,
-        (client, base) => client.send(new GetObjectTaggingCommand({ ...base, Key: key })),
+        (client, input, options) => client.send(new GetObjectTaggingCommand({ ...input, Key: key }), options),
       );
       if (TagSet.length === 0) return headers;
       const pairs = TagSet.map(
@@ -40,8 +40,8 @@ export class ObjectTags {
   /** `tagging` as `addTo` gives it. */
   async write(key: string, tagging: string, signal: AbortSignal): Promise<void> {
     const TagSet = [...new URLSearchParams(tagging)].map(([Key, Value]) => ({ Key, Value }));
-    await this.#bucket.request({ operation: 'putTags', key }, signal, (client, base) =>
-      client.send(new PutObjectTaggingCommand({ ...base, Key: key, Tagging: { TagSet } })),
+    await this.#bucket.request({ operation: 'putTags', key }, signal, (client, input, options) =>
+      client.send(new PutObjectTaggingCommand({ ...input, Key: key, Tagging: { TagSet } }), options),
     );
   }
 }

@@ -1,22 +1,23 @@
 /** PUT: whole objects in one request, always encrypted under the customer key. */
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Log } from '../log.js';
 import type { PutBody, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
+import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
 import type { ObjectDeleter } from './object-deleter.js';
 import type { ObjectReader } from './object-reader.js';
 import type { TaggedHeaders } from './object-tags.js';
-import { isStreamed, lengthOfBody, sendStreamed, type StreamedRequestBody } from './put-body.js';
+import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
+import { etagOf, versionIdOf } from './replies.js';
 import { requestBody, type RequestBody } from './request-body.js';
+import { putObject } from './requests.js';
 import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
-import { headerFields } from './write-fields.js';
-import { present } from './write-replies.js';
+import { storedHeaders } from './write-headers.js';
 
 export interface ObjectWriterOptions {
   readonly bucket: BucketClient;
@@ -63,36 +64,28 @@ export class ObjectWriter {
   ): Promise<WriteReply> {
     const call = { operation: 'put', key, bodyBytes: lengthOfBody(body) };
     checkKey(call);
-    const send = (makeBody: () => RequestBody | StreamedRequestBody, sendSignal: AbortSignal) =>
+    const stored = storedHeaders(headers);
+    const send = (makeBody: () => RequestBody, sendSignal: AbortSignal) =>
       this.#encryption.send(call, sendSignal, (encryption) =>
-        this.#conditions.send(call, condition, sendSignal, (fields) =>
-          this.#bucket.request(call, sendSignal, (client, base) =>
-            client.send(
-              new PutObjectCommand({
-                ...base,
-                Key: key,
-                ...encryption,
-                ...headerFields(headers),
-                ...fields,
-                ...makeBody(),
-              }),
-            ),
+        this.#conditions.send(call, condition, sendSignal, (conditions) =>
+          this.#bucket.send(call, sendSignal, () =>
+            putObject(key, [...encryption, ...stored, ...conditions], makeBody()),
           ),
         ),
       );
-    const output = await explainDenial(this.#bucket, call, signal, () =>
+    const reply = await explainDenial(this.#bucket, call, signal, () =>
       isStreamed(body)
         ? sendStreamed(body, this.#streamSlots, send, call, signal)
         : send(() => requestBody(body), signal),
     );
-    this.#conditions.noteVersion(output.VersionId);
+    this.#conditions.noteVersion(versionIdOf(reply));
     try {
-      this.#proof.checkBegun(call, output, this.#encryption.fingerprint);
+      this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#encryption.fingerprint);
     } catch (error) {
-      await this.#takeBack(key, output.ETag, condition);
+      await this.#takeBack(key, reply.headers.get('etag'), condition);
       throw error;
     }
-    return { etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
+    return { etag: etagOf(call, reply) };
   }
 
   /**

@@ -46,14 +46,15 @@ export class PartLister {
   async #listPage(key: string, uploadId: string, marker: string | undefined, signal: AbortSignal) {
     const call = { operation: 'listParts', key };
     const send = () =>
-      this.#bucket.request(call, signal, (client, base) =>
+      this.#bucket.request(call, signal, (client, input, options) =>
         client.send(
           new ListPartsCommand({
-            ...base,
+            ...input,
             Key: key,
             UploadId: uploadId,
             ...(marker !== undefined && { PartNumberMarker: marker }),
           }),
+          options,
         ),
       );
     const output = await this.#retry.run(`listParts ${key}`, send, signal);

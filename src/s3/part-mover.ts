@@ -5,10 +5,10 @@
 import type { CopySource, UploadedPart } from '../object-store.js';
 import type { ObjectReader } from './object-reader.js';
 import { toStoreError } from './error-codes.js';
-import { requestBody } from './request-body.js';
+import { requestBody, type RequestBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
 import { RequestSlots } from './request-slots.js';
-import type { PartBody, PartSender } from './part-sender.js';
+import type { PartSender } from './part-sender.js';
 
 /** Read at once. Also the most that is sent as one body with its MD5 instead of streamed. */
 const pieceBytes = 16 * 1024 * 1024;
@@ -48,9 +48,9 @@ export class PartMover {
       const range = { offset: start, length: size };
       return (await this.#reader.get(source.key, { range, ifMatch: source.ifMatch }, signal)).bytes;
     };
-    const call = { operation: 'uploadPartCopy', key, uploadId, partNumber };
-    const send = (makeBody: () => PartBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
-      this.#partSender.send(call, makeBody(), sendSignal);
+    const call = { operation: 'uploadPartCopy', key, uploadId, partNumber, length };
+    const send = (makeBody: () => RequestBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
+      this.#partSender.send(call, makeBody, sendSignal);
     if (length <= pieceBytes) {
       try {
         return await this.#smallParts.run(async () => {

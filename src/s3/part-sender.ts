@@ -1,12 +1,12 @@
 /** Sends the parts of multipart uploads, each under the customer key of its upload. */
-import { UploadPartCommand } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
 import type { UploadedPart } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-import { encryptionFields } from './encryption-fields.js';
+import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
-import { unquoteEtag } from './etag.js';
-import { present } from './write-replies.js';
+import { etagOf } from './replies.js';
+import type { RequestBody } from './request-body.js';
+import { uploadPart } from './requests.js';
 
 /** Which part, and the `operation` that an error names. */
 export interface PartCall {
@@ -14,11 +14,9 @@ export interface PartCall {
   readonly key: string;
   readonly uploadId: string;
   readonly partNumber: number;
+  /** Of its content. */
+  readonly length: number;
 }
-
-export type PartBody = Pick<UploadPartCommand['input'], 'Body' | 'ContentMD5'> & {
-  readonly ContentLength: number;
-};
 
 export interface PartSenderOptions {
   readonly bucket: BucketClient;
@@ -37,24 +35,19 @@ export class PartSender {
     this.#proof = proof;
   }
 
-  async send(partCall: PartCall, body: PartBody, signal: AbortSignal): Promise<UploadedPart> {
-    const { operation, key, uploadId, partNumber } = partCall;
+  /** `makeBody` may be called twice. */
+  async send(
+    { operation, key, uploadId, partNumber, length }: PartCall,
+    makeBody: () => RequestBody,
+    signal: AbortSignal,
+  ): Promise<UploadedPart> {
     const call = { operation, key };
     this.#proof.requireNotRefuted(call);
-    const counted = { ...call, kind: 'uploadPart', bodyBytes: body.ContentLength } as const;
-    const output = await this.#bucket.request(counted, signal, (client, base) =>
-      client.send(
-        new UploadPartCommand({
-          ...base,
-          Key: key,
-          ...encryptionFields(this.#customerKey),
-          UploadId: uploadId,
-          PartNumber: partNumber,
-          ...body,
-        }),
-      ),
+    const counted = { ...call, kind: 'uploadPart', bodyBytes: length } as const;
+    const reply = await this.#bucket.send(counted, signal, () =>
+      uploadPart({ key, uploadId }, partNumber, this.#customerKey, makeBody()),
     );
-    this.#proof.checkAdded(call, output, this.#customerKey.fingerprint);
-    return { partNumber, etag: unquoteEtag(present(call, 'ETag', output.ETag)) };
+    this.#proof.checkAdded(call, encryptionOf(reply.headers), this.#customerKey.fingerprint);
+    return { partNumber, etag: etagOf(call, reply) };
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The SDK's HTTP handler with two measures of patience: most requests are given up when nothing moves on their connection
- * for a while; those that let the server work (copies, completion of an upload, deletion of a thousand keys) may be silent for
+ * for a while; one that lets the server work (deletion of a thousand keys) may be silent for
  * longer. A connection that was idle has less of it, by the agents.
  */
 import type { Agent as HttpAgent } from 'node:http';
@@ -30,13 +30,12 @@ export interface PatientHttpHandlerOptions {
 
 export class PatientHttpHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
-  /** For requests that do not go through the SDK. */
-  readonly options: PatientHttpHandlerOptions;
+  readonly #options: PatientHttpHandlerOptions;
   readonly #ordinary: NodeHttpHandler;
   readonly #patient: NodeHttpHandler;
 
   constructor(options: PatientHttpHandlerOptions) {
-    this.options = options;
+    this.#options = options;
     const { httpAgent, httpsAgent, connectTimeoutMs, idleTimeoutMs, workTimeoutMs } = options;
     const shared = { httpAgent, httpsAgent, connectionTimeout: connectTimeoutMs, logger: silent };
     this.#ordinary = new NodeHttpHandler({ ...shared, socketTimeout: idleTimeoutMs });
@@ -46,7 +45,7 @@ export class PatientHttpHandler {
 
   /** Rejects with a StoreError of code `ServerRefused`, before there is a connection, if the request may not go where it would. */
   async handle(...[request, options]: HandleParameters): ReturnType<NodeHttpHandler['handle']> {
-    const { allowedServers, reused } = this.options;
+    const { allowedServers, reused } = this.#options;
     requireAllowedServer(request, allowedServers);
     const name = `${request.method} ${request.path} ${JSON.stringify(request.query)}`;
     if (reused.takeDoubt(name)) this.#closeIdle(); // there is none to be used again
@@ -60,8 +59,8 @@ export class PatientHttpHandler {
   }
 
   #closeIdle(): void {
-    closeIdleSockets(this.options.httpAgent);
-    closeIdleSockets(this.options.httpsAgent);
+    closeIdleSockets(this.#options.httpAgent);
+    closeIdleSockets(this.#options.httpsAgent);
   }
 
   destroy(): void {
@@ -79,9 +78,9 @@ export class PatientHttpHandler {
   }
 }
 
-function makesServerWork({ method, headers, query }: HttpRequest): boolean {
-  const isLongPost = method === 'POST' && (query['uploadId'] !== undefined || query['delete'] !== undefined);
-  return isLongPost || headers['x-amz-copy-source'] !== undefined;
+/** Of all that the SDK still sends, a deletion of many objects. */
+function makesServerWork({ method, query }: HttpRequest): boolean {
+  return method === 'POST' && query['delete'] !== undefined;
 }
 
 /** The handler would write to the console. */

@@ -21,8 +21,6 @@ export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<str
   return Buffer.from(md5, 'base64').toString('hex');
 }
 
-export type StreamedRequestBody = Omit<RequestBody, 'ContentMD5'> & Partial<RequestBody>;
-
 /**
  * Sends a body, once or several times. If its pieces need requests of their own, one at a time by `slots`: a request that waits for
  * others while it is under way must not meet more of its kind than there can be requests. `slots` undefined: only one request is
@@ -31,7 +29,7 @@ export type StreamedRequestBody = Omit<RequestBody, 'ContentMD5'> & Partial<Requ
 export async function sendStreamed<T>(
   body: StreamedBody,
   slots: RequestSlots | undefined,
-  send: (makeBody: () => StreamedRequestBody, signal: AbortSignal) => Promise<T>,
+  send: (makeBody: () => RequestBody, signal: AbortSignal) => Promise<T>,
   call: FailedCall,
   signal: AbortSignal,
 ): Promise<T> {
@@ -52,11 +50,7 @@ export async function sendStreamed<T>(
     const stream = Readable.from(pieces(), { objectMode: true });
     // Nobody may listen any more when it fails, which would end the process; `failure` has it.
     stream.on('error', () => undefined);
-    return {
-      Body: stream,
-      ContentLength: body.length,
-      ...(body.md5 !== undefined && { ContentMD5: body.md5 }),
-    };
+    return { content: stream, length: body.length, md5: body.md5 };
   };
   try {
     if (!body.needsRequests) return await send(makeBody, sendSignal);

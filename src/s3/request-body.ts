@@ -1,4 +1,4 @@
-/** How the pieces of a body become what the SDK sends: with their length and MD5, and without joining large ones. */
+/** How the pieces of a body become what is sent: with their length and MD5, and without joining large ones. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 
@@ -6,24 +6,24 @@ import { Readable } from 'node:stream';
 const joinedBytes = 64 * 1024;
 
 export interface RequestBody {
-  readonly Body: Buffer | Readable;
-  readonly ContentLength: number;
-  /** Base64. */
-  readonly ContentMD5: string;
+  readonly content: Buffer | Readable;
+  readonly length: number;
+  /** Base64. Undefined where TLS alone protects it. */
+  readonly md5: string | undefined;
 }
 
 /** A body that can be sent once; a second attempt needs a new one. The pieces must not change until it was sent. */
 export function requestBody(pieces: readonly Uint8Array[]): RequestBody {
-  return { ...bodyWithoutMd5(pieces), ContentMD5: md5Of(pieces).toString('base64') };
+  return { ...bodyWithoutMd5(pieces), md5: md5Of(pieces).toString('base64') };
 }
 
 /** The same for those that TLS alone protects: MD5 of 1 GiB takes 2.3 s of CPU here, encrypting it 0.5 s. */
-export function bodyWithoutMd5(pieces: readonly Uint8Array[]): Omit<RequestBody, 'ContentMD5'> {
+export function bodyWithoutMd5(pieces: readonly Uint8Array[]): RequestBody {
   const buffers = pieces
     .filter((piece) => piece.length > 0)
     .map((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.length));
   const length = buffers.reduce((sum, piece) => sum + piece.length, 0);
-  return { Body: bodyOf(buffers, length), ContentLength: length };
+  return { content: bodyOf(buffers, length), length, md5: undefined };
 }
 
 export function md5Of(pieces: readonly Uint8Array[]): Buffer {

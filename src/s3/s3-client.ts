@@ -1,9 +1,9 @@
 /** The SDK's client with everything set that this project needs of it, wherever the server is. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { sendDirectly } from './direct-client.js';
-import { signBytesOfHeaders } from './header-bytes.js';
+import { encodeUri } from './key-encoding.js';
 import type { PatientHttpHandler } from './patient-http-handler.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
+import type { ServerClock, TransportOptions } from './transport.js';
 
 export interface S3ClientOptions {
   /** Undefined for AWS itself. */
@@ -12,9 +12,6 @@ export interface S3ClientOptions {
   readonly credentials: NonNullable<S3ClientConfig['credentials']>;
   readonly requestHandler: PatientHttpHandler;
 }
-
-/** Bodies that are protected by Content-MD5 and TLS, and need no SHA-256 in the signature too. */
-const unsignedCommands: ReadonlySet<string | undefined> = new Set(['PutObjectCommand', 'UploadPartCommand']);
 
 export function makeS3Client({ endpoint, region, credentials, requestHandler }: S3ClientOptions): S3Client {
   silenceSdkWarning();
@@ -30,15 +27,36 @@ export function makeS3Client({ endpoint, region, credentials, requestHandler }: 
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
-    cacheMiddleware: true, // see abortable-client.ts
     logger: silentLogger,
   });
   client.middlewareStack.remove('loggerMiddleware'); // would prepare the input of every request for the logger
-  if (endpoint?.protocol !== 'http:') leavePayloadsUnsigned(client);
-  signBytesOfHeaders(client);
-  // AWS itself addresses buckets by host names that the SDK knows to make.
-  if (endpoint) sendDirectly(client, { endpoint, region, http: requestHandler.options });
   return client;
+}
+
+/** What requests that do not go through the client have from it, so that both speak to one server in one way. */
+export function settingsOf(
+  client: S3Client,
+  { endpoint, region }: Pick<S3ClientOptions, 'endpoint' | 'region'>,
+): Pick<TransportOptions, 'addressOf' | 'region' | 'followsRegions' | 'credentials' | 'serverClock'> {
+  const { config } = client;
+  const serverClock: ServerClock = {
+    get offsetMs() {
+      return config.systemClockOffset;
+    },
+    learn: (offsetMs) => {
+      config.systemClockOffset = offsetMs;
+    },
+  };
+  return {
+    // AWS itself addresses buckets by host names that the SDK knows to make.
+    addressOf: endpoint
+      ? (bucket) => new URL(`${endpoint.origin}${endpoint.pathname.replace(/\/$/, '')}/${encodeUri(bucket)}`)
+      : (bucket, bucketRegion) => config.endpointProvider({ Region: bucketRegion, Bucket: bucket }).url,
+    region,
+    followsRegions: endpoint === undefined,
+    credentials: () => config.credentials(),
+    serverClock,
+  };
 }
 
 /** Without one, the SDK writes some warnings to the console. */
@@ -49,21 +67,3 @@ const silentLogger = {
   warn: () => undefined,
   error: () => undefined,
 };
-
-/** Otherwise the SDK hashes every body that is not a stream. */
-function leavePayloadsUnsigned(client: S3Client): void {
-  client.middlewareStack.add(
-    (next, context) => (args) => {
-      const request: unknown = args.request;
-      if (unsignedCommands.has(context.commandName) && hasHeaders(request)) {
-        request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
-      }
-      return next(args);
-    },
-    { step: 'build', name: 'leavePayloadsUnsigned' },
-  );
-}
-
-function hasHeaders(request: unknown): request is { readonly headers: Record<string, string> } {
-  return typeof request === 'object' && request !== null && 'headers' in request;
-}

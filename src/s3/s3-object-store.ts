@@ -1,8 +1,7 @@
 /**
- * The object store over the AWS SDK: everything is written encrypted under the customer key (SSE-C) and read with it.
+ * The object store on an S3 server: everything is written encrypted under the customer key (SSE-C) and read with it.
  * Makes each request once; `RetryingObjectStore` around it tries again. How the client is made is left to `connect.ts`.
  */
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { CustomerKey } from '../customer-key.js';
 import type { Log } from '../log.js';
 import type {
@@ -21,7 +20,7 @@ import type {
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
-import { BucketClient } from './bucket-client.js';
+import { BucketClient, type S3Access } from './bucket-client.js';
 import { EncryptionProbe } from './encryption-probe.js';
 import { EncryptionProof } from './encryption-proof.js';
 import { MultipartUploader } from './multipart-uploader.js';
@@ -32,7 +31,6 @@ import { ObjectWriter } from './object-writer.js';
 import { ObjectTags } from './object-tags.js';
 import { PartMover } from './part-mover.js';
 import { PartSender } from './part-sender.js';
-import type { Renewal } from './renewal.js';
 import type { RequestCounters } from './request-counters.js';
 import { RequestSlots } from './request-slots.js';
 import type { RetryPolicy } from './retry-policy.js';
@@ -42,7 +40,7 @@ import { WriteConditions } from './write-conditions.js';
 import { WriteEncryption } from './write-encryption.js';
 
 export interface S3StoreOptions {
-  readonly client: S3Client;
+  readonly access: S3Access;
   /** As `connect` found it; undefined means AWS, whose limits are narrower. */
   readonly endpoint: URL | undefined;
   readonly bucket: string;
@@ -56,8 +54,6 @@ export interface S3StoreOptions {
    */
   readonly plaintext: PlaintextPolicy;
   readonly log: Log;
-  /** Of what the client was made with. Default: it stays as it is. */
-  readonly renewal?: Renewal | undefined;
   /** Of requests and bytes. May be shared with stores of other buckets. Default: nobody looks at them. */
   readonly counters?: RequestCounters;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
@@ -90,7 +86,7 @@ export class S3ObjectStore implements ObjectStore {
 
   constructor(options: S3StoreOptions) {
     const {
-      client,
+      access,
       customerKey,
       otherCustomerKeys = [],
       plaintext,
@@ -104,11 +100,10 @@ export class S3ObjectStore implements ObjectStore {
     const isAws = options.endpoint === undefined;
     this.limits = limitsOf(isAws);
     const bucket = new BucketClient({
-      client,
+      access,
       bucket: options.bucket,
       maxConcurrentRequests: slots,
       ...(options.counters && { counters: options.counters }),
-      renewal: options.renewal,
       log,
     });
     const encryption = new WriteEncryption({

@@ -1,17 +1,15 @@
 /**
  * AWS Signature Version 4 in headers: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
- * Only what `direct-client.ts` sends: one service, and a hash of the body that the caller knows.
+ * Only what `transport.ts` sends: one service, and a hash of the body that the caller knows.
  */
 import { createHmac, hash } from 'node:crypto';
+import type { HeaderField } from '../http/connection.js';
 
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }
-
-/** Name in lower case, value. Arrays of them cost less than objects with names that differ from request to request. */
-export type HeaderField = readonly [name: string, value: string];
 
 export interface UnsignedRequest {
   readonly method: string;
@@ -92,14 +90,6 @@ export class RequestSigner {
     }
     return this.#keyOf.key;
   }
-}
-
-/** As it wants it: everything but the unreserved characters of RFC 3986. */
-export function encodeUri(text: string): string {
-  return encodeURIComponent(text).replaceAll(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 function hmac(key: Buffer, text: string): Buffer {

@@ -4,11 +4,12 @@
  * written, so every If-Match is refused and no If-None-Match; while versioning is suspended, against the version called null.
  */
 import { StoreError } from '../errors.js';
+import type { HeaderField } from '../http/connection.js';
 import type { Log } from '../log.js';
 import type { WriteCondition } from '../object-store.js';
 import { explanations, type FailedCall } from './error-codes.js';
 import type { ObjectReader } from './object-reader.js';
-import { type ConditionFields, conditionFields } from './write-fields.js';
+import { conditionHeaders } from './write-headers.js';
 
 export interface WriteConditionsOptions {
   readonly reader: ObjectReader;
@@ -49,12 +50,12 @@ export class WriteConditions {
     );
   }
 
-  /** Sends a request with the fields of a condition, or asks for it before. */
+  /** Sends a request with the headers of a condition, or asks for it before. */
   async send<T>(
     call: FailedCall,
     condition: WriteCondition,
     signal: AbortSignal,
-    request: (fields: ConditionFields) => Promise<T>,
+    request: (headers: readonly HeaderField[]) => Promise<T>,
   ): Promise<T> {
     if (this.#judge !== 'server') await this.check(call, condition, signal);
     return await this.sendChecked(call, condition, signal, request);
@@ -69,14 +70,14 @@ export class WriteConditions {
     call: FailedCall,
     condition: WriteCondition,
     signal: AbortSignal,
-    request: (fields: ConditionFields) => Promise<T>,
+    request: (headers: readonly HeaderField[]) => Promise<T>,
   ): Promise<T> {
-    if (isEmpty(condition)) return await request({});
+    if (isEmpty(condition)) return await request([]);
     const guess = this.#quotesIfMatch;
     for (const quotes of [guess, !guess]) {
       if (this.#judge === 'client') break;
       try {
-        const result = await request(conditionFields(condition, quotes));
+        const result = await request(conditionHeaders(condition, quotes));
         if (condition.ifMatch !== undefined) this.#quotesIfMatch = quotes;
         return result;
       } catch (error) {
@@ -85,7 +86,7 @@ export class WriteConditions {
       }
     }
     this.#giveUpOnServer(call);
-    return await request({});
+    return await request([]);
   }
 
   /** To be told what the reply to a write says: only a bucket that keeps versions names one. */

@@ -1,10 +1,11 @@
 /**
- * The fields that encrypt a new object: the customer key's, and a header more as long as the bucket's policy demands it, as those for old
+ * The headers that encrypt a new object: the customer key's, and a header more as long as the bucket's policy demands it, as those for old
  * Ceph do. A policy may come and go while the bucket is written to, so a refusal that may be about the header makes it ask anew.
  */
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
-import { newObjectFields, type NewObjectFields } from './encryption-fields.js';
+import type { HeaderField } from '../http/connection.js';
+import { newObjectHeaders } from './encryption-headers.js';
 import { type FailedCall, serverCodeOf, statusOf } from './error-codes.js';
 
 export interface WriteEncryptionOptions {
@@ -24,7 +25,7 @@ export class WriteEncryption {
   readonly #ask: ((signal: AbortSignal) => Promise<boolean>) | undefined;
   readonly #now: () => number;
   #hasExtraHeader: boolean;
-  #fields: NewObjectFields;
+  #headers: readonly HeaderField[];
   #asking: Promise<void> | undefined;
   #askedAtMs = -Infinity;
 
@@ -33,31 +34,31 @@ export class WriteEncryption {
     this.#hasExtraHeader = hasExtraHeader;
     this.#ask = askExtraHeader;
     this.#now = now ?? (() => performance.now());
-    this.#fields = newObjectFields(customerKey, hasExtraHeader);
+    this.#headers = newObjectHeaders(customerKey, hasExtraHeader);
   }
 
   /** Secret: for requests only. */
-  get fields(): NewObjectFields {
-    return this.#fields;
+  get headers(): readonly HeaderField[] {
+    return this.#headers;
   }
 
   get fingerprint(): string {
     return this.#customerKey.fingerprint;
   }
 
-  /** Sends a request that begins an object, and once more if the policy wants other fields by now. */
+  /** Sends a request that begins an object, and once more if the policy wants other headers by now. */
   async send<T>(
     call: FailedCall,
     signal: AbortSignal,
-    request: (fields: NewObjectFields) => Promise<T>,
+    request: (headers: readonly HeaderField[]) => Promise<T>,
   ): Promise<T> {
     const hadHeader = this.#hasExtraHeader;
     try {
-      return await request(this.#fields);
+      return await request(this.#headers);
     } catch (error) {
       if (!mayBeAboutHeader(error, hadHeader) || this.#ask === undefined) throw error;
       if (this.#hasExtraHeader === hadHeader) await this.#askAgain(this.#ask, signal);
-      if (this.#hasExtraHeader !== hadHeader) return await request(this.#fields);
+      if (this.#hasExtraHeader !== hadHeader) return await request(this.#headers);
       throw hadHeader ? explained(error, call) : error;
     }
   }
@@ -71,7 +72,7 @@ export class WriteEncryption {
         .then(
           (isDemanded) => {
             this.#hasExtraHeader = isDemanded;
-            this.#fields = newObjectFields(this.#customerKey, isDemanded);
+            this.#headers = newObjectHeaders(this.#customerKey, isDemanded);
           },
           () => undefined, // what was refused says more
         )

@@ -89,11 +89,12 @@ export async function checkCustomerKey(
   bucket: string,
   customerKey: CustomerKey,
 ): Promise<{ readonly encrypted: number; readonly plaintext: number; readonly otherKey: number }> {
-  return await withConnection(server, credentials, async ({ client, endpoint }) => {
+  return await withConnection(server, credentials, async (access) => {
+    const { endpoint } = access;
     const log = silentLog;
     const copyRetry = new RetryPolicy({ maxAttempts: 1, maxElapsedMs: 1_000, log });
     const store = new S3ObjectStore({
-      client,
+      access,
       endpoint,
       bucket,
       customerKey,

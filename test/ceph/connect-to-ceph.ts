@@ -9,7 +9,7 @@ import {
 import test, { type TestFn } from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
 import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
-import { connect, type S3Connection } from '../../src/s3/connect.js';
+import { connect, type ConnectOptions, type S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
 import { hasServer, requiresServer, serverUnderTest } from '../mount/server.js';
 import { silentLog } from '../silent-log.js';
@@ -31,9 +31,10 @@ export interface TestBucket {
   remove(): Promise<void>;
 }
 
-export async function makeTestBucket(namePrefix: string): Promise<TestBucket> {
-  if (!hasServer) throw new Error('OSIRISFS_REQUIRE_CEPH=1, but OSIRISFS_TEST_CEPH is not 1');
-  const connection = await connect({
+/** With these credentials; default: those of the environment. */
+export function connectAs(credentials?: ConnectOptions['credentials']): Promise<S3Connection> {
+  return connect({
+    ...(credentials && { credentials }),
     allowPlainHttp: false,
     requestTimeoutMs: 30_000,
     connectTimeoutMs: 5_000,
@@ -41,12 +42,17 @@ export async function makeTestBucket(namePrefix: string): Promise<TestBucket> {
     setQuickAck: loadSetQuickAck(),
     log: silentLog,
   });
+}
+
+export async function makeTestBucket(namePrefix: string): Promise<TestBucket> {
+  if (!hasServer) throw new Error('OSIRISFS_REQUIRE_CEPH=1, but OSIRISFS_TEST_CEPH is not 1');
+  const connection = await connectAs();
   const bucket = `${namePrefix}-${randomBytes(4).toString('hex')}`;
   const customerKey = new CustomerKey(randomBytes(32));
   await connection.client.send(new CreateBucketCommand({ Bucket: bucket }));
   const makeStore = (options: Partial<S3StoreOptions> = {}) =>
     new S3ObjectStore({
-      client: connection.client,
+      access: connection,
       endpoint: connection.endpoint,
       bucket,
       customerKey,

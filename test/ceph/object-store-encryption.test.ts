@@ -4,11 +4,16 @@ import test from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
 import { KeyRing } from '../../src/key-ring.js';
 import { checkBucket } from '../../src/s3/check-bucket.js';
-import type { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
-import { makeS3Client } from '../../src/s3/s3-client.js';
 import type { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { noHeaders, rejects } from '../s3/fake-replies.js';
-import { cephTest, makeTestBucket, silentLog, type TestBucket, wantsCeph } from './connect-to-ceph.js';
+import {
+  cephTest,
+  connectAs,
+  makeTestBucket,
+  silentLog,
+  type TestBucket,
+  wantsCeph,
+} from './connect-to-ceph.js';
 import { serverUnderTest } from '../mount/server.js';
 import { whole } from '../object-store/whole.js';
 
@@ -148,13 +153,9 @@ cephTest('a bucket that is not there and credentials that are wrong are told apa
     [{ ...own, accessKeyId: 'NOBODY' }, /does not know the access key/],
     [{ ...own, secretAccessKey: 'wrong' }, /check AWS_SECRET_ACCESS_KEY/],
   ] as const) {
-    const client = makeS3Client({
-      endpoint: place.connection.endpoint,
-      region: 'us-east-1',
-      credentials,
-      requestHandler: place.connection.client.config.requestHandler as PatientHttpHandler,
-    });
-    const error = await rejects(t, 'AccessDenied', check(place.makeStore({ client })));
+    const access = await connectAs(credentials);
+    t.teardown(() => access.close());
+    const error = await rejects(t, 'AccessDenied', check(place.makeStore({ access })));
     t.regex(error.message, message);
   }
 });

@@ -52,10 +52,10 @@ export class KeyedBucket {
   }
 
   store(key: TestKey): S3ObjectStore {
-    const { client, endpoint } = this.connection;
-    const { bucket } = this;
+    const { connection: access, bucket } = this;
+    const { endpoint } = access;
     const { customerKey } = key;
-    return new S3ObjectStore({ client, endpoint, bucket, customerKey, plaintext: 'refuse', log: silentLog });
+    return new S3ObjectStore({ access, endpoint, bucket, customerKey, plaintext: 'refuse', log: silentLog });
   }
 
   async put(key: TestKey, name: string, content: Uint8Array | string, metadata: Metadata = {}) {

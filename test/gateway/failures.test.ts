@@ -312,9 +312,10 @@ test.serial(
 test.serial('a request may follow a long reply at once on the same connection', async (t) => {
   const { env } = await startGatewayProcess(t, path.join(await makeDirectory(t), 'gateway'));
   Object.assign(process.env, env);
-  const { client, endpoint } = await connectToGateway();
+  const access = await connectToGateway();
+  const { client, endpoint } = access;
   await client.send(new CreateBucketCommand({ Bucket }));
-  const options = { client, endpoint, bucket: Bucket, customerKey: newCustomerKey(), log: silentLog };
+  const options = { access, endpoint, bucket: Bucket, customerKey: newCustomerKey(), log: silentLog };
   const store = new S3ObjectStore({ ...options, plaintext: 'read' }); // which tries nothing again
   const signal = AbortSignal.timeout(60_000);
   const bytes = randomBytes(500_000);

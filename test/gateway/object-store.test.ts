@@ -26,9 +26,9 @@ test.before(async () => {
 test.after.always(() => scope.end());
 
 function makeStore(flavor: FlavorName): S3ObjectStore {
-  const { client, endpoint: address } = connections.get(flavor)!;
-  const endpoint = flavor === 'aws' ? undefined : address; // no address of its own says that it is AWS
-  const options = { client, endpoint, bucket: 'suite', customerKey, log: silentLog };
+  const access = connections.get(flavor)!;
+  const endpoint = flavor === 'aws' ? undefined : access.endpoint; // no address of its own says that it is AWS
+  const options = { access, endpoint, bucket: 'suite', customerKey, log: silentLog };
   return new S3ObjectStore({ ...options, plaintext: 'read' });
 }
 

@@ -19,8 +19,8 @@ async function makeBucket(t: Scope, flavor: 'rgw' | 'aws') {
     return Promise.resolve();
   });
   await createBucket(client, 'forced', '', signal);
-  const administration = new BucketAdministration({ client, bucket: 'forced', log: silentLog });
-  return { client, administration };
+  const administration = new BucketAdministration({ access: connection, bucket: 'forced', log: silentLog });
+  return { access: connection, client, administration };
 }
 
 const other = {
@@ -66,8 +66,8 @@ class Heedless extends BucketAdministration {
 }
 
 test.serial('where no form works, and after an interrupt, the former policy is back', async (t) => {
-  const { client } = await makeBucket(t, 'rgw');
-  const heedless = () => new Heedless({ client, bucket: 'forced', log: silentLog });
+  const { access } = await makeBucket(t, 'rgw');
+  const heedless = () => new Heedless({ access, bucket: 'forced', log: silentLog });
   const first = heedless();
   const failure = await t.throwsAsync(enforcePolicy(first, signal, retryMs), { instanceOf: PolicyFailure });
   t.regex(failure.message, /has its former policy again .*does not deny a plain PUT/);
@@ -85,13 +85,13 @@ test.serial('where no form works, and after an interrupt, the former policy is b
 });
 
 test.serial('a former policy that cannot be put back is not lost', async (t) => {
-  const { client } = await makeBucket(t, 'rgw');
+  const { access } = await makeBucket(t, 'rgw');
   class Stubborn extends Heedless {
     override setPolicy(policy: string | undefined) {
       return policy === theirs ? Promise.reject(new Error('no')) : super.setPolicy(policy);
     }
   }
-  const stubborn = new Stubborn({ client, bucket: 'forced', log: silentLog });
+  const stubborn = new Stubborn({ access, bucket: 'forced', log: silentLog });
   const failure = await t.throwsAsync(enforcePolicy(stubborn, signal, retryMs), {
     instanceOf: PolicyFailure,
   });

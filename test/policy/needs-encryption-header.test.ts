@@ -2,7 +2,7 @@ import test from 'ava';
 import { withStatement } from '../../src/policy/force-encryption.js';
 import { needsEncryptionHeader } from '../../src/policy/needs-encryption-header.js';
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
-import { makeClient, never, refuse, silentLog, startFakeServer, type Answer } from '../s3/fake-server.js';
+import { makeAccess, never, refuse, silentLog, startFakeServer, type Answer } from '../s3/fake-server.js';
 
 const retry = new RetryPolicy({ log: silentLog, maxAttempts: 3, sleep: () => Promise.resolve() });
 const demanding = withStatement(undefined, 'b', 'encryption-header');
@@ -15,7 +15,7 @@ for (const failures of [0, 2]) {
       if (asked++ < failures) refuse(response, 503, 'SlowDown');
       else answerPolicy(request, response);
     });
-    const connection = { client: makeClient(t, endpoint), endpoint };
+    const connection = { ...makeAccess(t, endpoint), endpoint };
     t.true(await needsEncryptionHeader({ connection, bucket: 'b', retry, log: silentLog }, never));
   });
 }
@@ -26,18 +26,20 @@ test('who may not read the policy, or finds none, is told so once, and AWS is no
     [404, 'NoSuchBucketPolicy'],
   ] as const) {
     const { endpoint, received } = await startFakeServer(t, (_, response) => refuse(response, status, code));
-    const client = makeClient(t, endpoint);
+    const access = makeAccess(t, endpoint);
     const options = { bucket: 'b', retry, log: silentLog };
-    t.false(await needsEncryptionHeader({ ...options, connection: { client, endpoint: undefined } }, never));
+    t.false(
+      await needsEncryptionHeader({ ...options, connection: { ...access, endpoint: undefined } }, never),
+    );
     t.is(received.length, 0);
-    t.false(await needsEncryptionHeader({ ...options, connection: { client, endpoint } }, never));
+    t.false(await needsEncryptionHeader({ ...options, connection: { ...access, endpoint } }, never));
     t.is(received.length, 1);
   }
 });
 
 test('an interrupt ends the question, and is no answer', async (t) => {
   const { endpoint } = await startFakeServer(t, () => undefined);
-  const connection = { client: makeClient(t, endpoint), endpoint };
+  const connection = { ...makeAccess(t, endpoint), endpoint };
   const interrupted = AbortSignal.abort();
   await t.throwsAsync(
     needsEncryptionHeader({ connection, bucket: 'b', retry, log: silentLog }, interrupted),

@@ -5,7 +5,7 @@ import {
   type Answer,
   answerXml,
   encryptedHeaders,
-  makeClient,
+  makeAccess,
   never,
   refuse,
   silentLog,
@@ -15,7 +15,7 @@ import {
 
 async function administer(t: ExecutionContext, answer: Answer): Promise<BucketAdministration> {
   const { endpoint } = await startFakeServer(t, answer);
-  return new BucketAdministration({ client: makeClient(t, endpoint), bucket: 'bucket', log: silentLog });
+  return new BucketAdministration({ access: makeAccess(t, endpoint), bucket: 'bucket', log: silentLog });
 }
 
 /** Answers PUTs whose condition `isRefused` refuses with 412, all else with success; the ETag is `etag`. */
@@ -50,7 +50,7 @@ test('a probe that is not encrypted is told of, and deleted', async (t) => {
     else response.writeHead(200, { etag: '"etag"' }).end();
   });
   const administration = new BucketAdministration({
-    client: makeClient(t, endpoint),
+    access: makeAccess(t, endpoint),
     bucket: 'bucket',
     log: silentLog,
   });

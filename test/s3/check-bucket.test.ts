@@ -1,5 +1,4 @@
 import net, { type AddressInfo } from 'node:net';
-import https from 'node:https';
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { CustomerKey } from '../../src/customer-key.js';
@@ -16,7 +15,7 @@ import {
   answerXml,
   listen,
   makeCertificate,
-  makeClient,
+  makeAccess,
   never,
   refuse,
   silentLog,
@@ -45,7 +44,7 @@ async function checkAt(
   }: { readonly idleTimeoutMs?: number; readonly retry?: RetryPolicy } = {},
 ) {
   const store = new S3ObjectStore({
-    client: makeClient(t, endpoint, { idleTimeoutMs }),
+    access: makeAccess(t, endpoint, { idleTimeoutMs }),
     endpoint,
     bucket: 'photos',
     customerKey: testKey,
@@ -228,7 +227,7 @@ test('a certificate for another host is told apart', async (t) => {
   const certificate = await makeCertificate(t, 'DNS:elsewhere.example.org');
   const server = await startFakeServer(t, (_, response) => refuse(response, 404), certificate);
   const store = new S3ObjectStore({
-    client: makeClient(t, server.endpoint, { httpsAgent: new https.Agent({ ca: certificate.authority }) }),
+    access: makeAccess(t, server.endpoint, { ca: certificate.authority }),
     endpoint: server.endpoint,
     bucket: 'photos',
     customerKey: new CustomerKey(Buffer.alloc(32)),

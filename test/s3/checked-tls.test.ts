@@ -38,7 +38,7 @@ async function outcomes(t: ExecutionContext, options: ConnectOptions): Promise<[
   t.teardown(() => connection.close());
   const { client, endpoint } = connection;
   const common = { customerKey: testKey, plaintext: 'read', log: silentLog } as const;
-  const store = new S3ObjectStore({ client, endpoint, bucket: 'bucket', ...common });
+  const store = new S3ObjectStore({ access: connection, endpoint, bucket: 'bucket', ...common });
   const codeOf = async (sending: Promise<unknown>): Promise<string> => {
     const error = await sending.then(
       () => undefined,

@@ -39,7 +39,7 @@ try {
   if (bucket) {
     const { S3ObjectStore } = await import(storeUrl);
     const { CustomerKey } = await import(keyUrl);
-    const store = new S3ObjectStore({ ...connection, bucket, customerKey: new CustomerKey(Buffer.alloc(32)), plaintext: 'read', log });
+    const store = new S3ObjectStore({ access: connection, endpoint: connection.endpoint, bucket, customerKey: new CustomerKey(Buffer.alloc(32)), plaintext: 'read', log });
     await store.put('k', [Buffer.from('body')], { metadata: {} }, {}, new AbortController().signal);
     await store.list({ prefix: '' }, new AbortController().signal);
     outcome.listed = true;

@@ -9,14 +9,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
-import type { S3Client } from '@aws-sdk/client-s3';
+import type { Clock } from '../../src/clock.js';
 import { CustomerKey } from '../../src/customer-key.js';
+import { ReusedConnections } from '../../src/http/reused-connections.js';
+import { WatchedHttpAgent } from '../../src/http/watched-agents.js';
+import type { S3Access } from '../../src/s3/bucket-client.js';
 import { EncryptionProof } from '../../src/s3/encryption-proof.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
-import { ReusedConnections } from '../../src/http/reused-connections.js';
-import { makeS3Client } from '../../src/s3/s3-client.js';
+import { makeS3Client, settingsOf } from '../../src/s3/s3-client.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';
-import { WatchedHttpAgent } from '../../src/http/watched-agents.js';
+import { Transport } from '../../src/s3/transport.js';
 import { silentLog } from '../silent-log.js';
 
 export interface Received {
@@ -139,25 +141,31 @@ export async function codeOf(sending: Promise<unknown>): Promise<string> {
   }
 }
 
-/** A client as `connect` makes it, but with credentials of its own. */
-export function makeClient(
-  t: ExecutionContext,
-  endpoint: URL,
-  options: {
-    readonly idleTimeoutMs?: number;
-    readonly workTimeoutMs?: number;
-    readonly connectTimeoutMs?: number;
-    readonly httpsAgent?: https.Agent;
-    readonly sessionToken?: string;
-    /** For the first byte on a connection that was used before. */
-    readonly firstByteTimeoutMs?: number;
-  } = {},
-): S3Client {
-  const { firstByteTimeoutMs } = options;
+export interface AccessOptions {
+  readonly idleTimeoutMs?: number;
+  readonly workTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+  /** The authority to believe. */
+  readonly ca?: string;
+  readonly sessionToken?: string;
+  /** For the first byte on a connection that was used before. */
+  readonly firstByteTimeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+/** The ways to a server as `connect` makes them, but with credentials of its own. */
+export function makeAccess(t: ExecutionContext, endpoint: URL, options: AccessOptions = {}): S3Access {
+  const { firstByteTimeoutMs, ca, clock } = options;
   const reused = new ReusedConnections(firstByteTimeoutMs === undefined ? {} : { firstByteTimeoutMs });
+  const limits = {
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    idleTimeoutMs: options.idleTimeoutMs ?? 20_000,
+    workTimeoutMs: options.workTimeoutMs ?? 20_000,
+    reused,
+  };
+  const place = { endpoint, region: 'us-east-1' };
   const client = makeS3Client({
-    endpoint,
-    region: 'us-east-1',
+    ...place,
     credentials: {
       accessKeyId: 'TESTACCESSKEY',
       secretAccessKey: 'test-secret',
@@ -166,21 +174,31 @@ export function makeClient(
     requestHandler: new PatientHttpHandler({
       allowedServers: { kind: 'endpoint', endpoint },
       httpAgent: new WatchedHttpAgent({ keepAlive: true }, reused),
-      httpsAgent: options.httpsAgent ?? new https.Agent({ keepAlive: true }),
-      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-      idleTimeoutMs: options.idleTimeoutMs ?? 20_000,
-      workTimeoutMs: options.workTimeoutMs ?? 20_000,
-      reused,
+      httpsAgent: new https.Agent({ keepAlive: true, ...(ca !== undefined && { ca }) }),
+      ...limits,
     }),
   });
-  t.teardown(() => client.destroy());
-  return client;
+  const trusted = () => (ca === undefined ? {} : { ca });
+  const transport = new Transport({
+    ...settingsOf(client, place),
+    http: { requireAllowed: () => undefined, trusted, ...limits },
+    ...(clock && { clock }),
+  });
+  t.teardown(() => {
+    transport.close();
+    client.destroy();
+  });
+  return { client, transport };
 }
 
 /** Of a server that is known to encrypt. */
 export function provenEncryption(): EncryptionProof {
   const proof = new EncryptionProof(silentLog);
-  proof.checkRead({ operation: 'head', key: 'k' }, { SSECustomerAlgorithm: 'AES256' }, testKey.fingerprint);
+  proof.checkRead(
+    { operation: 'head', key: 'k' },
+    { algorithm: 'AES256', keyMd5: undefined },
+    testKey.fingerprint,
+  );
   return proof;
 }
 
@@ -188,15 +206,11 @@ export function provenEncryption(): EncryptionProof {
 export async function makeFakeStore(
   t: ExecutionContext,
   answer: Answer,
-  options: Partial<S3StoreOptions> & {
-    readonly idleTimeoutMs?: number;
-    readonly workTimeoutMs?: number;
-    readonly firstByteTimeoutMs?: number;
-  } = {},
+  options: Partial<S3StoreOptions> & AccessOptions = {},
 ): Promise<{ readonly store: S3ObjectStore; readonly received: Received[]; readonly endpoint: URL }> {
   const { endpoint, received } = await startFakeServer(t, answer);
   const store = new S3ObjectStore({
-    client: makeClient(t, endpoint, options),
+    access: makeAccess(t, endpoint, options),
     endpoint,
     bucket: 'bucket',
     customerKey: testKey,

@@ -30,10 +30,10 @@ test.before(async () => {
 test.after.always(() => scope.end());
 
 function makeStore(flavor: FlavorName, options: Partial<S3StoreOptions> = {}): S3ObjectStore {
-  const { client, endpoint: address } = connections.get(flavor)!;
-  const endpoint = flavor === 'aws' ? undefined : address;
+  const access = connections.get(flavor)!;
+  const endpoint = flavor === 'aws' ? undefined : access.endpoint;
   return new S3ObjectStore({
-    client,
+    access,
     endpoint,
     bucket: 'ring',
     customerKey: first,

@@ -129,7 +129,8 @@ async function connectByFiles(t: ExecutionContext, endpoint: URL, caBundle?: str
   });
   t.teardown(() => connection.close());
   const store = new S3ObjectStore({
-    ...connection,
+    access: connection,
+    endpoint: connection.endpoint,
     bucket: 'bucket',
     customerKey: testKey,
     plaintext: 'read',

@@ -18,7 +18,7 @@ async function makeCountedStore(t: ExecutionContext) {
   let nowMs = 0;
   const counters = new RequestCounters(() => (nowMs += 4));
   const store = new S3ObjectStore({
-    client,
+    access: connection,
     endpoint,
     bucket: 'counted',
     customerKey: newCustomerKey(),

@@ -1,7 +1,6 @@
 // Connections that a NAT or a VPN has forgotten: what the SDK sends and what is sent directly find new ones soon.
 import type { Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { isAnsweredSoon } from '../../src/http/reused-connections.js';
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { answerObject, noHeaders, rejects } from './fake-replies.js';
@@ -85,22 +84,4 @@ test('below the retries, no operation fails because idle connections went silent
     freeze();
     await t.notThrowsAsync(operation());
   }
-});
-
-test('an answer can be expected soon where the server has little to do', (t) => {
-  const shape = { path: '/bucket/key', bodyBytes: 0, isCopy: false };
-  for (const method of ['HEAD', 'GET', 'DELETE', 'PUT']) t.true(isAnsweredSoon({ ...shape, method }), method);
-  t.true(isAnsweredSoon({ ...shape, method: 'GET', path: '/bucket?list-type=2&prefix=' }));
-  t.true(isAnsweredSoon({ ...shape, method: 'PUT', bodyBytes: 1024 * 1024 }));
-  t.false(isAnsweredSoon({ ...shape, method: 'PUT', bodyBytes: 1024 * 1024 + 1 }));
-  t.false(isAnsweredSoon({ ...shape, method: 'PUT', bodyBytes: Infinity }));
-  t.false(isAnsweredSoon({ ...shape, method: 'PUT', isCopy: true }));
-  for (const path of [
-    '/bucket/key?uploads',
-    '/bucket/key?uploads=',
-    '/bucket/key?uploads=&x-id=CreateMultipartUpload',
-  ])
-    t.true(isAnsweredSoon({ ...shape, method: 'POST', path }), path);
-  for (const path of ['/bucket/key?uploadId=u', '/bucket?delete', '/bucket/uploads'])
-    t.false(isAnsweredSoon({ ...shape, method: 'POST', path }), path);
 });

@@ -1,6 +1,7 @@
 import { createHmac, hash } from 'node:crypto';
 import test from 'ava';
-import { emptySha256, type HeaderField, RequestSigner } from '../../src/s3/signature-v4.js';
+import type { HeaderField } from '../../src/http/connection.js';
+import { emptySha256, RequestSigner } from '../../src/s3/signature-v4.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html */
 const credentials = {

@@ -34,8 +34,8 @@ function begin(hasExtraHeader: boolean, policy: { demands: boolean | Error; refu
     now: () => nowMs,
   });
   const write = () =>
-    encryption.send(call, never, (fields) => {
-      const hasHeader = fields.ServerSideEncryption !== undefined;
+    encryption.send(call, never, (headers) => {
+      const hasHeader = headers.some(([name]) => name === 'x-amz-server-side-encryption');
       sent.push(hasHeader);
       if (hasHeader && (policy.refusesHeader ?? policy.demands !== true)) return Promise.reject(refused);
       return !hasHeader && policy.demands === true ? Promise.reject(denied) : Promise.resolve();

@@ -1,15 +1,15 @@
 // Whatever a server sends: a request settles, the process goes on, what is kept of a reply has a limit, and the next is answered.
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import type { ConnectionPool } from '../../src/s3/connection-pool.js';
-import type { DirectReply, DirectRequest } from '../../src/s3/direct-connection.js';
+import type { ConnectionPool } from '../../src/http/connection-pool.js';
+import type { HttpReply, HttpRequest } from '../../src/http/connection.js';
 import { patienceMs } from '../patience.js';
 import { fc } from '../seed.js';
-import { codeOf, listen, never } from './fake-server.js';
+import { codeOf, listen, never } from '../s3/fake-server.js';
 import { get as anyGet, makePool } from './test-pool.js';
 
-const get: DirectRequest = { ...anyGet, maxContentBytes: 1000 };
-const put: DirectRequest = { ...get, method: 'PUT', headers: [...get.headers, ['content-length', '0']] };
+const get: HttpRequest = { ...anyGet, maxContentBytes: 1000 };
+const put: HttpRequest = { ...get, method: 'PUT', headers: [...get.headers, ['content-length', '0']] };
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
@@ -178,7 +178,7 @@ test('any bytes: every request settles, and keeps no more than was asked for', a
       const teardowns: (() => unknown)[] = [];
       const { pool } = await startServer({ teardown: (action) => void teardowns.push(action) }, [bytes]);
       try {
-        const request: DirectRequest = { ...(method === 'PUT' ? put : get), method };
+        const request: HttpRequest = { ...(method === 'PUT' ? put : get), method };
         const received = await pool.send(request, never).catch((error: unknown) => error as Error);
         if (received instanceof Error) return;
         checkReply(received, method);
@@ -193,7 +193,7 @@ test('any bytes: every request settles, and keeps no more than was asked for', a
   t.true(answered > 20, `only ${answered} were replies`);
 });
 
-function checkReply({ status, headers, body }: DirectReply, method: string): void {
+function checkReply({ status, headers, body }: HttpReply, method: string): void {
   const isAnnounced = headers.has('content-length');
   const most = method === 'HEAD' ? 0 : method === 'GET' && status < 300 && isAnnounced ? 1000 : 64 * 1024;
   if (body.length > most) throw new Error(`${body.length} bytes of a reply to ${method}`);

@@ -1,9 +1,9 @@
 import net from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import type { DirectRequest } from '../../src/s3/direct-connection.js';
+import type { HttpRequest } from '../../src/http/connection.js';
 import { QuickAckAgent } from '../../src/http/quick-ack-agent.js';
 import { ReusedConnections } from '../../src/http/reused-connections.js';
-import { codeOf, listen, makeCertificate, never, startFakeServer } from './fake-server.js';
+import { codeOf, listen, makeCertificate, never, startFakeServer } from '../s3/fake-server.js';
 import { get, makePool } from './test-pool.js';
 
 /** A server that answers each request on a connection with the next of these texts; '' closes the connection. */
@@ -28,6 +28,18 @@ async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
 }
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+test('nothing is sent to a server that is not allowed', async (t) => {
+  const { endpoint, connections } = await startRawServer(t, [ok]);
+  const asked: string[] = [];
+  const requireAllowed = ({ origin }: URL): never => {
+    asked.push(origin);
+    throw new Error('not there');
+  };
+  await t.throwsAsync(makePool(t, endpoint, { requireAllowed }).send(get, never), { message: 'not there' });
+  t.deepEqual(asked, [endpoint.origin]);
+  t.is(connections(), 0);
+});
 
 test('a connection is used again, by one request at a time', async (t) => {
   const { endpoint, connections } = await startRawServer(t, Array<string>(6).fill(ok));
@@ -59,7 +71,7 @@ test('a reply comes in pieces of memory of their own, if asked for', async (t) =
   });
   const pool = makePool(t, endpoint);
   const { pieces } = (
-    await pool.send({ ...get, pieces: { bytes: 300, take: (length) => Buffer.alloc(length) } }, never)
+    await pool.send({ ...get, memory: { bytes: 300, take: (length) => Buffer.alloc(length) } }, never)
   ).body;
   t.deepEqual(
     pieces.map(({ length }) => length),
@@ -146,9 +158,9 @@ test('a body in many pieces is whole, however it arrives', async (t) => {
     });
   });
   const pool = makePool(t, await listen(t, server));
-  const pieces = { bytes: 64, take: (length: number) => new Uint8Array(length) };
+  const memory = { bytes: 64, take: (length: number) => new Uint8Array(length) };
   for (let reuse = 0; reuse < 2; reuse += 1) {
-    const { body } = await pool.send({ ...get, pieces }, never);
+    const { body } = await pool.send({ ...get, memory }, never);
     t.is(body.pieces.length, 16);
     t.is(body.pieces.at(-1)?.length, 1000 % 64);
     t.deepEqual(Buffer.concat(body.pieces), bytes);
@@ -243,7 +255,7 @@ test('a new connection, and a request at which the server works, have all the ti
   const pool = makePool(t, await listen(t, server), {
     reused: new ReusedConnections({ firstByteTimeoutMs: 50 }),
   });
-  const large: DirectRequest = {
+  const large: HttpRequest = {
     ...get,
     method: 'PUT',
     path: '/held/large',
@@ -267,17 +279,17 @@ test('over TLS the authority is checked, and each request has its reply acknowle
   const certificate = await makeCertificate(t);
   const { endpoint } = await startFakeServer(t, (_, response) => response.end('reply'), certificate);
   const fds: number[] = [];
-  const agent = new QuickAckAgent({
+  const agent = new QuickAckAgent({ setQuickAck: (fd) => fds.push(fd), onUnavailable: () => t.fail() });
+  const options = {
     ca: certificate.authority,
-    setQuickAck: (fd) => fds.push(fd),
-    onUnavailable: () => t.fail(),
-  });
-  const pool = makePool(t, endpoint, { httpsAgent: agent });
+    acknowledgeAtOnce: (socket: net.Socket) => agent.acknowledgeAtOnce(socket),
+  };
+  const pool = makePool(t, endpoint, options);
   for (let count = 0; count < 3; count += 1) t.is((await pool.send(get, never)).body.toString(), 'reply');
   t.is(fds.length, 3);
   t.is(new Set(fds).size, 1);
   t.true(fds[0]! > 2);
   t.regex(await codeOf(makePool(t, endpoint).send(get, never)), /SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/);
   const named = new URL(endpoint.href.replace('127.0.0.1', 'localhost'));
-  t.is((await makePool(t, named, { httpsAgent: agent }).send(get, never)).status, 200);
+  t.is((await makePool(t, named, options).send(get, never)).status, 200);
 });

@@ -1,0 +1,47 @@
+/** The SSE-C headers of requests, and what replies say of it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html */
+import type { CustomerKey } from '../customer-key.js';
+import type { HeaderField } from '../http/connection.js';
+
+const prefix = 'x-amz-server-side-encryption-customer-';
+
+/** Secret: for requests only. */
+export function encryptionHeaders(customerKey: CustomerKey): readonly HeaderField[] {
+  return headersOf(prefix, customerKey);
+}
+
+/** Secret: for requests only. Of the source of a copy. */
+export function copySourceEncryptionHeaders(customerKey: CustomerKey): readonly HeaderField[] {
+  return headersOf(`x-amz-copy-source-server-side-encryption-customer-`, customerKey);
+}
+
+/**
+ * Secret: for requests only. Of requests that begin an object: PUT, CreateMultipartUpload, CopyObject. `extraEncryptionHeader`: also
+ * `x-amz-server-side-encryption: AES256`, which bucket policies for old Ceph demand and AWS refuses.
+ */
+export function newObjectHeaders(
+  customerKey: CustomerKey,
+  extraEncryptionHeader: boolean,
+): readonly HeaderField[] {
+  const headers = encryptionHeaders(customerKey);
+  return extraEncryptionHeader ? [...headers, ['x-amz-server-side-encryption', 'AES256']] : headers;
+}
+
+/** What a reply says of the encryption of the object that it is about. */
+export interface EncryptionReply {
+  /** `AES256`; undefined if it is not encrypted under a customer key. */
+  readonly algorithm: string | undefined;
+  /** Base64. */
+  readonly keyMd5: string | undefined;
+}
+
+export function encryptionOf(headers: ReadonlyMap<string, string>): EncryptionReply {
+  return { algorithm: headers.get(`${prefix}algorithm`), keyMd5: headers.get(`${prefix}key-md5`) };
+}
+
+function headersOf(namePrefix: string, customerKey: CustomerKey): readonly HeaderField[] {
+  return [
+    [`${namePrefix}algorithm`, 'AES256'],
+    [`${namePrefix}key`, customerKey.toBase64()],
+    [`${namePrefix}key-md5`, customerKey.fingerprint],
+  ];
+}

@@ -1,0 +1,155 @@
+/** What the replies to requests about objects say. Pure. */
+import type { CustomerKey } from '../customer-key.js';
+import { StoreError } from '../errors.js';
+import type { HttpReply } from '../http/connection.js';
+import { keptHeaderNames, type KeptHeaders, type GetRequest, type ObjectInfo } from '../object-store.js';
+import { encryptionOf } from './encryption-headers.js';
+import { type FailedCall, RefusedReply } from './error-codes.js';
+import { unquoteEtag } from './etag.js';
+import { ownText } from './own-text.js';
+import { metadataPrefix } from './write-headers.js';
+
+/** Of the object that HEAD or a GET of all of it is about, or a GET of `range`. Throws `CorruptReply`. */
+export function infoOf(
+  call: FailedCall,
+  reply: HttpReply,
+  range: GetRequest['range'],
+  customerKey: CustomerKey | undefined,
+): ObjectInfo {
+  const { headers } = reply;
+  const etag = headers.get('etag');
+  const lastModifiedMs = Date.parse(headers.get('last-modified') ?? '');
+  const size = sizeOf(call, headers, range);
+  if (size === undefined || etag === undefined || Number.isNaN(lastModifiedMs)) {
+    throw corrupt(call, 'the reply lacks size, ETag or Last-Modified');
+  }
+  const isEncrypted = encryptionOf(headers).algorithm !== undefined;
+  const contentType = headers.get('content-type');
+  const kept = keptHeadersOf(headers);
+  const toldAtMs = Date.parse(headers.get('date') ?? '');
+  return {
+    key: call.key,
+    size,
+    etag: unquoteEtag(etag),
+    lastModifiedMs,
+    metadata: metadataOf(headers),
+    contentType: contentType === undefined ? undefined : ownText(contentType),
+    ...(kept && { kept }),
+    ...(Number(headers.get('x-amz-tagging-count') ?? 0) > 0 && { hasTags: true }),
+    isEncrypted,
+    ...(!Number.isNaN(toldAtMs) && { toldAtMs }),
+    ...(isEncrypted && customerKey && { keyFingerprint: customerKey.fingerprint }),
+  };
+}
+
+/** Of the content, as the reply announces it. */
+export function contentLengthOf({ headers }: HttpReply): number | undefined {
+  const length = headers.get('content-length');
+  return length === undefined ? undefined : Number(length);
+}
+
+/** Of a header that the reply to a write must have. Throws `CorruptReply`. */
+export function etagOf(call: FailedCall, { headers }: HttpReply): string {
+  return unquoteEtag(present(call, 'ETag', headers.get('etag')));
+}
+
+/** Of what was copied. Throws `CorruptReply`. */
+export function copiedEtagOf(call: FailedCall, reply: HttpReply): string {
+  return unquoteEtag(present(call, 'ETag', textOf(reply.body.toString(), 'ETag')));
+}
+
+/** Of the object that was put together; '' where the server does not say, as Ceph 16. */
+export function completedEtagOf({ body }: HttpReply): string {
+  return unquoteEtag(textOf(body.toString(), 'ETag') ?? '');
+}
+
+/** Throws `CorruptReply`. */
+export function uploadIdOf(call: FailedCall, { body }: HttpReply): string {
+  return present(call, 'UploadId', textOf(body.toString(), 'UploadId'));
+}
+
+/** That the server has made of the object; undefined where it keeps none. */
+export function versionIdOf({ headers }: HttpReply): string | undefined {
+  return headers.get('x-amz-version-id');
+}
+
+/**
+ * Why the server has not done what was asked; undefined if it has. One that works for long may have said 200 before it knew:
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+ */
+export function refusalOf({ status, headers, body }: HttpReply, isWork: boolean): RefusedReply | undefined {
+  const isDone = status >= 200 && status < 300;
+  if (isDone && !isWork) return undefined;
+  const xml = body.toString();
+  if (isDone && !/<Error[\s>]/.test(xml)) return undefined;
+  // Replies to HEAD have nothing in them.
+  const code = textOf(xml, 'Code');
+  const statusOfCode = isDone ? 500 : status;
+  return new RefusedReply(code, textOf(xml, 'Message'), statusOfCode, headers.get('x-amz-request-id'));
+}
+
+/** Of the first element of that name, which has no others in it; undefined if there is none. */
+function textOf(xml: string, name: string): string | undefined {
+  const [, text] = new RegExp(`<${name}(?:\\s[^>]*)?>([^<]*)</${name}>`).exec(xml) ?? [];
+  return text === undefined ? undefined : withoutEntities(text);
+}
+
+const entities: Readonly<Record<string, string>> = { amp: '&', apos: "'", gt: '>', lt: '<', quot: '"' };
+
+/** Those of XML; others are left. */
+function withoutEntities(text: string): string {
+  return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));/gi, (entity, decimal, hex, name) => {
+    if (name !== undefined) return entities[String(name)] ?? entity;
+    const point = decimal === undefined ? parseInt(String(hex), 16) : Number(decimal);
+    return point <= 0x10ffff ? String.fromCodePoint(point) : entity;
+  });
+}
+
+function metadataOf(headers: HttpReply['headers']): Record<string, string> {
+  const metadata: Record<string, string> = {};
+  for (const [name, value] of headers) {
+    if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = ownText(value);
+  }
+  return metadata;
+}
+
+/** Undefined if there are none, as is usual. */
+function keptHeadersOf(headers: HttpReply['headers']): KeptHeaders | undefined {
+  let kept: Record<string, string> | undefined;
+  for (const name of keptHeaderNames) {
+    const value = headers.get(name);
+    if (value !== undefined) (kept ??= {})[name] = ownText(value);
+  }
+  return kept;
+}
+
+/** The size of the whole object; checks that the reply has the range that was asked for. */
+function sizeOf(
+  call: FailedCall,
+  headers: HttpReply['headers'],
+  range: GetRequest['range'],
+): number | undefined {
+  const length = headers.get('content-length');
+  if (!range) return length === undefined ? undefined : Number(length);
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? [];
+  const size = Number(total);
+  const end = Math.min(range.offset + range.length, size);
+  if (
+    total === undefined ||
+    Number(first) !== range.offset ||
+    Number(last) + 1 !== end ||
+    Number(length) !== end - range.offset
+  ) {
+    throw corrupt(call, 'the reply has another range than was asked for');
+  }
+  return size;
+}
+
+function present(call: FailedCall, what: string, value: string | undefined): string {
+  if (value !== undefined && value !== '') return value;
+  throw corrupt(call, `the reply lacks ${what}`);
+}
+
+function corrupt({ operation, key }: FailedCall, what: string): StoreError {
+  return new StoreError('CorruptReply', `${operation} ${key}: ${what}`);
+}
