@@ -51,7 +51,14 @@ export function settingsOf(
     // AWS itself addresses buckets by host names that the SDK knows to make.
     addressOf: endpoint
       ? (bucket) => new URL(`${endpoint.origin}${endpoint.pathname.replace(/\/$/, '')}/${encodeUri(bucket)}`)
-      : (bucket, bucketRegion) => config.endpointProvider({ Region: bucketRegion, Bucket: bucket }).url,
+      : async (bucket, bucketRegion) => {
+          const [UseFIPS, UseDualStack] = [
+            await config.useFipsEndpoint(),
+            await config.useDualstackEndpoint(),
+          ];
+          const parameters = { Region: bucketRegion, Bucket: bucket, UseFIPS, UseDualStack };
+          return config.endpointProvider(parameters).url;
+        },
     region,
     followsRegions: endpoint === undefined,
     credentials: () => config.credentials(),

@@ -8,14 +8,15 @@ import { Readable } from 'node:stream';
 import { systemClock, type Clock } from '../clock.js';
 import type { HeaderField, HttpReply } from '../http/connection.js';
 import { ConnectionPool, type PoolOptions } from '../http/connection-pool.js';
+import type { RefusedReply } from './error-codes.js';
 import { refusalOf } from './replies.js';
 import { encodeKey } from './key-encoding.js';
 import type { ObjectRequest } from './requests.js';
 import { type Credentials, emptySha256, RequestSigner } from './signature-v4.js';
 
 export interface TransportOptions {
-  /** Where a bucket is: host, and what comes before the key in paths. */
-  readonly addressOf: (bucket: string, region: string) => URL;
+  /** Where a bucket is: host, and what comes before the key in paths. Asked once for each bucket and region. */
+  readonly addressOf: (bucket: string, region: string) => URL | Promise<URL>;
   readonly region: string;
   /** Whether a bucket may be in another region, which then says so, as on AWS. */
   readonly followsRegions: boolean;
@@ -32,6 +33,13 @@ export interface ServerClock {
   learn(offsetMs: number): void;
 }
 
+interface Attempt {
+  readonly reply: HttpReply;
+  readonly refusal?: RefusedReply;
+  /** Whether the bucket has turned out to be in another region. */
+  readonly isElsewhere?: boolean;
+}
+
 /** Servers refuse what is signed for a time that is a quarter of an hour from theirs. */
 const skewMs = 4 * 60 * 1000;
 const unsignedBody = 'UNSIGNED-PAYLOAD';
@@ -45,6 +53,8 @@ export class Transport {
   readonly #pools = new Map<string, ConnectionPool>();
   /** Of buckets that are in another region than was said. */
   readonly #regions = new Map<string, string>();
+  /** By region and bucket. */
+  readonly #addresses = new Map<string, URL>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -56,23 +66,32 @@ export class Transport {
    * `ConnectionPool.send`.
    */
   async send(bucket: string, request: ObjectRequest, signal: AbortSignal): Promise<HttpReply> {
-    const region = this.#regions.get(bucket) ?? this.#options.region;
-    const timeMs = this.#nowMs() + this.#options.serverClock.offsetMs;
-    const reply = await this.#sendSigned(bucket, region, request, timeMs, signal);
-    const refusal = refusalOf(reply, request.isWork);
-    if (!refusal) return reply;
-    const there = reply.headers.get('x-amz-bucket-region');
-    if (this.#options.followsRegions && there !== undefined && there !== region) {
-      this.#regions.set(bucket, there);
-      // What was sent once is gone: whoever made it sends it again.
-      if (!(request.body instanceof Readable)) return await this.send(bucket, request, signal);
-    }
-    throw this.#isSkewed(reply, timeMs) ? refusal.because('RequestTimeTooSkewed') : refusal;
+    const attempt = await this.#attempt(bucket, request, signal);
+    if (!attempt.refusal) return attempt.reply;
+    // A body that was sent as a stream is gone: whoever made it sends it again.
+    const isRepeatable = attempt.isElsewhere && !(request.body instanceof Readable);
+    const { reply, refusal } = isRepeatable ? await this.#attempt(bucket, request, signal) : attempt;
+    if (refusal) throw refusal;
+    return reply;
   }
 
   /** Closes idle connections; requests under way fail. */
   close(): void {
     for (const pool of this.#pools.values()) pool.close();
+  }
+
+  async #attempt(bucket: string, request: ObjectRequest, signal: AbortSignal): Promise<Attempt> {
+    const { region: usual, serverClock, followsRegions } = this.#options;
+    const region = this.#regions.get(bucket) ?? usual;
+    const timeMs = this.#nowMs() + serverClock.offsetMs;
+    const reply = await this.#sendSigned(bucket, region, request, timeMs, signal);
+    const refusal = refusalOf(reply, request.isWork);
+    if (!refusal) return { reply };
+    const there = reply.headers.get('x-amz-bucket-region');
+    const isElsewhere = followsRegions && there !== undefined && there !== region;
+    if (isElsewhere) this.#regions.set(bucket, there);
+    const explained = this.#isSkewed(reply, timeMs) ? refusal.because('RequestTimeTooSkewed') : refusal;
+    return { reply, refusal: explained, isElsewhere };
   }
 
   async #sendSigned(
@@ -82,7 +101,7 @@ export class Transport {
     timeMs: number,
     signal: AbortSignal,
   ): Promise<HttpReply> {
-    const address = this.#options.addressOf(bucket, region);
+    const address = await this.#addressOf(bucket, region);
     const { key, query, ...rest } = request;
     const path = `${address.pathname.replace(/\/$/, '')}/${encodeKey(key)}`;
     const headers: HeaderField[] = [['host', address.host], ...request.headers];
@@ -101,6 +120,16 @@ export class Transport {
     if (!(Math.abs(serverTimeMs - timeMs) >= skewMs)) return false;
     this.#options.serverClock.learn(serverTimeMs - this.#nowMs());
     return true;
+  }
+
+  async #addressOf(bucket: string, region: string): Promise<URL> {
+    const name = `${region}/${bucket}`;
+    let address = this.#addresses.get(name);
+    if (address === undefined) {
+      address = await this.#options.addressOf(bucket, region);
+      this.#addresses.set(name, address);
+    }
+    return address;
   }
 
   #signerOf(region: string): RequestSigner {

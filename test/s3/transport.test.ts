@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import { Readable } from 'node:stream';
@@ -33,6 +34,8 @@ import {
   uploadPart,
   uploadPartCopy,
 } from '../../src/s3/requests.js';
+import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
+import { makeS3Client, settingsOf } from '../../src/s3/s3-client.js';
 import { Transport } from '../../src/s3/transport.js';
 import { storedHeaders } from '../../src/s3/write-headers.js';
 import { makePoolOptions } from '../http/test-pool.js';
@@ -352,6 +355,51 @@ test('a bucket that is in another region is asked there from then on, and a body
   await transport.send('first', headObject(key, undefined), never);
   await transport.send('second', headObject(key, undefined), never);
   await transport.send('second', deleteObject(key), never);
-  t.deepEqual(asked, ['here', 'there', 'here', 'there', 'there']);
+  t.deepEqual(asked, ['here', 'there', 'here', 'there']);
   t.is(received.length, 5);
+});
+
+test('servers that send each other a bucket are asked twice', async (t) => {
+  const { endpoint, received } = await startFakeServer(t, ({ headers }, response) => {
+    const isHere = String(headers.authorization).includes('/here/s3/');
+    response.writeHead(301, { 'x-amz-bucket-region': isHere ? 'there' : 'here' }).end();
+  });
+  const transport = new Transport({
+    addressOf: (bucket) => new URL(`${endpoint.origin}/${bucket}`),
+    region: 'here',
+    followsRegions: true,
+    credentials: () => Promise.resolve({ accessKeyId: 'A', secretAccessKey: 'B' }),
+    serverClock: { offsetMs: 0, learn: () => undefined },
+    http: makePoolOptions(),
+  });
+  t.teardown(() => transport.close());
+  await t.throwsAsync(transport.send('bucket', headObject(key, undefined), never), {
+    instanceOf: RefusedReply,
+  });
+  t.is(received.length, 2);
+});
+
+test('AWS is addressed as the SDK addresses it', async (t) => {
+  const client = makeS3Client({
+    endpoint: undefined,
+    region: 'eu-west-3',
+    credentials: { accessKeyId: 'A', secretAccessKey: 'B' },
+    requestHandler: new PatientHttpHandler({
+      allowedServers: { kind: 'aws' },
+      httpAgent: new http.Agent(),
+      httpsAgent: new https.Agent(),
+      ...makePoolOptions(),
+      workTimeoutMs: 1_000,
+    }),
+  });
+  t.teardown(() => client.destroy());
+  const { addressOf, followsRegions } = settingsOf(client, { endpoint: undefined, region: 'eu-west-3' });
+  t.true(followsRegions);
+  const addresses = [];
+  for (const bucket of ['photos', 'my.dotted.bucket'])
+    addresses.push((await addressOf(bucket, 'eu-west-1')).href);
+  t.deepEqual(addresses, [
+    'https://photos.s3.eu-west-1.amazonaws.com/',
+    'https://s3.eu-west-1.amazonaws.com/my.dotted.bucket',
+  ]);
 });
