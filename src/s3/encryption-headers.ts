@@ -11,7 +11,7 @@ export function encryptionHeaders(customerKey: CustomerKey): readonly HeaderFiel
 
 /** Secret: for requests only. Of the source of a copy. */
 export function copySourceEncryptionHeaders(customerKey: CustomerKey): readonly HeaderField[] {
-  return headersOf(`x-amz-copy-source-server-side-encryption-customer-`, customerKey);
+  return headersOf('x-amz-copy-source-server-side-encryption-customer-', customerKey);
 }
 
 /**

@@ -6,9 +6,9 @@
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { type AllowedServers, requireAllowedServer } from './allowed-server.js';
 import { type ReusedConnections, SilentConnectionError } from '../http/reused-connections.js';
 import { closeIdleSockets } from '../http/watched-agents.js';
+import { type AllowedServers, requireAllowedServer } from './allowed-server.js';
 
 type HandleParameters = Parameters<NodeHttpHandler['handle']>;
 type HttpRequest = HandleParameters[0];

@@ -19,7 +19,7 @@ export function infoOf(
   const { headers } = reply;
   const etag = headers.get('etag');
   const lastModifiedMs = Date.parse(headers.get('last-modified') ?? '');
-  const size = sizeOf(call, headers, range);
+  const size = sizeOf(call, reply, range);
   if (size === undefined || etag === undefined || Number.isNaN(lastModifiedMs)) {
     throw corrupt(call, 'the reply lacks size, ETag or Last-Modified');
   }
@@ -124,21 +124,18 @@ function keptHeadersOf(headers: HttpReply['headers']): KeptHeaders | undefined {
 }
 
 /** The size of the whole object; checks that the reply has the range that was asked for. */
-function sizeOf(
-  call: FailedCall,
-  headers: HttpReply['headers'],
-  range: GetRequest['range'],
-): number | undefined {
-  const length = headers.get('content-length');
-  if (!range) return length === undefined ? undefined : Number(length);
-  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? [];
+function sizeOf(call: FailedCall, reply: HttpReply, range: GetRequest['range']): number | undefined {
+  const length = contentLengthOf(reply);
+  if (!range) return length;
+  const told = reply.headers.get('content-range') ?? '';
+  const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(told) ?? [];
   const size = Number(total);
   const end = Math.min(range.offset + range.length, size);
   if (
     total === undefined ||
     Number(first) !== range.offset ||
     Number(last) + 1 !== end ||
-    Number(length) !== end - range.offset
+    length !== end - range.offset
   ) {
     throw corrupt(call, 'the reply has another range than was asked for');
   }

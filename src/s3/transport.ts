@@ -5,12 +5,13 @@
  */
 import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { BoundedMap } from '../bounded-map.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { HeaderField, HttpReply } from '../http/connection.js';
 import { ConnectionPool, type PoolOptions } from '../http/connection-pool.js';
 import type { RefusedReply } from './error-codes.js';
-import { refusalOf } from './replies.js';
 import { encodeKey } from './key-encoding.js';
+import { refusalOf } from './replies.js';
 import type { ObjectRequest } from './requests.js';
 import { type Credentials, emptySha256, RequestSigner } from './signature-v4.js';
 
@@ -43,6 +44,8 @@ interface Attempt {
 /** Servers refuse what is signed for a time that is a quarter of an hour from theirs. */
 const skewMs = 4 * 60 * 1000;
 const unsignedBody = 'UNSIGNED-PAYLOAD';
+/** Of which it is remembered where they are; that of others is found again. */
+const maxBuckets = 1_000;
 
 export class Transport {
   readonly #options: TransportOptions;
@@ -52,9 +55,9 @@ export class Transport {
   /** By origin. */
   readonly #pools = new Map<string, ConnectionPool>();
   /** Of buckets that are in another region than was said. */
-  readonly #regions = new Map<string, string>();
+  readonly #regions = new BoundedMap<string, string>(maxBuckets);
   /** By region and bucket. */
-  readonly #addresses = new Map<string, URL>();
+  readonly #addresses = new BoundedMap<string, URL>(maxBuckets);
 
   constructor(options: TransportOptions) {
     this.#options = options;

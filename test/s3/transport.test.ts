@@ -15,7 +15,7 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import type { HeaderField } from '../../src/http/connection.js';
 import { copySourceEncryptionHeaders, encryptionHeaders } from '../../src/s3/encryption-headers.js';
 import { RefusedReply, toStoreError } from '../../src/s3/error-codes.js';
@@ -331,17 +331,16 @@ test('a session token is sent and signed', async (t) => {
   t.regex(received[0]?.headers.authorization ?? '', /SignedHeaders=[^,]*x-amz-security-token/);
 });
 
-test('a bucket that is in another region is asked there from then on, and a body that cannot be sent again fails once', async (t) => {
-  const { endpoint, received } = await startFakeServer(t, ({ headers }, response) => {
-    if (String(headers.authorization).includes('/there/s3/'))
-      response.writeHead(200, objectHeaders('e')).end();
-    else response.writeHead(301, { 'x-amz-bucket-region': 'there' }).end();
-  });
-  const asked: string[] = [];
+/** One for a server whose buckets may be in another region than `here`. */
+function makeRegional(
+  t: ExecutionContext,
+  { origin }: URL,
+  onAddress: (region: string) => void = () => undefined,
+): Transport {
   const transport = new Transport({
     addressOf: (bucket, region) => {
-      asked.push(region);
-      return new URL(`${endpoint.origin}/${bucket}`);
+      onAddress(region);
+      return new URL(`${origin}/${bucket}`);
     },
     region: 'here',
     followsRegions: true,
@@ -350,6 +349,17 @@ test('a bucket that is in another region is asked there from then on, and a body
     http: makePoolOptions(),
   });
   t.teardown(() => transport.close());
+  return transport;
+}
+
+test('a bucket that is in another region is asked there from then on, and a body that cannot be sent again fails once', async (t) => {
+  const { endpoint, received } = await startFakeServer(t, ({ headers }, response) => {
+    if (String(headers.authorization).includes('/there/s3/'))
+      response.writeHead(200, objectHeaders('e')).end();
+    else response.writeHead(301, { 'x-amz-bucket-region': 'there' }).end();
+  });
+  const asked: string[] = [];
+  const transport = makeRegional(t, endpoint, (region) => asked.push(region));
   const body = Readable.from([Buffer.alloc(10)], { objectMode: true });
   await t.throwsAsync(transport.send('first', streamed(body), never), { instanceOf: RefusedReply });
   await transport.send('first', headObject(key, undefined), never);
@@ -364,15 +374,7 @@ test('servers that send each other a bucket are asked twice', async (t) => {
     const isHere = String(headers.authorization).includes('/here/s3/');
     response.writeHead(301, { 'x-amz-bucket-region': isHere ? 'there' : 'here' }).end();
   });
-  const transport = new Transport({
-    addressOf: (bucket) => new URL(`${endpoint.origin}/${bucket}`),
-    region: 'here',
-    followsRegions: true,
-    credentials: () => Promise.resolve({ accessKeyId: 'A', secretAccessKey: 'B' }),
-    serverClock: { offsetMs: 0, learn: () => undefined },
-    http: makePoolOptions(),
-  });
-  t.teardown(() => transport.close());
+  const transport = makeRegional(t, endpoint);
   await t.throwsAsync(transport.send('bucket', headObject(key, undefined), never), {
     instanceOf: RefusedReply,
   });
