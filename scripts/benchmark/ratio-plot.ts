@@ -1,4 +1,4 @@
-/** For README: how many times as fast as the better peer osirisfs is, job by job, with the targets. Pure. */
+/** For docs/performance.md: how many times as fast as the better peer osirisfs is, job by job, with the targets. Pure. */
 import type { SettingResults, Target } from './measurements.js';
 import { judge, ratioToPeer } from './ratios.js';
 import { formatNumber } from './statistics.js';

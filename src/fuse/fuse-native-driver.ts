@@ -1,6 +1,6 @@
 /**
  * The second driver, for systems where the first cannot run: serves the mount through libfuse 2.9, which comes with the npm
- * package fuse-native. What it cannot do is listed in README.
+ * package fuse-native. What it cannot do is listed in docs/semantics.md.
  */
 import { constants } from 'node:fs';
 import { access, readdir, readlink } from 'node:fs/promises';

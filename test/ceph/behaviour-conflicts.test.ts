@@ -1,4 +1,4 @@
-// README's table of behaviour, the rows about clients that change one file at the same time.
+// docs/semantics.md, what a mount promises about clients that change one file at the same time.
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import type { ExecutionContext } from 'ava';

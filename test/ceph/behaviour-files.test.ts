@@ -1,4 +1,4 @@
-// README's table of behaviour, the rows about one mount: what each file operation means.
+// docs/semantics.md, what a mount promises about one mount: what each file operation means.
 import path from 'node:path';
 import test from 'ava';
 import { bash, runOk, start, waitUntil } from '../mount/child.js';

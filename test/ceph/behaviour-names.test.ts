@@ -1,4 +1,4 @@
-// README's table of operations: names, directories and what open files see of them; limits of the server.
+// docs/semantics.md, the table of operations: names, directories and what open files see of them; limits of the server.
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import test from 'ava';

@@ -1,4 +1,4 @@
-// README's table of behaviour, the rows about several clients of one bucket, and about what other programs put there.
+// docs/semantics.md, what a mount promises about several clients of one bucket, and about what other programs put there.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bash, run, runOk, start, waitUntil } from '../mount/child.js';
