@@ -4,6 +4,7 @@
  * and nothing else; an aborted `signal` rejects with code `Aborted`.
  */
 import type { StoreError } from './errors.js';
+import type { PieceMemory } from './http/received-body.js';
 
 /** User metadata: the part of each name after `x-amz-meta-`, lower case. Each character of a value is one byte. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -87,13 +88,12 @@ export type GetRequest = GetOptions &
       }
   );
 
-export interface GetOptions {
+interface GetOptions {
+  readonly key: string;
   /** Fails with `PreconditionFailed` unless the object still has this ETag. */
   readonly ifMatch?: string;
-  /** The store may give the bytes in pieces of this many, see `GetReply`. */
-  readonly pieceBytes?: number;
-  /** Where it may take the memory of a piece from; `pieceBytes` must be given. */
-  readonly takePiece?: (length: number) => Uint8Array;
+  /** Where the bytes go. Default: all in one piece. */
+  readonly memory?: PieceMemory;
 }
 
 /** The most bytes that the reply may have. Throws a RangeError for a request that does not say it, which types let through. */
@@ -106,13 +106,17 @@ export function mostBytesOf({ range, maxBytes }: GetRequest): number {
 export interface GetReply {
   /** `size` is that of the whole object. */
   readonly info: ObjectInfo;
-  /** The bytes asked for, decrypted by the server. Owned by the caller. */
-  readonly bytes: Uint8Array;
   /**
-   * Where pieces were asked for, possibly all the bytes in this form, and then `bytes` is empty: each of `pieceBytes`, the last
-   * one shorter, in memory of its own that can be kept for long without the others.
+   * The bytes asked for, decrypted by the server, and owned by the caller: one piece, or as many as the request's `memory` makes of
+   * them. None if there are no bytes.
    */
-  readonly pieces?: readonly Uint8Array[];
+  readonly pieces: readonly Uint8Array[];
+}
+
+/** The bytes of all pieces. Copies them only if there are several. */
+export function joinPieces(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces);
 }
 
 /** What is stored with an object beside its bytes. */
@@ -153,6 +157,52 @@ export type PutBody = readonly Uint8Array[] | StreamedBody;
 /** What the server says of an object just written. `lastModifiedMs` is not among it: ask HEAD. */
 export interface WriteReply {
   readonly etag: string;
+}
+
+/** A whole object in one request, of at most `maxPartSize`. */
+export interface PutRequest {
+  readonly key: string;
+  readonly body: PutBody;
+  readonly headers: ObjectHeaders;
+  readonly condition: WriteCondition;
+}
+
+export interface CreateUploadRequest {
+  readonly key: string;
+  readonly headers: ObjectHeaders;
+}
+
+/** A multipart upload that has begun. */
+export interface UploadTarget {
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+export interface UploadPartRequest extends UploadTarget {
+  /** 1 to 10,000. */
+  readonly partNumber: number;
+  readonly body: PutBody;
+}
+
+export interface CopyPartRequest extends UploadTarget {
+  /** 1 to 10,000. */
+  readonly partNumber: number;
+  readonly source: CopySource;
+}
+
+export interface CompleteUploadRequest extends UploadTarget {
+  /** All that were uploaded, at least one, in ascending order of part number. Ceph refuses to leave one out. */
+  readonly parts: readonly UploadedPart[];
+  readonly condition: WriteCondition;
+}
+
+/** An object as another, or as itself with other headers. */
+export interface CopyRequest {
+  readonly source: ObjectInfo;
+  readonly targetKey: string;
+  readonly headers: ObjectHeaders;
+  /** On what the target key holds. */
+  readonly condition: WriteCondition;
 }
 
 export interface UploadedPart {
@@ -197,67 +247,34 @@ export interface ObjectStore {
   /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... Shows unencrypted objects whatever the policy. */
   head(key: string, signal: AbortSignal): Promise<ObjectInfo>;
 
-  get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply>;
-
-  /** Stores a whole object in one request, of at most `maxPartSize`. Rejects with the error of `body` if that fails. */
-  put(
-    key: string,
-    body: PutBody,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply>;
-
-  /** Returns the upload's id. `AccessDenied` where a policy lets only whole objects pass: `put` may do. */
-  createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string>;
+  get(request: GetRequest, signal: AbortSignal): Promise<GetReply>;
 
   /** Rejects with the error of `body` if that fails. */
-  uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: PutBody,
-    signal: AbortSignal,
-  ): Promise<UploadedPart>;
+  put(request: PutRequest, signal: AbortSignal): Promise<WriteReply>;
+
+  /** Returns the upload's id. `AccessDenied` where a policy lets only whole objects pass: `put` may do. */
+  createUpload(request: CreateUploadRequest, signal: AbortSignal): Promise<string>;
+
+  /** Rejects with the error of `body` if that fails. */
+  uploadPart(request: UploadPartRequest, signal: AbortSignal): Promise<UploadedPart>;
 
   /**
    * Copies a range of another object: on the server, or through the client if it is under another customer key or has a key
    * that servers misread.
    */
-  uploadPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
-    signal: AbortSignal,
-  ): Promise<UploadedPart>;
+  uploadPartCopy(request: CopyPartRequest, signal: AbortSignal): Promise<UploadedPart>;
 
-  /**
-   * `parts` in ascending order of part number: all that were uploaded, at least one. Ceph refuses to leave one out.
-   */
-  completeUpload(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply>;
+  completeUpload(request: CompleteUploadRequest, signal: AbortSignal): Promise<WriteReply>;
 
   /** Frees the parts. An upload that is gone already is no error. */
-  abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void>;
+  abortUpload(upload: UploadTarget, signal: AbortSignal): Promise<void>;
 
   /**
    * Copies an object, also onto itself, replacing its headers, by the cheapest way that the server offers and that
    * leaves the copy encrypted: CopyObject, UploadPartCopy, or, where the server can do neither, through the client.
    * Resolves only when the copy is complete.
    */
-  copy(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply>;
+  copy(request: CopyRequest, signal: AbortSignal): Promise<WriteReply>;
 
   /** Deleting a missing key is no error. */
   delete(key: string, signal: AbortSignal): Promise<void>;

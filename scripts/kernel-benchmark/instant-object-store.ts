@@ -4,7 +4,12 @@
  * the tests have one that does.
  */
 import { StoreError } from '../../src/errors.js';
+import { ReceivedBody } from '../../src/http/received-body.js';
 import type {
+  CompleteUploadRequest,
+  CopyPartRequest,
+  CopyRequest,
+  CreateUploadRequest,
   DeleteFailure,
   GetReply,
   GetRequest,
@@ -14,9 +19,11 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
-  PutBody,
+  PutRequest,
   StoreLimits,
   UploadedPart,
+  UploadPartRequest,
+  UploadTarget,
   WriteReply,
 } from '../../src/object-store.js';
 
@@ -69,7 +76,7 @@ export class InstantObjectStore implements ObjectStore {
     return attempt(() => this.#existing(key).info);
   }
 
-  get(key: string, { range, ifMatch }: GetRequest): Promise<GetReply> {
+  get({ key, range, ifMatch, memory }: GetRequest): Promise<GetReply> {
     return attempt(() => {
       const { info, pieces } = this.#existing(key);
       if (ifMatch !== undefined && ifMatch !== info.etag) {
@@ -79,11 +86,13 @@ export class InstantObjectStore implements ObjectStore {
       if (range && offset >= info.size) {
         throw new StoreError('RangeNotSatisfiable', `get ${key}: nothing at ${offset}`);
       }
-      return { info, bytes: copyRange(pieces, offset, Math.min(length, info.size - offset)) };
+      const received = new ReceivedBody(Math.min(length, info.size - offset), memory);
+      for (const part of rangeOf(pieces, offset, length)) received.add(part);
+      return { info, pieces: received.pieces };
     });
   }
 
-  async put(key: string, body: PutBody, headers: ObjectHeaders): Promise<WriteReply> {
+  async put({ key, body, headers }: PutRequest): Promise<WriteReply> {
     const pieces: Uint8Array[] = [];
     if ('pieces' in body) {
       for await (const piece of body.pieces(new AbortController().signal)) pieces.push(piece);
@@ -93,30 +102,26 @@ export class InstantObjectStore implements ObjectStore {
     return { etag: this.#store(key, [join(pieces)], headers) };
   }
 
-  createUpload(_key: string, headers: ObjectHeaders): Promise<string> {
+  createUpload({ headers }: CreateUploadRequest): Promise<string> {
     this.#count += 1;
     const id = `upload-${this.#count}`;
     this.#uploads.set(id, { headers, parts: new Map() });
     return Promise.resolve(id);
   }
 
-  uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: readonly Uint8Array[],
-  ): Promise<UploadedPart> {
+  uploadPart({ key, uploadId, partNumber, body }: UploadPartRequest): Promise<UploadedPart> {
     return attempt(() => {
+      if ('pieces' in body) throw new Error('parts are not streamed here');
       this.#upload(key, uploadId).parts.set(partNumber, join(body));
       return { partNumber, etag: `part-${partNumber}` };
     });
   }
 
-  uploadPartCopy(key: string): Promise<UploadedPart> {
+  uploadPartCopy({ key }: CopyPartRequest): Promise<UploadedPart> {
     return Promise.reject(notThere(`uploadPartCopy ${key}`));
   }
 
-  completeUpload(key: string, uploadId: string, parts: readonly UploadedPart[]): Promise<WriteReply> {
+  completeUpload({ key, uploadId, parts }: CompleteUploadRequest): Promise<WriteReply> {
     return attempt(() => {
       const { headers, parts: sent } = this.#upload(key, uploadId);
       const pieces = parts.map(({ partNumber }) => {
@@ -129,12 +134,12 @@ export class InstantObjectStore implements ObjectStore {
     });
   }
 
-  abortUpload(_key: string, uploadId: string): Promise<void> {
+  abortUpload({ uploadId }: UploadTarget): Promise<void> {
     this.#uploads.delete(uploadId);
     return Promise.resolve();
   }
 
-  copy(source: ObjectInfo, targetKey: string, headers: ObjectHeaders): Promise<WriteReply> {
+  copy({ source, targetKey, headers }: CopyRequest): Promise<WriteReply> {
     return attempt(() => ({
       etag: this.#store(targetKey, this.#existing(source.key).pieces, headers),
     }));
@@ -191,7 +196,7 @@ function join(pieces: readonly Uint8Array[]): Buffer {
   return joined;
 }
 
-function copyRange(pieces: readonly Buffer[], offset: number, length: number): Buffer {
+function rangeOf(pieces: readonly Buffer[], offset: number, length: number): Buffer[] {
   const wanted: Buffer[] = [];
   let start = 0;
   for (const piece of pieces) {
@@ -200,7 +205,7 @@ function copyRange(pieces: readonly Buffer[], offset: number, length: number): B
     if (from < to) wanted.push(piece.subarray(from, to));
     start += piece.length;
   }
-  return join(wanted);
+  return wanted;
 }
 
 /** The index of the first key that is not below `least`. */

@@ -35,7 +35,8 @@ const log: Log = { trace: ignore, debug: ignore, info: ignore, warn, error: warn
 const store = new InstantObjectStore();
 for (const directory of coldDirectories) {
   for (let index = 0; index < Number(fileCount); index += 1) {
-    await store.put(`${directory}/${fileName(index)}`, [Buffer.from('content')], { metadata: {} });
+    const key = `${directory}/${fileName(index)}`;
+    await store.put({ key, body: [Buffer.from('content')], headers: { metadata: {} }, condition: {} });
   }
 }
 const memory = new ReadMemory({ cacheBytes: Number(cacheBytes) });

@@ -343,7 +343,10 @@ export class ContentUploader {
     }
     const isInPlace = key === version.key;
     const copyCondition = isInPlace ? { ifMatch: version.etag } : condition;
-    const { etag } = await store.copy(info, key, headers, copyCondition, finalSignal);
+    const { etag } = await store.copy(
+      { source: info, targetKey: key, headers, condition: copyCondition },
+      finalSignal,
+    );
     const placed = this.#settle(key, etag, headers);
     if (!isInPlace && !through) {
       try {

@@ -85,7 +85,10 @@ export class MultipartUpload {
     if (!this.#id) {
       const { store } = this.#services;
       // Not the caller's signal: an upload that was begun but whose id is unknown could never be aborted.
-      const id = store.createUpload(this.key, this.headers, AbortSignal.timeout(detachedTimeoutMs));
+      const id = store.createUpload(
+        { key: this.key, headers: this.headers },
+        AbortSignal.timeout(detachedTimeoutMs),
+      );
       this.#id = id;
       id.catch(() => {
         if (this.#id === id) this.#id = undefined;
@@ -114,16 +117,19 @@ export class MultipartUpload {
       if (copyFrom) {
         const range = { offset: copyFrom.offset, length };
         const source = { key: copyFrom.version.key, ifMatch: copyFrom.version.etag, range };
-        return store.uploadPartCopy(this.key, id, partNumber, source, signal);
+        return store.uploadPartCopy({ key: this.key, uploadId: id, partNumber, source }, signal);
       }
       if (isStreamed()) {
         const body = streamedRange(content, { offset, length }, heldBytes);
-        return store.uploadPart(this.key, id, partNumber, body, signal);
+        return store.uploadPart({ key: this.key, uploadId: id, partNumber, body }, signal);
       }
       const body = await content.lend(offset, length, signal);
       let isSent = false;
       try {
-        const part = await store.uploadPart(this.key, id, partNumber, body.pieces, signal);
+        const part = await store.uploadPart(
+          { key: this.key, uploadId: id, partNumber, body: body.pieces },
+          signal,
+        );
         isSent = true;
         return part;
       } finally {
@@ -164,7 +170,7 @@ export class MultipartUpload {
     signal: AbortSignal,
   ): Promise<WriteReply> {
     const id = await this.begin(signal);
-    return this.#services.store.completeUpload(this.key, id, parts, condition, signal);
+    return this.#services.store.completeUpload({ key: this.key, uploadId: id, parts, condition }, signal);
   }
 
   /** Never rejects: what could not be aborted is logged. */
@@ -172,7 +178,10 @@ export class MultipartUpload {
     try {
       const id = await this.#id;
       if (id === undefined) return;
-      await this.#services.store.abortUpload(this.key, id, AbortSignal.timeout(detachedTimeoutMs));
+      await this.#services.store.abortUpload(
+        { key: this.key, uploadId: id },
+        AbortSignal.timeout(detachedTimeoutMs),
+      );
     } catch (error) {
       this.#services.log.warn({ err: error, key: this.key }, 'an upload may be left in the bucket');
     }

@@ -57,7 +57,7 @@ async function put(
     const body = await content.lend(0, content.size, signal);
     let isSent = false;
     try {
-      const { etag } = await store.put(key, body.pieces, headers, condition, finalSignal);
+      const { etag } = await store.put({ key, body: body.pieces, headers, condition }, finalSignal);
       isSent = true;
       return { etag, bytes: Buffer.concat(body.pieces) };
     } finally {
@@ -78,7 +78,7 @@ function putStreamed(
   return limiter.run(heldBytes, signal, `put ${key}`, async () => {
     const body = streamedRange(content, { offset: 0, length: content.size }, heldBytes);
     const sent = body.needsRequests ? body : await withMd5(body, signal);
-    return store.put(key, sent, headers, condition, finalSignal);
+    return store.put({ key, body: sent, headers, condition }, finalSignal);
   });
 }
 

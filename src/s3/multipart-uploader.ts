@@ -5,7 +5,15 @@ import type { CustomerKey } from '../customer-key.js';
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { HttpReply } from '../http/connection.js';
 import type { Log } from '../log.js';
-import type { CopySource, PutBody, UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
+import type {
+  CompleteUploadRequest,
+  CopyPartRequest,
+  CreateUploadRequest,
+  UploadedPart,
+  UploadPartRequest,
+  UploadTarget,
+  WriteReply,
+} from '../object-store.js';
 import { withMd5 } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionHeaders, encryptionOf } from './encryption-headers.js';
@@ -84,7 +92,10 @@ export class MultipartUploader {
     this.#log = options.log;
   }
 
-  async createUpload(key: string, headers: TaggedHeaders, signal: AbortSignal): Promise<string> {
+  async createUpload(
+    { key, headers }: CreateUploadRequest & { readonly headers: TaggedHeaders },
+    signal: AbortSignal,
+  ): Promise<string> {
     const call = { operation: 'createUpload', key };
     checkKey(call);
     const stored = storedHeaders(headers);
@@ -97,7 +108,7 @@ export class MultipartUploader {
     try {
       this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#customerKey.fingerprint);
     } catch (error) {
-      await this.#forgetUpload(key, uploadId);
+      await this.#forgetUpload({ key, uploadId });
       throw error;
     }
     if (headers.tagging !== undefined) this.#tagging.set(uploadId, headers.tagging);
@@ -105,10 +116,7 @@ export class MultipartUploader {
   }
 
   async uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: PutBody,
+    { key, uploadId, partNumber, body }: UploadPartRequest,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key, uploadId, partNumber, length: lengthOfBody(body) };
@@ -123,30 +131,21 @@ export class MultipartUploader {
     return await sendStreamed(sent, this.#streamSlots, send, call, signal);
   }
 
-  async uploadPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
-    signal: AbortSignal,
-  ): Promise<UploadedPart> {
+  async uploadPartCopy(request: CopyPartRequest, signal: AbortSignal): Promise<UploadedPart> {
+    const { source } = request;
     const isForeign = this.#isForeign(this.#reader.guessKey(source.key)?.fingerprint);
-    if (isForeign || !canNameCopySource(source.key)) {
-      return await this.#partMover.move(key, uploadId, partNumber, source, signal);
-    }
+    if (isForeign || !canNameCopySource(source.key)) return await this.#partMover.move(request, signal);
     let part: UploadedPart;
     try {
-      part = await this.#sendPartCopy(key, uploadId, partNumber, source, true, signal);
+      part = await this.#sendPartCopy(request, true, signal);
     } catch (error) {
       // 400 of Ceph and 403 of AWS may mean that the source is under another key.
       if (!(error instanceof StoreError) || ![400, 403].includes(statusOf(error) ?? 0)) throw error;
       // AWS refuses a customer key for a source that is not encrypted. HEAD tells that from a wrong key.
       const { isEncrypted, keyFingerprint } = await this.#reader.head(source.key, signal);
-      if (this.#isForeign(keyFingerprint)) {
-        return await this.#partMover.move(key, uploadId, partNumber, source, signal);
-      }
+      if (this.#isForeign(keyFingerprint)) return await this.#partMover.move(request, signal);
       if (isEncrypted || statusOf(error) !== 400) throw error;
-      part = await this.#sendPartCopy(key, uploadId, partNumber, source, false, signal);
+      part = await this.#sendPartCopy(request, false, signal);
     }
     // Ceph ignores x-amz-copy-source-if-match. If the source still is that version, it was that version.
     const { etag } = await this.#reader.head(source.key, signal);
@@ -163,13 +162,8 @@ export class MultipartUploader {
     return fingerprint !== undefined && fingerprint !== this.#customerKey.fingerprint;
   }
 
-  async completeUpload(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  async completeUpload(request: CompleteUploadRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { key, uploadId, parts, condition } = request;
     const call = { operation: 'completeUpload', key };
     const encryption = encryptionHeaders(this.#customerKey);
     const complete = () =>
@@ -184,19 +178,19 @@ export class MultipartUploader {
       reply = await this.#explainingLoss(call, uploadId, signal, complete);
     } catch (error) {
       if (error instanceof StoreError && lostReplyCodes.has(error.code)) {
-        await this.#keepTagsOfLostReply(key, uploadId, parts, signal);
+        await this.#keepTagsOfLostReply(request, signal);
       }
       throw error;
     }
     this.#conditions.noteVersion(versionIdOf(reply));
     // Ceph 16 leaves the ETag empty.
     const etag = completedEtagOf(reply) || multipartEtag(parts);
-    await this.#keepTags(key, uploadId, signal);
+    await this.#keepTags(request, signal);
     return { etag: etag ?? (await this.#reader.head(key, signal)).etag };
   }
 
   /** Ceph 16 forgets the tags with which an upload began. */
-  async #keepTags(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+  async #keepTags({ key, uploadId }: UploadTarget, signal: AbortSignal): Promise<void> {
     const tagging = this.#tagging.get(uploadId);
     if (tagging === undefined) return;
     const { hasTags } = await this.#reader.head(key, signal);
@@ -205,18 +199,13 @@ export class MultipartUploader {
   }
 
   /** An earlier try may have ended between the completion and the tags. */
-  async #keepTagsOfLostReply(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (!this.#tagging.has(uploadId)) return;
-    const { etag } = await this.#reader.head(key, signal);
-    if (etag === multipartEtag(parts)) await this.#keepTags(key, uploadId, signal);
+  async #keepTagsOfLostReply(request: CompleteUploadRequest, signal: AbortSignal): Promise<void> {
+    if (!this.#tagging.has(request.uploadId)) return;
+    const { etag } = await this.#reader.head(request.key, signal);
+    if (etag === multipartEtag(request.parts)) await this.#keepTags(request, signal);
   }
 
-  async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+  async abortUpload({ key, uploadId }: UploadTarget, signal: AbortSignal): Promise<void> {
     this.#tagging.delete(uploadId);
     const call = { operation: 'abortUpload', key };
     try {
@@ -229,19 +218,16 @@ export class MultipartUploader {
   }
 
   /** Nothing was sent to it. */
-  async #forgetUpload(key: string, uploadId: string): Promise<void> {
+  async #forgetUpload(upload: UploadTarget): Promise<void> {
     try {
-      await this.abortUpload(key, uploadId, AbortSignal.timeout(cleanUpTimeoutMs));
+      await this.abortUpload(upload, AbortSignal.timeout(cleanUpTimeoutMs));
     } catch (error) {
-      this.#log.warn({ key, err: error }, 'an upload that is not used could not be aborted');
+      this.#log.warn({ key: upload.key, err: error }, 'an upload that is not used could not be aborted');
     }
   }
 
   async #sendPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
+    { key, uploadId, partNumber, source }: CopyPartRequest,
     sourceIsEncrypted: boolean,
     signal: AbortSignal,
   ): Promise<UploadedPart> {

@@ -7,14 +7,7 @@ import type { CustomerKey } from '../customer-key.js';
 import { isAccessDenied, StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
 import type { Log } from '../log.js';
-import type {
-  ObjectHeaders,
-  ObjectInfo,
-  ObjectStore,
-  UploadedPart,
-  WriteCondition,
-  WriteReply,
-} from '../object-store.js';
+import type { CopyRequest, ObjectStore, UploadedPart, UploadTarget, WriteReply } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
 import type { BucketClient } from './bucket-client.js';
 import { copySourceEncryptionHeaders } from './encryption-headers.js';
@@ -53,19 +46,19 @@ export interface ObjectCopierOptions {
   readonly log: Log;
 }
 
-interface CopyJob {
-  readonly source: ObjectInfo;
-  readonly targetKey: string;
-  readonly headers: ObjectHeaders;
-  readonly condition: WriteCondition;
-}
-
 type CopyPart = (
-  uploadId: string,
-  partNumber: number,
+  part: UploadTarget & { readonly partNumber: number },
+  /** Undefined: all of an empty object. */
   range: { readonly offset: number; readonly length: number } | undefined,
   signal: AbortSignal,
 ) => Promise<UploadedPart>;
+
+interface PartsPlan {
+  /** More if there would be too many parts. */
+  readonly partSize: number;
+  readonly parallelParts: number;
+  readonly copyPart: CopyPart;
+}
 
 export class ObjectCopier {
   readonly #bucket: BucketClient;
@@ -88,45 +81,34 @@ export class ObjectCopier {
   }
 
   /** As `ObjectStore.copy`. Whether `source` may be read at all is checked by the caller. */
-  async copy(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  async copy(request: CopyRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { source, targetKey, headers, condition } = request;
     // Ceph 16 decrypts the source of a part with the key of the target.
     const isForeign =
       source.keyFingerprint !== undefined && source.keyFingerprint !== this.#customerKey.fingerprint;
     const isForServer = !isForeign && canNameCopySource(source.key);
     // Ceph stores what CopyObject makes of an unencrypted object unencrypted, whatever the request asks for.
     if (isForServer && this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
-      const reply = await this.#copyObject(source, targetKey, headers, condition, signal);
+      const reply = await this.#copyObject(request, signal);
       if (reply !== undefined) return reply;
     }
     if (source.size <= movedBytes) {
-      const { bytes } = await this.#store.get(
-        source.key,
-        { ifMatch: source.etag, maxBytes: source.size },
+      const { pieces: body } = await this.#store.get(
+        { key: source.key, ifMatch: source.etag, maxBytes: source.size },
         signal,
       );
-      return this.#store.put(targetKey, [bytes], headers, condition, signal);
+      return this.#store.put({ key: targetKey, body, headers, condition }, signal);
     }
     if (isForServer && this.#canCopyParts) {
-      const reply = await this.#copyParts(source, targetKey, headers, condition, signal);
+      const reply = await this.#copyParts(request, signal);
       if (reply !== undefined) return reply;
     }
-    return this.#moveParts(source, targetKey, headers, condition, signal);
+    return this.#moveParts(request, signal);
   }
 
   /** Undefined if the server cannot, or does it wrong. */
-  async #copyObject(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply | undefined> {
+  async #copyObject(request: CopyRequest, signal: AbortSignal): Promise<WriteReply | undefined> {
+    const { source, targetKey, headers, condition } = request;
     const call = { operation: 'copy', kind: 'copyObject', key: targetKey } as const;
     await this.#conditions.check(call, condition, signal);
     const kept = [...copySourceEncryptionHeaders(this.#customerKey), ...storedHeaders(headers)];
@@ -162,125 +144,103 @@ export class ObjectCopier {
     );
     this.#canCopyObjects = false;
     const original = source.key === targetKey ? copy : source;
-    return this.copy(original, targetKey, headers, { ifMatch: copy.etag }, signal);
+    return this.copy({ ...request, source: original, condition: { ifMatch: copy.etag } }, signal);
   }
 
   /** Undefined if the server cannot. */
-  async #copyParts(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply | undefined> {
-    const { key, etag: ifMatch } = source;
-    const copyPart: CopyPart = (uploadId, partNumber, range, partSignal) =>
+  async #copyParts(request: CopyRequest, signal: AbortSignal): Promise<WriteReply | undefined> {
+    const { key, etag: ifMatch } = request.source;
+    const copyPart: CopyPart = (upload, range, partSignal) =>
       this.#store.uploadPartCopy(
-        targetKey,
-        uploadId,
-        partNumber,
-        { key, ifMatch, ...(range && { range }) },
+        { ...upload, source: { key, ifMatch, ...(range && { range }) } },
         partSignal,
       );
     try {
-      return await this.#byParts(
-        { source, targetKey, headers, condition, partSize: copyPartSize, parallelParts: parallelCopyParts },
-        copyPart,
-        signal,
-      );
+      const plan = { partSize: copyPartSize, parallelParts: parallelCopyParts, copyPart };
+      return await this.#byParts(request, plan, signal);
     } catch (error) {
       if (!isUnsupported(error)) throw error;
-      this.#log.debug({ key: targetKey }, 'the server cannot UploadPartCopy: copying through this machine');
+      this.#log.debug(
+        { key: request.targetKey },
+        'the server cannot UploadPartCopy: copying through this machine',
+      );
       this.#canCopyParts = false;
       return undefined;
     }
   }
 
-  async #moveParts(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
-    const { key, etag: ifMatch } = source;
-    const movePart: CopyPart = async (uploadId, partNumber, range, partSignal) => {
-      const { bytes } = await this.#store.get(
-        key,
-        { ifMatch, ...(range ? { range } : { maxBytes: source.size }) },
-        partSignal,
-      );
-      return this.#store.uploadPart(targetKey, uploadId, partNumber, [bytes], partSignal);
+  async #moveParts(request: CopyRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { key, etag: ifMatch, size } = request.source;
+    const copyPart: CopyPart = async (upload, range, partSignal) => {
+      const part = range ? { range } : { maxBytes: size };
+      const { pieces: body } = await this.#store.get({ key, ifMatch, ...part }, partSignal);
+      return this.#store.uploadPart({ ...upload, body }, partSignal);
     };
-    const partSize = partSizeFor(source.size, movedPartSize, this.#store.limits.maxParts);
+    const partSize = partSizeFor(size, movedPartSize, this.#store.limits.maxParts);
     const parallelParts = Math.max(
       1,
       Math.min(parallelCopyParts, Math.floor(maxMovedBytesAtOnce / partSize)),
     );
-    return this.#byParts(
-      { source, targetKey, headers, condition, partSize, parallelParts },
-      movePart,
-      signal,
-    );
+    return this.#byParts(request, { partSize, parallelParts, copyPart }, signal);
   }
 
-  async #byParts(
-    job: CopyJob & { readonly partSize: number; readonly parallelParts: number },
-    copyPart: CopyPart,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
-    const { source, targetKey } = job;
-    const partSize = partSizeFor(source.size, job.partSize, this.#store.limits.maxParts);
+  async #byParts(request: CopyRequest, plan: PartsPlan, signal: AbortSignal): Promise<WriteReply> {
+    const { source, targetKey: key, headers, condition } = request;
+    const partSize = partSizeFor(source.size, plan.partSize, this.#store.limits.maxParts);
     let uploadId: string;
     try {
-      uploadId = await this.#store.createUpload(targetKey, job.headers, signal);
+      uploadId = await this.#store.createUpload({ key, headers }, signal);
     } catch (error) {
       if (!mayPutWhole(error, source.size, this.#store.limits)) throw error;
-      return this.#moveWhole(job, signal);
+      return this.#moveWhole(request, signal);
     }
     const failed = new AbortController();
     const partSignal = AbortSignal.any([signal, failed.signal]);
     const parts: UploadedPart[] = [];
     const offsets = offsetsOf(source.size, partSize);
-    const workers = Array.from({ length: job.parallelParts }, async () => {
+    const workers = Array.from({ length: plan.parallelParts }, async () => {
       for (const offset of offsets) {
         const length = Math.min(partSize, source.size - offset);
         // Ranges cannot be empty; the whole of an empty object can be copied.
         const range = source.size === 0 ? undefined : { offset, length };
-        parts.push(await copyPart(uploadId, offset / partSize + 1, range, partSignal));
+        const partNumber = offset / partSize + 1;
+        parts.push(await plan.copyPart({ key, uploadId, partNumber }, range, partSignal));
       }
     });
     try {
       await Promise.all(workers);
       parts.sort((a, b) => a.partNumber - b.partNumber);
-      return await this.#store.completeUpload(targetKey, uploadId, parts, job.condition, signal);
+      return await this.#store.completeUpload({ key, uploadId, parts, condition }, signal);
     } catch (error) {
       failed.abort();
       await Promise.allSettled(workers); // a part that arrives after the abortion would stay on the server
-      await this.#abort(targetKey, uploadId);
+      await this.#abort({ key, uploadId });
       throw error;
     }
   }
 
   /** Where a policy denies multipart uploads. A PUT is denied too if it is not only that. */
-  #moveWhole({ source, targetKey, headers, condition }: CopyJob, signal: AbortSignal): Promise<WriteReply> {
+  #moveWhole(
+    { source, targetKey, headers, condition }: CopyRequest,
+    signal: AbortSignal,
+  ): Promise<WriteReply> {
     const store = this.#store;
     const { key, size, etag: ifMatch } = source;
     async function* pieces(pieceSignal: AbortSignal): AsyncGenerator<Uint8Array> {
       for (const offset of offsetsOf(size, movedPartSize)) {
         const range = { offset, length: Math.min(movedPartSize, size - offset) };
-        yield (await store.get(key, { range, ifMatch }, pieceSignal)).bytes;
+        yield* (await store.get({ key, range, ifMatch }, pieceSignal)).pieces;
       }
     }
     const body = { length: size, needsRequests: true, pieces };
-    return store.put(targetKey, body, headers, condition, signal);
+    return store.put({ key: targetKey, body, headers, condition }, signal);
   }
 
-  async #abort(key: string, uploadId: string): Promise<void> {
+  async #abort(upload: UploadTarget): Promise<void> {
     try {
-      await this.#store.abortUpload(key, uploadId, AbortSignal.timeout(abortTimeoutMs));
+      await this.#store.abortUpload(upload, AbortSignal.timeout(abortTimeoutMs));
     } catch (error) {
-      this.#log.warn({ key, uploadId, err: error }, 'the parts of a failed copy could not be freed');
+      this.#log.warn({ ...upload, err: error }, 'the parts of a failed copy could not be freed');
     }
   }
 }

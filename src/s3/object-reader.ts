@@ -6,7 +6,6 @@ import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
 import { type HttpReply, tooMuchContent } from '../http/connection.js';
-import { allocate } from '../http/received-body.js';
 import type { Log } from '../log.js';
 import {
   type GetReply,
@@ -95,10 +94,10 @@ export class ObjectReader {
     });
   }
 
-  async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
-    if (request.range?.length === 0) return this.#getNothing(key, request, signal);
-    return this.#withFittingKey('get', key, signal, (customerKey) =>
-      this.#sendGet(key, request, customerKey, signal),
+  async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    if (request.range?.length === 0) return this.#getNothing(request, signal);
+    return this.#withFittingKey('get', request.key, signal, (customerKey) =>
+      this.#sendGet(request, customerKey, signal),
     );
   }
 
@@ -133,19 +132,13 @@ export class ObjectReader {
     return this.#bucket.send({ operation: 'head', key }, signal, () => headObject(key, customerKey));
   }
 
-  async #sendGet(
-    key: string,
-    request: GetRequest,
-    customerKey: Guess,
-    signal: AbortSignal,
-  ): Promise<GetReply> {
+  async #sendGet(request: GetRequest, customerKey: Guess, signal: AbortSignal): Promise<GetReply> {
+    const { key, range, ifMatch } = request;
     const call = { operation: 'get', key };
-    const { range, ifMatch, pieceBytes, takePiece = allocate } = request;
-    const memory = pieceBytes === undefined ? undefined : { bytes: pieceBytes, take: takePiece };
-    const sending = this.#bucket.send(call, signal, () => getObject(key, customerKey, request, memory));
+    const sending = this.#bucket.send(call, signal, () => getObject(request, customerKey));
     const reply = await sending.catch((error: unknown) => {
       const isTooLarge = !range && error instanceof StoreError && errnoOf(error) === tooMuchContent;
-      throw isTooLarge ? tooLarge(key, request) : error;
+      throw isTooLarge ? tooLarge(request) : error;
     });
     if (customerKey) this.#proof.checkRead(call, encryptionOf(reply.headers), customerKey.fingerprint);
     const info = infoOf(call, reply, range, customerKey);
@@ -158,19 +151,17 @@ export class ObjectReader {
       throw new StoreError('CorruptReply', `get ${key}: the reply has another length than it says`);
     }
     this.#bucket.countReceived(length);
-    return pieceBytes === undefined
-      ? { info, bytes: pieces[0] ?? new Uint8Array(0) }
-      : { info, bytes: new Uint8Array(0), pieces };
+    return { info, pieces };
   }
 
   /** HTTP has no empty range. */
-  async #getNothing(key: string, { ifMatch }: GetRequest, signal: AbortSignal): Promise<GetReply> {
+  async #getNothing({ key, ifMatch }: GetRequest, signal: AbortSignal): Promise<GetReply> {
     const info = await this.head(key, signal);
     if (ifMatch !== undefined && ifMatch !== info.etag) {
       throw new StoreError('PreconditionFailed', `get ${key}: ${explanations.PreconditionFailed}`);
     }
     this.checkReadable('get', info);
-    return { info, bytes: new Uint8Array(0) };
+    return { info, pieces: [] };
   }
 
   async #withFittingKey<T>(
@@ -239,7 +230,8 @@ function mayBeAboutCustomerKey(error: unknown): error is StoreError {
 }
 
 /** An object that others may have written. Where its version is known, it is the reply that is wrong, and another try may be better. */
-function tooLarge(key: string, request: GetRequest): StoreError {
+function tooLarge(request: GetRequest): StoreError {
+  const { key } = request;
   const code = request.ifMatch === undefined ? 'EntityTooLarge' : 'CorruptReply';
   return new StoreError(code, `get ${key}: it has more than ${mostBytesOf(request)} bytes`);
 }

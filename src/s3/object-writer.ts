@@ -1,6 +1,6 @@
 /** PUT: whole objects in one request, always encrypted under the customer key. */
 import type { Log } from '../log.js';
-import type { PutBody, WriteCondition, WriteReply } from '../object-store.js';
+import type { PutRequest, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
@@ -56,10 +56,7 @@ export class ObjectWriter {
   }
 
   async put(
-    key: string,
-    body: PutBody,
-    headers: TaggedHeaders,
-    condition: WriteCondition,
+    { key, body, headers, condition }: PutRequest & { readonly headers: TaggedHeaders },
     signal: AbortSignal,
   ): Promise<WriteReply> {
     const call = { operation: 'put', key, bodyBytes: lengthOfBody(body) };

@@ -2,7 +2,7 @@
  * Copies ranges through the client that the server cannot copy, because source and target are under different customer keys, or
  * because it would take the source's name for another: read with one key, sent with the other, a piece at a time.
  */
-import type { CopySource, UploadedPart } from '../object-store.js';
+import type { CopyPartRequest, UploadedPart } from '../object-store.js';
 import type { ObjectReader } from './object-reader.js';
 import { toStoreError } from './error-codes.js';
 import { requestBody, type RequestBody } from './request-body.js';
@@ -36,17 +36,14 @@ export class PartMover {
 
   /** As `ObjectStore.uploadPartCopy`. */
   async move(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
+    { key, uploadId, partNumber, source }: CopyPartRequest,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const offset = source.range?.offset ?? 0;
     const length = source.range?.length ?? (await this.#reader.head(source.key, signal)).size;
-    const read = async (start: number, size: number): Promise<Uint8Array> => {
+    const read = async (start: number, size: number): Promise<readonly Uint8Array[]> => {
       const range = { offset: start, length: size };
-      return (await this.#reader.get(source.key, { range, ifMatch: source.ifMatch }, signal)).bytes;
+      return (await this.#reader.get({ key: source.key, range, ifMatch: source.ifMatch }, signal)).pieces;
     };
     const call = { operation: 'uploadPartCopy', key, uploadId, partNumber, length };
     const send = (makeBody: () => RequestBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
@@ -55,7 +52,7 @@ export class PartMover {
       try {
         return await this.#smallParts.run(async () => {
           const bytes = await read(offset, length);
-          return await send(() => requestBody([bytes]), signal);
+          return await send(() => requestBody(bytes), signal);
         }, signal);
       } catch (error) {
         throw toStoreError(error, call, signal); // an abort in the queue
@@ -63,7 +60,7 @@ export class PartMover {
     }
     async function* pieces(): AsyncGenerator<Uint8Array> {
       for (let start = offset; start < offset + length; start += pieceBytes) {
-        yield await read(start, Math.min(pieceBytes, offset + length - start));
+        yield* await read(start, Math.min(pieceBytes, offset + length - start));
       }
     }
     return await sendStreamed({ length, needsRequests: true, pieces }, this.#streamSlots, send, call, signal);

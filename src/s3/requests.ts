@@ -4,8 +4,13 @@
  */
 import type { CustomerKey } from '../customer-key.js';
 import type { HeaderField, HttpRequest } from '../http/connection.js';
-import type { PieceMemory } from '../http/received-body.js';
-import { mostBytesOf, type CopySource, type GetRequest, type UploadedPart } from '../object-store.js';
+import {
+  mostBytesOf,
+  type CopySource,
+  type GetRequest,
+  type UploadedPart,
+  type UploadTarget,
+} from '../object-store.js';
 import { copySourceEncryptionHeaders, encryptionHeaders } from './encryption-headers.js';
 import { quoteEtag } from './etag.js';
 import { copySourceOf, encodeUri } from './key-encoding.js';
@@ -18,11 +23,6 @@ export interface ObjectRequest extends Omit<HttpRequest, 'path'> {
   readonly query: string;
 }
 
-interface UploadTarget {
-  readonly key: string;
-  readonly uploadId: string;
-}
-
 type Range = NonNullable<GetRequest['range']>;
 
 /** `customerKey` undefined: an object that is not encrypted. */
@@ -30,13 +30,9 @@ export function headObject(key: string, customerKey: CustomerKey | undefined): O
   return { ...plain('HEAD', key), headers: customerKey ? encryptionHeaders(customerKey) : [] };
 }
 
-export function getObject(
-  key: string,
-  customerKey: CustomerKey | undefined,
-  request: GetRequest,
-  memory: PieceMemory | undefined,
-): ObjectRequest {
-  const { range, ifMatch } = request;
+/** As `headObject`. */
+export function getObject(request: GetRequest, customerKey: CustomerKey | undefined): ObjectRequest {
+  const { key, range, ifMatch, memory } = request;
   const headers: HeaderField[] = customerKey ? [...encryptionHeaders(customerKey)] : [];
   if (range) headers.push(['range', bytesOf(range)]);
   if (ifMatch !== undefined) headers.push(['if-match', quoteEtag(ifMatch)]);

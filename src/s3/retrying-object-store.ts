@@ -4,7 +4,6 @@
  */
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type {
-  CopySource,
   DeleteFailure,
   GetReply,
   GetRequest,
@@ -13,11 +12,16 @@ import type {
   ObjectHeaders,
   ObjectInfo,
   ObjectStore,
-  PutBody,
   StoreLimits,
   UploadedPart,
-  WriteCondition,
   WriteReply,
+  PutRequest,
+  CreateUploadRequest,
+  UploadPartRequest,
+  CopyPartRequest,
+  CompleteUploadRequest,
+  UploadTarget,
+  CopyRequest,
 } from '../object-store.js';
 import { isMd5, multipartEtag } from './etag.js';
 import { isStreamed, lengthOfBody, md5OfBody } from './put-body.js';
@@ -48,74 +52,52 @@ export class RetryingObjectStore implements ObjectStore {
     return this.#policy.run(`head ${key}`, () => this.#store.head(key, signal), signal);
   }
 
-  get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+  get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
     const get = async () => {
-      const reply = await this.#store.get(key, request, signal);
+      const reply = await this.#store.get(request, signal);
       this.#checkContent(reply);
       return reply;
     };
-    return this.#policy.run(`get ${key}`, get, signal);
+    return this.#policy.run(`get ${request.key}`, get, signal);
   }
 
-  put(
-    key: string,
-    body: PutBody,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  put(request: PutRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { key, body } = request;
     return this.#runWrite(
       `put ${key}`,
       ['PreconditionFailed'],
       async () => {
-        const reply = await this.#store.put(key, body, headers, condition, signal);
+        const reply = await this.#store.put(request, signal);
         if (!isStreamed(body)) this.#learnEtags(body, reply);
         return reply;
       },
-      () => this.#findOwnPut(key, body, headers, signal),
+      () => this.#findOwnPut(request, signal),
       signal,
     );
   }
 
   /** An upload whose id was lost with a reply stays behind on the server, without parts. */
-  createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
-    const create = () => this.#store.createUpload(key, headers, signal);
-    return this.#policy.run(`createUpload ${key}`, create, signal);
+  createUpload(request: CreateUploadRequest, signal: AbortSignal): Promise<string> {
+    const create = () => this.#store.createUpload(request, signal);
+    return this.#policy.run(`createUpload ${request.key}`, create, signal);
   }
 
-  uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: PutBody,
-    signal: AbortSignal,
-  ): Promise<UploadedPart> {
-    const upload = () => this.#store.uploadPart(key, uploadId, partNumber, body, signal);
-    return this.#policy.run(`uploadPart ${key}`, upload, signal);
+  uploadPart(request: UploadPartRequest, signal: AbortSignal): Promise<UploadedPart> {
+    const upload = () => this.#store.uploadPart(request, signal);
+    return this.#policy.run(`uploadPart ${request.key}`, upload, signal);
   }
 
-  uploadPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
-    signal: AbortSignal,
-  ): Promise<UploadedPart> {
-    const copyPart = () => this.#store.uploadPartCopy(key, uploadId, partNumber, source, signal);
-    return this.#policy.run(`uploadPartCopy ${key}`, copyPart, signal);
+  uploadPartCopy(request: CopyPartRequest, signal: AbortSignal): Promise<UploadedPart> {
+    const copyPart = () => this.#store.uploadPartCopy(request, signal);
+    return this.#policy.run(`uploadPartCopy ${request.key}`, copyPart, signal);
   }
 
-  completeUpload(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  completeUpload(request: CompleteUploadRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { key, parts } = request;
     return this.#runWrite(
       `completeUpload ${key}`,
       ['PreconditionFailed', 'NoSuchUpload'],
-      () => this.#store.completeUpload(key, uploadId, parts, condition, signal),
+      () => this.#store.completeUpload(request, signal),
       async () => {
         const info = await this.#findObject(key, signal);
         return info !== undefined && info.etag === multipartEtag(parts) ? { etag: info.etag } : undefined;
@@ -124,22 +106,17 @@ export class RetryingObjectStore implements ObjectStore {
     );
   }
 
-  abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
-    const abort = () => this.#store.abortUpload(key, uploadId, signal);
-    return this.#policy.run(`abortUpload ${key}`, abort, signal);
+  abortUpload(upload: UploadTarget, signal: AbortSignal): Promise<void> {
+    const abort = () => this.#store.abortUpload(upload, signal);
+    return this.#policy.run(`abortUpload ${upload.key}`, abort, signal);
   }
 
-  copy(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  copy(request: CopyRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { source, targetKey, headers } = request;
     return this.#runWrite(
       `copy ${targetKey}`,
       ['PreconditionFailed'],
-      () => this.#store.copy(source, targetKey, headers, condition, signal),
+      () => this.#store.copy(request, signal),
       async () => {
         const info = await this.#findObject(targetKey, signal);
         return info !== undefined && looksWritten(info, source.size, headers)
@@ -201,9 +178,7 @@ export class RetryingObjectStore implements ObjectStore {
   }
 
   async #findOwnPut(
-    key: string,
-    body: PutBody,
-    headers: ObjectHeaders,
+    { key, body, headers }: PutRequest,
     signal: AbortSignal,
   ): Promise<WriteReply | undefined> {
     const info = await this.#findObject(key, signal);
@@ -227,7 +202,7 @@ export class RetryingObjectStore implements ObjectStore {
    * Where the ETag is the MD5 of the content, all of the content is compared with it. Not of plain objects: Ceph's other interface,
    * which has no customer keys, makes ETags of some that only look like it.
    */
-  #checkContent({ info, bytes, pieces = [bytes] }: GetReply): void {
+  #checkContent({ info, pieces }: GetReply): void {
     if (this.#etagsAreMd5 !== true || !info.isEncrypted || !isMd5(info.etag)) return;
     if (lengthOfBody(pieces) !== info.size || md5Of(pieces).toString('hex') === info.etag) return;
     throw new StoreError('CorruptReply', `get ${info.key}: the content is not what its ETag says`);

@@ -5,20 +5,23 @@
 import type { CustomerKey } from '../customer-key.js';
 import type { Log } from '../log.js';
 import type {
-  CopySource,
   DeleteFailure,
   GetReply,
   GetRequest,
   ListPage,
   ListRequest,
-  ObjectHeaders,
   ObjectInfo,
   ObjectStore,
-  PutBody,
   StoreLimits,
   UploadedPart,
-  WriteCondition,
   WriteReply,
+  PutRequest,
+  CreateUploadRequest,
+  UploadPartRequest,
+  CopyPartRequest,
+  CompleteUploadRequest,
+  UploadTarget,
+  CopyRequest,
 } from '../object-store.js';
 import { BucketClient, type S3Access } from './bucket-client.js';
 import { EncryptionProbe } from './encryption-probe.js';
@@ -173,76 +176,48 @@ export class S3ObjectStore implements ObjectStore {
     return this.#reader.head(key, signal);
   }
 
-  get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
-    return this.#reader.get(key, request, signal);
+  get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    return this.#reader.get(request, signal);
   }
 
-  async put(
-    key: string,
-    body: PutBody,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  async put(request: PutRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { key } = request;
     await this.proveEncryption(key, signal);
-    const tagged = await this.#tags.addTo(headers, signal);
-    const reply = await this.#writer.put(key, body, tagged, condition, signal);
+    const headers = await this.#tags.addTo(request.headers, signal);
+    const reply = await this.#writer.put({ ...request, headers }, signal);
     this.#reader.noteWritten(key);
     return reply;
   }
 
-  async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+  async createUpload({ key, headers }: CreateUploadRequest, signal: AbortSignal): Promise<string> {
     this.#proof.requireNotRefuted({ operation: 'createUpload', key });
-    return this.#uploader.createUpload(key, await this.#tags.addTo(headers, signal), signal);
+    return this.#uploader.createUpload({ key, headers: await this.#tags.addTo(headers, signal) }, signal);
   }
 
-  uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: PutBody,
-    signal: AbortSignal,
-  ): Promise<UploadedPart> {
-    return this.#uploader.uploadPart(key, uploadId, partNumber, body, signal);
+  uploadPart(request: UploadPartRequest, signal: AbortSignal): Promise<UploadedPart> {
+    return this.#uploader.uploadPart(request, signal);
   }
 
-  uploadPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
-    signal: AbortSignal,
-  ): Promise<UploadedPart> {
-    return this.#uploader.uploadPartCopy(key, uploadId, partNumber, source, signal);
+  uploadPartCopy(request: CopyPartRequest, signal: AbortSignal): Promise<UploadedPart> {
+    return this.#uploader.uploadPartCopy(request, signal);
   }
 
-  async completeUpload(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
-    const reply = await this.#uploader.completeUpload(key, uploadId, parts, condition, signal);
-    this.#reader.noteWritten(key);
+  async completeUpload(request: CompleteUploadRequest, signal: AbortSignal): Promise<WriteReply> {
+    const reply = await this.#uploader.completeUpload(request, signal);
+    this.#reader.noteWritten(request.key);
     return reply;
   }
 
-  abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
-    return this.#uploader.abortUpload(key, uploadId, signal);
+  abortUpload(upload: UploadTarget, signal: AbortSignal): Promise<void> {
+    return this.#uploader.abortUpload(upload, signal);
   }
 
-  async copy(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  async copy(request: CopyRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { source, targetKey } = request;
     this.#reader.checkReadable('copy', source);
     await this.proveEncryption(targetKey, signal);
     const known = await this.#withFingerprint(source, signal);
-    const reply = await this.#copier.copy(known, targetKey, headers, condition, signal);
+    const reply = await this.#copier.copy({ ...request, source: known }, signal);
     this.#reader.noteWritten(targetKey);
     return reply;
   }

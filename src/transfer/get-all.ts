@@ -1,6 +1,6 @@
 /** Fetches an object, or everything below a prefix, into a local tree. */
 import { UploadLimiter } from '../cache/upload-limiter.js';
-import type { ListedObject, ObjectStore } from '../object-store.js';
+import { joinPieces, type ListedObject, type ObjectStore } from '../object-store.js';
 import { maxLinkBytes, typeSymlink } from '../vfs/modes.js';
 import { reservedName } from '../vfs/names.js';
 import {
@@ -144,7 +144,9 @@ class TreeGetter {
     }
     if (attributes.type === typeSymlink) {
       if (info.size > maxLinkBytes) throw new TransferError(`${key}: too long for a symbolic link`);
-      const { bytes } = await store.get(key, { ifMatch: info.etag, maxBytes: info.size }, this.#signal);
+      const bytes = joinPieces(
+        (await store.get({ key, ifMatch: info.etag, maxBytes: info.size }, this.#signal)).pieces,
+      );
       this.#links.push({ relative, target: Buffer.from(bytes).toString() });
       return true;
     }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
-import type { ObjectInfo, ObjectStore } from '../object-store.js';
+import { joinPieces, type ObjectInfo, type ObjectStore } from '../object-store.js';
 import { planRanges, type PlannedRange } from './part-plan.js';
 import { TransferError } from './transfer-error.js';
 
@@ -54,7 +54,7 @@ async function fetchRanges(
   const rangeSignal = AbortSignal.any([signal, failed.signal]);
   const fetching = ranges.map((range) =>
     limiter.run(range.length, rangeSignal, `get ${key}`, async () => {
-      const { bytes } = await store.get(key, { range, ifMatch }, rangeSignal);
+      const bytes = joinPieces((await store.get({ key, range, ifMatch }, rangeSignal)).pieces);
       if (bytes.length !== range.length) throw new TransferError(`get ${key}: it became shorter`);
       await take(bytes, range.offset);
       return createHash('md5').update(bytes).digest('hex');

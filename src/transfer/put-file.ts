@@ -49,7 +49,7 @@ export async function putEntry(tools: PutTools, entry: LocalEntry, signal: Abort
   const content = kind === 'directory' ? Buffer.alloc(0) : await readlink(path, 'buffer');
   if (await isThere(tools, key, content.length, headers, signal)) return false;
   if (kind === 'directory') await requireNoContent(tools, key, signal);
-  await tools.store.put(key, [content], headers, {}, signal);
+  await tools.store.put({ key, body: [content], headers, condition: {} }, signal);
   return true;
 }
 
@@ -117,7 +117,7 @@ async function putWhole(
   await limiter.run(range.length, signal, `put ${key}`, async () => {
     const bytes = await readRange(source, range);
     await requireUnchanged(source);
-    await store.put(key, [bytes], headers, {}, signal);
+    await store.put({ key, body: [bytes], headers, condition: {} }, signal);
     onBytes(bytes.length);
   });
 }
@@ -150,7 +150,7 @@ async function putInParts(
       const isThere = etags.get(partNumber) === etag;
       const part = isThere
         ? { partNumber, etag }
-        : await store.uploadPart(key, uploadId, partNumber, [bytes], partSignal);
+        : await store.uploadPart({ key, uploadId, partNumber, body: [bytes] }, partSignal);
       onBytes(length);
       return part;
     });
@@ -158,14 +158,14 @@ async function putInParts(
   try {
     const parts = await Promise.all(putting);
     await requireUnchanged(source);
-    await store.completeUpload(key, uploadId, parts, {}, signal);
+    await store.completeUpload({ key, uploadId, parts, condition: {} }, signal);
     await journal.remove(key);
   } catch (error) {
     failed.abort();
     await Promise.allSettled(putting);
     if (!(error instanceof StoreError) || !concernsAll(error)) {
       await journal.remove(key);
-      await store.abortUpload(key, uploadId, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
+      await store.abortUpload({ key, uploadId }, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
     }
     throw error;
   }
@@ -189,7 +189,7 @@ async function putStreamed(
   await limiter.run(preferredPartBytes, signal, `put ${key}`, async () => {
     const body = await withMd5({ length: Number(stats.size), needsRequests: false, pieces }, signal);
     await requireUnchanged(source);
-    await store.put(key, body, headers, {}, signal);
+    await store.put({ key, body, headers, condition: {} }, signal);
     onBytes(body.length);
   });
 }
@@ -212,9 +212,9 @@ async function beginUpload(
       };
     }
   } else if (earlier !== undefined) {
-    await store.abortUpload(key, earlier.uploadId, signal);
+    await store.abortUpload({ key, uploadId: earlier.uploadId }, signal);
   }
-  const uploadId = await store.createUpload(key, headers, signal);
+  const uploadId = await store.createUpload({ key, headers }, signal);
   await journal.write(key, { uploadId, identity });
   return { uploadId, etags: new Map() };
 }

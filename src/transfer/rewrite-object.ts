@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
 import { StoreError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
-import type { ObjectInfo, ObjectStore, UploadedPart } from '../object-store.js';
+import { joinPieces, type ObjectInfo, type ObjectStore, type UploadedPart } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
 import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
 
@@ -55,8 +55,11 @@ async function rewriteWhole(
   const { store, limiter, onBytes } = tools;
   const { key, etag: ifMatch } = info;
   return await limiter.run(range.length, signal, `rewrite ${key}`, async () => {
-    const { bytes } = await store.get(key, { ifMatch, maxBytes: info.size }, signal);
-    const { etag } = await store.put(key, [bytes], headersOf(info), { ifMatch }, signal);
+    const bytes = joinPieces((await store.get({ key, ifMatch, maxBytes: info.size }, signal)).pieces);
+    const { etag } = await store.put(
+      { key, body: [bytes], headers: headersOf(info), condition: { ifMatch } },
+      signal,
+    );
     onBytes(bytes.length);
     return { etag, hashes: [hashOf(bytes)] };
   });
@@ -72,7 +75,7 @@ async function rewriteInParts(
   const { key, etag: ifMatch } = info;
   let uploadId: string;
   try {
-    uploadId = await store.createUpload(key, headersOf(info), signal);
+    uploadId = await store.createUpload({ key, headers: headersOf(info) }, signal);
   } catch (error) {
     if (!mayPutWhole(error, info.size, store.limits)) throw error;
     return await rewriteStreamed(tools, info, ranges, signal);
@@ -81,8 +84,11 @@ async function rewriteInParts(
   const partSignal = AbortSignal.any([signal, failed.signal]);
   const rewritePart = (range: PlannedRange): Promise<{ part: UploadedPart; hash: string }> =>
     limiter.run(range.length, partSignal, `rewrite ${key}`, async () => {
-      const { bytes } = await store.get(key, { range, ifMatch }, partSignal);
-      const part = await store.uploadPart(key, uploadId, range.partNumber, [bytes], partSignal);
+      const bytes = joinPieces((await store.get({ key, range, ifMatch }, partSignal)).pieces);
+      const part = await store.uploadPart(
+        { key, uploadId, partNumber: range.partNumber, body: [bytes] },
+        partSignal,
+      );
       onBytes(bytes.length);
       return { part, hash: hashOf(bytes) };
     });
@@ -90,12 +96,15 @@ async function rewriteInParts(
   try {
     const parts = await Promise.all(rewriting);
     const uploaded = parts.map(({ part }) => part);
-    const { etag } = await store.completeUpload(key, uploadId, uploaded, { ifMatch }, signal);
+    const { etag } = await store.completeUpload(
+      { key, uploadId, parts: uploaded, condition: { ifMatch } },
+      signal,
+    );
     return { etag, hashes: parts.map(({ hash }) => hash) };
   } catch (error) {
     failed.abort();
     await Promise.allSettled(rewriting); // a part that arrives after the abortion would stay on the server
-    await store.abortUpload(key, uploadId, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
+    await store.abortUpload({ key, uploadId }, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
     throw error;
   }
 }
@@ -110,14 +119,14 @@ async function rewriteStreamed(
   const hashes: string[] = [];
   async function* pieces(pieceSignal: AbortSignal): AsyncGenerator<Uint8Array> {
     for (const [index, range] of ranges.entries()) {
-      const { bytes } = await store.get(key, { range, ifMatch }, pieceSignal);
+      const bytes = joinPieces((await store.get({ key, range, ifMatch }, pieceSignal)).pieces);
       hashes[index] = hashOf(bytes);
       yield bytes;
     }
   }
   return await limiter.run(preferredPartBytes, signal, `rewrite ${key}`, async () => {
     const body = { length: size, needsRequests: true, pieces };
-    const { etag } = await store.put(key, body, headersOf(info), { ifMatch }, signal);
+    const { etag } = await store.put({ key, body, headers: headersOf(info), condition: { ifMatch } }, signal);
     onBytes(size);
     return { etag, hashes };
   });
@@ -136,7 +145,7 @@ async function verify(
   await Promise.all(
     ranges.map((range, index) =>
       limiter.run(range.length, signal, `verify ${key}`, async () => {
-        const { bytes } = await store.get(key, { range, ifMatch: etag }, signal);
+        const bytes = joinPieces((await store.get({ key, range, ifMatch: etag }, signal)).pieces);
         if (hashOf(bytes) !== hashes[index]) throw isDifferent(key);
       }),
     ),

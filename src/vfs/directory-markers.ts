@@ -95,7 +95,10 @@ export class DirectoryMarkers {
   async restore(marker: ObjectInfo, etag: string, signal: AbortSignal): Promise<void> {
     const { store, known } = this.#options;
     try {
-      await store.put(marker.key, [], headersOf(marker), { ifMatch: etag }, signal);
+      await store.put(
+        { key: marker.key, body: [], headers: headersOf(marker), condition: { ifMatch: etag } },
+        signal,
+      );
     } finally {
       known.forget(marker.key);
     }
@@ -128,7 +131,7 @@ export class DirectoryMarkers {
     try {
       const { etag } = source
         ? await rewriter.copy(source, key, headers, condition, signal)
-        : await store.put(key, [], headers, condition, signal);
+        : await store.put({ key, body: [], headers, condition }, signal);
       const lastModifiedMs = Number(clock.nowNs() / 1_000_000n);
       return { key, etag, size, lastModifiedMs, ...infoOfHeaders(headers), isEncrypted: true };
     } finally {

@@ -7,7 +7,7 @@ import { StagedFile } from '../cache/staged-file.js';
 import { FsError } from '../errors.js';
 import type { Call, FallocateMode, HandleId, OpenFlags, OpenReply } from '../file-system.js';
 import type { VfsContext } from './context.js';
-import type { ObjectInfo } from '../object-store.js';
+import { joinPieces, type ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { whileInPlace } from './moves.js';
@@ -338,9 +338,9 @@ export class FileOperations {
     }
     try {
       const range = { offset: 0, length: fetchedAtOpenBytes };
-      const reply = await store.get(key, { range }, signal);
+      const reply = await store.get({ key, range }, signal);
       const info = infos.set(reply.info);
-      const { bytes } = reply;
+      const bytes = joinPieces(reply.pieces);
       reader.seed(info, 0, bytes);
       return info;
     } catch (error) {

@@ -177,7 +177,10 @@ export class LostRace {
     const { store, log } = this.#options;
     const asideKey = ownKey + asideSuffix;
     log.warn({ key: node.key, asideKey }, 'the other version is set aside for a moment');
-    const { etag } = await store.copy(theirs, asideKey, headersOf(theirs), {}, signal);
+    const { etag } = await store.copy(
+      { source: theirs, targetKey: asideKey, headers: headersOf(theirs), condition: {} },
+      signal,
+    );
     const aside = { theirs, copy: { ...theirs, key: asideKey, etag } };
     node.detour = { key: ownKey, through: { ifMatch: theirs.etag } };
     try {
@@ -200,7 +203,11 @@ export class LostRace {
       await content.idle(signal); // the completion may still be on its way, though nobody waits for it
       const now = await this.#find(key, undefined, signal);
       const isOurs = isObject(now) && now.etag === node.info?.etag && !content.isDirty;
-      if (isOurs) await store.copy(copy, key, headersOf(copy), { ifMatch: now.etag }, signal);
+      if (isOurs)
+        await store.copy(
+          { source: copy, targetKey: key, headers: headersOf(copy), condition: { ifMatch: now.etag } },
+          signal,
+        );
       if (isOurs || (isObject(now) && now.etag === theirs.etag)) {
         await store.delete(copy.key, signal);
         return;

@@ -3,7 +3,7 @@
  */
 import { FsError } from '../errors.js';
 import type { Call } from '../file-system.js';
-import type { GetReply } from '../object-store.js';
+import { joinPieces, type GetReply } from '../object-store.js';
 import type { VfsContext } from './context.js';
 import { noExtendedAttributes } from './extended-attributes.js';
 import { entryOfUnstored } from './resolver.js';
@@ -113,7 +113,7 @@ export class NamespaceOperations {
     const { etag } = await orExists(
       parent,
       name,
-      store.put(key, [content], headers, { ifNoneMatch: '*' }, call.signal),
+      store.put({ key, body: [content], headers, condition: { ifNoneMatch: '*' } }, call.signal),
     );
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
     writeBack.recordStored(node, { key, etag, size: content.length }, headers);
@@ -128,7 +128,7 @@ export class NamespaceOperations {
     // Whoever may write to the bucket says what is a symbolic link.
     if (info && info.size > maxLinkBytes) throw tooLongForLink(node);
     const reply = await this.#getLink(node, call.signal);
-    const target = Buffer.from(reply.bytes).toString();
+    const target = Buffer.from(joinPieces(reply.pieces)).toString();
     if (target === '' || target.includes('\0')) {
       throw new FsError('EIO', `${node.key}: a symbolic link without a target`);
     }
@@ -141,7 +141,7 @@ export class NamespaceOperations {
   async #getLink(node: FileNode, signal: AbortSignal): Promise<GetReply> {
     try {
       const condition = node.info && { ifMatch: node.info.etag };
-      return await this.#context.store.get(node.key, { ...condition, maxBytes: maxLinkBytes }, signal);
+      return await this.#context.store.get({ key: node.key, ...condition, maxBytes: maxLinkBytes }, signal);
     } catch (error) {
       if (isStoreError(error, 'EntityTooLarge')) throw tooLongForLink(node, error);
       if (!isStoreError(error, 'PreconditionFailed', 'NotFound')) throw error;

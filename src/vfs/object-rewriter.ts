@@ -29,10 +29,10 @@ export class ObjectRewriter {
     signal: AbortSignal,
   ): Promise<WriteReply> {
     if (source.size > this.#rewriteBytes) {
-      return await this.#store.copy(source, targetKey, headers, condition, signal);
+      return await this.#store.copy({ source, targetKey, headers, condition }, signal);
     }
     const pieces =
       source.size === 0 ? [] : await this.#reader.read(source, 0, source.size, undefined, signal);
-    return await this.#store.put(targetKey, pieces, headers, condition, signal);
+    return await this.#store.put({ key: targetKey, body: pieces, headers, condition }, signal);
   }
 }

@@ -5,17 +5,21 @@
 import { StoreError } from '../../src/errors.js';
 import {
   mostBytesOf,
-  type CopySource,
+  type CompleteUploadRequest,
+  type CopyPartRequest,
+  type CreateUploadRequest,
   type GetReply,
   type GetRequest,
   type ObjectHeaders,
   type ObjectInfo,
   type PutBody,
   type UploadedPart,
+  type UploadPartRequest,
+  type UploadTarget,
   type WriteReply,
 } from '../../src/object-store.js';
 import { isStreamed, lengthOfBody } from '../../src/s3/put-body.js';
-import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
+import { MemoryObjectStore, piecesOf, type StoreMethod } from '../object-store/memory-object-store.js';
 
 interface HollowUpload {
   readonly key: string;
@@ -46,16 +50,17 @@ export class HollowObjectStore extends MemoryObjectStore {
     return this.#existing(key);
   }
 
-  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+  override async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const { key } = request;
     await this.#turn('get', key, signal);
     const info = this.#existing(key, request.ifMatch);
     const { offset, length } = request.range ?? { offset: 0, length: mostBytesOf(request) };
     const bytes = Buffer.alloc(Math.min(length, info.size - offset));
     this.bytesReceived += bytes.length;
-    return { info, bytes };
+    return { info, pieces: piecesOf(bytes, request.memory) };
   }
 
-  override async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+  override async createUpload({ key, headers }: CreateUploadRequest, signal: AbortSignal): Promise<string> {
     await this.#turn('createUpload', key, signal);
     const id = `upload-${++this.#lastId}`;
     this.hollowUploads.set(id, { key, headers, partSizes: new Map() });
@@ -63,10 +68,7 @@ export class HollowObjectStore extends MemoryObjectStore {
   }
 
   override async uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: PutBody,
+    { key, uploadId, partNumber, body }: UploadPartRequest,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     this.partsInFlight += 1;
@@ -82,10 +84,7 @@ export class HollowObjectStore extends MemoryObjectStore {
   }
 
   override async uploadPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
+    { key, uploadId, partNumber, source }: CopyPartRequest,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     await this.#turn('uploadPartCopy', key, signal);
@@ -96,10 +95,7 @@ export class HollowObjectStore extends MemoryObjectStore {
   }
 
   override async completeUpload(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    _condition: unknown,
+    { key, uploadId, parts }: CompleteUploadRequest,
     signal: AbortSignal,
   ): Promise<WriteReply> {
     await this.#turn('completeUpload', key, signal);
@@ -117,7 +113,7 @@ export class HollowObjectStore extends MemoryObjectStore {
     return { etag: this.makeObject(key, size, upload.headers).etag };
   }
 
-  override async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+  override async abortUpload({ key, uploadId }: UploadTarget, signal: AbortSignal): Promise<void> {
     await this.#turn('abortUpload', key, signal);
     this.hollowUploads.delete(uploadId);
   }

@@ -82,7 +82,8 @@ class DisorderlyStore extends MemoryObjectStore {
     };
   }
 
-  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+  override async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const { key } = request;
     const { offset, length } = request.range ?? { offset: 0, length: Infinity };
     const range = { key, etag: request.ifMatch, offset, end: offset + length };
     for (const other of this.#rangesInFlight) {
@@ -95,7 +96,7 @@ class DisorderlyStore extends MemoryObjectStore {
     this.#rangesInFlight.add(range);
     signal.addEventListener('abort', () => this.#rangesInFlight.delete(range));
     try {
-      return await super.get(key, request, signal);
+      return await super.get(request, signal);
     } finally {
       this.#rangesInFlight.delete(range);
     }

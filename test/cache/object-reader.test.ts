@@ -104,7 +104,7 @@ test('an object of up to 1 MiB that is read from its start comes whole in one re
     await readBytes(given, offset, 128 * kibibyte, stream);
   }
   t.is(given.store.gets.length, 1);
-  t.like(given.store.gets[0], { ifMatch: given.version.etag, pieceBytes: 128 * kibibyte });
+  t.like(given.store.gets[0], { ifMatch: given.version.etag, memory: { bytes: 128 * kibibyte } });
   t.is(given.store.gets[0]?.range, undefined);
 });
 

@@ -1,7 +1,7 @@
 /** The simplest thing that reads versions: a ranged GET each time, nothing kept but what was seeded, to be looked at. */
 import { ReadStream } from '../../src/cache/read-stream.js';
 import type { VersionReader } from '../../src/cache/version-reader.js';
-import type { ObjectStore } from '../../src/object-store.js';
+import { joinPieces, type ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 
 export class StoreReader implements VersionReader {
@@ -20,7 +20,7 @@ export class StoreReader implements VersionReader {
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
     const request = { range: { offset, length }, ifMatch: version.etag };
-    const { bytes } = await this.#store.get(version.key, request, signal);
+    const bytes = joinPieces((await this.#store.get({ key: version.key, ...request }, signal)).pieces);
     const half = bytes.length >>> 1;
     return [bytes.subarray(0, half), bytes.subarray(half)];
   }

@@ -24,12 +24,12 @@ export class WatchedStore extends MemoryObjectStore {
     this.#open();
   }
 
-  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+  override async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
     this.gets.push(request);
-    const onAbort = () => this.abortedKeys.push(key);
+    const onAbort = () => this.abortedKeys.push(request.key);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      return await super.get(key, request, signal);
+      return await super.get(request, signal);
     } finally {
       signal.removeEventListener('abort', onAbort);
     }

@@ -16,6 +16,7 @@ import {
 } from './connect-to-ceph.js';
 import { serverUnderTest } from '../mount/server.js';
 import { whole } from '../object-store/whole.js';
+import { joinPieces } from '../../src/object-store.js';
 
 const never = new AbortController().signal;
 const otherKey = new CustomerKey(randomBytes(32));
@@ -53,12 +54,18 @@ function check(
 cephTest('what the store writes cannot be read without the customer key', async (t) => {
   const store = place.makeStore();
   const { connection, bucket } = place;
-  await store.put('secret/put', [Buffer.from('secret')], noHeaders, {}, never);
+  await store.put(
+    { key: 'secret/put', body: [Buffer.from('secret')], headers: noHeaders, condition: {} },
+    never,
+  );
   const source = await store.head('secret/put', never);
-  await store.copy(source, 'secret/copied', noHeaders, {}, never);
-  const uploadId = await store.createUpload('secret/uploaded', noHeaders, never);
-  const part = await store.uploadPart('secret/uploaded', uploadId, 1, [Buffer.from('secret')], never);
-  await store.completeUpload('secret/uploaded', uploadId, [part], {}, never);
+  await store.copy({ source, targetKey: 'secret/copied', headers: noHeaders, condition: {} }, never);
+  const uploadId = await store.createUpload({ key: 'secret/uploaded', headers: noHeaders }, never);
+  const part = await store.uploadPart(
+    { key: 'secret/uploaded', uploadId, partNumber: 1, body: [Buffer.from('secret')] },
+    never,
+  );
+  await store.completeUpload({ key: 'secret/uploaded', uploadId, parts: [part], condition: {} }, never);
   for (const Key of ['secret/put', 'secret/copied', 'secret/uploaded']) {
     const read = connection.client.send(new GetObjectCommand({ Bucket: bucket, Key }));
     await t.throwsAsync(read, { name: 'InvalidArgument' }, Key);
@@ -66,34 +73,42 @@ cephTest('what the store writes cannot be read without the customer key', async 
 });
 
 cephTest('an object under another customer key is a WrongCustomerKey, to read and to copy', async (t) => {
-  await place.makeStore().put('other/file', [randomBytes(1000)], noHeaders, {}, never);
+  await place
+    .makeStore()
+    .put({ key: 'other/file', body: [randomBytes(1000)], headers: noHeaders, condition: {} }, never);
   const source = await place.makeStore().head('other/file', never);
   const store = place.makeStore({ customerKey: otherKey });
   const error = await rejects(t, 'WrongCustomerKey', store.head('other/file', never));
   t.true(error.message.includes(otherKey.fingerprint));
-  await rejects(t, 'WrongCustomerKey', store.get('other/file', whole, never));
-  await rejects(t, 'WrongCustomerKey', store.get('other/file', { range: { offset: 0, length: 1 } }, never));
-  await rejects(t, 'WrongCustomerKey', store.copy(source, 'other/copy', noHeaders, {}, never));
-  const uploadId = await store.createUpload('other/copy', noHeaders, never);
+  await rejects(t, 'WrongCustomerKey', store.get({ key: 'other/file', ...whole }, never));
+  await rejects(
+    t,
+    'WrongCustomerKey',
+    store.get({ key: 'other/file', range: { offset: 0, length: 1 } }, never),
+  );
+  await rejects(
+    t,
+    'WrongCustomerKey',
+    store.copy({ source, targetKey: 'other/copy', headers: noHeaders, condition: {} }, never),
+  );
+  const uploadId = await store.createUpload({ key: 'other/copy', headers: noHeaders }, never);
   const copyPart = store.uploadPartCopy(
-    'other/copy',
-    uploadId,
-    1,
-    { key: 'other/file', ifMatch: source.etag },
+    { key: 'other/copy', uploadId, partNumber: 1, source: { key: 'other/file', ifMatch: source.etag } },
     never,
   );
   await rejects(t, 'WrongCustomerKey', copyPart);
-  await store.abortUpload('other/copy', uploadId, never);
+  await store.abortUpload({ key: 'other/copy', uploadId }, never);
 });
 
 cephTest('an unencrypted object is read or refused, as the policy says', async (t) => {
   await putPlain('plain/file', Buffer.from('in the clear'));
-  const { info, bytes } = await place.makeStore().get('plain/file', whole, never);
+  const { info, pieces } = await place.makeStore().get({ key: 'plain/file', ...whole }, never);
+  const bytes = joinPieces(pieces);
   t.false(info.isEncrypted);
   t.is(Buffer.from(bytes).toString(), 'in the clear');
   const strict = place.makeStore({ plaintext: 'refuse' });
   t.false((await strict.head('plain/file', never)).isEncrypted);
-  await rejects(t, 'PlaintextRefused', strict.get('plain/file', whole, never));
+  await rejects(t, 'PlaintextRefused', strict.get({ key: 'plain/file', ...whole }, never));
 });
 
 cephTest('a copy of an unencrypted object is encrypted', async (t) => {
@@ -104,8 +119,12 @@ cephTest('a copy of an unencrypted object is encrypted', async (t) => {
     const source = await store.head(`plain/source${size}`, never);
     t.false(source.isEncrypted);
     for (const target of [`plain/target${size}`, source.key]) {
-      await store.copy(source, target, { metadata: { mode: '33188' } }, {}, never);
-      const { info, bytes } = await store.get(target, whole, never);
+      await store.copy(
+        { source, targetKey: target, headers: { metadata: { mode: '33188' } }, condition: {} },
+        never,
+      );
+      const { info, pieces } = await store.get({ key: target, ...whole }, never);
+      const bytes = joinPieces(pieces);
       t.true(info.isEncrypted, `${target}, ${size} bytes`);
       t.true(content.equals(bytes));
     }
@@ -116,9 +135,18 @@ cephTest('an object of several copy parts is copied whole', async (t) => {
   const store = place.makeStore();
   const size = 130 * 1024 * 1024 + 7;
   const content = randomBytes(size);
-  await store.put('large/source', [content], noHeaders, {}, never);
-  await store.copy(await store.head('large/source', never), 'large/target', noHeaders, {}, never);
-  const { info, bytes } = await store.get('large/target', whole, never);
+  await store.put({ key: 'large/source', body: [content], headers: noHeaders, condition: {} }, never);
+  await store.copy(
+    {
+      source: await store.head('large/source', never),
+      targetKey: 'large/target',
+      headers: noHeaders,
+      condition: {},
+    },
+    never,
+  );
+  const { info, pieces } = await store.get({ key: 'large/target', ...whole }, never);
+  const bytes = joinPieces(pieces);
   t.true(info.etag.endsWith('-3'));
   const md5 = (data: Uint8Array) => createHash('md5').update(data).digest('hex');
   t.is(md5(bytes), md5(content));
@@ -127,7 +155,10 @@ cephTest('an object of several copy parts is copied whole', async (t) => {
 cephTest('a bucket is checked with the key that its objects need', async (t) => {
   const store = place.makeStore();
   for (const name of ['a', 'b', 'c'])
-    await store.put(`check/${name}`, [Buffer.from('x')], noHeaders, {}, never);
+    await store.put(
+      { key: `check/${name}`, body: [Buffer.from('x')], headers: noHeaders, condition: {} },
+      never,
+    );
   await putPlain('check/plain', Buffer.from('x'));
   t.deepEqual(await check(store, { prefix: 'check/' }), {
     sampled: 4,
@@ -174,7 +205,10 @@ cephTest.serial('where a policy demands it, the extra encryption header lets wri
   const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
   await strict.connection.client.send(new PutBucketPolicyCommand({ Bucket: strict.bucket, Policy }));
   const put = (store: S3ObjectStore, size: number) =>
-    store.put('file', [Buffer.alloc(size), Buffer.alloc(size)], noHeaders, {}, never);
+    store.put(
+      { key: 'file', body: [Buffer.alloc(size), Buffer.alloc(size)], headers: noHeaders, condition: {} },
+      never,
+    );
   for (const size of [1, 16 * 1024 * 1024]) await rejects(t, 'AccessDenied', put(strict.makeStore(), size));
   const store = strict.makeStore({ extraEncryptionHeader: true });
   if (serverUnderTest.rules === 'ceph18') {

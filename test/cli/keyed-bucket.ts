@@ -4,7 +4,7 @@ import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { CustomerKey } from '../../src/customer-key.js';
 import type { FlavorName } from '../../src/gateway/flavor.js';
 import type { GatewayOptions, RunningGateway } from '../../src/gateway/gateway.js';
-import type { Metadata, ObjectInfo } from '../../src/object-store.js';
+import { joinPieces, type Metadata, type ObjectInfo } from '../../src/object-store.js';
 import type { S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { connectToGateway, runGateway, silentLog } from '../gateway/running-gateway.js';
@@ -60,7 +60,10 @@ export class KeyedBucket {
 
   async put(key: TestKey, name: string, content: Uint8Array | string, metadata: Metadata = {}) {
     const bytes = Buffer.from(content);
-    await this.store(key).put(name, [bytes], { metadata, contentType: 'text/plain' }, {}, never);
+    await this.store(key).put(
+      { key: name, body: [bytes], headers: { metadata, contentType: 'text/plain' }, condition: {} },
+      never,
+    );
   }
 
   async putPlain(name: string, content: string, metadata: Record<string, string> = {}): Promise<void> {
@@ -71,7 +74,8 @@ export class KeyedBucket {
 
   /** Rejects if the object is not under this key. */
   async get(key: TestKey, name: string): Promise<{ readonly info: ObjectInfo; readonly content: Buffer }> {
-    const { info, bytes } = await this.store(key).get(name, whole, never);
+    const { info, pieces } = await this.store(key).get({ key: name, ...whole }, never);
+    const bytes = joinPieces(pieces);
     return { info, content: Buffer.from(bytes) };
   }
 }

@@ -51,14 +51,17 @@ for (const flavor of flavorNames) {
     const metadata = Object.fromEntries(bytes.map((byte, index) => [`byte-${index}`, `${byte}a${byte}`]));
     const headers = { metadata, contentType: bytes.join('') };
     const never = new AbortController().signal;
-    await store.put('bytes', [Buffer.from('content')], headers, {}, never);
+    await store.put({ key: 'bytes', body: [Buffer.from('content')], headers, condition: {} }, never);
     const source = await store.head('bytes', never);
     t.like(source, headers);
-    const uploadId = await store.createUpload('upload', headers, never);
-    const part = await store.uploadPart('upload', uploadId, 1, [Buffer.from('part')], never);
-    await store.completeUpload('upload', uploadId, [part], {}, never);
+    const uploadId = await store.createUpload({ key: 'upload', headers }, never);
+    const part = await store.uploadPart(
+      { key: 'upload', uploadId, partNumber: 1, body: [Buffer.from('part')] },
+      never,
+    );
+    await store.completeUpload({ key: 'upload', uploadId, parts: [part], condition: {} }, never);
     t.like(await store.head('upload', never), headers);
-    await store.copy(source, 'copy', headers, {}, never);
-    t.like((await store.get('copy', whole, never)).info, headers);
+    await store.copy({ source, targetKey: 'copy', headers, condition: {} }, never);
+    t.like((await store.get({ key: 'copy', ...whole }, never)).info, headers);
   });
 }

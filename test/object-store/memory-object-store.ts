@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
+import { ReceivedBody } from '../../src/http/received-body.js';
 import {
   mostBytesOf,
-  type CopySource,
   type DeleteFailure,
   type GetReply,
   type GetRequest,
@@ -17,12 +17,18 @@ import {
   type ObjectHeaders,
   type ObjectInfo,
   type ObjectStore,
-  type PutBody,
   type StoreLimits,
   type StreamedBody,
   type UploadedPart,
   type WriteCondition,
   type WriteReply,
+  type PutRequest,
+  type CreateUploadRequest,
+  type UploadPartRequest,
+  type CopyPartRequest,
+  type CompleteUploadRequest,
+  type UploadTarget,
+  type CopyRequest,
 } from '../../src/object-store.js';
 
 export type StoreMethod = Exclude<keyof ObjectStore, 'limits'>;
@@ -146,7 +152,8 @@ export class MemoryObjectStore implements ObjectStore {
     return { ...this.#existing(key, 'head').info, toldAtMs };
   }
 
-  async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+  async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const { key, memory } = request;
     await this.#begin('get', key, signal);
     const { info, bytes } = this.#existing(key, 'get');
     if (request.ifMatch !== undefined && request.ifMatch !== info.etag) {
@@ -160,27 +167,13 @@ export class MemoryObjectStore implements ObjectStore {
     if (request.range && offset >= info.size) {
       throw new StoreError('RangeNotSatisfiable', `get ${key}: nothing at ${offset}`);
     }
-    const reply = Buffer.from(bytes.subarray(offset, offset + length));
+    const reply = bytes.subarray(offset, offset + length);
     this.bytesReceived += reply.length;
     await this.#end('get', key, signal);
-    const { pieceBytes, takePiece } = request;
-    if (pieceBytes === undefined || takePiece === undefined) return { info, bytes: reply };
-    const pieces: Uint8Array[] = [];
-    for (let at = 0; at < reply.length; at += pieceBytes) {
-      const piece = takePiece(Math.min(pieceBytes, reply.length - at));
-      piece.set(reply.subarray(at, at + piece.length));
-      pieces.push(piece);
-    }
-    return { info, bytes: Buffer.alloc(0), pieces };
+    return { info, pieces: piecesOf(reply, memory) };
   }
 
-  async put(
-    key: string,
-    body: PutBody,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  async put({ key, body, headers, condition }: PutRequest, signal: AbortSignal): Promise<WriteReply> {
     const bytes = this.#receive('pieces' in body ? await collect(body, signal) : body);
     await this.#begin('put', key, signal);
     this.#checkCondition('put', key, condition);
@@ -189,7 +182,7 @@ export class MemoryObjectStore implements ObjectStore {
     return { etag };
   }
 
-  async createUpload(key: string, headers: ObjectHeaders, signal: AbortSignal): Promise<string> {
+  async createUpload({ key, headers }: CreateUploadRequest, signal: AbortSignal): Promise<string> {
     await this.#begin('createUpload', key, signal);
     this.#checkKey(key);
     const uploadId = `upload-${this.#nextUpload++}`;
@@ -198,10 +191,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   async uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: PutBody,
+    { key, uploadId, partNumber, body }: UploadPartRequest,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const bytes = this.#receive('pieces' in body ? await collect(body, signal) : body);
@@ -212,10 +202,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   async uploadPartCopy(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    source: CopySource,
+    { key, uploadId, partNumber, source }: CopyPartRequest,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     await this.#begin('uploadPartCopy', key, signal);
@@ -237,10 +224,7 @@ export class MemoryObjectStore implements ObjectStore {
   }
 
   async completeUpload(
-    key: string,
-    uploadId: string,
-    parts: readonly UploadedPart[],
-    condition: WriteCondition,
+    { key, uploadId, parts, condition }: CompleteUploadRequest,
     signal: AbortSignal,
   ): Promise<WriteReply> {
     await this.#begin('completeUpload', key, signal);
@@ -272,16 +256,13 @@ export class MemoryObjectStore implements ObjectStore {
     return { etag };
   }
 
-  async abortUpload(key: string, uploadId: string, signal: AbortSignal): Promise<void> {
+  async abortUpload({ key, uploadId }: UploadTarget, signal: AbortSignal): Promise<void> {
     await this.#begin('abortUpload', key, signal);
     this.uploads.delete(uploadId);
   }
 
   async copy(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
+    { source, targetKey, headers, condition }: CopyRequest,
     signal: AbortSignal,
   ): Promise<WriteReply> {
     await this.#begin('copy', source.key, signal);
@@ -423,6 +404,13 @@ export class MemoryObjectStore implements ObjectStore {
     });
     return etag;
   }
+}
+
+/** In memory as the request wants it. */
+export function piecesOf(bytes: Uint8Array, memory: GetRequest['memory']): readonly Uint8Array[] {
+  const received = new ReceivedBody(bytes.length, memory);
+  received.add(bytes);
+  return received.pieces;
 }
 
 function listed({ info: { key, size, etag }, storedAtMs }: StoredObject): ListedObject {

@@ -33,7 +33,7 @@ export function objectTagsTest(
       const { TagSet = [] } = await client.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: key }));
       return TagSet.toSorted((a, b) => ((a.Key ?? '') < (b.Key ?? '') ? -1 : 1));
     };
-    await store.put(sourceKey, [content], headers, {}, never);
+    await store.put({ key: sourceKey, body: [content], headers, condition: {} }, never);
     t.is((await store.head(sourceKey, never)).hasTags, undefined);
     await client.send(
       new PutObjectTaggingCommand({ Bucket: bucket, Key: sourceKey, Tagging: { TagSet: tags } }),
@@ -41,20 +41,31 @@ export function objectTagsTest(
     const source = await store.head(sourceKey, never);
     t.true(source.hasTags);
 
-    await store.copy(source, movedKey, headersOf(source), {}, never);
+    await store.copy({ source, targetKey: movedKey, headers: headersOf(source), condition: {} }, never);
     t.deepEqual(await tagsOf(movedKey), tags);
     const moved = await store.head(movedKey, never);
     t.true(moved.hasTags);
 
-    await store.put(movedKey, [Buffer.from('x')], headersOf(moved), { ifMatch: moved.etag }, never);
+    await store.put(
+      {
+        key: movedKey,
+        body: [Buffer.from('x')],
+        headers: headersOf(moved),
+        condition: { ifMatch: moved.etag },
+      },
+      never,
+    );
     t.deepEqual(await tagsOf(movedKey), tags);
 
-    const uploadId = await store.createUpload(movedKey, headersOf(moved), never);
-    const part = await store.uploadPart(movedKey, uploadId, 1, [Buffer.from('part')], never);
-    await store.completeUpload(movedKey, uploadId, [part], {}, never);
+    const uploadId = await store.createUpload({ key: movedKey, headers: headersOf(moved) }, never);
+    const part = await store.uploadPart(
+      { key: movedKey, uploadId, partNumber: 1, body: [Buffer.from('part')] },
+      never,
+    );
+    await store.completeUpload({ key: movedKey, uploadId, parts: [part], condition: {} }, never);
     t.deepEqual(await tagsOf(movedKey), tags);
 
-    await store.put(movedKey, [Buffer.from('x')], headers, {}, never);
+    await store.put({ key: movedKey, body: [Buffer.from('x')], headers, condition: {} }, never);
     t.deepEqual(await tagsOf(movedKey), []);
   });
 }

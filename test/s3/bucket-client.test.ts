@@ -3,12 +3,24 @@ import type { Log } from '../../src/log.js';
 import { answerObject, noHeaders, rejects } from './fake-replies.js';
 import { makeFakeStore, never, refuse, silentLog } from './fake-server.js';
 import { whole } from '../object-store/whole.js';
+import { joinPieces } from '../../src/object-store.js';
 
 test('a server that does not answer is a Timeout', async (t) => {
   const { store } = await makeFakeStore(t, () => undefined, { idleTimeoutMs: 100, workTimeoutMs: 100 });
   await rejects(t, 'Timeout', store.head('k', never));
-  await rejects(t, 'Timeout', store.put('k', [Buffer.from('x')], noHeaders, {}, never));
-  await rejects(t, 'Timeout', store.uploadPartCopy('k', 'u', 1, { key: 's', ifMatch: 'e' }, never));
+  await rejects(
+    t,
+    'Timeout',
+    store.put({ key: 'k', body: [Buffer.from('x')], headers: noHeaders, condition: {} }, never),
+  );
+  await rejects(
+    t,
+    'Timeout',
+    store.uploadPartCopy(
+      { key: 'k', uploadId: 'u', partNumber: 1, source: { key: 's', ifMatch: 'e' } },
+      never,
+    ),
+  );
 });
 
 test('an aborted request closes its connection, so that the server stops too', async (t) => {
@@ -41,16 +53,16 @@ test('a request refused for the clock is signed again with the time of the serve
     },
     { log },
   );
-  t.is((await store.get('k', whole, never)).bytes.length, 7);
+  t.is(joinPieces((await store.get({ key: 'k', ...whole }, never)).pieces).length, 7);
   t.is(received.length, 2);
   t.is(warnings.length, 1);
-  await store.get('k', whole, never);
+  await store.get({ key: 'k', ...whole }, never);
   t.is(received.length, 3);
 });
 
 test('a server that insists on a wrong clock is ClockSkewed', async (t) => {
   const { store } = await makeFakeStore(t, (_, response) => refuse(response, 403, 'RequestTimeTooSkewed'));
-  await rejects(t, 'ClockSkewed', store.get('k', whole, never));
+  await rejects(t, 'ClockSkewed', store.get({ key: 'k', ...whole }, never));
 });
 
 test('at most so many requests are under way at once', async (t) => {

@@ -40,10 +40,12 @@ try {
     const { S3ObjectStore } = await import(storeUrl);
     const { CustomerKey } = await import(keyUrl);
     const store = new S3ObjectStore({ access: connection, endpoint: connection.endpoint, bucket, customerKey: new CustomerKey(Buffer.alloc(32)), plaintext: 'read', log });
-    await store.put('k', [Buffer.from('body')], { metadata: {} }, {}, new AbortController().signal);
+    const rest = { headers: { metadata: {} }, condition: {} };
+    await store.put({ key: 'k', body: [Buffer.from('body')], ...rest }, new AbortController().signal);
     await store.list({ prefix: '' }, new AbortController().signal);
     outcome.listed = true;
-    await store.put('denied', [Buffer.alloc(100000), Buffer.alloc(1)], { metadata: {} }, {}, new AbortController().signal);
+    const body = [Buffer.alloc(100000), Buffer.alloc(1)];
+    await store.put({ key: 'denied', body, headers: { metadata: {} }, condition: {} }, new AbortController().signal);
   }
   connection.close();
 } catch ({ name, code, message }) {

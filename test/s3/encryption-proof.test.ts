@@ -26,6 +26,7 @@ import {
   silentLog,
 } from './fake-server.js';
 import type { ExecutionContext } from 'ava';
+import { joinPieces } from '../../src/object-store.js';
 
 const secret = [Buffer.from('secret')];
 
@@ -73,30 +74,58 @@ async function refusesAllWrites(t: ExecutionContext, store: S3ObjectStore): Prom
     contentType: undefined,
     isEncrypted: true,
   };
-  await rejects(t, 'NotEncrypting', store.put('k', secret, noHeaders, {}, never));
-  await rejects(t, 'NotEncrypting', store.put('d/', [], noHeaders, {}, never));
-  await rejects(t, 'NotEncrypting', store.createUpload('k', noHeaders, never));
-  await rejects(t, 'NotEncrypting', store.uploadPart('k', 'upload', 1, secret, never));
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never),
+  );
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.put({ key: 'd/', body: [], headers: noHeaders, condition: {} }, never),
+  );
+  await rejects(t, 'NotEncrypting', store.createUpload({ key: 'k', headers: noHeaders }, never));
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.uploadPart({ key: 'k', uploadId: 'upload', partNumber: 1, body: secret }, never),
+  );
   const part = { key: 's', ifMatch: 'etag', range: { offset: 0, length: 1 } };
-  await rejects(t, 'NotEncrypting', store.uploadPartCopy('k', 'upload', 1, part, never));
-  await rejects(t, 'NotEncrypting', store.copy(source, 'copy', noHeaders, {}, never));
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.uploadPartCopy({ key: 'k', uploadId: 'upload', partNumber: 1, source: part }, never),
+  );
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.copy({ source, targetKey: 'copy', headers: noHeaders, condition: {} }, never),
+  );
 }
 
 test('a server that ignores the key is found out before anything is sent', async (t) => {
   const { store, received, encryptionProof } = await makeFakeStore(t, answering());
-  await rejects(t, 'NotEncrypting', store.put('k', secret, noHeaders, {}, never));
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never),
+  );
   t.deepEqual(received.map(operationOf), ['CreateMultipartUpload', 'AbortMultipartUpload']);
   t.true(received.every(({ body }) => body.length === 0));
   t.regex(encryptionProof.refusal ?? '', /ignored the customer key/);
   received.length = 0;
   await refusesAllWrites(t, store);
   t.deepEqual(received.map(operationOf), []);
-  t.is((await store.get('k', { maxBytes: 10 }, never)).bytes.toString(), 'stored');
+  t.is(joinPieces((await store.get({ key: 'k', maxBytes: 10 }, never)).pieces).toString(), 'stored');
 });
 
 test('an empty object does where uploads are denied', async (t) => {
   const { store, received } = await makeFakeStore(t, answering({}, isUpload));
-  await rejects(t, 'NotEncrypting', store.put('k', secret, noHeaders, {}, never));
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never),
+  );
   t.deepEqual(received.map(operationOf), ['CreateMultipartUpload', 'PUT', 'DELETE']);
   t.true(received.slice(1).every(isProbe));
   t.true(received.every(({ body }) => body.length === 0));
@@ -104,8 +133,10 @@ test('an empty object does where uploads are denied', async (t) => {
 
 test('it is asked once, however many write, and then no more', async (t) => {
   const { store, received } = await makeFakeStore(t, answering(encryptedHeaders));
-  await Promise.all(['a', 'b', 'c'].map((key) => store.put(key, secret, noHeaders, {}, never)));
-  await store.put('d', secret, noHeaders, {}, never);
+  await Promise.all(
+    ['a', 'b', 'c'].map((key) => store.put({ key, body: secret, headers: noHeaders, condition: {} }, never)),
+  );
+  await store.put({ key: 'd', body: secret, headers: noHeaders, condition: {} }, never);
   const operations = received.map(operationOf);
   t.deepEqual(operations.slice(0, 2), ['CreateMultipartUpload', 'AbortMultipartUpload']);
   t.deepEqual(operations.slice(2), ['PUT', 'PUT', 'PUT', 'PUT']);
@@ -113,13 +144,16 @@ test('it is asked once, however many write, and then no more', async (t) => {
 
 for (const [name, learn] of [
   ['HEAD of an encrypted object', (store: S3ObjectStore) => store.head('k', never)],
-  ['the begin of an upload', (store: S3ObjectStore) => store.createUpload('k', noHeaders, never)],
+  [
+    'the begin of an upload',
+    (store: S3ObjectStore) => store.createUpload({ key: 'k', headers: noHeaders }, never),
+  ],
 ] as const) {
   test(`nothing is asked after ${name}`, async (t) => {
     const { store, received } = await makeFakeStore(t, answering(encryptedHeaders));
     await learn(store);
     received.length = 0;
-    await store.put('k', secret, noHeaders, {}, never);
+    await store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never);
     t.deepEqual(received.map(operationOf), ['PUT']);
   });
 }
@@ -128,7 +162,11 @@ test('an object that is not encrypted proves nothing', async (t) => {
   const { store, received } = await makeFakeStore(t, answering());
   t.false((await store.head('k', never)).isEncrypted);
   received.length = 0;
-  await rejects(t, 'NotEncrypting', store.put('k', secret, noHeaders, {}, never));
+  await rejects(
+    t,
+    'NotEncrypting',
+    store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never),
+  );
   t.deepEqual(received.map(operationOf), ['CreateMultipartUpload', 'AbortMultipartUpload']);
 });
 
@@ -146,7 +184,11 @@ test('where nothing can be asked, the write shows it, and is taken back if it is
         response.writeHead(200, { ...objectHeaders(etagThere, false), 'content-length': 6 }).end();
       else answer(request, response);
     });
-    await rejects(t, 'NotEncrypting', store.put('k', secret, noHeaders, condition, never));
+    await rejects(
+      t,
+      'NotEncrypting',
+      store.put({ key: 'k', body: secret, headers: noHeaders, condition }, never),
+    );
     t.is(
       received.some((request) => request.method === 'DELETE' && !isProbe(request)),
       isDeleted,
@@ -169,7 +211,7 @@ test('where nothing can be asked, it is not asked again', async (t) => {
 
 test('an upload that would not be encrypted is aborted', async (t) => {
   const { store, received } = await makeFakeStore(t, answering());
-  await rejects(t, 'NotEncrypting', store.createUpload('k', noHeaders, never));
+  await rejects(t, 'NotEncrypting', store.createUpload({ key: 'k', headers: noHeaders }, never));
   t.deepEqual(received.map(operationOf), ['CreateMultipartUpload', 'AbortMultipartUpload']);
 });
 
@@ -179,10 +221,14 @@ test('a failure of the server is not taken for its consent, nor for its refusal'
     if (isFailing) refuse(response, 500, 'InternalError');
     else answering(encryptedHeaders)(request, response);
   });
-  await rejects(t, 'ServerError', store.put('k', secret, noHeaders, {}, never));
+  await rejects(
+    t,
+    'ServerError',
+    store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never),
+  );
   t.true(received.every(({ body }) => body.length === 0));
   isFailing = false;
-  await store.put('k', secret, noHeaders, {}, never);
+  await store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never);
   t.is(received.at(-1)?.body.toString(), 'secret');
 });
 
@@ -193,11 +239,17 @@ test('who waits for the answer to another is not interrupted with it', async (t)
     else answerFirst = () => refuse(response, 500, 'InternalError');
   });
   const interrupt = new AbortController();
-  const interrupted = store.put('a', secret, noHeaders, {}, interrupt.signal);
+  const interrupted = store.put(
+    { key: 'a', body: secret, headers: noHeaders, condition: {} },
+    interrupt.signal,
+  );
   while (received.length === 0) await nextTurn();
   const waitAndInterrupt = new AbortController();
-  const waiting = store.put('b', secret, noHeaders, {}, never);
-  const gone = store.put('c', secret, noHeaders, {}, waitAndInterrupt.signal);
+  const waiting = store.put({ key: 'b', body: secret, headers: noHeaders, condition: {} }, never);
+  const gone = store.put(
+    { key: 'c', body: secret, headers: noHeaders, condition: {} },
+    waitAndInterrupt.signal,
+  );
   waitAndInterrupt.abort();
   await rejects(t, 'Aborted', gone);
   interrupt.abort();
@@ -218,10 +270,14 @@ const otherKey = {
 
 test('a reply about another key is none: of PUT, the begin of an upload, a part, a copied part', async (t) => {
   const writes: ((store: S3ObjectStore) => Promise<unknown>)[] = [
-    (store) => store.put('d/', [], noHeaders, {}, never),
-    (store) => store.createUpload('k', noHeaders, never),
-    (store) => store.uploadPart('k', 'upload', 1, secret, never),
-    (store) => store.uploadPartCopy('k', 'upload', 1, { key: 's', ifMatch: 'etag' }, never),
+    (store) => store.put({ key: 'd/', body: [], headers: noHeaders, condition: {} }, never),
+    (store) => store.createUpload({ key: 'k', headers: noHeaders }, never),
+    (store) => store.uploadPart({ key: 'k', uploadId: 'upload', partNumber: 1, body: secret }, never),
+    (store) =>
+      store.uploadPartCopy(
+        { key: 'k', uploadId: 'upload', partNumber: 1, source: { key: 's', ifMatch: 'etag' } },
+        never,
+      ),
   ];
   for (const write of writes) {
     const encryptionProof = provenEncryption();
@@ -236,13 +292,13 @@ test('a reply about another key is none: of HEAD and GET', async (t) => {
     response.writeHead(200, { ...objectHeaders('etag'), ...otherKey, 'content-length': 0 }).end();
   });
   await rejects(t, 'CorruptReply', store.head('k', never));
-  await rejects(t, 'CorruptReply', store.get('k', { maxBytes: 10 }, never));
+  await rejects(t, 'CorruptReply', store.get({ key: 'k', maxBytes: 10 }, never));
   t.false(encryptionProof.isProven);
 });
 
 test('replies that do not name the key are believed', async (t) => {
   const algorithm = 'x-amz-server-side-encryption-customer-algorithm';
   const { store, received } = await makeFakeStore(t, answering({ [algorithm]: 'AES256' }));
-  await store.put('k', secret, noHeaders, {}, never);
+  await store.put({ key: 'k', body: secret, headers: noHeaders, condition: {} }, never);
   t.is(received.at(-1)?.body.toString(), 'secret');
 });

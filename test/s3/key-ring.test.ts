@@ -10,6 +10,7 @@ import { connectToGateway, newCustomerKey, runGateway, silentLog } from '../gate
 import { FileScope } from '../mount/temporary.js';
 import { never } from './fake-server.js';
 import { whole } from '../object-store/whole.js';
+import { joinPieces } from '../../src/object-store.js';
 
 const mebibyte = 2 ** 20;
 const scope = new FileScope();
@@ -53,7 +54,10 @@ for (const flavor of flavorNames) {
       ['one', first],
       ['two', second],
     ] as const) {
-      await withKey(key).put(`read/${name}`, [Buffer.from(name)], headers, {}, never);
+      await withKey(key).put(
+        { key: `read/${name}`, body: [Buffer.from(name)], headers, condition: {} },
+        never,
+      );
     }
     for (const [name, key] of [
       ['two', second],
@@ -62,7 +66,10 @@ for (const flavor of flavorNames) {
     ] as const) {
       const info = await ring.head(`read/${name}`, never);
       t.is(info.keyFingerprint, key.fingerprint);
-      t.is(Buffer.from((await ring.get(`read/${name}`, whole, never)).bytes).toString(), name);
+      t.is(
+        Buffer.from(joinPieces((await ring.get({ key: `read/${name}`, ...whole }, never)).pieces)).toString(),
+        name,
+      );
     }
   });
 
@@ -73,11 +80,14 @@ for (const flavor of flavorNames) {
     const info = await ring.head('plain', never);
     t.false(info.isEncrypted);
     t.is(info.keyFingerprint, undefined);
-    t.is(Buffer.from((await ring.get('plain', whole, never)).bytes).toString(), 'plain');
+    t.is(
+      Buffer.from(joinPieces((await ring.get({ key: 'plain', ...whole }, never)).pieces)).toString(),
+      'plain',
+    );
   });
 
   test(`an object under no key of the ring is refused, naming those that were tried (${flavor})`, async (t) => {
-    await withKey(third).put('foreign', [Buffer.from('x')], headers, {}, never);
+    await withKey(third).put({ key: 'foreign', body: [Buffer.from('x')], headers, condition: {} }, never);
     const error = await t.throwsAsync(makeStore(flavor).head('foreign', never), { instanceOf: StoreError });
     t.is(error.code, 'WrongCustomerKey');
     t.true(error.message.includes(`${first.fingerprint}, ${second.fingerprint}`));
@@ -87,31 +97,51 @@ for (const flavor of flavorNames) {
     test(`a copy of ${size} bytes from under another key is under the first one (${flavor})`, async (t) => {
       const bytes = randomBytes(size);
       const key = `copied-${size}`;
-      await withKey(second).put(key, [bytes], headers, {}, never);
+      await withKey(second).put({ key, body: [bytes], headers, condition: {} }, never);
       const ring = makeStore(flavor);
       const source = await ring.head(key, never);
-      await ring.copy(source, key, { metadata: { mode: '33152' } }, { ifMatch: source.etag }, never);
-      const { info, bytes: copied } = await withKey(first).get(key, whole, never);
+      await ring.copy(
+        {
+          source,
+          targetKey: key,
+          headers: { metadata: { mode: '33152' } },
+          condition: { ifMatch: source.etag },
+        },
+        never,
+      );
+      const { info, pieces } = await withKey(first).get({ key, ...whole }, never);
+      const copied = joinPieces(pieces);
       t.true(bytes.equals(copied));
       t.is(info.metadata['mode'], '33152');
     });
   }
 
   test(`a copy of what only a listing has shown is made as well (${flavor})`, async (t) => {
-    await withKey(second).put('listed', [Buffer.from('listed')], headers, {}, never);
+    await withKey(second).put(
+      { key: 'listed', body: [Buffer.from('listed')], headers, condition: {} },
+      never,
+    );
     const ring = makeStore(flavor);
     const { objects } = await ring.list({ prefix: 'listed' }, never);
     const source = { ...objects[0]!, metadata: {}, contentType: undefined, isEncrypted: true };
-    await ring.copy(source, 'renamed', headers, {}, never);
-    t.is(Buffer.from((await withKey(first).get('renamed', whole, never)).bytes).toString(), 'listed');
+    await ring.copy({ source, targetKey: 'renamed', headers, condition: {} }, never);
+    t.is(
+      Buffer.from(
+        joinPieces((await withKey(first).get({ key: 'renamed', ...whole }, never)).pieces),
+      ).toString(),
+      'listed',
+    );
   });
 
   test(`a part is not taken from a version that is gone (${flavor})`, async (t) => {
-    await withKey(second).put('gone', [Buffer.from('new')], headers, {}, never);
+    await withKey(second).put({ key: 'gone', body: [Buffer.from('new')], headers, condition: {} }, never);
     const ring = makeStore(flavor);
-    const uploadId = await ring.createUpload('target', headers, never);
+    const uploadId = await ring.createUpload({ key: 'target', headers }, never);
     for (const attempt of [1, 2]) {
-      const copying = ring.uploadPartCopy('target', uploadId, 1, { key: 'gone', ifMatch: 'old' }, never);
+      const copying = ring.uploadPartCopy(
+        { key: 'target', uploadId, partNumber: 1, source: { key: 'gone', ifMatch: 'old' } },
+        never,
+      );
       const error = await t.throwsAsync(copying, { instanceOf: StoreError }, `attempt ${attempt}`);
       t.is(error.code, 'PreconditionFailed');
     }
@@ -123,19 +153,22 @@ for (const maxConcurrentRequests of [1, 2]) {
   test.serial(`parts from under another key pass through ${maxConcurrentRequests} connections`, async (t) => {
     const bytes = randomBytes(18 * mebibyte);
     const key = `patched-${maxConcurrentRequests}`;
-    await makeStore('rgw', { customerKey: second }).put(key, [bytes], headers, {}, never);
+    await makeStore('rgw', { customerKey: second }).put(
+      { key, body: [bytes], headers, condition: {} },
+      never,
+    );
     const ring = makeStore('rgw', { maxConcurrentRequests });
     const { etag: ifMatch } = await ring.head(key, never);
-    const uploadId = await ring.createUpload(key, headers, never);
+    const uploadId = await ring.createUpload({ key, headers }, never);
     const range = { offset: 1, length: 17 * mebibyte };
     const parts = await Promise.all([
-      ring.uploadPartCopy(key, uploadId, 1, { key, ifMatch, range }, never),
-      ring.uploadPartCopy(key, uploadId, 2, { key, ifMatch, range }, never),
-      ring.uploadPart(key, uploadId, 3, [Buffer.from('end')], never),
+      ring.uploadPartCopy({ key, uploadId, partNumber: 1, source: { key, ifMatch, range } }, never),
+      ring.uploadPartCopy({ key, uploadId, partNumber: 2, source: { key, ifMatch, range } }, never),
+      ring.uploadPart({ key, uploadId, partNumber: 3, body: [Buffer.from('end')] }, never),
     ]);
-    await ring.completeUpload(key, uploadId, parts, { ifMatch }, never);
+    await ring.completeUpload({ key, uploadId, parts, condition: { ifMatch } }, never);
     const part = bytes.subarray(1, 1 + 17 * mebibyte);
-    const { bytes: patched } = await makeStore('rgw').get(key, whole, never);
+    const patched = joinPieces((await makeStore('rgw').get({ key, ...whole }, never)).pieces);
     t.true(Buffer.concat([part, part, Buffer.from('end')]).equals(patched));
   });
 }

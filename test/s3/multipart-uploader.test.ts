@@ -15,13 +15,23 @@ test('copies, completions and deletions of many may take longer than other reque
   };
   const { store } = await makeFakeStore(t, answer, { idleTimeoutMs: 500, workTimeoutMs: patienceMs });
   const all = Promise.all([
-    store.uploadPartCopy('k', 'u', 1, { key: 's', ifMatch: 'etag' }, never),
-    store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], {}, never),
+    store.uploadPartCopy(
+      { key: 'k', uploadId: 'u', partNumber: 1, source: { key: 's', ifMatch: 'etag' } },
+      never,
+    ),
+    store.completeUpload(
+      { key: 'k', uploadId: 'u', parts: [{ partNumber: 1, etag: 'e' }], condition: {} },
+      never,
+    ),
     store.deleteMany(['a', 'b'], never),
   ]);
   await Promise.race([all, turnsUntil('all are with the server', () => waiting.length === 3)]);
   // Begun later and given up already: the others have waited for longer than such a request may.
-  await rejects(t, 'Timeout', store.uploadPart('k', 'u', 2, [Buffer.from('part')], never));
+  await rejects(
+    t,
+    'Timeout',
+    store.uploadPart({ key: 'k', uploadId: 'u', partNumber: 2, body: [Buffer.from('part')] }, never),
+  );
   for (const answerNow of waiting) answerNow();
   const [copied, whole, failures] = await all;
   t.is(copied.partNumber, 1);
@@ -34,7 +44,14 @@ test('an error inside a reply of success is an error', async (t) => {
     if (operationOf(request) === 'ListParts') answerXml(response, '<ListPartsResult/>');
     else answerXml(response, '<Error><Code>InternalError</Code></Error>');
   });
-  await rejects(t, 'ServerError', store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], {}, never));
+  await rejects(
+    t,
+    'ServerError',
+    store.completeUpload(
+      { key: 'k', uploadId: 'u', parts: [{ partNumber: 1, etag: 'e' }], condition: {} },
+      never,
+    ),
+  );
 });
 
 test('a failed completion of an upload that is gone is NoSuchUpload', async (t) => {
@@ -42,7 +59,14 @@ test('a failed completion of an upload that is gone is NoSuchUpload', async (t) 
     if (operationOf(request) === 'ListParts') refuse(response, 404, 'NoSuchKey');
     else refuse(response, 500, 'InternalError');
   });
-  await rejects(t, 'NoSuchUpload', store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], {}, never));
+  await rejects(
+    t,
+    'NoSuchUpload',
+    store.completeUpload(
+      { key: 'k', uploadId: 'u', parts: [{ partNumber: 1, etag: 'e' }], condition: {} },
+      never,
+    ),
+  );
 });
 
 test('parts have a Content-MD5 where TLS does not protect them, and on AWS; other content has it everywhere', async (t) => {
@@ -59,8 +83,8 @@ test('parts have a Content-MD5 where TLS does not protect them, and on AWS; othe
       (request, response) => answerObject(request, response, Buffer.alloc(0)),
       { endpoint },
     );
-    await store.uploadPart('k', 'u', 1, body, never);
-    await store.put('k', body, { metadata: {} }, {}, never);
+    await store.uploadPart({ key: 'k', uploadId: 'u', partNumber: 1, body }, never);
+    await store.put({ key: 'k', body, headers: { metadata: {} }, condition: {} }, never);
     t.deepEqual(
       received.map(({ headers }) => headers['content-md5']),
       [expected, md5],
@@ -76,7 +100,10 @@ test('a part of a source whose key the server could misread passes through the c
   );
   const move = (key: string, offset: number, length: number) => {
     received.length = 0;
-    return store.uploadPartCopy('k', 'u', 3, { key, ifMatch: 'etag', range: { offset, length } }, never);
+    return store.uploadPartCopy(
+      { key: 'k', uploadId: 'u', partNumber: 3, source: { key, ifMatch: 'etag', range: { offset, length } } },
+      never,
+    );
   };
   for (const key of ['95% CI', 'x?versionId=null', '50%/x', 'a%20b']) {
     const [offset, length] = key === 'a%20b' ? [5, 40 * mebibyte] : [7, 1000];
@@ -106,7 +133,7 @@ test('parts that pass through the client hold a bounded number of pieces, howeve
   });
   const source = { key: 'a%20b', ifMatch: 'etag', range: { offset: 0, length: 1000 } };
   const parts = Array.from({ length: 9 }, (_, index) =>
-    store.uploadPartCopy('k', 'u', index + 1, source, never),
+    store.uploadPartCopy({ key: 'k', uploadId: 'u', partNumber: index + 1, source }, never),
   );
   for (let answered = 0; answered < parts.length; answered += 1) {
     const atOnce = Math.min(4, parts.length - answered);

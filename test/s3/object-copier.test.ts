@@ -100,7 +100,10 @@ function infoOf(size: number): ObjectInfo {
 test('CopyObject is used where it works, and what it made is looked at', async (t) => {
   const { answer, operations } = copyServer(mebibyte, { copyObject: 'encrypted' });
   const { store, received } = await makeFakeStore(t, answer);
-  t.deepEqual(await store.copy(infoOf(mebibyte), 'target', headers, {}, never), { etag: 'copied' });
+  t.deepEqual(
+    await store.copy({ source: infoOf(mebibyte), targetKey: 'target', headers, condition: {} }, never),
+    { etag: 'copied' },
+  );
   t.deepEqual(operations, ['copy object', 'head target']);
   t.like(received[0]!.headers, {
     'x-amz-copy-source': 'bucket/source',
@@ -113,8 +116,8 @@ test('CopyObject is used where it works, and what it made is looked at', async (
 test('a server that has no CopyObject is asked for it once', async (t) => {
   const { answer, operations } = copyServer(mebibyte, {});
   const { store } = await makeFakeStore(t, answer);
-  await store.copy(infoOf(mebibyte), 'target', headers, {}, never);
-  await store.copy(infoOf(mebibyte), 'target', headers, {}, never);
+  await store.copy({ source: infoOf(mebibyte), targetKey: 'target', headers, condition: {} }, never);
+  await store.copy({ source: infoOf(mebibyte), targetKey: 'target', headers, condition: {} }, never);
   const byParts = ['create', `copy part 1 bytes=0-${mebibyte - 1}`, 'head source', 'complete'];
   t.deepEqual(operations, ['copy object', ...byParts, ...byParts]);
 });
@@ -122,26 +125,35 @@ test('a server that has no CopyObject is asked for it once', async (t) => {
 test('a small object is read and written again', async (t) => {
   const { answer, operations } = copyServer(1000, {});
   const { store } = await makeFakeStore(t, answer);
-  t.deepEqual(await store.copy(infoOf(1000), 'target', headers, {}, never), { etag: 'put' });
+  t.deepEqual(
+    await store.copy({ source: infoOf(1000), targetKey: 'target', headers, condition: {} }, never),
+    { etag: 'put' },
+  );
   t.deepEqual(operations, ['copy object', 'get source', 'put 1000']);
 });
 
 test('a copy that CopyObject left unencrypted is made again, and CopyObject not used any more', async (t) => {
   const { answer, operations } = copyServer(mebibyte, { copyObject: 'plain' });
   const { store } = await makeFakeStore(t, answer);
-  t.deepEqual(await store.copy(infoOf(mebibyte), 'target', headers, {}, never), { etag: 'whole-1' });
+  t.deepEqual(
+    await store.copy({ source: infoOf(mebibyte), targetKey: 'target', headers, condition: {} }, never),
+    { etag: 'whole-1' },
+  );
   t.deepEqual(
     operations.filter((name) => !name.startsWith('head')),
     ['copy object', 'create', `copy part 1 bytes=0-${mebibyte - 1}`, 'complete'],
   );
-  await store.copy(infoOf(mebibyte), 'target', headers, {}, never);
+  await store.copy({ source: infoOf(mebibyte), targetKey: 'target', headers, condition: {} }, never);
   t.is(operations.filter((name) => name === 'copy object').length, 1);
 });
 
 test('an unencrypted object is never copied by CopyObject', async (t) => {
   const { answer, operations } = copyServer(mebibyte, { copyObject: 'encrypted' });
   const { store } = await makeFakeStore(t, answer);
-  await store.copy({ ...infoOf(mebibyte), isEncrypted: false }, 'target', headers, {}, never);
+  await store.copy(
+    { source: { ...infoOf(mebibyte), isEncrypted: false }, targetKey: 'target', headers, condition: {} },
+    never,
+  );
   t.false(operations.includes('copy object'));
 });
 
@@ -149,7 +161,7 @@ test('a large object is copied in parts that cover it exactly', async (t) => {
   const size = 200 * mebibyte + 5;
   const { answer, operations } = copyServer(size, {});
   const { store } = await makeFakeStore(t, answer);
-  await store.copy(infoOf(size), 'target', headers, {}, never);
+  await store.copy({ source: infoOf(size), targetKey: 'target', headers, condition: {} }, never);
   const part = 64 * mebibyte;
   t.deepEqual(operations.filter((name) => name.startsWith('copy part')).sort(), [
     `copy part 1 bytes=0-${part - 1}`,
@@ -163,7 +175,10 @@ test('a copy that fails aborts its upload', async (t) => {
   const size = 200 * mebibyte;
   const { answer, operations } = copyServer(size, { failPart: 2 });
   const { store } = await makeFakeStore(t, answer);
-  await t.throwsAsync(store.copy(infoOf(size), 'target', headers, {}, never), { message: /access denied/ });
+  await t.throwsAsync(
+    store.copy({ source: infoOf(size), targetKey: 'target', headers, condition: {} }, never),
+    { message: /access denied/ },
+  );
   t.true(operations.includes('abort'));
   t.false(operations.includes('complete'));
 });
@@ -172,14 +187,17 @@ test('where the server can do neither, the bytes pass through the client', async
   const size = 40 * mebibyte;
   const { answer, operations } = copyServer(size, { copyParts: false });
   const { store } = await makeFakeStore(t, answer);
-  t.deepEqual(await store.copy(infoOf(size), 'target', headers, {}, never), { etag: 'whole-1' });
+  t.deepEqual(
+    await store.copy({ source: infoOf(size), targetKey: 'target', headers, condition: {} }, never),
+    { etag: 'whole-1' },
+  );
   t.deepEqual(operations.filter((name) => name.startsWith('part')).sort(), [
     `part 1 ${16 * mebibyte}`,
     `part 2 ${16 * mebibyte}`,
     `part 3 ${8 * mebibyte}`,
   ]);
   operations.length = 0;
-  await store.copy(infoOf(size), 'target', headers, {}, never);
+  await store.copy({ source: infoOf(size), targetKey: 'target', headers, condition: {} }, never);
   t.false(operations.some((name) => name.startsWith('copy')));
 });
 
@@ -187,7 +205,10 @@ test('an object whose key the server could misread is never named as a source', 
   for (const name of ['a%20b', '95% CI', 'x?versionId=null', '50%/x']) {
     const { answer, operations } = copyServer(mebibyte, { copyObject: 'encrypted', copyParts: true });
     const { store, received } = await makeFakeStore(t, answer);
-    const copied = await store.copy({ ...infoOf(mebibyte), key: name }, 'target', headers, {}, never);
+    const copied = await store.copy(
+      { source: { ...infoOf(mebibyte), key: name }, targetKey: 'target', headers, condition: {} },
+      never,
+    );
     t.deepEqual(copied, { etag: 'whole-1' });
     t.is(operations.filter((operation) => operation.startsWith('part')).length, 1);
     t.false(operations.some((operation) => operation.startsWith('copy')));

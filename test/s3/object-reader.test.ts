@@ -12,13 +12,14 @@ import {
   testKey,
 } from './fake-server.js';
 import { whole } from '../object-store/whole.js';
+import { joinPieces } from '../../src/object-store.js';
 
 test('a body that ends early is a CorruptReply', async (t) => {
   const { store } = await makeFakeStore(t, (_, response) => {
     response.writeHead(200, { ...objectHeaders('etag'), 'content-length': 1000 });
     response.write(Buffer.alloc(500), () => response.destroy());
   });
-  await rejects(t, 'CorruptReply', store.get('k', whole, never));
+  await rejects(t, 'CorruptReply', store.get({ key: 'k', ...whole }, never));
 });
 
 test('a body that stalls is a Timeout', async (t) => {
@@ -30,7 +31,7 @@ test('a body that stalls is a Timeout', async (t) => {
     },
     { idleTimeoutMs: 100 },
   );
-  await rejects(t, 'Timeout', store.get('k', whole, never));
+  await rejects(t, 'Timeout', store.get({ key: 'k', ...whole }, never));
 });
 
 test('a request is aborted while its body comes in', async (t) => {
@@ -39,7 +40,7 @@ test('a request is aborted while its body comes in', async (t) => {
     response.writeHead(200, { ...objectHeaders('etag'), 'content-length': 1000 });
     response.write(Buffer.alloc(500), () => controller.abort());
   });
-  await rejects(t, 'Aborted', store.get('k', whole, controller.signal));
+  await rejects(t, 'Aborted', store.get({ key: 'k', ...whole }, controller.signal));
 });
 
 test('a reply with another range than was asked for is a CorruptReply', async (t) => {
@@ -53,7 +54,7 @@ test('a reply with another range than was asked for is a CorruptReply', async (t
       });
       response.end(Buffer.alloc(10));
     });
-    await rejects(t, 'CorruptReply', store.get('k', { range: { offset: 0, length: 10 } }, never));
+    await rejects(t, 'CorruptReply', store.get({ key: 'k', range: { offset: 0, length: 10 } }, never));
   }
 });
 
@@ -62,7 +63,7 @@ test('a reply of another version than was asked for is a CorruptReply', async (t
     response.writeHead(200, { ...objectHeaders('other'), 'content-length': 10 });
     response.end(Buffer.alloc(10));
   });
-  await rejects(t, 'CorruptReply', store.get('k', { ...whole, ifMatch: 'etag' }, never));
+  await rejects(t, 'CorruptReply', store.get({ key: 'k', ...whole, ifMatch: 'etag' }, never));
 });
 
 test('a reply of the whole object where a range was asked for is a CorruptReply', async (t) => {
@@ -70,7 +71,7 @@ test('a reply of the whole object where a range was asked for is a CorruptReply'
     response.writeHead(200, { ...objectHeaders('etag'), 'content-length': 100 });
     response.end(Buffer.alloc(100));
   });
-  await rejects(t, 'CorruptReply', store.get('k', { range: { offset: 0, length: 10 } }, never));
+  await rejects(t, 'CorruptReply', store.get({ key: 'k', range: { offset: 0, length: 10 } }, never));
 });
 
 test('a reply without ETag or time is a CorruptReply', async (t) => {
@@ -79,7 +80,7 @@ test('a reply without ETag or time is a CorruptReply', async (t) => {
     response.end();
   });
   await rejects(t, 'CorruptReply', store.head('k', never));
-  await rejects(t, 'CorruptReply', store.get('k', whole, never));
+  await rejects(t, 'CorruptReply', store.get({ key: 'k', ...whole }, never));
   await rejects(t, 'CorruptReply', store.list({ prefix: '' }, never));
 });
 
@@ -87,11 +88,15 @@ test('an empty range is answered by a HEAD', async (t) => {
   const { store, received } = await makeFakeStore(t, (request, response) =>
     answerObject(request, response, Buffer.from('content')),
   );
-  const { info, bytes } = await store.get('k', { range: { offset: 3, length: 0 }, ifMatch: 'etag' }, never);
+  const { info, pieces } = await store.get(
+    { key: 'k', range: { offset: 3, length: 0 }, ifMatch: 'etag' },
+    never,
+  );
+  const bytes = joinPieces(pieces);
   t.is(bytes.length, 0);
   t.is(info.size, 7);
   t.deepEqual(received.map(operationOf), ['HEAD']);
-  const stale = store.get('k', { range: { offset: 3, length: 0 }, ifMatch: 'old' }, never);
+  const stale = store.get({ key: 'k', range: { offset: 3, length: 0 }, ifMatch: 'old' }, never);
   await rejects(t, 'PreconditionFailed', stale);
 });
 
@@ -107,7 +112,7 @@ for (const [server, withKey] of [
     const error = await rejects(t, 'WrongCustomerKey', store.head('k', never));
     t.true(error.message.includes(testKey.fingerprint));
     t.false(error.message.includes(testKey.toBase64()));
-    await rejects(t, 'WrongCustomerKey', store.get('k', whole, never));
+    await rejects(t, 'WrongCustomerKey', store.get({ key: 'k', ...whole }, never));
   });
 }
 
@@ -116,7 +121,7 @@ test('a denial is not taken for a wrong key', async (t) => {
     refuse(response, 403, request.method === 'HEAD' ? undefined : 'AccessDenied'),
   );
   await rejects(t, 'AccessDenied', store.head('k', never));
-  await rejects(t, 'AccessDenied', store.get('k', whole, never));
+  await rejects(t, 'AccessDenied', store.get({ key: 'k', ...whole }, never));
 });
 
 test('an unencrypted object that AWS refuses with a key is read without one, and remembered', async (t) => {
@@ -126,14 +131,15 @@ test('an unencrypted object that AWS refuses with a key is read without one, and
       refuse(response, 400, request.method === 'HEAD' ? undefined : 'InvalidRequest');
     else answerObject(request, response, Buffer.from('content'), encrypted);
   });
-  const { info, bytes } = await store.get('k', whole, never);
+  const { info, pieces } = await store.get({ key: 'k', ...whole }, never);
+  const bytes = joinPieces(pieces);
   t.is(Buffer.from(bytes).toString(), 'content');
   t.false(info.isEncrypted);
   const before = received.length;
   t.false((await store.head('k', never)).isEncrypted);
   t.is(received.length, before + 1);
   encrypted = true; // replaced by somebody
-  t.true((await store.get('k', whole, never)).info.isEncrypted);
+  t.true((await store.get({ key: 'k', ...whole }, never)).info.isEncrypted);
 });
 
 test('plaintext is read with one warning', async (t) => {
@@ -143,7 +149,7 @@ test('plaintext is read with one warning', async (t) => {
     answerObject(request, response, Buffer.from('content'), false);
   const { store } = await makeFakeStore(t, answer, { log });
   for (const key of ['a', 'b'])
-    t.is(Buffer.from((await store.get(key, whole, never)).bytes).toString(), 'content');
+    t.is(Buffer.from(joinPieces((await store.get({ key, ...whole }, never)).pieces)).toString(), 'content');
   t.is(warnings.length, 1);
 });
 
@@ -155,10 +161,10 @@ test('plaintext is read with a warning for each version, if the policy says so',
   const answer: Answer = (_, response) =>
     response.writeHead(200, { ...objectHeaders(etag, false), 'content-length': content.length }).end(content);
   const { store } = await makeFakeStore(t, answer, { log, plaintext: 'warn' });
-  for (const key of ['a', 'b', 'a']) await store.get(key, whole, never);
+  for (const key of ['a', 'b', 'a']) await store.get({ key, ...whole }, never);
   t.deepEqual(warnings, [{ key: 'a' }, { key: 'b' }]);
   etag = 'second'; // replaced by somebody
-  for (const key of ['a', 'a']) await store.get(key, whole, never);
+  for (const key of ['a', 'a']) await store.get({ key, ...whole }, never);
   t.deepEqual(warnings.slice(2), [{ key: 'a' }]);
 });
 
@@ -168,7 +174,11 @@ test('plaintext is refused if the policy says so, but shown', async (t) => {
   const { store } = await makeFakeStore(t, answer, { plaintext: 'refuse' });
   const info = await store.head('k', never);
   t.false(info.isEncrypted);
-  await rejects(t, 'PlaintextRefused', store.get('k', whole, never));
-  await rejects(t, 'PlaintextRefused', store.get('k', { range: { offset: 0, length: 0 } }, never));
-  await rejects(t, 'PlaintextRefused', store.copy(info, 'copy', noHeaders, {}, never));
+  await rejects(t, 'PlaintextRefused', store.get({ key: 'k', ...whole }, never));
+  await rejects(t, 'PlaintextRefused', store.get({ key: 'k', range: { offset: 0, length: 0 } }, never));
+  await rejects(
+    t,
+    'PlaintextRefused',
+    store.copy({ source: info, targetKey: 'copy', headers: noHeaders, condition: {} }, never),
+  );
 });

@@ -14,7 +14,7 @@ test('bodies are sent plainly, with their length and MD5', async (t) => {
     [randomBytes(3), Buffer.alloc(0), randomBytes(5)],
   ];
   for (const body of bodies) {
-    await store.put('k', body, noHeaders, {}, never);
+    await store.put({ key: 'k', body, headers: noHeaders, condition: {} }, never);
     const { headers, body: sent } = received.at(-1)!;
     t.deepEqual(sent, Buffer.concat(body));
     t.is(headers['content-length'], String(sent.length));
@@ -41,8 +41,12 @@ test('a denied write is EncryptionBlocked if the bucket blocks SSE-C', async (t)
       else refuse(response, 404, 'ServerSideEncryptionConfigurationNotFoundError');
     });
     const code = isBlocked ? 'EncryptionBlocked' : 'AccessDenied';
-    await rejects(t, code, store.put('k', [Buffer.from('x')], noHeaders, {}, never));
-    await rejects(t, code, store.createUpload('k', noHeaders, never));
+    await rejects(
+      t,
+      code,
+      store.put({ key: 'k', body: [Buffer.from('x')], headers: noHeaders, condition: {} }, never),
+    );
+    await rejects(t, code, store.createUpload({ key: 'k', headers: noHeaders }, never));
   }
 });
 
@@ -53,7 +57,8 @@ test('If-Match is sent in the form that the server knows', async (t) => {
       if (condition !== undefined && condition !== known) refuse(response, 412, 'PreconditionFailed');
       else answerObject(request, response, Buffer.alloc(0));
     });
-    const put = (ifMatch: string) => store.put('k', [Buffer.from('x')], noHeaders, { ifMatch }, never);
+    const put = (ifMatch: string) =>
+      store.put({ key: 'k', body: [Buffer.from('x')], headers: noHeaders, condition: { ifMatch } }, never);
     await put('etag');
     received.length = 0;
     await put('etag');
@@ -70,7 +75,7 @@ test('what the server says of a request that it finds invalid is in the error', 
   const { message } = await rejects(
     t,
     'InvalidRequest',
-    store.put('k', [Buffer.from('x')], noHeaders, {}, never),
+    store.put({ key: 'k', body: [Buffer.from('x')], headers: noHeaders, condition: {} }, never),
   );
   t.regex(message, /InvalidArgument, HTTP 400: can't do a & b/);
 });

@@ -153,7 +153,7 @@ test.serial(
     const { endpoint } = await startFakeServer(t, answer);
     for (const use of [
       (store: S3ObjectStore) => store.head('k', never),
-      (store: S3ObjectStore) => store.get('k', { maxBytes: 1 }, never),
+      (store: S3ObjectStore) => store.get({ key: 'k', maxBytes: 1 }, never),
       (store: S3ObjectStore) => store.list({ prefix: '' }, never), // by the SDK
     ]) {
       const { store, writeCredentials } = await connectByFiles(t, endpoint);

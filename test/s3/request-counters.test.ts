@@ -32,8 +32,11 @@ async function makeCountedStore(t: ExecutionContext) {
 
 test.serial('requests, failures, durations and the bytes of content are counted', async (t) => {
   const { store, counters } = await makeCountedStore(t);
-  await store.put('k', [Buffer.from('abc'), Buffer.from('de')], noHeaders, {}, never);
-  await store.get('k', { range: { offset: 1, length: 2 } }, never);
+  await store.put(
+    { key: 'k', body: [Buffer.from('abc'), Buffer.from('de')], headers: noHeaders, condition: {} },
+    never,
+  );
+  await store.get({ key: 'k', range: { offset: 1, length: 2 } }, never);
   await t.throwsAsync(store.head('missing', never), { code: 'NotFound' } as never);
   t.deepEqual(counters.counters(), {
     requests: { put: 1, get: 1, head: 1 },
@@ -53,10 +56,10 @@ test.serial(
     const { store, counters } = await makeCountedStore(t);
     const size = 2 ** 20;
     const moved = async (key: string) => {
-      await store.put(key, [randomBytes(size)], noHeaders, {}, never);
+      await store.put({ key, body: [randomBytes(size)], headers: noHeaders, condition: {} }, never);
       const source = await store.head(key, never);
       const before = counters.counters();
-      await store.copy(source, `${key}.copy`, noHeaders, {}, never);
+      await store.copy({ source, targetKey: `${key}.copy`, headers: noHeaders, condition: {} }, never);
       const { requests, bytesReceived, bytesSent } = counters.counters();
       const of = (kind: keyof typeof requests) => (requests[kind] ?? 0) - (before.requests[kind] ?? 0);
       return {

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
-import type { GetReply, GetRequest } from '../../src/object-store.js';
+import { joinPieces, type GetReply, type GetRequest } from '../../src/object-store.js';
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { RetryingObjectStore } from '../../src/s3/retrying-object-store.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
@@ -50,20 +50,23 @@ test('a read is repeated until it succeeds or the limit is reached', async (t) =
   const { memory, store } = makeStores();
   memory.putForeign('file', 'content');
   memory.failNext('get', 'CorruptReply', 3);
-  t.is(Buffer.from((await store.get('file', whole, never)).bytes).toString(), 'content');
+  t.is(
+    Buffer.from(joinPieces((await store.get({ key: 'file', ...whole }, never)).pieces)).toString(),
+    'content',
+  );
   memory.failNext('get', 'Timeout', 4);
-  await rejects(t, 'Timeout', store.get('file', whole, never));
+  await rejects(t, 'Timeout', store.get({ key: 'file', ...whole }, never));
 });
 
 /** Gives other bytes than are stored, so many times. */
 class DamagingStore extends MemoryObjectStore {
   timesLeft = 0;
 
-  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
-    const reply = await super.get(key, request, signal);
+  override async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const reply = await super.get(request, signal);
     if (this.timesLeft === 0) return reply;
     this.timesLeft -= 1;
-    for (const piece of reply.pieces ?? [reply.bytes]) piece[0] = (piece[0] ?? 0) ^ 1;
+    for (const piece of reply.pieces) piece[0] = (piece[0] ?? 0) ^ 1;
     return reply;
   }
 }
@@ -73,47 +76,56 @@ test('content that its ETag contradicts is fetched again, and never handed on', 
   const policy = new RetryPolicy({ log: silentLog, maxAttempts: 4, sleep: () => Promise.resolve() });
   const store = new RetryingObjectStore(damaging, policy);
   const content = Buffer.from('content');
-  await store.put('file', [content], headers, {}, never); // by which it learns what ETags are
+  await store.put({ key: 'file', body: [content], headers, condition: {} }, never); // by which it learns what ETags are
   const requests: readonly GetRequest[] = [
-    whole,
-    { range: { offset: 0, length: 100 } },
-    { ...whole, pieceBytes: 3, takePiece: (length) => Buffer.alloc(length) },
+    { key: 'file', ...whole },
+    { key: 'file', range: { offset: 0, length: 100 } },
+    { key: 'file', ...whole, memory: { bytes: 3, take: (length) => Buffer.alloc(length) } },
   ];
   for (const request of requests) {
     damaging.timesLeft = 3;
-    const { bytes, pieces = [bytes] } = await store.get('file', request, never);
+    const { pieces } = await store.get(request, never);
     t.true(content.equals(Buffer.concat(pieces)));
     damaging.timesLeft = 4;
-    await rejects(t, 'CorruptReply', store.get('file', request, never));
+    await rejects(t, 'CorruptReply', store.get(request, never));
   }
   // Of a part of it, of what is not encrypted, and of what came in parts, the ETag says nothing.
   damaging.timesLeft = Infinity;
-  await t.notThrowsAsync(store.get('file', { range: { offset: 0, length: 3 } }, never));
-  const uploadId = await store.createUpload('parts', headers, never);
-  const part = await store.uploadPart('parts', uploadId, 1, [content], never);
-  await store.completeUpload('parts', uploadId, [part], {}, never);
-  await t.notThrowsAsync(store.get('parts', whole, never));
+  await t.notThrowsAsync(store.get({ key: 'file', range: { offset: 0, length: 3 } }, never));
+  const uploadId = await store.createUpload({ key: 'parts', headers }, never);
+  const part = await store.uploadPart({ key: 'parts', uploadId, partNumber: 1, body: [content] }, never);
+  await store.completeUpload({ key: 'parts', uploadId, parts: [part], condition: {} }, never);
+  await t.notThrowsAsync(store.get({ key: 'parts', ...whole }, never));
   const stored = damaging.objects.get('file')!;
   damaging.objects.set('file', { ...stored, info: { ...stored.info, isEncrypted: false } });
-  await t.notThrowsAsync(store.get('file', whole, never));
+  await t.notThrowsAsync(store.get({ key: 'file', ...whole }, never));
 });
 
 test('a conditional put whose reply was lost finds that it succeeded', async (t) => {
   const { memory, store } = makeStores();
   loseReply(memory, 'put');
-  const created = await store.put('file', [Buffer.from('new')], headers, { ifNoneMatch: '*' }, never);
+  const created = await store.put(
+    { key: 'file', body: [Buffer.from('new')], headers, condition: { ifNoneMatch: '*' } },
+    never,
+  );
   t.is(created.etag, etagOf(memory, 'file'));
   loseReply(memory, 'put');
-  const replaced = await store.put('file', [Buffer.from('newer')], headers, { ifMatch: created.etag }, never);
+  const replaced = await store.put(
+    { key: 'file', body: [Buffer.from('newer')], headers, condition: { ifMatch: created.etag } },
+    never,
+  );
   t.is(replaced.etag, etagOf(memory, 'file'));
   t.is(memory.contentOf('file')?.toString(), 'newer');
 });
 
 test("a conditional put whose reply was lost is not confused with somebody else's", async (t) => {
   const { memory, store } = makeStores();
-  await store.put('other', [Buffer.from('x')], headers, {}, never); // shows that ETags are MD5s
+  await store.put({ key: 'other', body: [Buffer.from('x')], headers, condition: {} }, never); // shows that ETags are MD5s
   loseReply(memory, 'put', () => memory.putForeign('file', 'THEIRS', headers));
-  const put = store.put('file', [Buffer.from('_ours_')], headers, { ifNoneMatch: '*' }, never);
+  const put = store.put(
+    { key: 'file', body: [Buffer.from('_ours_')], headers, condition: { ifNoneMatch: '*' } },
+    never,
+  );
   await rejects(t, 'PreconditionFailed', put);
   t.is(memory.contentOf('file')?.toString(), 'THEIRS');
 });
@@ -131,12 +143,14 @@ test('where ETags are opaque, size and metadata tell a put of our own', async (t
   );
   loseReply(memory, 'put');
   const body = [Buffer.from('new')];
-  t.deepEqual(await store.put('file', body, headers, { ifNoneMatch: '*' }, never), { etag: 'opaque' });
+  t.deepEqual(await store.put({ key: 'file', body, headers, condition: { ifNoneMatch: '*' } }, never), {
+    etag: 'opaque',
+  });
   loseReply(memory, 'put');
   await rejects(
     t,
     'PreconditionFailed',
-    store.put('bare', body, { metadata: {} }, { ifNoneMatch: '*' }, never),
+    store.put({ key: 'bare', body, headers: { metadata: {} }, condition: { ifNoneMatch: '*' } }, never),
   );
 });
 
@@ -146,7 +160,7 @@ test('a put that was refused before is refused, not looked for', async (t) => {
   await rejects(
     t,
     'PreconditionFailed',
-    store.put('file', [Buffer.from('same')], headers, { ifNoneMatch: '*' }, never),
+    store.put({ key: 'file', body: [Buffer.from('same')], headers, condition: { ifNoneMatch: '*' } }, never),
   );
   t.is(memory.requestCount('head'), 0);
 });
@@ -154,23 +168,33 @@ test('a put that was refused before is refused, not looked for', async (t) => {
 test('a completion whose reply was lost finds that it succeeded', async (t) => {
   for (const condition of [{}, { ifNoneMatch: '*' as const }]) {
     const { memory, store } = makeStores();
-    const uploadId = await store.createUpload('file', headers, never);
+    const uploadId = await store.createUpload({ key: 'file', headers }, never);
     const parts = [
-      await store.uploadPart('file', uploadId, 1, [Buffer.alloc(1000, 'a')], never),
-      await store.uploadPart('file', uploadId, 2, [Buffer.from('b')], never),
+      await store.uploadPart(
+        { key: 'file', uploadId, partNumber: 1, body: [Buffer.alloc(1000, 'a')] },
+        never,
+      ),
+      await store.uploadPart({ key: 'file', uploadId, partNumber: 2, body: [Buffer.from('b')] }, never),
     ];
     loseReply(memory, 'completeUpload');
-    const { etag } = await store.completeUpload('file', uploadId, parts, condition, never);
+    const { etag } = await store.completeUpload({ key: 'file', uploadId, parts, condition }, never);
     t.is(etag, etagOf(memory, 'file'));
   }
 });
 
 test("a completion whose reply was lost is not confused with somebody else's object", async (t) => {
   const { memory, store } = makeStores();
-  const uploadId = await store.createUpload('file', headers, never);
-  const part = await store.uploadPart('file', uploadId, 1, [Buffer.from('ours')], never);
+  const uploadId = await store.createUpload({ key: 'file', headers }, never);
+  const part = await store.uploadPart(
+    { key: 'file', uploadId, partNumber: 1, body: [Buffer.from('ours')] },
+    never,
+  );
   loseReply(memory, 'completeUpload', () => memory.putForeign('file', 'theirs'));
-  await rejects(t, 'NoSuchUpload', store.completeUpload('file', uploadId, [part], {}, never));
+  await rejects(
+    t,
+    'NoSuchUpload',
+    store.completeUpload({ key: 'file', uploadId, parts: [part], condition: {} }, never),
+  );
 });
 
 test('a copy onto itself whose reply was lost finds that it succeeded', async (t) => {
@@ -179,10 +203,7 @@ test('a copy onto itself whose reply was lost finds that it succeeded', async (t
   const source = await store.head('file', never);
   loseReply(memory, 'copy');
   const { etag } = await store.copy(
-    source,
-    'file',
-    { metadata: { mode: '2' } },
-    { ifMatch: source.etag },
+    { source, targetKey: 'file', headers: { metadata: { mode: '2' } }, condition: { ifMatch: source.etag } },
     never,
   );
   t.is(etag, etagOf(memory, 'file'));
@@ -221,7 +242,7 @@ test('keys that stay undeletable are reported, and a batch that fails as a whole
 
 test('a streamed put whose reply was lost finds by the bytes that it succeeded', async (t) => {
   const { memory, store } = makeStores();
-  await store.put('other', [Buffer.from('x')], headers, {}, never); // its ETag shows how they are made
+  await store.put({ key: 'other', body: [Buffer.from('x')], headers, condition: {} }, never); // its ETag shows how they are made
   loseReply(memory, 'put');
   let readings = 0;
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -229,20 +250,24 @@ test('a streamed put whose reply was lost finds by the bytes that it succeeded',
     yield await Promise.resolve(Buffer.from('new'));
   }
   const created = await store.put(
-    'file',
-    { length: 3, needsRequests: false, pieces },
-    headers,
-    { ifNoneMatch: '*' },
+    {
+      key: 'file',
+      body: { length: 3, needsRequests: false, pieces },
+      headers,
+      condition: { ifNoneMatch: '*' },
+    },
     never,
   );
   t.is(created.etag, etagOf(memory, 'file'));
   t.is(readings, 3, 'sent twice, and hashed');
   loseReply(memory, 'put', () => memory.putForeign('other file', 'bad'));
   const put = store.put(
-    'other file',
-    { length: 3, needsRequests: false, pieces },
-    headers,
-    { ifNoneMatch: '*' },
+    {
+      key: 'other file',
+      body: { length: 3, needsRequests: false, pieces },
+      headers,
+      condition: { ifNoneMatch: '*' },
+    },
     never,
   );
   await rejects(t, 'PreconditionFailed', put);
@@ -250,7 +275,7 @@ test('a streamed put whose reply was lost finds by the bytes that it succeeded',
 
 test('a streamed part is read anew at each try', async (t) => {
   const { memory, store } = makeStores();
-  const uploadId = await store.createUpload('file', headers, never);
+  const uploadId = await store.createUpload({ key: 'file', headers }, never);
   memory.failNext('uploadPart', 'Throttled', 2);
   let readings = 0;
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -258,8 +283,8 @@ test('a streamed part is read anew at each try', async (t) => {
     yield await Promise.resolve(Buffer.from('part'));
   }
   const body = { length: 4, needsRequests: false, pieces };
-  const part = await store.uploadPart('file', uploadId, 1, body, never);
-  await store.completeUpload('file', uploadId, [part], {}, never);
+  const part = await store.uploadPart({ key: 'file', uploadId, partNumber: 1, body }, never);
+  await store.completeUpload({ key: 'file', uploadId, parts: [part], condition: {} }, never);
   t.is(readings, 3);
   t.is(memory.contentOf('file')?.toString(), 'part');
 });

@@ -74,9 +74,9 @@ test('below the retries, no operation fails because idle connections went silent
   const operations = [
     () => store.list(list, never),
     () => store.head('k', never),
-    () => store.get('k', whole, never),
-    () => store.put('k', [Buffer.from('x')], noHeaders, {}, never),
-    () => store.createUpload('k', noHeaders, never),
+    () => store.get({ key: 'k', ...whole }, never),
+    () => store.put({ key: 'k', body: [Buffer.from('x')], headers: noHeaders, condition: {} }, never),
+    () => store.createUpload({ key: 'k', headers: noHeaders }, never),
     () => store.delete('k', never),
   ];
   for (const operation of operations) await operation();

@@ -26,12 +26,18 @@ test('every data request carries algorithm, key and MD5 of the customer key', as
   };
   const { store, received } = await makeFakeStore(t, answer);
   await store.head('k', never);
-  await store.get('k', whole, never);
-  await store.put('k', [Buffer.from('x')], noHeaders, {}, never);
-  await store.createUpload('k', noHeaders, never);
-  const part = await store.uploadPart('k', 'upload', 1, [Buffer.from('x')], never);
-  await store.uploadPartCopy('k', 'upload', 2, { key: 's', ifMatch: 'etag' }, never);
-  await store.completeUpload('k', 'upload', [part], {}, never);
+  await store.get({ key: 'k', ...whole }, never);
+  await store.put({ key: 'k', body: [Buffer.from('x')], headers: noHeaders, condition: {} }, never);
+  await store.createUpload({ key: 'k', headers: noHeaders }, never);
+  const part = await store.uploadPart(
+    { key: 'k', uploadId: 'upload', partNumber: 1, body: [Buffer.from('x')] },
+    never,
+  );
+  await store.uploadPartCopy(
+    { key: 'k', uploadId: 'upload', partNumber: 2, source: { key: 's', ifMatch: 'etag' } },
+    never,
+  );
+  await store.completeUpload({ key: 'k', uploadId: 'upload', parts: [part], condition: {} }, never);
   t.deepEqual(received.map(operationOf), [
     'HEAD',
     'GET',
@@ -64,10 +70,10 @@ test('AES256 is sent beside the customer key only on demand', async (t) => {
       : answerObject(request, response, Buffer.alloc(0));
   for (const extraEncryptionHeader of [false, true]) {
     const { store, received } = await makeFakeStore(t, answer, { extraEncryptionHeader });
-    await store.put('k', [], noHeaders, {}, never);
-    await store.createUpload('k', noHeaders, never);
-    await store.uploadPart('k', 'upload', 1, [], never);
-    await store.get('k', whole, never);
+    await store.put({ key: 'k', body: [], headers: noHeaders, condition: {} }, never);
+    await store.createUpload({ key: 'k', headers: noHeaders }, never);
+    await store.uploadPart({ key: 'k', uploadId: 'upload', partNumber: 1, body: [] }, never);
+    await store.get({ key: 'k', ...whole }, never);
     t.deepEqual(
       received.map(({ headers }) => headers['x-amz-server-side-encryption']),
       extraEncryptionHeader
@@ -83,8 +89,8 @@ test('what says nothing of its type has the same one, whether it goes by one PUT
       ? answerXml(response, initiated, encryptedHeaders)
       : answerObject(request, response, Buffer.alloc(0)),
   );
-  await store.put('k', [], noHeaders, {}, never);
-  await store.createUpload('k', noHeaders, never);
+  await store.put({ key: 'k', body: [], headers: noHeaders, condition: {} }, never);
+  await store.createUpload({ key: 'k', headers: noHeaders }, never);
   t.deepEqual(
     received.map(({ headers }) => headers['content-type']),
     ['application/octet-stream', 'application/octet-stream'],

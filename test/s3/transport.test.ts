@@ -93,7 +93,7 @@ const operations: Readonly<Record<string, readonly [ObjectRequest, object]>> = {
   HEAD: [headObject(key, testKey), new HeadObjectCommand({ ...place, ...sse })],
   'HEAD without a key': [headObject(key, undefined), new HeadObjectCommand(place)],
   GET: [
-    getObject(key, testKey, { range: { offset: 3, length: 7 }, ifMatch: 'e' }, undefined),
+    getObject({ key, range: { offset: 3, length: 7 }, ifMatch: 'e' }, testKey),
     new GetObjectCommand({ ...place, ...sse, Range: 'bytes=3-9', IfMatch: '"e"' }),
   ],
   PUT: [
@@ -232,7 +232,7 @@ test('a refusal says what the server says', async (t) => {
   });
   const sending = makeAccess(t, endpoint).transport.send(
     'bucket',
-    getObject(key, undefined, whole, undefined),
+    getObject({ key, ...whole }, undefined),
     never,
   );
   const error = await t.throwsAsync(sending, { instanceOf: RefusedReply });
@@ -275,7 +275,7 @@ test('a reply whose body stands still is given up', async (t) => {
     response.write('half');
   });
   const { transport } = makeAccess(t, endpoint, { idleTimeoutMs: 100 });
-  const request = getObject(key, undefined, whole, undefined);
+  const request = getObject({ key, ...whole }, undefined);
   await t.throwsAsync(transport.send('bucket', request, never), { name: 'TimeoutError' });
 });
 

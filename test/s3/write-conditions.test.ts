@@ -67,17 +67,28 @@ test('a server that refuses the right ETag in either form is asked by HEAD from 
     await work;
     return received.map(({ method, headers }) => `${method} ${headers['if-match'] ?? ''}`.trim());
   };
-  const put = (ifMatch: string) => store.put('k', body, noHeaders, { ifMatch }, never);
-  const { etag } = await store.put('k', body, noHeaders, { ifNoneMatch: '*' }, never);
+  const put = (ifMatch: string) =>
+    store.put({ key: 'k', body, headers: noHeaders, condition: { ifMatch } }, never);
+  const { etag } = await store.put(
+    { key: 'k', body, headers: noHeaders, condition: { ifNoneMatch: '*' } },
+    never,
+  );
   t.deepEqual(await requests(put(etag)), [`PUT ${etag}`, 'HEAD', `PUT "${etag}"`, 'HEAD', 'PUT']);
   t.deepEqual(await requests(put('v2')), ['HEAD', 'PUT']);
   t.is(etags.get('k'), 'v3');
 
   storeElsewhere('k');
   await rejects(t, 'PreconditionFailed', put('v3'));
-  await rejects(t, 'PreconditionFailed', store.put('k', body, noHeaders, { ifNoneMatch: '*' }, never));
+  await rejects(
+    t,
+    'PreconditionFailed',
+    store.put({ key: 'k', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never),
+  );
   const complete = (ifMatch: string) =>
-    store.completeUpload('k', 'u', [{ partNumber: 1, etag: 'e' }], { ifMatch }, never);
+    store.completeUpload(
+      { key: 'k', uploadId: 'u', parts: [{ partNumber: 1, etag: 'e' }], condition: { ifMatch } },
+      never,
+    );
   await rejects(t, 'PreconditionFailed', complete('v3'));
   t.is(etags.get('k'), 'v4');
   t.deepEqual(await requests(complete('v4')), ['HEAD', 'POST']);
@@ -94,7 +105,11 @@ test('a write that loses to another one is refused, whoever learns at that momen
     if (request.headers['if-match'] !== undefined && ++refusals === 2) storeElsewhere('k');
     answer(request, response);
   });
-  await rejects(t, 'PreconditionFailed', store.put('k', body, noHeaders, { ifMatch: 'v1' }, never));
+  await rejects(
+    t,
+    'PreconditionFailed',
+    store.put({ key: 'k', body, headers: noHeaders, condition: { ifMatch: 'v1' } }, never),
+  );
   t.is(etags.get('k'), 'v2');
 });
 
@@ -106,7 +121,9 @@ test('writes that learn it at the same time are all stored, and it is told once'
   for (const key of keys) storeElsewhere(key);
   const before = new Map(etags);
   await Promise.all(
-    keys.map((key) => store.put(key, body, noHeaders, { ifMatch: before.get(key) ?? '' }, never)),
+    keys.map((key) =>
+      store.put({ key, body, headers: noHeaders, condition: { ifMatch: before.get(key) ?? '' } }, never),
+    ),
   );
   t.true(keys.every((key) => etags.get(key) !== before.get(key)));
   t.is(warnings.length, 1);
@@ -117,7 +134,8 @@ test('where nothing is known to be wrong, a write is one request', async (t) => 
     response.writeHead(200, objectHeaders('etag')).end();
   });
   const conditions: WriteCondition[] = [{}, { ifMatch: 'etag' }, { ifNoneMatch: '*' }];
-  for (const condition of conditions) await store.put('k', body, noHeaders, condition, never);
+  for (const condition of conditions)
+    await store.put({ key: 'k', body, headers: noHeaders, condition }, never);
   t.deepEqual(
     received.map(({ method }) => method),
     ['PUT', 'PUT', 'PUT'],
@@ -130,11 +148,16 @@ for (const isKnown of [true, false]) {
     const { answer, etags, store: storeElsewhere } = versionedServer({ namesVersions: true });
     storeElsewhere('theirs');
     const { store, received } = await makeFakeStore(t, answer, { keepsVersions: isKnown });
-    if (!isKnown) await store.put('other', body, noHeaders, { ifNoneMatch: '*' }, never);
-    await rejects(t, 'PreconditionFailed', store.put('theirs', body, noHeaders, { ifNoneMatch: '*' }, never));
+    if (!isKnown)
+      await store.put({ key: 'other', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never);
+    await rejects(
+      t,
+      'PreconditionFailed',
+      store.put({ key: 'theirs', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never),
+    );
     t.is(etags.get('theirs'), 'v1');
     received.length = 0;
-    await store.put('new', body, noHeaders, { ifNoneMatch: '*' }, never);
+    await store.put({ key: 'new', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never);
     // The header stays: another server may heed it.
     t.deepEqual(
       received.map(({ method, headers }) => [method, headers['if-none-match']]),
@@ -149,9 +172,13 @@ for (const isKnown of [true, false]) {
 test('a new object is stored also where the server takes a deleted one for present', async (t) => {
   const { answer, etags } = versionedServer({ isSuspended: true });
   const { store } = await makeFakeStore(t, answer);
-  await store.put('k', body, noHeaders, { ifNoneMatch: '*' }, never);
+  await store.put({ key: 'k', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never);
   t.is(etags.get('k'), 'v1');
-  await rejects(t, 'PreconditionFailed', store.put('k', body, noHeaders, { ifNoneMatch: '*' }, never));
+  await rejects(
+    t,
+    'PreconditionFailed',
+    store.put({ key: 'k', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never),
+  );
 });
 
 test('AWS is not asked by HEAD, whether its buckets keep versions or not', async (t) => {
@@ -163,8 +190,8 @@ test('AWS is not asked by HEAD, whether its buckets keep versions or not', async
     { endpoint: undefined },
   );
   for (let count = 0; count < 2; count += 1) {
-    await store.put('k', body, noHeaders, { ifNoneMatch: '*' }, never);
-    await store.put('k', body, noHeaders, { ifMatch: 'etag' }, never);
+    await store.put({ key: 'k', body, headers: noHeaders, condition: { ifNoneMatch: '*' } }, never);
+    await store.put({ key: 'k', body, headers: noHeaders, condition: { ifMatch: 'etag' } }, never);
   }
   t.true(received.every(({ method }) => method === 'PUT'));
 });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { StoreError } from '../../src/errors.js';
-import type { GetReply, GetRequest, ObjectInfo } from '../../src/object-store.js';
+import { joinPieces, type GetReply, type GetRequest, type ObjectInfo } from '../../src/object-store.js';
 import { Progress } from '../../src/transfer/progress.js';
 import { rewriteAll, RewriteSummary } from '../../src/transfer/rewrite-all.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
@@ -25,9 +25,10 @@ class TwoKeyStore extends MemoryObjectStore {
     return { ...info, keyFingerprint: this.#written.has(key) ? 'new' : 'old' };
   }
 
-  override async get(key: string, request: GetRequest, signal: AbortSignal): Promise<GetReply> {
-    const reply = await super.get(key, request, signal);
-    if (key === this.damaged && this.#written.has(key)) reply.bytes.fill(0);
+  override async get(request: GetRequest, signal: AbortSignal): Promise<GetReply> {
+    const reply = await super.get(request, signal);
+    const { key } = request;
+    if (key === this.damaged && this.#written.has(key)) joinPieces(reply.pieces).fill(0);
     return reply;
   }
 }
