@@ -145,131 +145,189 @@ export interface KernelCaches {
   dropEntry(parent: InodeId, name: string): Promise<void>;
 }
 
+/** About something by its inode. */
+export interface InodeRequest {
+  readonly inode: InodeId;
+}
+
+/** About an entry of a directory. */
+export interface EntryRequest {
+  readonly parent: InodeId;
+  readonly name: string;
+}
+
+/** Through an open file or directory. */
+export interface HandleRequest extends InodeRequest {
+  readonly handle: HandleId;
+}
+
+/** `handle`: through which open file; absent if by name. */
+export interface GetAttributesRequest extends InodeRequest {
+  readonly handle?: HandleId | undefined;
+}
+
+export interface SetAttributesRequest extends GetAttributesRequest {
+  readonly changes: AttributeChanges;
+}
+
+/** `mask` of R_OK 4, W_OK 2, X_OK 1. */
+export interface AccessRequest extends InodeRequest {
+  readonly mask: number;
+}
+
+export interface MakeSymlinkRequest extends EntryRequest {
+  readonly target: string;
+}
+
+/** `mode` with permissions, umask already applied. */
+export interface MakeDirectoryRequest extends EntryRequest {
+  readonly mode: number;
+}
+
+/** `mode` with type bits, umask already applied; `deviceNumber` as in `Attributes`, of devices only. */
+export interface MakeNodeRequest extends EntryRequest {
+  readonly mode: number;
+  readonly deviceNumber: number;
+}
+
+export interface MakeLinkRequest extends InodeRequest {
+  readonly newParent: InodeId;
+  readonly newName: string;
+}
+
+export interface RenameRequest extends EntryRequest {
+  readonly newParent: InodeId;
+  readonly newName: string;
+  readonly flags: RenameFlags;
+}
+
+/** `mode` with type bits, umask already applied. */
+export interface CreateRequest extends EntryRequest {
+  readonly mode: number;
+  readonly flags: OpenFlags;
+}
+
+export interface OpenRequest extends InodeRequest {
+  readonly flags: OpenFlags;
+}
+
+export interface ReadRequest extends HandleRequest {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface WriteRequest extends HandleRequest {
+  readonly offset: number;
+  /** Belongs to the driver again when the promise settles. */
+  readonly data: Uint8Array;
+}
+
+export interface FallocateRequest extends HandleRequest {
+  readonly offset: number;
+  readonly length: number;
+  readonly mode: FallocateMode;
+}
+
+export interface SeekRequest extends HandleRequest {
+  readonly offset: number;
+  readonly whence: 'data' | 'hole';
+}
+
+/** A place in an open file. */
+export interface FilePosition extends HandleRequest {
+  readonly offset: number;
+}
+
+export interface CopyFileRangeRequest {
+  readonly from: FilePosition;
+  readonly to: FilePosition;
+  readonly length: number;
+}
+
+/** Entries after `offset`; 0: from the start, which gives "." and ".." too. */
+export interface ReadDirectoryRequest extends HandleRequest {
+  readonly offset: number;
+  /** Called for each entry until it returns false, which means that the entry was not taken. */
+  readonly add: (entry: DirectoryEntry) => boolean;
+}
+
+export interface ReadDirectoryPlusRequest extends HandleRequest {
+  readonly offset: number;
+  /**
+   * As of `ReadDirectoryRequest`. Where `full` is given and it returns true, that counts as one lookup; without it the kernel
+   * will look the name up when it needs to. `full` is never given for "." and "..".
+   */
+  readonly add: (entry: DirectoryEntry, full: Entry | undefined) => boolean;
+}
+
+export interface ExtendedAttributeRequest extends InodeRequest {
+  readonly name: string;
+}
+
+export interface SetExtendedAttributeRequest extends ExtendedAttributeRequest {
+  readonly value: Uint8Array;
+  readonly mode: 'create' | 'replace' | 'either';
+}
+
 export interface FileSystem {
   /** Called once, before any other. */
   start(kernel: KernelCaches): void;
   /** Called once, after the last request: everything must be in the bucket when it resolves. */
   stop(): Promise<void>;
 
-  lookup(parent: InodeId, name: string, call: Call): Promise<Entry>;
+  lookup(request: EntryRequest, call: Call): Promise<Entry>;
   /** Undoes `count` lookups. Never fails. */
   forget(inode: InodeId, count: number): void;
 
-  getAttributes(inode: InodeId, handle: HandleId | undefined, call: Call): Promise<AttributesReply>;
-  setAttributes(
-    inode: InodeId,
-    changes: AttributeChanges,
-    handle: HandleId | undefined,
-    call: Call,
-  ): Promise<AttributesReply>;
-  /** access(2) with R_OK 4, W_OK 2, X_OK 1. */
-  access(inode: InodeId, mask: number, call: Call): Promise<void>;
+  getAttributes(request: GetAttributesRequest, call: Call): Promise<AttributesReply>;
+  setAttributes(request: SetAttributesRequest, call: Call): Promise<AttributesReply>;
+  /** access(2). */
+  access(request: AccessRequest, call: Call): Promise<void>;
 
-  readLink(inode: InodeId, call: Call): Promise<string>;
-  makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry>;
-  /** mknod(2). `mode` with type bits, umask already applied; `deviceNumber` as in `Attributes`, of devices only. */
-  makeNode(parent: InodeId, name: string, mode: number, deviceNumber: number, call: Call): Promise<Entry>;
-  makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry>;
-  makeLink(inode: InodeId, newParent: InodeId, newName: string, call: Call): Promise<Entry>;
-  unlink(parent: InodeId, name: string, call: Call): Promise<void>;
-  removeDirectory(parent: InodeId, name: string, call: Call): Promise<void>;
-  rename(
-    parent: InodeId,
-    name: string,
-    newParent: InodeId,
-    newName: string,
-    flags: RenameFlags,
-    call: Call,
-  ): Promise<void>;
+  readLink(request: InodeRequest, call: Call): Promise<string>;
+  makeSymlink(request: MakeSymlinkRequest, call: Call): Promise<Entry>;
+  /** mknod(2). */
+  makeNode(request: MakeNodeRequest, call: Call): Promise<Entry>;
+  makeDirectory(request: MakeDirectoryRequest, call: Call): Promise<Entry>;
+  makeLink(request: MakeLinkRequest, call: Call): Promise<Entry>;
+  unlink(request: EntryRequest, call: Call): Promise<void>;
+  removeDirectory(request: EntryRequest, call: Call): Promise<void>;
+  rename(request: RenameRequest, call: Call): Promise<void>;
 
-  /** `mode` with type bits, umask already applied. */
-  create(parent: InodeId, name: string, mode: number, flags: OpenFlags, call: Call): Promise<CreateReply>;
-  open(inode: InodeId, flags: OpenFlags, call: Call): Promise<OpenReply>;
+  create(request: CreateRequest, call: Call): Promise<CreateReply>;
+  open(request: OpenRequest, call: Call): Promise<OpenReply>;
   /** Fewer bytes than asked for only at the end of the file. The pieces may be views into a cache: do not write to them. */
-  read(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    call: Call,
-  ): Promise<readonly Uint8Array[]>;
-  /** Takes all of `data` or fails. `data` belongs to the driver again when the promise settles. */
-  write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void>;
+  read(request: ReadRequest, call: Call): Promise<readonly Uint8Array[]>;
+  /** Takes all of the data or fails. */
+  write(request: WriteRequest, call: Call): Promise<void>;
   /**
    * Does what `write` does, before it returns, or nothing and returns false: `write` is then to be called. Throws what `write`
    * rejects with. Spares small writes, of which there are many, the waiting.
    */
-  tryWrite?(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): boolean;
+  tryWrite?(request: WriteRequest, call: Call): boolean;
   /** close(2) of one descriptor: resolves when the object is complete in the bucket. */
-  flush(inode: InodeId, handle: HandleId, call: Call): Promise<void>;
-  synchronize(inode: InodeId, handle: HandleId, dataOnly: boolean, call: Call): Promise<void>;
+  flush(request: HandleRequest, call: Call): Promise<void>;
+  /** fsync(2) and fdatasync(2). */
+  synchronize(request: HandleRequest, call: Call): Promise<void>;
   /** The last descriptor is gone. Nobody hears of an error here; it is logged and the data kept. */
-  release(inode: InodeId, handle: HandleId): Promise<void>;
-  fallocate(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    mode: FallocateMode,
-    call: Call,
-  ): Promise<void>;
-  /** SEEK_DATA or SEEK_HOLE; ENXIO past the end. */
-  seek(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    whence: 'data' | 'hole',
-    call: Call,
-  ): Promise<number>;
+  release(request: HandleRequest): Promise<void>;
+  fallocate(request: FallocateRequest, call: Call): Promise<void>;
+  /** lseek(2) with SEEK_DATA or SEEK_HOLE; ENXIO past the end. */
+  seek(request: SeekRequest, call: Call): Promise<number>;
   /** Returns the number of bytes copied, which may be fewer than asked for. */
-  copyFileRange(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    targetInode: InodeId,
-    targetHandle: HandleId,
-    targetOffset: number,
-    length: number,
-    call: Call,
-  ): Promise<number>;
+  copyFileRange(request: CopyFileRangeRequest, call: Call): Promise<number>;
 
-  openDirectory(inode: InodeId, call: Call): Promise<OpenDirectoryReply>;
-  /**
-   * Calls `add` for each entry after `offset` (0: from the start, which gives "." and ".." too) until it returns
-   * false, which means that the entry was not taken.
-   */
-  readDirectory(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry) => boolean,
-    call: Call,
-  ): Promise<void>;
-  /**
-   * As readDirectory. Where `full` is given and `add` returns true, that counts as one lookup; without it the kernel
-   * will look the name up when it needs to. `full` is never given for "." and "..".
-   */
-  readDirectoryPlus(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
-    call: Call,
-  ): Promise<void>;
-  synchronizeDirectory(inode: InodeId, handle: HandleId, call: Call): Promise<void>;
-  releaseDirectory(inode: InodeId, handle: HandleId): void;
+  openDirectory(request: InodeRequest, call: Call): Promise<OpenDirectoryReply>;
+  readDirectory(request: ReadDirectoryRequest, call: Call): Promise<void>;
+  readDirectoryPlus(request: ReadDirectoryPlusRequest, call: Call): Promise<void>;
+  synchronizeDirectory(request: HandleRequest, call: Call): Promise<void>;
+  releaseDirectory(request: HandleRequest): void;
 
   statistics(call: Call): Promise<FileSystemStatistics>;
 
   /** Rejects with ENODATA if there is no such attribute. */
-  getExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<Uint8Array>;
-  setExtendedAttribute(
-    inode: InodeId,
-    name: string,
-    value: Uint8Array,
-    mode: 'create' | 'replace' | 'either',
-    call: Call,
-  ): Promise<void>;
-  listExtendedAttributes(inode: InodeId, call: Call): Promise<readonly string[]>;
-  removeExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<void>;
+  getExtendedAttribute(request: ExtendedAttributeRequest, call: Call): Promise<Uint8Array>;
+  setExtendedAttribute(request: SetExtendedAttributeRequest, call: Call): Promise<void>;
+  listExtendedAttributes(request: InodeRequest, call: Call): Promise<readonly string[]>;
+  removeExtendedAttribute(request: ExtendedAttributeRequest, call: Call): Promise<void>;
 }

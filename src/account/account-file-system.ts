@@ -5,22 +5,39 @@
 import { FsError } from '../errors.js';
 import {
   rootInode,
-  type AttributeChanges,
+  type AccessRequest,
   type AttributesReply,
   type Call,
+  type CopyFileRangeRequest,
   type CreateReply,
+  type CreateRequest,
   type DirectoryEntry,
   type Entry,
-  type FallocateMode,
+  type EntryRequest,
+  type ExtendedAttributeRequest,
+  type FallocateRequest,
   type FileSystem,
   type FileSystemStatistics,
-  type HandleId,
+  type GetAttributesRequest,
+  type HandleRequest,
   type InodeId,
+  type InodeRequest,
   type KernelCaches,
+  type MakeDirectoryRequest,
+  type MakeLinkRequest,
+  type MakeNodeRequest,
+  type MakeSymlinkRequest,
   type OpenDirectoryReply,
-  type OpenFlags,
   type OpenReply,
-  type RenameFlags,
+  type OpenRequest,
+  type ReadDirectoryPlusRequest,
+  type ReadDirectoryRequest,
+  type ReadRequest,
+  type RenameRequest,
+  type SeekRequest,
+  type SetAttributesRequest,
+  type SetExtendedAttributeRequest,
+  type WriteRequest,
 } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { Pending } from '../mount-statistics.js';
@@ -135,11 +152,9 @@ export class AccountFileSystem implements FileSystem {
     }
   }
 
-  async lookup(parent: InodeId, name: string, call: Call): Promise<Entry> {
-    if (parent === rootInode) return await this.#top.lookup(name, call);
-    return await this.#inBucket(parent, call, async (files, inode, bucket) =>
-      bucket.entryOf(await files.lookup(inode, name, call)),
-    );
+  async lookup(request: EntryRequest, call: Call): Promise<Entry> {
+    if (request.parent === rootInode) return await this.#top.lookup(request.name, call);
+    return await this.#forEntry(request, call, (files, within) => files.lookup(within, call));
   }
 
   forget(inode: InodeId, count: number): void {
@@ -154,33 +169,29 @@ export class AccountFileSystem implements FileSystem {
     this.#forgetIfUnused(bucket);
   }
 
-  async getAttributes(inode: InodeId, handle: HandleId | undefined, call: Call): Promise<AttributesReply> {
-    if (inode === rootInode) return this.#top.attributes();
-    const unopened = this.#unopenedTop(inode);
+  async getAttributes(request: GetAttributesRequest, call: Call): Promise<AttributesReply> {
+    if (request.inode === rootInode) return this.#top.attributes();
+    const unopened = this.#unopenedTop(request.inode);
     if (unopened) return this.#top.attributesOfBucket(unopened);
-    return await this.#inBucket(inode, call, async (files, within, bucket) =>
-      replyOf(bucket, await files.getAttributes(within, handle, call)),
+    return await this.#inBucket(request, call, async (files, within, bucket) =>
+      replyOf(bucket, await files.getAttributes(within, call)),
     );
   }
 
-  async setAttributes(
-    inode: InodeId,
-    changes: AttributeChanges,
-    handle: HandleId | undefined,
-    call: Call,
-  ): Promise<AttributesReply> {
-    this.#refuseAtTop(inode, 'changing the attributes of the top');
-    return await this.#inBucket(inode, call, async (files, within, bucket) => {
-      const reply = replyOf(bucket, await files.setAttributes(within, changes, handle, call));
-      if (isTopOfBucket(inode)) bucket.hasOwnAttributes = true;
+  async setAttributes(request: SetAttributesRequest, call: Call): Promise<AttributesReply> {
+    this.#refuseAtTop(request.inode, 'changing the attributes of the top');
+    return await this.#inBucket(request, call, async (files, within, bucket) => {
+      const reply = replyOf(bucket, await files.setAttributes(within, call));
+      if (isTopOfBucket(request.inode)) bucket.hasOwnAttributes = true;
       return reply;
     });
   }
 
-  async access(inode: InodeId, mask: number, call: Call): Promise<void> {
+  async access(request: AccessRequest, call: Call): Promise<void> {
+    const { inode, mask } = request;
     const unopened = this.#unopenedTop(inode);
     if (inode !== rootInode && !unopened) {
-      await this.#inBucket(inode, call, (files, within) => files.access(within, mask, call));
+      await this.#inBucket(request, call, (files, within) => files.access(within, call));
       return;
     }
     const what = unopened ? `access ${unopened.facts.name}` : 'access of the top';
@@ -191,234 +202,156 @@ export class AccountFileSystem implements FileSystem {
     throw new FsError('EACCES', `${what}: permission denied`);
   }
 
-  async readLink(inode: InodeId, call: Call): Promise<string> {
-    if (inode === rootInode) throw new FsError('EINVAL', 'readlink: the top is a directory');
-    return await this.#inBucket(inode, call, (files, within) => files.readLink(within, call));
+  async readLink(request: InodeRequest, call: Call): Promise<string> {
+    if (request.inode === rootInode) throw new FsError('EINVAL', 'readlink: the top is a directory');
+    return await this.#inBucket(request, call, (files, within) => files.readLink(within, call));
   }
 
-  async makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry> {
-    this.#refuseAtTop(parent, `symlink ${name}`);
-    return await this.#inBucket(parent, call, async (files, within, bucket) =>
-      bucket.entryOf(await files.makeSymlink(within, name, target, call)),
-    );
+  async makeSymlink(request: MakeSymlinkRequest, call: Call): Promise<Entry> {
+    this.#refuseAtTop(request.parent, `symlink ${request.name}`);
+    return await this.#forEntry(request, call, (files, within) => files.makeSymlink(within, call));
   }
 
-  async makeNode(
-    parent: InodeId,
-    name: string,
-    mode: number,
-    deviceNumber: number,
-    call: Call,
-  ): Promise<Entry> {
-    this.#refuseAtTop(parent, `mknod ${name}`);
-    return await this.#inBucket(parent, call, async (files, within, bucket) =>
-      bucket.entryOf(await files.makeNode(within, name, mode, deviceNumber, call)),
-    );
+  async makeNode(request: MakeNodeRequest, call: Call): Promise<Entry> {
+    this.#refuseAtTop(request.parent, `mknod ${request.name}`);
+    return await this.#forEntry(request, call, (files, within) => files.makeNode(within, call));
   }
 
-  async makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
-    if (parent === rootInode) {
-      if (this.#options.isReadOnly) throw readOnly(`mkdir ${name}`);
-      return await this.#top.makeBucket(name, call);
+  async makeDirectory(request: MakeDirectoryRequest, call: Call): Promise<Entry> {
+    const { parent, name } = request;
+    if (parent !== rootInode) {
+      return await this.#forEntry(request, call, (files, within) => files.makeDirectory(within, call));
     }
-    return await this.#inBucket(parent, call, async (files, within, bucket) =>
-      bucket.entryOf(await files.makeDirectory(within, name, mode, call)),
-    );
+    if (this.#options.isReadOnly) throw readOnly(`mkdir ${name}`);
+    return await this.#top.makeBucket(name, call);
   }
 
-  makeLink(_inode: InodeId, _newParent: InodeId, newName: string): Promise<Entry> {
+  makeLink({ newName }: MakeLinkRequest): Promise<Entry> {
     return Promise.reject(new FsError('EPERM', `link ${newName}: S3 has no hard links`));
   }
 
-  async unlink(parent: InodeId, name: string, call: Call): Promise<void> {
-    this.#refuseAtTop(parent, `unlink ${name}`);
-    await this.#inBucket(parent, call, (files, within) => files.unlink(within, name, call));
+  async unlink(request: EntryRequest, call: Call): Promise<void> {
+    this.#refuseAtTop(request.parent, `unlink ${request.name}`);
+    await this.#inDirectory(request, call, (files, within) => files.unlink(within, call));
   }
 
   /** A bucket is never deleted through the mount, also an empty one: another could take its name. */
-  async removeDirectory(parent: InodeId, name: string, call: Call): Promise<void> {
-    this.#refuseAtTop(parent, `rmdir ${name}`);
-    await this.#inBucket(parent, call, (files, within) => files.removeDirectory(within, name, call));
+  async removeDirectory(request: EntryRequest, call: Call): Promise<void> {
+    this.#refuseAtTop(request.parent, `rmdir ${request.name}`);
+    await this.#inDirectory(request, call, (files, within) => files.removeDirectory(within, call));
   }
 
-  async rename(
-    parent: InodeId,
-    name: string,
-    newParent: InodeId,
-    newName: string,
-    flags: RenameFlags,
-    call: Call,
-  ): Promise<void> {
+  async rename(request: RenameRequest, call: Call): Promise<void> {
+    const { parent, name, newParent, newName } = request;
     const what = `rename ${name} to ${newName}`;
     this.#refuseAtTop(parent, what);
     this.#refuseAtTop(newParent, what);
     this.#requireOneBucket(parent, newParent, what);
-    await this.#inBucket(parent, call, (files, within) =>
-      files.rename(within, name, inodeWithin(newParent), newName, flags, call),
+    await this.#inDirectory(request, call, (files, within) =>
+      files.rename({ ...within, newParent: inodeWithin(newParent) }, call),
     );
   }
 
-  async create(
-    parent: InodeId,
-    name: string,
-    mode: number,
-    flags: OpenFlags,
-    call: Call,
-  ): Promise<CreateReply> {
-    this.#refuseAtTop(parent, `create ${name}`);
-    return await this.#inBucket(parent, call, async (files, within, bucket) => {
-      const reply = await files.create(within, name, mode, flags, call);
+  async create(request: CreateRequest, call: Call): Promise<CreateReply> {
+    this.#refuseAtTop(request.parent, `create ${request.name}`);
+    return await this.#inDirectory(request, call, async (files, within, bucket) => {
+      const reply = await files.create(within, call);
       return { ...reply, entry: bucket.entryOf(reply.entry) };
     });
   }
 
-  async open(inode: InodeId, flags: OpenFlags, call: Call): Promise<OpenReply> {
-    if (inode === rootInode) throw new FsError('EISDIR', 'open: the top is a directory');
-    return await this.#inBucket(inode, call, (files, within) => files.open(within, flags, call));
+  async open(request: OpenRequest, call: Call): Promise<OpenReply> {
+    if (request.inode === rootInode) throw new FsError('EISDIR', 'open: the top is a directory');
+    return await this.#inBucket(request, call, (files, within) => files.open(within, call));
   }
 
-  async read(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    call: Call,
-  ): Promise<readonly Uint8Array[]> {
-    return await this.#inBucket(inode, call, (files, within) =>
-      files.read(within, handle, offset, length, call),
-    );
+  read(request: ReadRequest, call: Call): Promise<readonly Uint8Array[]> {
+    return this.#inBucket(request, call, (files, within) => files.read(within, call));
   }
 
-  tryWrite(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): boolean {
-    const files = this.#places.get(placeOf(inode))?.fileSystem;
-    return files?.tryWrite(inodeWithin(inode), handle, offset, data, call) ?? false;
+  tryWrite(request: WriteRequest, call: Call): boolean {
+    const files = this.#places.get(placeOf(request.inode))?.fileSystem;
+    return files?.tryWrite(inodeIn(request), call) ?? false;
   }
 
-  async write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
-    await this.#inBucket(inode, call, (files, within) => files.write(within, handle, offset, data, call));
+  write(request: WriteRequest, call: Call): Promise<void> {
+    return this.#inBucket(request, call, (files, within) => files.write(within, call));
   }
 
-  async flush(inode: InodeId, handle: HandleId, call: Call): Promise<void> {
-    await this.#inBucket(inode, call, (files, within) => files.flush(within, handle, call));
+  flush(request: HandleRequest, call: Call): Promise<void> {
+    return this.#inBucket(request, call, (files, within) => files.flush(within, call));
   }
 
-  async synchronize(inode: InodeId, handle: HandleId, dataOnly: boolean, call: Call): Promise<void> {
-    await this.#inBucket(inode, call, (files, within) => files.synchronize(within, handle, dataOnly, call));
+  synchronize(request: HandleRequest, call: Call): Promise<void> {
+    return this.#inBucket(request, call, (files, within) => files.synchronize(within, call));
   }
 
-  async release(inode: InodeId, handle: HandleId): Promise<void> {
-    await this.#places.get(placeOf(inode))?.fileSystem?.release(inodeWithin(inode), handle);
+  async release(request: HandleRequest): Promise<void> {
+    await this.#places.get(placeOf(request.inode))?.fileSystem?.release(inodeIn(request));
   }
 
-  async fallocate(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    mode: FallocateMode,
-    call: Call,
-  ): Promise<void> {
-    await this.#inBucket(inode, call, (files, within) =>
-      files.fallocate(within, handle, offset, length, mode, call),
-    );
+  fallocate(request: FallocateRequest, call: Call): Promise<void> {
+    return this.#inBucket(request, call, (files, within) => files.fallocate(within, call));
   }
 
-  async seek(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    whence: 'data' | 'hole',
-    call: Call,
-  ): Promise<number> {
-    return await this.#inBucket(inode, call, (files, within) => files.seek(within, handle, offset, whence));
+  seek(request: SeekRequest, call: Call): Promise<number> {
+    return this.#inBucket(request, call, (files, within) => files.seek(within));
   }
 
   /** Across buckets the kernel, told EXDEV, copies by reading and writing. */
-  async copyFileRange(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    targetInode: InodeId,
-    targetHandle: HandleId,
-    targetOffset: number,
-    length: number,
-    call: Call,
-  ): Promise<number> {
-    this.#requireOneBucket(inode, targetInode, 'copy_file_range');
-    return await this.#inBucket(inode, call, (files, within) =>
-      files.copyFileRange(
-        within,
-        handle,
-        offset,
-        inodeWithin(targetInode),
-        targetHandle,
-        targetOffset,
-        length,
-        call,
-      ),
+  async copyFileRange({ from, to, length }: CopyFileRangeRequest, call: Call): Promise<number> {
+    this.#requireOneBucket(from.inode, to.inode, 'copy_file_range');
+    return await this.#inBucket(from, call, (files, within) =>
+      files.copyFileRange({ from: within, to: inodeIn(to), length }, call),
     );
   }
 
-  async openDirectory(inode: InodeId, call: Call): Promise<OpenDirectoryReply> {
-    if (inode === rootInode) return { handle: this.#top.open() };
-    return await this.#inBucket(inode, call, async (files, within, bucket) => {
+  async openDirectory(request: InodeRequest, call: Call): Promise<OpenDirectoryReply> {
+    if (request.inode === rootInode) return { handle: this.#top.open() };
+    return await this.#inBucket(request, call, async (files, within, bucket) => {
       const reply = await files.openDirectory(within);
       bucket.openDirectories += 1;
       return reply;
     });
   }
 
-  async readDirectory(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry) => boolean,
-    call: Call,
-  ): Promise<void> {
+  async readDirectory(request: ReadDirectoryRequest, call: Call): Promise<void> {
+    const { inode, add } = request;
     if (inode === rootInode) {
-      await this.#top.read(handle, offset, false, add, call);
+      await this.#top.read(request, call);
       return;
     }
-    await this.#inBucket(inode, call, (files, within, bucket) =>
-      files.readDirectory(within, handle, offset, (entry) => add(numbered(entry, inode, bucket)), call),
+    await this.#inBucket(request, call, (files, within, bucket) =>
+      files.readDirectory({ ...within, add: (entry) => add(numbered(entry, inode, bucket)) }, call),
     );
   }
 
-  async readDirectoryPlus(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
-    call: Call,
-  ): Promise<void> {
+  async readDirectoryPlus(request: ReadDirectoryPlusRequest, call: Call): Promise<void> {
+    const { inode } = request;
     if (inode === rootInode) {
-      await this.#top.read(handle, offset, true, add, call);
+      await this.#top.readPlus(request, call);
       return;
     }
-    await this.#inBucket(inode, call, (files, within, bucket) =>
-      files.readDirectoryPlus(
-        within,
-        handle,
-        offset,
-        (entry, full) => add(numbered(entry, inode, bucket), full && bucket.entryOf(full)),
-        call,
-      ),
-    );
+    await this.#inBucket(request, call, (files, within, bucket) => {
+      const add = (entry: DirectoryEntry, full: Entry | undefined) =>
+        request.add(numbered(entry, inode, bucket), full && bucket.entryOf(full));
+      return files.readDirectoryPlus({ ...within, add }, call);
+    });
   }
 
-  async synchronizeDirectory(inode: InodeId, handle: HandleId, call: Call): Promise<void> {
-    if (inode === rootInode) return; // a bucket is there when mkdir returns
-    await this.#inBucket(inode, call, (files, within) => files.synchronizeDirectory(within, handle, call));
+  async synchronizeDirectory(request: HandleRequest, call: Call): Promise<void> {
+    if (request.inode === rootInode) return; // a bucket is there when mkdir returns
+    await this.#inBucket(request, call, (files, within) => files.synchronizeDirectory(within, call));
   }
 
-  releaseDirectory(inode: InodeId, handle: HandleId): void {
-    if (inode === rootInode) {
-      this.#top.release(handle);
+  releaseDirectory(request: HandleRequest): void {
+    if (request.inode === rootInode) {
+      this.#top.release(request.handle);
       return;
     }
-    const bucket = this.#places.get(placeOf(inode));
+    const bucket = this.#places.get(placeOf(request.inode));
     if (!bucket) return;
-    bucket.fileSystem?.releaseDirectory(inodeWithin(inode), handle);
+    bucket.fileSystem?.releaseDirectory(inodeIn(request));
     bucket.openDirectories -= 1;
   }
 
@@ -426,46 +359,66 @@ export class AccountFileSystem implements FileSystem {
     return Promise.resolve(unlimitedSpace);
   }
 
-  async getExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<Uint8Array> {
-    if (this.#isBare(inode)) throw new FsError('ENODATA', `getxattr ${name}: there is none`);
-    return await this.#inBucket(inode, call, (files, within) =>
-      files.getExtendedAttribute(within, name, call),
-    );
+  async getExtendedAttribute(request: ExtendedAttributeRequest, call: Call): Promise<Uint8Array> {
+    this.#refuseWhereBare(request, 'getxattr');
+    return await this.#inBucket(request, call, (files, within) => files.getExtendedAttribute(within, call));
   }
 
-  async setExtendedAttribute(
-    inode: InodeId,
-    name: string,
-    value: Uint8Array,
-    mode: 'create' | 'replace' | 'either',
-    call: Call,
-  ): Promise<void> {
-    this.#refuseAtTop(inode, `setxattr ${name}`);
-    await this.#inBucket(inode, call, async (files, within, bucket) => {
-      await files.setExtendedAttribute(within, name, value, mode, call);
-      if (isTopOfBucket(inode)) bucket.hasOwnAttributes = true;
+  async setExtendedAttribute(request: SetExtendedAttributeRequest, call: Call): Promise<void> {
+    this.#refuseAtTop(request.inode, `setxattr ${request.name}`);
+    await this.#inBucket(request, call, async (files, within, bucket) => {
+      await files.setExtendedAttribute(within, call);
+      if (isTopOfBucket(request.inode)) bucket.hasOwnAttributes = true;
     });
   }
 
-  async listExtendedAttributes(inode: InodeId, call: Call): Promise<readonly string[]> {
-    if (this.#isBare(inode)) return [];
-    return await this.#inBucket(inode, call, (files, within) => files.listExtendedAttributes(within, call));
+  async listExtendedAttributes(request: InodeRequest, call: Call): Promise<readonly string[]> {
+    if (this.#isBare(request.inode)) return [];
+    return await this.#inBucket(request, call, (files, within) => files.listExtendedAttributes(within, call));
   }
 
-  async removeExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<void> {
-    if (this.#isBare(inode)) throw new FsError('ENODATA', `removexattr ${name}: there is none`);
-    await this.#inBucket(inode, call, (files, within) => files.removeExtendedAttribute(within, name, call));
+  async removeExtendedAttribute(request: ExtendedAttributeRequest, call: Call): Promise<void> {
+    this.#refuseWhereBare(request, 'removexattr');
+    await this.#inBucket(request, call, (files, within) => files.removeExtendedAttribute(within, call));
   }
 
-  /** Runs `action` on the file system of the bucket that the inode is in. */
-  async #inBucket<T>(
+  /** Runs `action` on the file system of the bucket that the inode is in, with the request as that knows it. */
+  #inBucket<Request extends InodeRequest, T>(
+    request: Request,
+    call: Call,
+    action: (files: BucketFileSystem, within: Request, bucket: ShownBucket) => Promise<T>,
+  ): Promise<T> {
+    return this.#at(request.inode, call, (files, bucket) => action(files, inodeIn(request), bucket));
+  }
+
+  /** As `#inBucket`, of an entry. */
+  #inDirectory<Request extends EntryRequest, T>(
+    request: Request,
+    call: Call,
+    action: (files: BucketFileSystem, within: Request, bucket: ShownBucket) => Promise<T>,
+  ): Promise<T> {
+    const within = { ...request, parent: inodeWithin(request.parent) };
+    return this.#at(request.parent, call, (files, bucket) => action(files, within, bucket));
+  }
+
+  #forEntry<Request extends EntryRequest>(
+    request: Request,
+    call: Call,
+    make: (files: BucketFileSystem, within: Request) => Promise<Entry>,
+  ): Promise<Entry> {
+    return this.#inDirectory(request, call, async (files, within, bucket) =>
+      bucket.entryOf(await make(files, within)),
+    );
+  }
+
+  async #at<T>(
     inode: InodeId,
     call: Call,
-    action: (files: BucketFileSystem, within: InodeId, bucket: ShownBucket) => Promise<T>,
+    action: (files: BucketFileSystem, bucket: ShownBucket) => Promise<T>,
   ): Promise<T> {
     const bucket = this.#places.get(placeOf(inode));
     if (!bucket) throw new FsError('ESTALE', `inode ${inode} is not known`);
-    return await bucket.use(call.signal, (files) => action(files, inodeWithin(inode), bucket));
+    return await bucket.use(call.signal, (files) => action(files, bucket));
   }
 
   /** The bucket of an inode that is its top directory, while nothing in it was asked for. */
@@ -477,6 +430,10 @@ export class AccountFileSystem implements FileSystem {
   /** Has no attributes of its own, without asking anybody. */
   #isBare(inode: InodeId): boolean {
     return inode === rootInode || this.#unopenedTop(inode) !== undefined;
+  }
+
+  #refuseWhereBare({ inode, name }: ExtendedAttributeRequest, operation: string): void {
+    if (this.#isBare(inode)) throw new FsError('ENODATA', `${operation} ${name}: there is none`);
   }
 
   #refuseAtTop(inode: InodeId, what: string): void {
@@ -535,6 +492,11 @@ export class AccountFileSystem implements FileSystem {
   #openFileSystems(): BucketFileSystem[] {
     return [...this.#shown.values()].flatMap(({ fileSystem }) => fileSystem ?? []);
   }
+}
+
+/** As the file system of its bucket knows it. */
+function inodeIn<Request extends InodeRequest>(request: Request): Request {
+  return { ...request, inode: inodeWithin(request.inode) };
 }
 
 function replyOf(bucket: ShownBucket, reply: AttributesReply): AttributesReply {

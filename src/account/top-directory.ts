@@ -7,8 +7,9 @@ import {
   type Call,
   type DirectoryEntry,
   type Entry,
-  type FileSystem,
   type HandleId,
+  type ReadDirectoryPlusRequest,
+  type ReadDirectoryRequest,
 } from '../file-system.js';
 import { isBucketName } from '../bucket-name.js';
 import type { Clock } from '../clock.js';
@@ -34,7 +35,7 @@ export interface TopDirectoryOptions {
 /** "." and ".." come before the buckets. */
 const dotEntries = 2;
 const nanosecondsPerMillisecond = 1_000_000n;
-type Add = Parameters<FileSystem['readDirectoryPlus']>[3];
+type Add = ReadDirectoryPlusRequest['add'];
 
 export class TopDirectory {
   readonly #options: TopDirectoryOptions;
@@ -103,8 +104,20 @@ export class TopDirectory {
     this.#handles.delete(handle);
   }
 
+  read(request: ReadDirectoryRequest, call: Call): Promise<void> {
+    return this.#walk(request, false, call);
+  }
+
+  readPlus(request: ReadDirectoryPlusRequest, call: Call): Promise<void> {
+    return this.#walk(request, true, call);
+  }
+
   /** `withEntries`: hands out attributes along with the names. */
-  async read(handle: HandleId, offset: number, withEntries: boolean, add: Add, call: Call): Promise<void> {
+  async #walk(
+    { handle, offset, add }: ReadDirectoryPlusRequest,
+    withEntries: boolean,
+    call: Call,
+  ): Promise<void> {
     const buckets = await this.#bucketsOf(handle, offset, call);
     for (let position = offset; position < buckets.length + dotEntries; position += 1) {
       const nextOffset = position + 1;
@@ -145,7 +158,7 @@ export class TopDirectory {
     const open = bucket.fileSystem;
     if (!open) return this.#entryOf(bucket, this.attributesOfBucket(bucket).attributes, ttlMs);
     try {
-      const { attributes } = await open.getAttributes(rootInode, undefined, call);
+      const { attributes } = await open.getAttributes({ inode: rootInode }, call);
       return this.#entryOf(bucket, bucket.attributesOf(attributes), ttlMs);
     } catch (error) {
       bucket.lookups -= 1;

@@ -8,20 +8,20 @@ import { decodeGetAttributesHandle, decodeSetAttributes } from './requests.js';
 import { readString, stringEnd } from './wire.js';
 
 export const getAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
-  const reply = await fileSystem.getAttributes(inode, decodeGetAttributesHandle(body), call);
+  const reply = await fileSystem.getAttributes({ inode, handle: decodeGetAttributesHandle(body) }, call);
   setIdInodes.note(inode, reply.attributes);
   return encodeAttributes(reply);
 };
 
 export const setAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
   const { changes, handle } = decodeSetAttributes(body);
-  const reply = await fileSystem.setAttributes(inode, changes, handle, call);
+  const reply = await fileSystem.setAttributes({ inode, changes, handle }, call);
   setIdInodes.note(inode, reply.attributes);
   return encodeAttributes(reply);
 };
 
 export const access: Operation = async ({ fileSystem }, { inode, body }, call) => {
-  await fileSystem.access(inode, body.readUInt32LE(0), call);
+  await fileSystem.access({ inode, mask: body.readUInt32LE(0) }, call);
   return encodeEmpty();
 };
 
@@ -43,14 +43,14 @@ export const getExtendedAttribute: Operation = ({ fileSystem }, { inode, body },
   if (name === undefined) throw new FsError('ENODATA', 'getxattr: the name is not UTF-8');
   if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
   return fileSystem
-    .getExtendedAttribute(inode, name, call)
+    .getExtendedAttribute({ inode, name }, call)
     .then((value) => replyWithin(size, value, 'getxattr'));
 };
 
 /** `fuse_getxattr_in`. The names are each followed by a NUL. */
 export const listExtendedAttributes: Operation = async ({ fileSystem }, { inode, body }, call) => {
   const size = body.readUInt32LE(0);
-  const names = await fileSystem.listExtendedAttributes(inode, call);
+  const names = await fileSystem.listExtendedAttributes({ inode }, call);
   return replyWithin(size, Buffer.from(names.map((name) => `${name}\0`).join('')), 'listxattr');
 };
 
@@ -73,13 +73,13 @@ export const setExtendedAttribute: Operation = async ({ fileSystem }, { inode, b
   const value = Buffer.from(body.subarray(valueStart, valueStart + size));
   const mode =
     flags === protocol.xattrCreate ? 'create' : flags === protocol.xattrReplace ? 'replace' : 'either';
-  await fileSystem.setExtendedAttribute(inode, name, value, mode, call);
+  await fileSystem.setExtendedAttribute({ inode, name, value, mode }, call);
   return encodeEmpty();
 };
 
 export const removeExtendedAttribute: Operation = async ({ fileSystem }, { inode, body }, call) => {
   const name = readString(body, 0);
   if (name === undefined) throw new FsError('ENODATA', 'removexattr: the name is not UTF-8');
-  await fileSystem.removeExtendedAttribute(inode, name, call);
+  await fileSystem.removeExtendedAttribute({ inode, name }, call);
   return encodeEmpty();
 };

@@ -6,15 +6,21 @@ import { decodeRead } from './requests.js';
 import { readUint64 } from './wire.js';
 
 export const openDirectory: Operation = async ({ fileSystem }, { inode }, call) => {
-  const reply = await fileSystem.openDirectory(inode, call);
-  return { head: encodeOpenDirectory(reply), undo: () => fileSystem.releaseDirectory(inode, reply.handle) };
+  const reply = await fileSystem.openDirectory({ inode }, call);
+  return {
+    head: encodeOpenDirectory(reply),
+    undo: () => fileSystem.releaseDirectory({ inode, handle: reply.handle }),
+  };
 };
 
 /** `fuse_read_in`. */
 export const readDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
   const { handle, offset, length } = decodeRead(body);
   const reply = new DirectoryReply(length, false);
-  await fileSystem.readDirectory(inode, handle, offset, (entry) => reply.add(entry, undefined), call);
+  await fileSystem.readDirectory(
+    { inode, handle, offset, add: (entry) => reply.add(entry, undefined) },
+    call,
+  );
   return { head: reply.finish() };
 };
 
@@ -27,13 +33,15 @@ export const readDirectoryPlus: Operation = async ({ fileSystem, setIdInodes }, 
   };
   try {
     await fileSystem.readDirectoryPlus(
-      inode,
-      handle,
-      offset,
-      (entry, full) => {
-        const wasTaken = reply.add(entry, full);
-        if (wasTaken && full !== undefined) setIdInodes.note(full.inode, full.attributes);
-        return wasTaken;
+      {
+        inode,
+        handle,
+        offset,
+        add: (entry, full) => {
+          const wasTaken = reply.add(entry, full);
+          if (wasTaken && full !== undefined) setIdInodes.note(full.inode, full.attributes);
+          return wasTaken;
+        },
       },
       call,
     );
@@ -47,12 +55,12 @@ export const readDirectoryPlus: Operation = async ({ fileSystem, setIdInodes }, 
 
 /** `fuse_release_in`: its handle comes first. */
 export const releaseDirectory: Operation = ({ fileSystem }, { inode, body }) => {
-  fileSystem.releaseDirectory(inode, readUint64(body, 0));
+  fileSystem.releaseDirectory({ inode, handle: readUint64(body, 0) });
   return encodeEmpty();
 };
 
 /** `fuse_fsync_in`. */
 export const synchronizeDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
-  await fileSystem.synchronizeDirectory(inode, readUint64(body, 0), call);
+  await fileSystem.synchronizeDirectory({ inode, handle: readUint64(body, 0) }, call);
   return encodeEmpty();
 };

@@ -12,10 +12,10 @@ export const open: Operation = async (context, { inode, body }, call) => {
   const { fileSystem } = context;
   const flags = requests.decodeOpenFlags(body, 0);
   const killsSetId = (body.readUInt32LE(4) & protocol.openKillsSetId) !== 0;
-  const reply = await fileSystem.open(inode, flags, call);
+  const reply = await fileSystem.open({ inode, flags }, call);
   const undo = () => {
     fileSystem
-      .release(inode, reply.handle)
+      .release({ inode, handle: reply.handle })
       .catch((error: unknown) => context.reportFailure('release', error));
   };
   if (killsSetId) {
@@ -33,7 +33,7 @@ export const open: Operation = async (context, { inode, body }, call) => {
 export const read: Operation = async ({ fileSystem, cachedInodes }, { inode, body }, call) => {
   const { handle, offset, length } = requests.decodeRead(body);
   if (!requests.isDirect(body)) cachedInodes.note(inode);
-  const pieces = await fileSystem.read(inode, handle, offset, length, call);
+  const pieces = await fileSystem.read({ inode, handle, offset, length }, call);
   let total = 0;
   for (const piece of pieces) total += piece.length;
   if (total > length) throw new Error(`read: ${total} bytes for a request of ${length}`);
@@ -48,7 +48,7 @@ export const write: Operation = (context, { inode, body, isBodyLasting }, call) 
   if (!isDirect) context.cachedInodes.note(inode);
   // The kernel asks for it at each write of the unprivileged.
   const killsSetId = decoded.killSetId && context.setIdInodes.has(inode);
-  const isDone = !killsSetId && context.fileSystem.tryWrite?.(inode, handle, offset, data, call);
+  const isDone = !killsSetId && context.fileSystem.tryWrite?.({ inode, handle, offset, data }, call);
   if (isDone && !isDirect) return encodeCount(data.length);
   const lasting = isBodyLasting || isDone ? decoded : { ...decoded, data: Buffer.from(data) };
   const written = isDone ? encodeCount(data.length) : writeWaiting(context, inode, lasting, call);
@@ -76,7 +76,7 @@ async function writeWaiting(
   call: Call,
 ): Promise<Reply> {
   if (killSetId) await dropSetIdBits(context, inode, handle, call);
-  await context.fileSystem.write(inode, handle, offset, data, call);
+  await context.fileSystem.write({ inode, handle, offset, data }, call);
   return encodeCount(data.length);
 }
 
@@ -88,7 +88,10 @@ async function dropSetIdBits(
   call: Call,
 ): Promise<void> {
   if (!setIdInodes.has(inode)) return;
-  const { attributes } = await fileSystem.setAttributes(inode, { killSetId: true }, handle, call);
+  const { attributes } = await fileSystem.setAttributes(
+    { inode, changes: { killSetId: true }, handle },
+    call,
+  );
   setIdInodes.note(inode, attributes);
   // After a write the kernel takes only size and times for outdated. Not waited for: it may need this very answer first.
   void caches.dropInode(inode, -1);
@@ -96,20 +99,19 @@ async function dropSetIdBits(
 
 /** `fuse_flush_in`: its handle comes first; the rest is about locks, which the kernel keeps. */
 export const flush: Operation = async ({ fileSystem }, { inode, body }, call) => {
-  await fileSystem.flush(inode, readUint64(body, 0), call);
+  await fileSystem.flush({ inode, handle: readUint64(body, 0) }, call);
   return encodeEmpty();
 };
 
 /** `fuse_release_in`: its handle comes first. */
 export const release: Operation = async ({ fileSystem }, { inode, body }) => {
-  await fileSystem.release(inode, readUint64(body, 0));
+  await fileSystem.release({ inode, handle: readUint64(body, 0) });
   return encodeEmpty();
 };
 
-/** `fuse_fsync_in`. */
+/** `fuse_fsync_in`: its handle comes first. fdatasync(2) is no cheaper: an object is stored whole. */
 export const synchronize: Operation = async ({ fileSystem }, { inode, body }, call) => {
-  const dataOnly = (body.readUInt32LE(8) & protocol.synchronizeDataOnly) !== 0;
-  await fileSystem.synchronize(inode, readUint64(body, 0), dataOnly, call);
+  await fileSystem.synchronize({ inode, handle: readUint64(body, 0) }, call);
   return encodeEmpty();
 };
 
@@ -118,7 +120,7 @@ export const fallocate: Operation = async (context, { inode, body }, call) => {
   if (mode === undefined) throw new FsError('EOPNOTSUPP', 'fallocate: this mode is not supported');
   // Here the kernel says nothing of the caller's privilege.
   if (call.uid !== 0) await dropSetIdBits(context, inode, handle, call);
-  await context.fileSystem.fallocate(inode, handle, offset, length, mode, call);
+  await context.fileSystem.fallocate({ inode, handle, offset, length, mode }, call);
   return encodeEmpty();
 };
 
@@ -129,7 +131,12 @@ export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => 
     throw new FsError('EINVAL', `lseek: whence ${whence} is not known`);
   }
   const kind = whence === protocol.seekData ? 'data' : 'hole';
-  return encodeOffset(await fileSystem.seek(inode, readUint64(body, 0), readUint64(body, 8), kind, call));
+  return encodeOffset(
+    await fileSystem.seek(
+      { inode, handle: readUint64(body, 0), offset: readUint64(body, 8), whence: kind },
+      call,
+    ),
+  );
 };
 
 /**
@@ -139,19 +146,8 @@ export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => 
 const maxCopyBytes = 2 ** 31;
 
 export const copyFileRange: Operation = async (context, { inode, body }, call) => {
-  const { handle, offset, targetInode, targetHandle, targetOffset, length } =
-    requests.decodeCopyFileRange(body);
-  if (call.uid !== 0) await dropSetIdBits(context, targetInode, targetHandle, call);
-  return encodeCount(
-    await context.fileSystem.copyFileRange(
-      inode,
-      handle,
-      offset,
-      targetInode,
-      targetHandle,
-      targetOffset,
-      Math.min(length, maxCopyBytes),
-      call,
-    ),
-  );
+  const { from, to, length } = requests.decodeCopyFileRange(inode, body);
+  if (call.uid !== 0) await dropSetIdBits(context, to.inode, to.handle, call);
+  const request = { from, to, length: Math.min(length, maxCopyBytes) };
+  return encodeCount(await context.fileSystem.copyFileRange(request, call));
 };

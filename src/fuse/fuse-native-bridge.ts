@@ -153,8 +153,8 @@ const operations: Readonly<Record<AskedOperationName, Operation>> = {
     noStat,
   ),
   flush: plainOperation((fs, _path: string, descriptor: number) => fs.flush(descriptor)),
-  fsync: plainOperation((fs, _path: string, dataOnly: number, descriptor: number) =>
-    fs.synchronize(descriptor, dataOnly !== 0),
+  fsync: plainOperation((fs, _path: string, _dataOnly: number, descriptor: number) =>
+    fs.synchronize(descriptor),
   ),
   fsyncdir: plainOperation((fs, path: string) => fs.synchronizeDirectory(path)),
   readdir: operation(

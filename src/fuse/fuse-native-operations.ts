@@ -85,11 +85,11 @@ export class FuseNativeOperations {
 
   async attributesOfOpen(descriptor: number): Promise<Attributes> {
     const { inode, handle } = this.#openFile(descriptor);
-    return (await this.#fileSystem.getAttributes(inode, handle, this.#call)).attributes;
+    return (await this.#fileSystem.getAttributes({ inode, handle }, this.#call)).attributes;
   }
 
   async access(path: string, mask: number): Promise<void> {
-    await this.#paths.use(path, (inode) => this.#fileSystem.access(inode, mask, this.#call));
+    await this.#paths.use(path, (inode) => this.#fileSystem.access({ inode, mask }, this.#call));
   }
 
   async changeMode(path: string, mode: number): Promise<void> {
@@ -114,44 +114,50 @@ export class FuseNativeOperations {
 
   async truncateOpen(descriptor: number, size: number): Promise<void> {
     const { inode, handle } = this.#openFile(descriptor);
-    await this.#fileSystem.setAttributes(inode, { size }, handle, this.#call);
+    await this.#fileSystem.setAttributes({ inode, changes: { size }, handle }, this.#call);
   }
 
   async readLink(path: string): Promise<string> {
-    return await this.#paths.use(path, (inode) => this.#fileSystem.readLink(inode, this.#call));
+    return await this.#paths.use(path, (inode) => this.#fileSystem.readLink({ inode }, this.#call));
   }
 
   async makeSymlink(target: string, path: string): Promise<void> {
     requireUnspoiled(target, 'symlink');
-    await this.#make(path, (parent, name) => this.#fileSystem.makeSymlink(parent, name, target, this.#call));
+    await this.#make(path, (parent, name) =>
+      this.#fileSystem.makeSymlink({ parent, name, target }, this.#call),
+    );
   }
 
   async makeNode(path: string, mode: number, deviceNumber: number): Promise<void> {
     await this.#make(path, (parent, name) =>
-      this.#fileSystem.makeNode(parent, name, mode, deviceNumber, this.#call),
+      this.#fileSystem.makeNode({ parent, name, mode, deviceNumber }, this.#call),
     );
   }
 
   async makeDirectory(path: string, mode: number): Promise<void> {
     const fullMode = (mode & permissionBits) | constants.S_IFDIR;
     await this.#make(path, (parent, name) =>
-      this.#fileSystem.makeDirectory(parent, name, fullMode, this.#call),
+      this.#fileSystem.makeDirectory({ parent, name, mode: fullMode }, this.#call),
     );
   }
 
   async makeLink(path: string, newPath: string): Promise<void> {
     await this.#paths.use(path, (inode) =>
-      this.#make(newPath, (parent, name) => this.#fileSystem.makeLink(inode, parent, name, this.#call)),
+      this.#make(newPath, (parent, name) =>
+        this.#fileSystem.makeLink({ inode, newParent: parent, newName: name }, this.#call),
+      ),
     );
   }
 
   async unlink(path: string): Promise<void> {
-    await this.#paths.useParent(path, (parent, name) => this.#fileSystem.unlink(parent, name, this.#call));
+    await this.#paths.useParent(path, (parent, name) =>
+      this.#fileSystem.unlink({ parent, name }, this.#call),
+    );
   }
 
   async removeDirectory(path: string): Promise<void> {
     await this.#paths.useParent(path, (parent, name) =>
-      this.#fileSystem.removeDirectory(parent, name, this.#call),
+      this.#fileSystem.removeDirectory({ parent, name }, this.#call),
     );
   }
 
@@ -160,7 +166,7 @@ export class FuseNativeOperations {
     const flags = { noReplace: false, exchange: false };
     await this.#paths.useParent(path, (parent, name) =>
       this.#paths.useParent(newPath, (newParent, newName) =>
-        this.#fileSystem.rename(parent, name, newParent, newName, flags, this.#call),
+        this.#fileSystem.rename({ parent, name, newParent, newName, flags }, this.#call),
       ),
     );
   }
@@ -173,11 +179,11 @@ export class FuseNativeOperations {
     requireUnspoiled(path, 'create');
     const fullMode = (mode & permissionBits) | constants.S_IFREG;
     const { entry, open, isNew } = await this.#paths.useParent(path, (parent, name) =>
-      this.#fileSystem.create(parent, name, fullMode, createFlags, this.#call),
+      this.#fileSystem.create({ parent, name, mode: fullMode, flags: createFlags }, this.#call),
     );
     if (!isNew) {
       try {
-        await this.#fileSystem.release(entry.inode, open.handle);
+        await this.#fileSystem.release({ inode: entry.inode, handle: open.handle });
       } finally {
         this.#paths.giveBack(entry.inode);
       }
@@ -189,7 +195,7 @@ export class FuseNativeOperations {
   async open(path: string, flags: number): Promise<number> {
     const { inode } = await this.#paths.hold(path);
     try {
-      const { handle } = await this.#fileSystem.open(inode, openFlagsOf(flags), this.#call);
+      const { handle } = await this.#fileSystem.open({ inode, flags: openFlagsOf(flags) }, this.#call);
       return this.#addOpenFile({ inode, handle });
     } catch (error) {
       this.#paths.giveBack(inode);
@@ -200,7 +206,7 @@ export class FuseNativeOperations {
   /** Fills `target`; the number of bytes, fewer than its length only at the end of the file. */
   async read(descriptor: number, target: Uint8Array, offset: number): Promise<number> {
     const { inode, handle } = this.#openFile(descriptor);
-    const pieces = await this.#fileSystem.read(inode, handle, offset, target.length, this.#call);
+    const pieces = await this.#fileSystem.read({ inode, handle, offset, length: target.length }, this.#call);
     let length = 0;
     for (const piece of pieces) {
       target.set(piece, length);
@@ -211,25 +217,25 @@ export class FuseNativeOperations {
 
   async write(descriptor: number, data: Uint8Array, offset: number): Promise<number> {
     const { inode, handle } = this.#openFile(descriptor);
-    await this.#fileSystem.write(inode, handle, offset, data, this.#call);
+    await this.#fileSystem.write({ inode, handle, offset, data }, this.#call);
     return data.length;
   }
 
   async flush(descriptor: number): Promise<void> {
     const { inode, handle } = this.#openFile(descriptor);
-    await this.#fileSystem.flush(inode, handle, this.#call);
+    await this.#fileSystem.flush({ inode, handle }, this.#call);
   }
 
-  async synchronize(descriptor: number, dataOnly: boolean): Promise<void> {
+  async synchronize(descriptor: number): Promise<void> {
     const { inode, handle } = this.#openFile(descriptor);
-    await this.#fileSystem.synchronize(inode, handle, dataOnly, this.#call);
+    await this.#fileSystem.synchronize({ inode, handle }, this.#call);
   }
 
   async release(descriptor: number): Promise<void> {
     const { inode, handle } = this.#openFile(descriptor);
     this.#openFiles.delete(descriptor);
     try {
-      await this.#fileSystem.release(inode, handle);
+      await this.#fileSystem.release({ inode, handle });
     } finally {
       this.#paths.giveBack(inode);
     }
@@ -240,10 +246,7 @@ export class FuseNativeOperations {
     const listed: ListedName[] = [];
     await this.#useDirectory(path, (inode, handle) =>
       this.#fileSystem.readDirectory(
-        inode,
-        handle,
-        0,
-        ({ name, type }) => listed.push({ name, type }) > 0,
+        { inode, handle, offset: 0, add: ({ name, type }) => listed.push({ name, type }) > 0 },
         this.#call,
       ),
     );
@@ -252,7 +255,7 @@ export class FuseNativeOperations {
 
   async synchronizeDirectory(path: string): Promise<void> {
     await this.#useDirectory(path, (inode, handle) =>
-      this.#fileSystem.synchronizeDirectory(inode, handle, this.#call),
+      this.#fileSystem.synchronizeDirectory({ inode, handle }, this.#call),
     );
   }
 
@@ -263,12 +266,14 @@ export class FuseNativeOperations {
   async getExtendedAttribute(path: string, name: string): Promise<Uint8Array> {
     if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
     return await this.#paths.use(path, (inode) =>
-      this.#fileSystem.getExtendedAttribute(inode, name, this.#call),
+      this.#fileSystem.getExtendedAttribute({ inode, name }, this.#call),
     );
   }
 
   async listExtendedAttributes(path: string): Promise<readonly string[]> {
-    return await this.#paths.use(path, (inode) => this.#fileSystem.listExtendedAttributes(inode, this.#call));
+    return await this.#paths.use(path, (inode) =>
+      this.#fileSystem.listExtendedAttributes({ inode }, this.#call),
+    );
   }
 
   async setExtendedAttribute(path: string, name: string, value: Uint8Array, flags: number): Promise<void> {
@@ -277,18 +282,18 @@ export class FuseNativeOperations {
     const mode =
       flags === protocol.xattrCreate ? 'create' : flags === protocol.xattrReplace ? 'replace' : 'either';
     await this.#paths.use(path, (inode) =>
-      this.#fileSystem.setExtendedAttribute(inode, name, Buffer.from(value), mode, this.#call),
+      this.#fileSystem.setExtendedAttribute({ inode, name, value: Buffer.from(value), mode }, this.#call),
     );
   }
 
   async removeExtendedAttribute(path: string, name: string): Promise<void> {
-    await this.#paths.use(path, (inode) => this.#fileSystem.removeExtendedAttribute(inode, name, this.#call));
+    await this.#paths.use(path, (inode) =>
+      this.#fileSystem.removeExtendedAttribute({ inode, name }, this.#call),
+    );
   }
 
   async #change(path: string, changes: AttributeChanges): Promise<void> {
-    await this.#paths.use(path, (inode) =>
-      this.#fileSystem.setAttributes(inode, changes, undefined, this.#call),
-    );
+    await this.#paths.use(path, (inode) => this.#fileSystem.setAttributes({ inode, changes }, this.#call));
   }
 
   async #make(path: string, make: (parent: InodeId, name: string) => Promise<Entry>): Promise<void> {
@@ -299,11 +304,11 @@ export class FuseNativeOperations {
 
   async #useDirectory<T>(path: string, action: (inode: InodeId, handle: HandleId) => Promise<T>): Promise<T> {
     return await this.#paths.use(path, async (inode) => {
-      const { handle } = await this.#fileSystem.openDirectory(inode, this.#call);
+      const { handle } = await this.#fileSystem.openDirectory({ inode }, this.#call);
       try {
         return await action(inode, handle);
       } finally {
-        this.#fileSystem.releaseDirectory(inode, handle);
+        this.#fileSystem.releaseDirectory({ inode, handle });
       }
     });
   }

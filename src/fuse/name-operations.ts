@@ -9,29 +9,38 @@ import { decodeOpenFlags, decodeRenameFlags } from './requests.js';
 import { readExistingName, readNewName, readUint64, stringEnd } from './wire.js';
 
 export const lookup: Operation = async (context, { inode, body }, call) =>
-  replyEntry(context, await context.fileSystem.lookup(inode, readExistingName(body, 0), call));
+  replyEntry(
+    context,
+    await context.fileSystem.lookup({ parent: inode, name: readExistingName(body, 0) }, call),
+  );
 
 /** The body: name, target. */
 export const makeSymlink: Operation = async (context, { inode, body }, call) => {
   const name = readNewName(body, 0);
   const target = readNewName(body, stringEnd(body, 0) + 1);
-  return replyEntry(context, await context.fileSystem.makeSymlink(inode, name, target, call));
+  return replyEntry(context, await context.fileSystem.makeSymlink({ parent: inode, name, target }, call));
 };
 
 export const readLink: Operation = async ({ fileSystem }, { inode }, call) =>
-  encodeBytes(Buffer.from(await fileSystem.readLink(inode, call)));
+  encodeBytes(Buffer.from(await fileSystem.readLink({ inode }, call)));
 
 /** `fuse_mknod_in`, name. The kernel has applied the umask. */
 export const makeNode: Operation = async (context, { inode, body }, call) => {
   const [mode, deviceNumber] = [body.readUInt32LE(0), body.readUInt32LE(4)];
   const name = readNewName(body, 16);
-  return replyEntry(context, await context.fileSystem.makeNode(inode, name, mode, deviceNumber, call));
+  return replyEntry(
+    context,
+    await context.fileSystem.makeNode({ parent: inode, name, mode, deviceNumber }, call),
+  );
 };
 
 /** `fuse_mkdir_in`, name. The kernel leaves the type bits out. */
 export const makeDirectory: Operation = async (context, { inode, body }, call) => {
   const mode = body.readUInt32LE(0) | constants.S_IFDIR;
-  return replyEntry(context, await context.fileSystem.makeDirectory(inode, readNewName(body, 8), mode, call));
+  return replyEntry(
+    context,
+    await context.fileSystem.makeDirectory({ parent: inode, name: readNewName(body, 8), mode }, call),
+  );
 };
 
 /** `fuse_create_in`, name. */
@@ -39,10 +48,7 @@ export const create: Operation = async (context, { inode, body }, call) => {
   const { fileSystem, setIdInodes } = context;
   const mode = body.readUInt32LE(4);
   const { entry, open } = await fileSystem.create(
-    inode,
-    readNewName(body, 16),
-    mode,
-    decodeOpenFlags(body, 0),
+    { parent: inode, name: readNewName(body, 16), mode, flags: decodeOpenFlags(body, 0) },
     call,
   );
   setIdInodes.note(entry.inode, entry.attributes);
@@ -50,7 +56,7 @@ export const create: Operation = async (context, { inode, body }, call) => {
     head: encodeCreated(entry, open),
     undo: () => {
       fileSystem
-        .release(entry.inode, open.handle)
+        .release({ inode: entry.inode, handle: open.handle })
         .catch((error: unknown) => context.reportFailure('release', error))
         .finally(() => fileSystem.forget(entry.inode, 1));
     },
@@ -61,16 +67,19 @@ export const create: Operation = async (context, { inode, body }, call) => {
 export const link: Operation = async (context, { inode, body }, call) =>
   replyEntry(
     context,
-    await context.fileSystem.makeLink(readUint64(body, 0), inode, readNewName(body, 8), call),
+    await context.fileSystem.makeLink(
+      { inode: readUint64(body, 0), newParent: inode, newName: readNewName(body, 8) },
+      call,
+    ),
   );
 
 export const unlink: Operation = async ({ fileSystem }, { inode, body }, call) => {
-  await fileSystem.unlink(inode, readExistingName(body, 0), call);
+  await fileSystem.unlink({ parent: inode, name: readExistingName(body, 0) }, call);
   return encodeEmpty();
 };
 
 export const removeDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
-  await fileSystem.removeDirectory(inode, readExistingName(body, 0), call);
+  await fileSystem.removeDirectory({ parent: inode, name: readExistingName(body, 0) }, call);
   return encodeEmpty();
 };
 
@@ -93,6 +102,6 @@ async function renameAt(
   const newParent = readUint64(body, 0);
   const name = readExistingName(body, namesOffset);
   const newName = readNewName(body, stringEnd(body, namesOffset) + 1);
-  await fileSystem.rename(inode, name, newParent, newName, flags, call);
+  await fileSystem.rename({ parent: inode, name, newParent, newName, flags }, call);
   return encodeEmpty();
 }

@@ -55,12 +55,12 @@ export class PathFinder {
     const names = namesOf(path);
     const name = names.pop();
     if (name === undefined) {
-      const { attributes } = await this.#fileSystem.getAttributes(rootInode, undefined, this.#call);
+      const { attributes } = await this.#fileSystem.getAttributes({ inode: rootInode }, this.#call);
       return { inode: rootInode, attributes };
     }
     const parent = await this.#walk(names);
     try {
-      return await this.#fileSystem.lookup(parent, name, this.#call);
+      return await this.#fileSystem.lookup({ parent, name }, this.#call);
     } finally {
       this.giveBack(parent);
     }
@@ -92,7 +92,7 @@ export class PathFinder {
     for (const name of names) {
       const parent = inode;
       try {
-        ({ inode } = await this.#fileSystem.lookup(parent, name, this.#call));
+        ({ inode } = await this.#fileSystem.lookup({ parent, name }, this.#call));
       } finally {
         this.giveBack(parent);
       }

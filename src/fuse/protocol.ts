@@ -115,9 +115,6 @@ export const writeKillsSetId = 1 << 2;
 /** `fuse_open_out.open_flags` (FOPEN_…) */
 export const openReplyFlags = { directIo: 1 << 0, keepCache: 1 << 1, cacheDirectory: 1 << 3 } as const;
 
-/** `fuse_fsync_in.fsync_flags` */
-export const synchronizeDataOnly = 1 << 0;
-
 /** `enum fuse_notify_code` */
 export const notifications = { invalidateInode: 2, invalidateEntry: 3 } as const;
 

@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import type {
   AttributeChanges,
+  CopyFileRangeRequest,
   FallocateMode,
   HandleId,
   InodeId,
@@ -178,21 +179,11 @@ export function decodeFallocate(body: Buffer): {
   };
 }
 
-/** `fuse_copy_file_range_in`; the source is the request's inode. */
-export function decodeCopyFileRange(body: Buffer): {
-  handle: HandleId;
-  offset: number;
-  targetInode: InodeId;
-  targetHandle: HandleId;
-  targetOffset: number;
-  length: number;
-} {
+/** `fuse_copy_file_range_in`; `inode`: the request's, which is the source. */
+export function decodeCopyFileRange(inode: InodeId, body: Buffer): CopyFileRangeRequest {
   return {
-    handle: readUint64(body, 0),
-    offset: readUint64(body, 8),
-    targetInode: readUint64(body, 16),
-    targetHandle: readUint64(body, 24),
-    targetOffset: readUint64(body, 32),
+    from: { inode, handle: readUint64(body, 0), offset: readUint64(body, 8) },
+    to: { inode: readUint64(body, 16), handle: readUint64(body, 24), offset: readUint64(body, 32) },
     length: readUint64(body, 40),
   };
 }

@@ -9,22 +9,39 @@ import type { StagingArea } from '../cache/staging-area.js';
 import type { UploadLimiter } from '../cache/upload-limiter.js';
 import { FsError } from '../errors.js';
 import type {
+  AccessRequest,
   AttributeChanges,
   AttributesReply,
   Call,
+  CopyFileRangeRequest,
   CreateReply,
-  DirectoryEntry,
+  CreateRequest,
   Entry,
-  FallocateMode,
+  EntryRequest,
+  ExtendedAttributeRequest,
+  FallocateRequest,
   FileSystem,
   FileSystemStatistics,
-  HandleId,
+  GetAttributesRequest,
+  HandleRequest,
   InodeId,
+  InodeRequest,
   KernelCaches,
+  MakeDirectoryRequest,
+  MakeLinkRequest,
+  MakeNodeRequest,
+  MakeSymlinkRequest,
   OpenDirectoryReply,
-  OpenFlags,
   OpenReply,
-  RenameFlags,
+  OpenRequest,
+  ReadDirectoryPlusRequest,
+  ReadDirectoryRequest,
+  ReadRequest,
+  RenameRequest,
+  SeekRequest,
+  SetAttributesRequest,
+  SetExtendedAttributeRequest,
+  WriteRequest,
 } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { Pending } from '../mount-statistics.js';
@@ -259,7 +276,7 @@ export class BucketFileSystem implements FileSystem {
     this.#context.inodes.checkInvariants();
   }
 
-  async lookup(parent: InodeId, name: string, call: Call): Promise<Entry> {
+  async lookup({ parent, name }: EntryRequest, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     return await asFsError(`lookup ${directory.prefix}${name}`, async () =>
       this.#finder.entryOf(await this.#finder.requireChild(directory, name, call.signal)),
@@ -277,16 +294,14 @@ export class BucketFileSystem implements FileSystem {
     }
   }
 
-  async getAttributes(inode: InodeId, _handle: HandleId | undefined, call: Call): Promise<AttributesReply> {
+  async getAttributes({ inode }: GetAttributesRequest, call: Call): Promise<AttributesReply> {
     const node = this.#context.inodes.get(inode);
     await asFsError(`stat ${node.key}`, () => this.#finder.refresh(node, call.signal));
     return this.#attributesReply(node);
   }
 
   async setAttributes(
-    inode: InodeId,
-    changes: AttributeChanges,
-    handle: HandleId | undefined,
+    { inode, changes, handle }: SetAttributesRequest,
     call: Call,
   ): Promise<AttributesReply> {
     const node = this.#context.inodes.get(inode);
@@ -302,7 +317,7 @@ export class BucketFileSystem implements FileSystem {
     return this.#attributesReply(node);
   }
 
-  async access(inode: InodeId, mask: number, call: Call): Promise<void> {
+  async access({ inode, mask }: AccessRequest, call: Call): Promise<void> {
     const node = this.#context.inodes.get(inode);
     await asFsError(`access ${node.key}`, () => this.#finder.refresh(node, call.signal));
     if ((mask & writeMask) !== 0) this.#requireWritable(`access ${node.key}`);
@@ -318,25 +333,19 @@ export class BucketFileSystem implements FileSystem {
     throw new FsError('EACCES', `access ${node.key}: permission denied`);
   }
 
-  async readLink(inode: InodeId, call: Call): Promise<string> {
+  async readLink({ inode }: InodeRequest, call: Call): Promise<string> {
     const node = this.#context.inodes.file(inode);
     return await asFsError(`readlink ${node.key}`, () => this.#names.readLink(node, call));
   }
 
-  async makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry> {
+  async makeSymlink({ parent, name, target }: MakeSymlinkRequest, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     return await this.#makeEntry('symlink', directory, name, call, () =>
       this.#names.makeSymlink(directory, name, target, call),
     );
   }
 
-  async makeNode(
-    parent: InodeId,
-    name: string,
-    mode: number,
-    deviceNumber: number,
-    call: Call,
-  ): Promise<Entry> {
+  async makeNode({ parent, name, mode, deviceNumber }: MakeNodeRequest, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     const type = mode & typeMask;
     if (isSpecialType(type)) {
@@ -353,40 +362,33 @@ export class BucketFileSystem implements FileSystem {
     });
   }
 
-  async makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+  async makeDirectory({ parent, name, mode }: MakeDirectoryRequest, call: Call): Promise<Entry> {
     const directory = this.#context.inodes.directory(parent);
     return await this.#makeEntry('mkdir', directory, name, call, () =>
       this.#names.makeDirectory(directory, name, mode, call),
     );
   }
 
-  makeLink(inode: InodeId, _newParent: InodeId, newName: string): Promise<Entry> {
+  makeLink({ inode, newName }: MakeLinkRequest): Promise<Entry> {
     const node = this.#context.inodes.get(inode);
     return Promise.reject(new FsError('EPERM', `link ${node.key} ${newName}: S3 has no hard links`));
   }
 
-  async unlink(parent: InodeId, name: string, call: Call): Promise<void> {
+  async unlink({ parent, name }: EntryRequest, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(parent);
     await this.#changing(`unlink ${directory.prefix}${name}`, undefined, call, () =>
       this.#changeNames(directory, call, () => this.#names.unlink(directory, name, call)),
     );
   }
 
-  async removeDirectory(parent: InodeId, name: string, call: Call): Promise<void> {
+  async removeDirectory({ parent, name }: EntryRequest, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(parent);
     await this.#changing(`rmdir ${directory.prefix}${name}`, undefined, call, () =>
       this.#changeNames(directory, call, () => this.#names.removeDirectory(directory, name, call)),
     );
   }
 
-  async rename(
-    parent: InodeId,
-    name: string,
-    newParent: InodeId,
-    newName: string,
-    flags: RenameFlags,
-    call: Call,
-  ): Promise<void> {
+  async rename({ parent, name, newParent, newName, flags }: RenameRequest, call: Call): Promise<void> {
     const from = this.#context.inodes.directory(parent);
     const to = this.#context.inodes.directory(newParent);
     const newKey = to.prefix + newName;
@@ -395,13 +397,7 @@ export class BucketFileSystem implements FileSystem {
     );
   }
 
-  async create(
-    parent: InodeId,
-    name: string,
-    mode: number,
-    flags: OpenFlags,
-    call: Call,
-  ): Promise<CreateReply> {
+  async create({ parent, name, mode, flags }: CreateRequest, call: Call): Promise<CreateReply> {
     const { inodes, writeBack } = this.#context;
     const directory = inodes.directory(parent);
     const key = directory.prefix + name;
@@ -430,107 +426,67 @@ export class BucketFileSystem implements FileSystem {
     });
   }
 
-  async open(inode: InodeId, flags: OpenFlags, call: Call): Promise<OpenReply> {
+  async open({ inode, flags }: OpenRequest, call: Call): Promise<OpenReply> {
     const node = this.#context.inodes.file(inode);
     return await asFsError(`open ${node.key}`, () => this.#files.open(node, flags, call));
   }
 
-  async read(
-    _inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    call: Call,
-  ): Promise<readonly Uint8Array[]> {
-    return await this.#files.read(handle, offset, length, call);
+  read(request: ReadRequest, call: Call): Promise<readonly Uint8Array[]> {
+    return this.#files.read(request, call);
   }
 
-  tryWrite(_inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call: Call): boolean {
-    return this.#files.tryWrite(handle, offset, data, call);
+  tryWrite(request: WriteRequest, call: Call): boolean {
+    return this.#files.tryWrite(request, call);
   }
 
-  async write(
-    _inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    data: Uint8Array,
-    call: Call,
-  ): Promise<void> {
-    await this.#files.write(handle, offset, data, call);
+  write(request: WriteRequest, call: Call): Promise<void> {
+    return this.#files.write(request, call);
   }
 
-  async flush(_inode: InodeId, handle: HandleId, call: Call): Promise<void> {
-    await this.#files.flush(handle, call);
+  flush(request: HandleRequest, call: Call): Promise<void> {
+    return this.#files.flush(request, call);
   }
 
-  async synchronize(_inode: InodeId, handle: HandleId, _dataOnly: boolean, call: Call): Promise<void> {
-    await this.#files.synchronize(handle, call);
+  synchronize(request: HandleRequest, call: Call): Promise<void> {
+    return this.#files.synchronize(request, call);
   }
 
-  async release(_inode: InodeId, handle: HandleId): Promise<void> {
-    await this.#files.release(handle);
+  release({ handle }: HandleRequest): Promise<void> {
+    return this.#files.release(handle);
   }
 
-  async fallocate(
-    _inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    mode: FallocateMode,
-    call: Call,
-  ): Promise<void> {
-    await this.#files.fallocate(handle, offset, length, mode, call);
+  fallocate(request: FallocateRequest, call: Call): Promise<void> {
+    return this.#files.fallocate(request, call);
   }
 
-  seek(_inode: InodeId, handle: HandleId, offset: number, whence: 'data' | 'hole'): Promise<number> {
-    return asFsError('seek', async () => Promise.resolve(this.#files.seek(handle, offset, whence)));
+  seek(request: SeekRequest): Promise<number> {
+    return asFsError('seek', async () => Promise.resolve(this.#files.seek(request)));
   }
 
-  async copyFileRange(
-    _inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    _targetInode: InodeId,
-    targetHandle: HandleId,
-    targetOffset: number,
-    length: number,
-    call: Call,
-  ): Promise<number> {
-    return await this.#files.copyRange(handle, offset, targetHandle, targetOffset, length, call);
+  copyFileRange(request: CopyFileRangeRequest, call: Call): Promise<number> {
+    return this.#files.copyRange(request, call);
   }
 
-  openDirectory(inode: InodeId): Promise<OpenDirectoryReply> {
+  openDirectory({ inode }: InodeRequest): Promise<OpenDirectoryReply> {
     return asFsError('opendir', async () =>
       Promise.resolve(this.#directories.open(this.#context.inodes.directory(inode))),
     );
   }
 
-  async readDirectory(
-    _inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry) => boolean,
-    call: Call,
-  ): Promise<void> {
-    await asFsError('readdir', () => this.#directories.read(handle, offset, add, call));
+  readDirectory(request: ReadDirectoryRequest, call: Call): Promise<void> {
+    return asFsError('readdir', () => this.#directories.read(request, call));
   }
 
-  async readDirectoryPlus(
-    _inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
-    call: Call,
-  ): Promise<void> {
-    await asFsError('readdir', () => this.#directories.readPlus(handle, offset, add, call));
+  readDirectoryPlus(request: ReadDirectoryPlusRequest, call: Call): Promise<void> {
+    return asFsError('readdir', () => this.#directories.readPlus(request, call));
   }
 
-  async synchronizeDirectory(inode: InodeId, _handle: HandleId, call: Call): Promise<void> {
+  async synchronizeDirectory({ inode }: HandleRequest, call: Call): Promise<void> {
     const directory = this.#context.inodes.directory(inode);
     await this.#context.writeBack.store(directory, call.signal);
   }
 
-  releaseDirectory(_inode: InodeId, handle: HandleId): void {
+  releaseDirectory({ handle }: HandleRequest): void {
     this.#directories.release(handle);
   }
 
@@ -538,7 +494,7 @@ export class BucketFileSystem implements FileSystem {
     return Promise.resolve(unlimitedSpace);
   }
 
-  async getExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<Uint8Array> {
+  async getExtendedAttribute({ inode, name }: ExtendedAttributeRequest, call: Call): Promise<Uint8Array> {
     const node = this.#context.inodes.get(inode);
     return await asFsError(`getxattr ${node.key}`, async () => {
       await this.#finder.refresh(node, call.signal);
@@ -547,10 +503,7 @@ export class BucketFileSystem implements FileSystem {
   }
 
   async setExtendedAttribute(
-    inode: InodeId,
-    name: string,
-    value: Uint8Array,
-    mode: 'create' | 'replace' | 'either',
+    { inode, name, value, mode }: SetExtendedAttributeRequest,
     call: Call,
   ): Promise<void> {
     const node = this.#context.inodes.get(inode);
@@ -561,13 +514,13 @@ export class BucketFileSystem implements FileSystem {
     });
   }
 
-  async listExtendedAttributes(inode: InodeId, call: Call): Promise<readonly string[]> {
+  async listExtendedAttributes({ inode }: InodeRequest, call: Call): Promise<readonly string[]> {
     const node = this.#context.inodes.get(inode);
     await asFsError(`listxattr ${node.key}`, () => this.#finder.refresh(node, call.signal));
     return this.#extended.list(node);
   }
 
-  async removeExtendedAttribute(inode: InodeId, name: string, call: Call): Promise<void> {
+  async removeExtendedAttribute({ inode, name }: ExtendedAttributeRequest, call: Call): Promise<void> {
     const node = this.#context.inodes.get(inode);
     await this.#changing(`removexattr ${node.key}`, node.key, call, async () => {
       await this.#finder.refresh(node, call.signal);

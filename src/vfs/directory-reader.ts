@@ -3,7 +3,14 @@
  * somebody wants them, fetching what is missing in parallel and ahead of the walk.
  */
 import { FsError } from '../errors.js';
-import type { Call, DirectoryEntry, Entry, HandleId, OpenDirectoryReply } from '../file-system.js';
+import type {
+  Call,
+  DirectoryEntry,
+  HandleId,
+  OpenDirectoryReply,
+  ReadDirectoryPlusRequest,
+  ReadDirectoryRequest,
+} from '../file-system.js';
 import type { VfsContext } from './context.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
@@ -54,13 +61,8 @@ export class DirectoryReader {
   }
 
   /** Names and types; no request beside the listing's. */
-  async read(
-    id: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry) => boolean,
-    call: Call,
-  ): Promise<void> {
-    await this.#walk(id, offset, call, (entry) => Promise.resolve(add(entry)));
+  async read({ handle, offset, add }: ReadDirectoryRequest, call: Call): Promise<void> {
+    await this.#walk(this.#handle(handle), offset, call, (entry) => Promise.resolve(add(entry)));
   }
 
   /**
@@ -68,15 +70,10 @@ export class DirectoryReader {
    * looked up meanwhile. So at the beginning attributes are given if they are known, and not asked for: `find`, a shell's `*`
    * and `ls` need none, and whoever looks the entries up has the next ones fetched ahead (SiblingsAhead).
    */
-  async readPlus(
-    id: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
-    call: Call,
-  ): Promise<void> {
+  async readPlus({ handle: id, offset, add }: ReadDirectoryPlusRequest, call: Call): Promise<void> {
     const handle = this.#handle(id);
     const isWanted = offset > 0;
-    await this.#walk(id, offset, call, async (entry, position) => {
+    await this.#walk(handle, offset, call, async (entry, position) => {
       if (position === undefined) return add(entry, undefined);
       if (isWanted) this.#fetchAhead(handle, position, call.signal);
       if (!isWanted && !this.#isKnown(handle, position)) return add(entry, undefined);
@@ -93,12 +90,11 @@ export class DirectoryReader {
   }
 
   async #walk(
-    id: HandleId,
+    handle: DirectoryHandle,
     offset: number,
     call: Call,
     take: (entry: DirectoryEntry, position: number | undefined) => Promise<boolean>,
   ): Promise<void> {
-    const handle = this.#handle(id);
     const { directory } = handle;
     if (offset === 0) {
       handle.listing = directory.isRemoved ? undefined : this.#context.resolver.listingOf(directory);

@@ -5,7 +5,18 @@
 import type { ReadStream } from '../cache/object-reader.js';
 import { StagedFile } from '../cache/staged-file.js';
 import { FsError } from '../errors.js';
-import type { Call, FallocateMode, HandleId, OpenFlags, OpenReply } from '../file-system.js';
+import type {
+  Call,
+  CopyFileRangeRequest,
+  FallocateRequest,
+  HandleId,
+  HandleRequest,
+  OpenFlags,
+  OpenReply,
+  ReadRequest,
+  SeekRequest,
+  WriteRequest,
+} from '../file-system.js';
 import type { VfsContext } from './context.js';
 import { joinPieces, type ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
@@ -77,7 +88,7 @@ export class FileOperations {
     return { handle: id, keepCache, directIo: false };
   }
 
-  async read(handleId: HandleId, offset: number, length: number, call: Call): Promise<readonly Uint8Array[]> {
+  async read({ handle: handleId, offset, length }: ReadRequest, call: Call): Promise<readonly Uint8Array[]> {
     const handle = this.#handle(handleId);
     this.#checkGeneration(handle);
     const pieces = await this.#readContent(handle.node, handle.stream, offset, length, call.signal);
@@ -86,7 +97,7 @@ export class FileOperations {
   }
 
   /** Whether nothing had to be waited for, and it is done. */
-  tryWrite(handleId: HandleId, offset: number, data: Uint8Array, call: Call): boolean {
+  tryWrite({ handle: handleId, offset, data }: WriteRequest, call: Call): boolean {
     const handle = this.#writable(handleId);
     const { node } = handle;
     this.#checkGeneration(handle);
@@ -98,9 +109,10 @@ export class FileOperations {
     return true;
   }
 
-  async write(handleId: HandleId, offset: number, data: Uint8Array, call: Call): Promise<void> {
-    if (this.tryWrite(handleId, offset, data, call)) return;
-    const handle = this.#writable(handleId);
+  async write(request: WriteRequest, call: Call): Promise<void> {
+    if (this.tryWrite(request, call)) return;
+    const { offset, data } = request;
+    const handle = this.#writable(request.handle);
     await this.#changeBy(handle, call, async () => {
       await this.#keepRest(handle, call.signal);
       await this.contentOf(handle.node).write(offset, data, call.signal);
@@ -108,14 +120,14 @@ export class FileOperations {
   }
 
   /** The handle's changes are in the bucket when this resolves; a handle that changed nothing waits for nothing. */
-  async flush(handleId: HandleId, call: Call): Promise<void> {
-    const handle = this.#handle(handleId);
+  async flush(request: HandleRequest, call: Call): Promise<void> {
+    const handle = this.#handle(request.handle);
     if (hasUnstoredChanges(handle)) await this.#store(handle, call.signal);
   }
 
   /** fsync: everything of the file, whoever wrote it. */
-  async synchronize(handleId: HandleId, call: Call): Promise<void> {
-    await this.#store(this.#handle(handleId), call.signal);
+  async synchronize({ handle }: HandleRequest, call: Call): Promise<void> {
+    await this.#store(this.#handle(handle), call.signal);
   }
 
   async release(handleId: HandleId): Promise<void> {
@@ -152,14 +164,9 @@ export class FileOperations {
     }
   }
 
-  async fallocate(
-    handleId: HandleId,
-    offset: number,
-    length: number,
-    mode: FallocateMode,
-    call: Call,
-  ): Promise<void> {
-    const handle = this.#writable(handleId);
+  async fallocate(request: FallocateRequest, call: Call): Promise<void> {
+    const { offset, length, mode } = request;
+    const handle = this.#writable(request.handle);
     const { node } = handle;
     this.#checkGeneration(handle);
     if (!mode.keepSize) this.#checkSize(node, offset + length);
@@ -173,42 +180,35 @@ export class FileOperations {
     });
   }
 
-  seek(handleId: HandleId, offset: number, whence: 'data' | 'hole'): number {
-    const { node } = this.#handle(handleId);
+  seek({ handle, offset, whence }: SeekRequest): number {
+    const { node } = this.#handle(handle);
     const found = this.contentOf(node).seek(offset, whence);
     if (found === undefined) throw new FsError('ENXIO', `seek in ${node.key}: past the end`);
     return found;
   }
 
   /** Bytes that are stored as they are stay on the server; staged ones are copied here. */
-  async copyRange(
-    sourceId: HandleId,
-    sourceOffset: number,
-    targetId: HandleId,
-    targetOffset: number,
-    length: number,
-    call: Call,
-  ): Promise<number> {
-    const source = this.#handle(sourceId);
-    const target = this.#writable(targetId);
+  async copyRange({ from, to, length }: CopyFileRangeRequest, call: Call): Promise<number> {
+    const source = this.#handle(from.handle);
+    const target = this.#writable(to.handle);
     this.#checkGeneration(source);
     this.#checkGeneration(target);
-    const from = this.contentOf(source.node);
-    const count = Math.max(0, Math.min(length, from.size - sourceOffset));
+    const content = this.contentOf(source.node);
+    const count = Math.max(0, Math.min(length, content.size - from.offset));
     if (count === 0) return 0;
-    this.#checkSize(target.node, targetOffset + count);
-    const findStored = () => from.storedRange(sourceOffset, count);
+    this.#checkSize(target.node, to.offset + count);
+    const findStored = () => content.storedRange(from.offset, count);
     if (source.node !== target.node && findStored()) {
       const isInserted = await this.#changeBy(target, call, () =>
-        this.contentOf(target.node).insertCopy(targetOffset, count, findStored, call.signal),
+        this.contentOf(target.node).insertCopy(to.offset, count, findStored, call.signal),
       );
       if (isInserted) return count;
     }
     const step = Math.min(count, copyStepBytes);
-    const pieces = await this.#readContent(source.node, source.stream, sourceOffset, step, call.signal);
+    const pieces = await this.#readContent(source.node, source.stream, from.offset, step, call.signal);
     const bytes = Buffer.concat(pieces);
     await this.#changeBy(target, call, () =>
-      this.contentOf(target.node).write(targetOffset, bytes, call.signal),
+      this.contentOf(target.node).write(to.offset, bytes, call.signal),
     );
     return bytes.length;
   }

@@ -59,10 +59,10 @@ test('inode numbers differ between buckets, and are the same in another mount', 
   t.is(entries.find(({ name }) => name === 'a')?.ino, (await client.stat('one/a')).ino);
   const dots = new Map<string, bigint>();
   await client.withInode('one', async (inode) => {
-    const { handle } = await client.fs.openDirectory(inode, defaultCall);
+    const { handle } = await client.fs.openDirectory({ inode }, defaultCall);
     const add = ({ name, ino }: { name: string; ino: bigint }) => dots.set(name, ino).size > 0;
-    await client.fs.readDirectory(inode, handle, 0, add, defaultCall);
-    client.fs.releaseDirectory(inode, handle);
+    await client.fs.readDirectory({ inode, handle, offset: 0, add }, defaultCall);
+    client.fs.releaseDirectory({ inode, handle });
   });
   t.is(dots.get('.'), (await client.stat('one')).ino);
   t.is(dots.get('..'), (await client.stat('')).ino);
@@ -83,10 +83,17 @@ test('at the top nothing but buckets can be, and they stay as they are', async (
   await fails(
     t,
     'EPERM',
-    client.fs.setExtendedAttribute(rootInode, 'user.a', Buffer.from('x'), 'either', defaultCall),
+    client.fs.setExtendedAttribute(
+      { inode: rootInode, name: 'user.a', value: Buffer.from('x'), mode: 'either' },
+      defaultCall,
+    ),
   );
-  await fails(t, 'ENODATA', client.fs.getExtendedAttribute(rootInode, 'user.a', defaultCall));
-  t.deepEqual(await client.fs.listExtendedAttributes(rootInode, defaultCall), []);
+  await fails(
+    t,
+    'ENODATA',
+    client.fs.getExtendedAttribute({ inode: rootInode, name: 'user.a' }, defaultCall),
+  );
+  t.deepEqual(await client.fs.listExtendedAttributes({ inode: rootInode }, defaultCall), []);
   await fails(t, 'EISDIR', client.open(''));
   await fails(t, 'EINVAL', client.readLink(''));
   t.true((await client.fs.statistics(defaultCall)).blocksFree > 0);
@@ -103,7 +110,7 @@ test('from one bucket to another is EXDEV, so that programs copy', async (t) => 
   await fails(
     t,
     'EXDEV',
-    client.fs.copyFileRange(source.inode, source.handle, 0, target.inode, target.handle, 0, 1, defaultCall),
+    client.fs.copyFileRange({ from: source.at(0), to: target.at(0), length: 1 }, defaultCall),
   );
   await Promise.all([source.close(), target.close()]);
   await client.rename('one/a', 'one/b');
@@ -223,9 +230,9 @@ test('a bucket is opened once for all who wait for it, and whoever is interrupte
   let open: () => void = () => undefined;
   account.beforeOpen = new Promise((resolve) => (open = resolve));
   const { client, fs } = account.mount();
-  const { inode } = await fs.lookup(rootInode, 'one', defaultCall);
+  const { inode } = await fs.lookup({ parent: rootInode, name: 'one' }, defaultCall);
   const interrupt = new AbortController();
-  const interrupted = fs.lookup(inode, 'a', { ...defaultCall, signal: interrupt.signal });
+  const interrupted = fs.lookup({ parent: inode, name: 'a' }, { ...defaultCall, signal: interrupt.signal });
   const others = [client.list('one'), client.list('one')];
   interrupt.abort();
   await fails(t, 'EINTR', interrupted);
@@ -265,12 +272,12 @@ test('a bucket that is not used for a while is closed, not while anything in it 
   t.deepEqual(fs.openBuckets(), ['one', 'three']);
   await file.close();
   account.clock.advance(idleMs);
-  const { inode } = await fs.lookup(rootInode, 'one', defaultCall);
-  const { handle } = await fs.openDirectory(inode, defaultCall);
+  const { inode } = await fs.lookup({ parent: rootInode, name: 'one' }, defaultCall);
+  const { handle } = await fs.openDirectory({ inode }, defaultCall);
   account.clock.advance(idleMs);
   await fs.closeIdleBuckets();
   t.deepEqual(fs.openBuckets(), ['one', 'three']);
-  fs.releaseDirectory(inode, handle);
+  fs.releaseDirectory({ inode, handle });
   await fs.closeIdleBuckets();
   t.deepEqual(fs.openBuckets(), ['three']);
   fs.forget(inode, 1);
@@ -316,7 +323,7 @@ test('an inode that nobody was given is stale, and forgetting it is no error', a
   const { log } = makeLog();
   const { fs } = new MemoryAccount(t, ['one']).mount({ log });
   const unknown = 77 * 2 ** 36 + 5;
-  await fails(t, 'ESTALE', fs.getAttributes(unknown, undefined, defaultCall));
-  await fails(t, 'ESTALE', fs.lookup(unknown, 'a', defaultCall));
+  await fails(t, 'ESTALE', fs.getAttributes({ inode: unknown }, defaultCall));
+  await fails(t, 'ESTALE', fs.lookup({ parent: unknown, name: 'a' }, defaultCall));
   t.notThrows(() => fs.forget(unknown, 1));
 });

@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { constants as openConstants } from 'node:fs';
 import { constants } from 'node:os';
 import test from 'ava';
-import type { Attributes, Entry } from '../../src/file-system.js';
+import type {
+  Attributes,
+  Entry,
+  CopyFileRangeRequest,
+  HandleRequest,
+  ReadDirectoryPlusRequest,
+  WriteRequest,
+} from '../../src/file-system.js';
 import { FsError } from '../../src/errors.js';
 import { makeDeferred } from '../../src/fuse/deferred.js';
 import { encodeInvalidateInode } from '../../src/fuse/kernel-cache-dropper.js';
@@ -161,9 +168,7 @@ test('an answer that the kernel rejects becomes EIO and is taken back', async (t
 
 test('a listing that fails in the middle takes back what it handed out', async (t) => {
   class HalfListing extends MemoryFileSystem {
-    override readDirectoryPlus(
-      ...[, , , add]: Parameters<MemoryFileSystem['readDirectoryPlus']>
-    ): Promise<void> {
+    override readDirectoryPlus({ add }: ReadDirectoryPlusRequest): Promise<void> {
       const full: Entry = { inode: 7, attributes, entryTtlMs: 0, attributesTtlMs: 0 };
       add({ name: 'a', ino: 9n, type: 0o100000, nextOffset: 1 }, full);
       return Promise.reject(new FsError('EIO', 'half'));
@@ -185,14 +190,14 @@ test('a listing that fails in the middle takes back what it handed out', async (
 class Direct extends MemoryFileSystem {
   readonly written: string[] = [];
 
-  tryWrite(inode: number, handle: number, offset: number, data: Uint8Array): boolean {
+  tryWrite({ inode, handle, offset, data }: WriteRequest): boolean {
     if (handle === 9) throw new FsError('EBADF', 'no such handle');
     if (inode % 2 === 1) return false;
     this.written.push(`at once ${inode} ${handle} ${offset} ${Buffer.from(data).toString()}`);
     return true;
   }
 
-  override write(inode: number, _handle: number, _offset: number, data: Uint8Array): Promise<void> {
+  override write({ inode, data }: WriteRequest): Promise<void> {
     return settle().then(() => void this.written.push(`later ${inode} ${Buffer.from(data).toString()}`));
   }
 }
@@ -244,7 +249,7 @@ test('set-id bits are dropped before a write of the unprivileged, and only where
   channel.deliver(killing(12));
   await settle();
   t.is(channel.answerTo(12)?.errno, 0);
-  t.is((await fileSystem.getAttributes(inode)).attributes.mode & 0o7777, 0o777);
+  t.is((await fileSystem.getAttributes({ inode })).attributes.mode & 0o7777, 0o777);
 });
 
 test('set-id bits are dropped when the unprivileged change a file by fallocate or copy_file_range', async (t) => {
@@ -275,7 +280,7 @@ test('set-id bits are dropped when the unprivileged change a file by fallocate o
     changing.writeUInt32LE(uid, 24);
     channel.deliver(changing);
     await settle();
-    return (await fileSystem.getAttributes(inode)).attributes.mode & 0o7777;
+    return (await fileSystem.getAttributes({ inode })).attributes.mode & 0o7777;
   };
   t.is(await modeAfter(20, 43, fallocate, 1000), 0o777);
   t.is(await modeAfter(30, 47, copy, 1000), 0o777);
@@ -284,7 +289,7 @@ test('set-id bits are dropped when the unprivileged change a file by fallocate o
 
 test('of a copy of more bytes than the answer can count, a part is done and counted', async (t) => {
   class Copying extends MemoryFileSystem {
-    override copyFileRange(...[, , , , , , length]: Parameters<MemoryFileSystem['copyFileRange']>) {
+    override copyFileRange({ length }: CopyFileRangeRequest) {
       return Promise.resolve(length);
     }
   }
@@ -309,7 +314,7 @@ test('of a copy of more bytes than the answer can count, a part is done and coun
 test('the changes that are under way are waited for, not those that come later, and nothing that only looks', async (t) => {
   const flushed = [makeDeferred<undefined>(), makeDeferred<undefined>()];
   class Slow extends MemoryFileSystem {
-    override async flush(_inode: number, handle: number): Promise<void> {
+    override async flush({ handle }: HandleRequest): Promise<void> {
       await flushed[handle]?.promise;
     }
     override access(): Promise<void> {
@@ -343,7 +348,10 @@ test('before a direct write is answered, the kernel drops what others may have r
     dropped.push(message);
     return new Promise<void>((resolve) => (letGo = resolve));
   };
-  const created = await fileSystem.create(1, 'f', 0o100644, openFlagsOf(openConstants.O_RDWR), defaultCall);
+  const created = await fileSystem.create(
+    { parent: 1, name: 'f', mode: 0o100644, flags: openFlagsOf(openConstants.O_RDWR) },
+    defaultCall,
+  );
   const { inode } = created.entry;
   const { handle } = created.open;
   const directWrite = (unique: number) => {

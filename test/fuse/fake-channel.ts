@@ -1,6 +1,6 @@
 /** Sessions on a device without a kernel, which hands out the requests it is given and keeps the answers. */
 import { FsError } from '../../src/errors.js';
-import type { Call } from '../../src/file-system.js';
+import type { AccessRequest, Call } from '../../src/file-system.js';
 import type { SendOutcome } from '../../src/fuse/device.js';
 import { Session, type RequestChannel, type SessionLimits } from '../../src/fuse/session.js';
 import type { Log } from '../../src/log.js';
@@ -158,7 +158,7 @@ export class Waiting extends MemoryFileSystem {
   readonly signals: AbortSignal[] = [];
   error: Error = new FsError('EINTR', 'interrupted');
 
-  override access(_inode?: number, _mask?: number, call?: Call): Promise<void> {
+  override access(_request?: AccessRequest, call?: Call): Promise<void> {
     const signal = call!.signal;
     this.signals.push(signal);
     return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(this.error)));

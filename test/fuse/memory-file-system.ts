@@ -7,14 +7,12 @@ import { constants } from 'node:fs';
 import { FsError, type FsErrorCode } from '../../src/errors.js';
 import {
   rootInode,
-  type AttributeChanges,
   type Attributes,
   type AttributesReply,
   type Call,
   type CreateReply,
   type DirectoryEntry,
   type Entry,
-  type FallocateMode,
   type FileSystem,
   type FileSystemStatistics,
   type HandleId,
@@ -23,7 +21,25 @@ import {
   type OpenDirectoryReply,
   type OpenFlags,
   type OpenReply,
-  type RenameFlags,
+  type CopyFileRangeRequest,
+  type SetAttributesRequest,
+  type EntryRequest,
+  type InodeRequest,
+  type MakeSymlinkRequest,
+  type MakeNodeRequest,
+  type MakeDirectoryRequest,
+  type RenameRequest,
+  type CreateRequest,
+  type OpenRequest,
+  type ReadRequest,
+  type WriteRequest,
+  type HandleRequest,
+  type FallocateRequest,
+  type SeekRequest,
+  type ReadDirectoryRequest,
+  type ReadDirectoryPlusRequest,
+  type ExtendedAttributeRequest,
+  type SetExtendedAttributeRequest,
 } from '../../src/file-system.js';
 
 const chunkSize = 64 << 10;
@@ -128,7 +144,7 @@ export class MemoryFileSystem implements FileSystem {
     this.stopCount++;
   }
 
-  lookup(parent: InodeId, name: string): Promise<Entry> {
+  lookup({ parent, name }: EntryRequest): Promise<Entry> {
     this.#count('lookup');
     return this.#answer(() => this.#entry(this.#child(parent, name)));
   }
@@ -142,12 +158,12 @@ export class MemoryFileSystem implements FileSystem {
     this.#known.delete(inode);
   }
 
-  getAttributes(inode: InodeId): Promise<AttributesReply> {
+  getAttributes({ inode }: InodeRequest): Promise<AttributesReply> {
     this.#count('getAttributes');
     return this.#answer(() => this.#attributesReply(this.#node(inode)));
   }
 
-  setAttributes(inode: InodeId, changes: AttributeChanges): Promise<AttributesReply> {
+  setAttributes({ inode, changes }: SetAttributesRequest): Promise<AttributesReply> {
     this.#count('setAttributes');
     return this.#answer(() => {
       const node = this.#node(inode);
@@ -167,11 +183,11 @@ export class MemoryFileSystem implements FileSystem {
     return Promise.resolve();
   }
 
-  readLink(inode: InodeId): Promise<string> {
+  readLink({ inode }: InodeRequest): Promise<string> {
     return this.#answer(() => this.#node(inode).target);
   }
 
-  makeSymlink(parent: InodeId, name: string, target: string, call: Call): Promise<Entry> {
+  makeSymlink({ parent, name, target }: MakeSymlinkRequest, call: Call): Promise<Entry> {
     return this.#answer(() => {
       const node = this.#add(parent, name, constants.S_IFLNK | 0o777, call);
       node.target = target;
@@ -180,7 +196,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  makeNode(parent: InodeId, name: string, mode: number, deviceNumber: number, call: Call): Promise<Entry> {
+  makeNode({ parent, name, mode, deviceNumber }: MakeNodeRequest, call: Call): Promise<Entry> {
     return this.#answer(() => {
       const node = this.#add(parent, name, mode, call);
       node.deviceNumber = deviceNumber;
@@ -188,7 +204,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  makeDirectory(parent: InodeId, name: string, mode: number, call: Call): Promise<Entry> {
+  makeDirectory({ parent, name, mode }: MakeDirectoryRequest, call: Call): Promise<Entry> {
     return this.#answer(() => this.#entry(this.#add(parent, name, mode, call)));
   }
 
@@ -196,27 +212,21 @@ export class MemoryFileSystem implements FileSystem {
     return Promise.reject(failure('EPERM', 'no hard links'));
   }
 
-  unlink(parent: InodeId, name: string): Promise<void> {
+  unlink({ parent, name }: EntryRequest): Promise<void> {
     return this.#answer(() => {
       this.#child(parent, name).linkCount = 0;
       this.#node(parent).children.delete(name);
     });
   }
 
-  removeDirectory(parent: InodeId, name: string): Promise<void> {
+  removeDirectory({ parent, name }: EntryRequest): Promise<void> {
     return this.#answer(() => {
       if (this.#child(parent, name).children.size > 0) throw failure('ENOTEMPTY', name);
       this.#node(parent).children.delete(name);
     });
   }
 
-  rename(
-    parent: InodeId,
-    name: string,
-    newParent: InodeId,
-    newName: string,
-    flags: RenameFlags,
-  ): Promise<void> {
+  rename({ parent, name, newParent, newName, flags }: RenameRequest): Promise<void> {
     return this.#answer(() => {
       const node = this.#child(parent, name);
       const target = this.#node(newParent).children.get(newName);
@@ -228,7 +238,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  create(parent: InodeId, name: string, mode: number, flags: OpenFlags, call: Call): Promise<CreateReply> {
+  create({ parent, name, mode, flags }: CreateRequest, call: Call): Promise<CreateReply> {
     return this.#answer(() => {
       const existing = this.#node(parent).children.get(name);
       if (existing !== undefined && flags.exclusive) throw failure('EEXIST', name);
@@ -237,20 +247,14 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  open(inode: InodeId, flags: OpenFlags): Promise<OpenReply> {
+  open({ inode, flags }: OpenRequest): Promise<OpenReply> {
     return this.#answer(() => {
       if (flags.truncate) this.#truncate(this.#node(inode), 0);
       return this.#open(flags);
     });
   }
 
-  read(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    length: number,
-    call: Call,
-  ): Promise<readonly Uint8Array[]> {
+  read({ inode, handle, offset, length }: ReadRequest, call: Call): Promise<readonly Uint8Array[]> {
     this.#count('read');
     const node = this.#known.get(inode);
     if (node?.behaviour === 'throw') throw new TypeError('thrown on purpose');
@@ -261,7 +265,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  write(inode: InodeId, handle: HandleId, offset: number, data: Uint8Array, call?: Call): Promise<void> {
+  write({ inode, handle, offset, data }: WriteRequest, call?: Call): Promise<void> {
     this.#count('write');
     if (call && this.#known.get(inode)?.behaviour === 'hang-write') return this.#hang(call);
     const write = () => {
@@ -274,30 +278,24 @@ export class MemoryFileSystem implements FileSystem {
     return this.writesHeld ? this.writesHeld.then(write) : this.#answer(write);
   }
 
-  flush(inode: InodeId, handle: HandleId, call: Call): Promise<void> {
+  flush({ inode, handle }: HandleRequest, call: Call): Promise<void> {
     if (this.#known.get(inode)?.behaviour === 'hang-flush') return this.#hang(call);
     return this.#answer(() => this.#checkHandle(handle));
   }
 
-  synchronize(_inode: InodeId, handle: HandleId): Promise<void> {
+  synchronize({ handle }: HandleRequest): Promise<void> {
     this.#count('synchronize');
     return this.#answer(() => this.#checkHandle(handle));
   }
 
-  release(_inode: InodeId, handle: HandleId): Promise<void> {
+  release({ handle }: HandleRequest): Promise<void> {
     return this.#answer(() => {
       this.#checkHandle(handle);
       this.openHandles.delete(handle);
     });
   }
 
-  fallocate(
-    inode: InodeId,
-    _handle: HandleId,
-    offset: number,
-    length: number,
-    mode: FallocateMode,
-  ): Promise<void> {
+  fallocate({ inode, offset, length, mode }: FallocateRequest): Promise<void> {
     return this.#answer(() => {
       const node = this.#node(inode);
       if (mode.punchHole || mode.zeroRange) {
@@ -314,7 +312,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  seek(inode: InodeId, _handle: HandleId, offset: number, whence: 'data' | 'hole'): Promise<number> {
+  seek({ inode, offset, whence }: SeekRequest): Promise<number> {
     return this.#answer(() => {
       const node = this.#node(inode);
       if (offset >= node.size) throw failure('ENXIO', 'past the end');
@@ -326,21 +324,13 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  copyFileRange(
-    inode: InodeId,
-    _handle: HandleId,
-    offset: number,
-    targetInode: InodeId,
-    _targetHandle: HandleId,
-    targetOffset: number,
-    length: number,
-  ): Promise<number> {
+  copyFileRange({ from, to, length }: CopyFileRangeRequest): Promise<number> {
     this.#count('copyFileRange');
     return this.#answer(() => {
-      const target = this.#node(targetInode);
-      const bytes = Buffer.concat(this.#readData(this.#node(inode), offset, length));
-      this.#writeData(target, targetOffset, bytes);
-      target.size = Math.max(target.size, targetOffset + bytes.length);
+      const target = this.#node(to.inode);
+      const bytes = Buffer.concat(this.#readData(this.#node(from.inode), from.offset, length));
+      this.#writeData(target, to.offset, bytes);
+      target.size = Math.max(target.size, to.offset + bytes.length);
       return bytes.length;
     });
   }
@@ -349,22 +339,12 @@ export class MemoryFileSystem implements FileSystem {
     return this.#answer(() => ({ handle: this.#newHandle() }));
   }
 
-  readDirectory(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry) => boolean,
-  ): Promise<void> {
+  readDirectory({ inode, handle, offset, add }: ReadDirectoryRequest): Promise<void> {
     this.#count('readDirectory');
     return this.#list(inode, handle, offset, (entry) => add(entry));
   }
 
-  readDirectoryPlus(
-    inode: InodeId,
-    handle: HandleId,
-    offset: number,
-    add: (entry: DirectoryEntry, full: Entry | undefined) => boolean,
-  ): Promise<void> {
+  readDirectoryPlus({ inode, handle, offset, add }: ReadDirectoryPlusRequest): Promise<void> {
     this.#count('readDirectoryPlus');
     return this.#list(inode, handle, offset, (entry, node) => {
       const full = node === undefined ? undefined : this.#entry(node);
@@ -378,7 +358,7 @@ export class MemoryFileSystem implements FileSystem {
     return Promise.resolve();
   }
 
-  releaseDirectory(_inode: InodeId, handle: HandleId): void {
+  releaseDirectory({ handle }: HandleRequest): void {
     this.#checkHandle(handle);
     this.openHandles.delete(handle);
   }
@@ -394,7 +374,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  getExtendedAttribute(inode: InodeId, name: string): Promise<Uint8Array> {
+  getExtendedAttribute({ inode, name }: ExtendedAttributeRequest): Promise<Uint8Array> {
     this.#count('getExtendedAttribute');
     return this.#answer(() => {
       const value = this.#node(inode).xattrs.get(name);
@@ -403,12 +383,7 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  setExtendedAttribute(
-    inode: InodeId,
-    name: string,
-    value: Uint8Array,
-    mode: 'create' | 'replace' | 'either',
-  ): Promise<void> {
+  setExtendedAttribute({ inode, name, value, mode }: SetExtendedAttributeRequest): Promise<void> {
     return this.#answer(() => {
       const { xattrs } = this.#node(inode);
       if (mode === 'create' && xattrs.has(name)) throw failure('EEXIST', name);
@@ -417,11 +392,11 @@ export class MemoryFileSystem implements FileSystem {
     });
   }
 
-  listExtendedAttributes(inode: InodeId): Promise<readonly string[]> {
+  listExtendedAttributes({ inode }: InodeRequest): Promise<readonly string[]> {
     return this.#answer(() => [...this.#node(inode).xattrs.keys()]);
   }
 
-  removeExtendedAttribute(inode: InodeId, name: string): Promise<void> {
+  removeExtendedAttribute({ inode, name }: ExtendedAttributeRequest): Promise<void> {
     return this.#answer(() => {
       if (!this.#node(inode).xattrs.delete(name)) throw failure('ENODATA', name);
     });

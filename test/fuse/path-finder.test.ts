@@ -8,8 +8,8 @@ const call: Call = { uid: 0, gid: 0, pid: 1, signal: new AbortController().signa
 
 async function makeTree(): Promise<MemoryFileSystem> {
   const fileSystem = new MemoryFileSystem();
-  const outer = await fileSystem.makeDirectory(1, 'outer', 0o40755, call);
-  const inner = await fileSystem.makeDirectory(outer.inode, 'inner', 0o40755, call);
+  const outer = await fileSystem.makeDirectory({ parent: 1, name: 'outer', mode: 0o40755 }, call);
+  const inner = await fileSystem.makeDirectory({ parent: outer.inode, name: 'inner', mode: 0o40755 }, call);
   fileSystem.forget(inner.inode, 1);
   fileSystem.forget(outer.inode, 1);
   return fileSystem;
@@ -19,7 +19,7 @@ test('a path is looked up component by component, and nothing is known in the en
   const fileSystem = await makeTree();
   const paths = new PathFinder(fileSystem, call);
   for (let round = 0; round < 3; round++) {
-    await paths.use('/outer/inner', (inode) => fileSystem.getAttributes(inode));
+    await paths.use('/outer/inner', (inode) => fileSystem.getAttributes({ inode }));
     await t.throwsAsync(
       paths.use('/outer/missing/more', () => Promise.resolve()),
       { code: 'ENOENT' } as never,

@@ -166,7 +166,7 @@ test('fallocate’s modes are decoded, and others have no mode', (t) => {
 
 test('COPY_FILE_RANGE is decoded', (t) => {
   t.deepEqual(
-    requests.decodeCopyFileRange(struct([64, 1], [64, 2], [64, 3], [64, 4], [64, 5], [64, 6], [64, 0])),
-    { handle: 1, offset: 2, targetInode: 3, targetHandle: 4, targetOffset: 5, length: 6 },
+    requests.decodeCopyFileRange(7, struct([64, 1], [64, 2], [64, 3], [64, 4], [64, 5], [64, 6], [64, 0])),
+    { from: { inode: 7, handle: 1, offset: 2 }, to: { inode: 3, handle: 4, offset: 5 }, length: 6 },
   );
 });

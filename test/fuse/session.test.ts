@@ -1,6 +1,7 @@
 // Which requests are received when, and how a session begins and ends.
 import { constants } from 'node:os';
 import test from 'ava';
+import type { WriteRequest } from '../../src/file-system.js';
 import { Session } from '../../src/fuse/session.js';
 import {
   collectLog,
@@ -67,7 +68,7 @@ test('an interrupt of a request that is not known is to be sent again', async (t
 class SlowWriting extends MemoryFileSystem {
   readonly writes: { data: Uint8Array; finish: () => void }[] = [];
 
-  override write(_inode: number, _handle: number, _offset: number, data: Uint8Array): Promise<void> {
+  override write({ data }: WriteRequest): Promise<void> {
     return new Promise((resolve) => this.writes.push({ data, finish: resolve }));
   }
 }
@@ -94,7 +95,7 @@ for (const size of [100, 64 << 10, 100_000, 1 << 20]) {
 test('while many large writes wait, what needs no server is answered, interrupts are read, and no data is mixed', async (t) => {
   class Writers extends Waiting {
     readonly writes: { data: Uint8Array; finish: () => void }[] = [];
-    override write(_inode: number, _handle: number, _offset: number, data: Uint8Array): Promise<void> {
+    override write({ data }: WriteRequest): Promise<void> {
       return new Promise((resolve) => this.writes.push({ data, finish: resolve }));
     }
   }

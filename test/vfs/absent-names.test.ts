@@ -20,7 +20,7 @@ async function isThere(client: FileSystemClient, path: string): Promise<boolean>
 
 /** As the kernel does with a directory that it has looked up. */
 async function know(client: FileSystemClient, name: string): Promise<void> {
-  client.hold((await client.fs.lookup(rootInode, name, client.call)).inode);
+  client.hold((await client.fs.lookup({ parent: rootInode, name }, client.call)).inode);
 }
 
 for (const [size, count] of [

@@ -133,8 +133,8 @@ test('the kernel may keep the entries of a directory until this mount changes it
   for (const name of ['a', 'b', 'c']) await client.writeFile(`d/${name}`, name);
   await client.withInode('d', async (directory) => {
     const mayKeep = async () => {
-      const { handle, keepCache } = await client.fs.openDirectory(directory, client.call);
-      client.fs.releaseDirectory(directory, handle);
+      const { handle, keepCache } = await client.fs.openDirectory({ inode: directory }, client.call);
+      client.fs.releaseDirectory({ inode: directory, handle });
       return keepCache;
     };
     t.false(await mayKeep());
@@ -348,7 +348,11 @@ test('a replaced file that is open keeps its inode, and the name leads to anothe
   const inodeNow = await client.withInode('f', (inode) => Promise.resolve(inode));
   t.not(inodeNow, file.inode, 'the kernel cannot take the size or the pages of one for those of the other');
   t.is((await client.stat('f')).size, 6);
-  for (const use of [file.stat(), file.read(0, 3), client.fs.open(file.inode, readFlags, client.call)]) {
+  for (const use of [
+    file.stat(),
+    file.read(0, 3),
+    client.fs.open({ inode: file.inode, flags: readFlags }, client.call),
+  ]) {
     await t.throwsAsync(use, { code: 'ESTALE' } as never);
   }
   await file.close();
@@ -377,10 +381,10 @@ test('before an open of a version that the kernel does not know resolves, the ke
   fixture.store.putForeign('f', 'short');
   await client.withInode('f', async (inode) => {
     fixture.store.putForeign('f', 'other', { metadata: { mtime: '1.000000000' } });
-    const { handle } = await fs.open(inode, readFlags, client.call);
+    const { handle } = await fs.open({ inode, flags: readFlags }, client.call);
     t.deepEqual(dropped, [`${inode} -1`]);
-    t.is((await fs.getAttributes(inode, handle, client.call)).attributes.mtimeNs, 1_000_000_000n);
-    await fs.release(inode, handle);
+    t.is((await fs.getAttributes({ inode, handle }, client.call)).attributes.mtimeNs, 1_000_000_000n);
+    await fs.release({ inode, handle });
   });
 });
 
@@ -399,9 +403,9 @@ for (const [what, flags, before, after, isOtherInode] of [
     fixture.store.putForeign('f', before);
     await client.withInode('f', async (inode) => {
       fixture.store.putForeign('f', after);
-      const opening = fs.open(inode, flags, client.call);
+      const opening = fs.open({ inode, flags }, client.call);
       if (isOtherInode) await t.throwsAsync(opening, { code: 'ESTALE' } as never);
-      else await fs.release(inode, (await opening).handle);
+      else await fs.release({ inode, handle: (await opening).handle });
     });
     // The system call goes on as Linux does, with the name looked up anew.
     const file = await client.open('f', flags);
@@ -419,8 +423,10 @@ test('a name that was opened as a replaced file is asked for at its next look-up
   fixture.store.putForeign('f', 'the second');
   await (await client.open('f')).close(); // the listing learns of it
   fixture.store.putForeign('f', '3rd');
-  await t.throwsAsync(fs.open(held.inode, readFlags, client.call), { code: 'ESTALE' } as never);
-  const found = await client.fs.lookup(rootInode, 'f', client.call);
+  await t.throwsAsync(fs.open({ inode: held.inode, flags: readFlags }, client.call), {
+    code: 'ESTALE',
+  } as never);
+  const found = await client.fs.lookup({ parent: rootInode, name: 'f' }, client.call);
   t.is(found.attributes.size, 3);
   fixture.store.resetCounters();
   await client.stat('f');
@@ -438,18 +444,23 @@ test('an open that a rename has ended is let through before the next rename of t
     fixture.store.beforeRequest = (method) => {
       // While the file is being replaced; the kernel then tries again, once.
       if (method === 'copy')
-        opening ??= t.throwsAsync(fs.open(inode, readFlags, client.call), { code: 'ESTALE' } as never);
+        opening ??= t.throwsAsync(fs.open({ inode, flags: readFlags }, client.call), {
+          code: 'ESTALE',
+        } as never);
     };
     await client.rename('second', 'f');
     await opening;
   });
   const renaming = client.rename('third', 'f');
   await manyTurns();
-  const { inode } = await fs.lookup(rootInode, 'f', client.call);
-  const { handle } = await fs.open(inode, readFlags, client.call);
+  const { inode } = await fs.lookup({ parent: rootInode, name: 'f' }, client.call);
+  const { handle } = await fs.open({ inode, flags: readFlags }, client.call);
   await renaming;
-  t.is(Buffer.concat(await fs.read(inode, handle, 0, 10, client.call)).toString(), 'second');
-  await fs.release(inode, handle);
+  t.is(
+    Buffer.concat(await fs.read({ inode, handle, offset: 0, length: 10 }, client.call)).toString(),
+    'second',
+  );
+  await fs.release({ inode, handle });
   fs.forget(inode, 1);
   t.is((await client.readFile('f')).toString(), 'third');
 });
@@ -527,9 +538,12 @@ test('creating tells whether the file is new, or was there in the bucket already
     ['ours', false],
     ['theirs', false],
   ] as const) {
-    const reply = await fs.create(rootInode, name, 0o100644, writeFlags, client.call);
+    const reply = await fs.create(
+      { parent: rootInode, name, mode: 0o100644, flags: writeFlags },
+      client.call,
+    );
     t.is(reply.isNew, isNew, name);
-    await fs.release(reply.entry.inode, reply.open.handle);
+    await fs.release({ inode: reply.entry.inode, handle: reply.open.handle });
     fs.forget(reply.entry.inode, 1);
   }
 });
@@ -727,13 +741,13 @@ test('a symlink that another client replaced after it was read is another inode,
   const { fs, client } = fixture.mount();
   putForeignLink(fixture, 'link', 'v1');
   await client.withInode('link', async (first) => {
-    t.is(await fs.readLink(first, client.call), 'v1');
+    t.is(await fs.readLink({ inode: first }, client.call), 'v1');
     putForeignLink(fixture, 'link', 'version 2');
     fixture.clock.advance(metadataTtlMs);
-    await t.throwsAsync(fs.getAttributes(first, undefined, client.call), { code: 'ESTALE' } as never);
+    await t.throwsAsync(fs.getAttributes({ inode: first }, client.call), { code: 'ESTALE' } as never);
     await client.withInode('link', async (second) => {
       t.not(second, first);
-      t.is(await fs.readLink(second, client.call), 'version 2');
+      t.is(await fs.readLink({ inode: second }, client.call), 'version 2');
     });
   });
 });
@@ -744,10 +758,10 @@ test('a symlink that another client replaces before it is read has no target of 
   putForeignLink(fixture, 'link', 'v1');
   await client.withInode('link', async (inode) => {
     fixture.store.putForeign('link', 'the content of a file');
-    await t.throwsAsync(fs.readLink(inode, client.call), { code: 'ESTALE' } as never);
+    await t.throwsAsync(fs.readLink({ inode }, client.call), { code: 'ESTALE' } as never);
     await client.withInode('link', async (now) => {
       t.not(now, inode);
-      t.is((await fs.getAttributes(now, undefined, client.call)).attributes.mode & 0o170000, 0o100000);
+      t.is((await fs.getAttributes({ inode: now }, client.call)).attributes.mode & 0o170000, 0o100000);
     });
   });
 });
@@ -766,7 +780,7 @@ test('the beginning of a directory is read without a request for each file', asy
     const types = new Map<string, number>();
     const full = new Map<string, number>();
     await client.withInode('d', async (inode) => {
-      const { handle } = await client.fs.openDirectory(inode, client.call);
+      const { handle } = await client.fs.openDirectory({ inode }, client.call);
       fixture.store.resetCounters();
       const add = ({ name, type }: DirectoryEntry, entry: Entry | undefined) => {
         types.set(name, type);
@@ -775,8 +789,8 @@ test('the beginning of a directory is read without a request for each file', asy
         client.fs.forget(entry.inode, 1);
         return true;
       };
-      await client.fs.readDirectoryPlus(inode, handle, 0, add, client.call);
-      client.fs.releaseDirectory(inode, handle);
+      await client.fs.readDirectoryPlus({ inode, handle, offset: 0, add }, client.call);
+      client.fs.releaseDirectory({ inode, handle });
     });
     return { types: Object.fromEntries(types), full: Object.fromEntries(full) };
   };
@@ -822,27 +836,29 @@ test('what a listing longer than the time-to-live says last is as good as if it 
   };
   const ttlsMs: number[] = [];
   await client.withInode('d', async (inode) => {
-    const { handle } = await client.fs.openDirectory(inode, client.call);
+    const { handle } = await client.fs.openDirectory({ inode }, client.call);
     for (let offset = 0, count = 1; count > 0;) {
       count = 0;
       await client.fs.readDirectoryPlus(
-        inode,
-        handle,
-        offset,
-        (entry, full) => {
-          if (count === 100) return false;
-          count += 1;
-          offset = entry.nextOffset;
-          if (full) {
-            ttlsMs.push(full.attributesTtlMs);
-            client.fs.forget(full.inode, 1);
-          }
-          return true;
+        {
+          inode,
+          handle,
+          offset,
+          add: (entry, full) => {
+            if (count === 100) return false;
+            count += 1;
+            offset = entry.nextOffset;
+            if (full) {
+              ttlsMs.push(full.attributesTtlMs);
+              client.fs.forget(full.inode, 1);
+            }
+            return true;
+          },
         },
         client.call,
       );
     }
-    client.fs.releaseDirectory(inode, handle);
+    client.fs.releaseDirectory({ inode, handle });
   });
   t.is(ttlsMs.length, 2902); // all but the first batch's, which need not have any
   t.true(ttlsMs.every((ttlMs) => ttlMs > metadataTtlMs / 4));
@@ -886,27 +902,29 @@ test('entries removed while the directory is read are neither repeated nor make 
   for (let i = 0; i < 2100; i += 1) fixture.store.putForeign(`d/f${i}`, '');
   const seen: string[] = [];
   await client.withInode('d', async (inode) => {
-    const { handle } = await client.fs.openDirectory(inode, client.call);
+    const { handle } = await client.fs.openDirectory({ inode }, client.call);
     for (let offset = 0, count = 1; count > 0;) {
       count = 0;
       const names: string[] = [];
       await client.fs.readDirectory(
-        inode,
-        handle,
-        offset,
-        (entry) => {
-          if (count === 10) return false;
-          count += 1;
-          offset = entry.nextOffset;
-          if (!entry.name.startsWith('.')) names.push(entry.name);
-          return true;
+        {
+          inode,
+          handle,
+          offset,
+          add: (entry) => {
+            if (count === 10) return false;
+            count += 1;
+            offset = entry.nextOffset;
+            if (!entry.name.startsWith('.')) names.push(entry.name);
+            return true;
+          },
         },
         client.call,
       );
       for (const name of names) await client.unlink(`d/${name}`);
       seen.push(...names);
     }
-    client.fs.releaseDirectory(inode, handle);
+    client.fs.releaseDirectory({ inode, handle });
   });
   t.is(seen.length, 2100);
   t.is(new Set(seen).size, 2100);
@@ -971,11 +989,17 @@ test('hard links are refused, and mknod makes files', async (t) => {
   const { client, fs } = new Fixture(t).mount();
   await client.writeFile('f', 'x');
   await t.throwsAsync(
-    client.withInode('f', (inode) => fs.makeLink(inode, rootInode, 'l')),
+    client.withInode('f', (inode) => fs.makeLink({ inode, newParent: rootInode, newName: 'l' })),
     { code: 'EPERM' } as never,
   );
-  await t.throwsAsync(fs.makeNode(rootInode, 'd', 0o040755, 0, client.call), { code: 'EINVAL' } as never);
-  const entry = await fs.makeNode(rootInode, 'plain', 0o100644, 0, client.call);
+  await t.throwsAsync(
+    fs.makeNode({ parent: rootInode, name: 'd', mode: 0o040755, deviceNumber: 0 }, client.call),
+    { code: 'EINVAL' } as never,
+  );
+  const entry = await fs.makeNode(
+    { parent: rootInode, name: 'plain', mode: 0o100644, deviceNumber: 0 },
+    client.call,
+  );
   fs.forget(entry.inode, 1);
   t.is((await client.stat('plain')).size, 0);
 });
@@ -985,22 +1009,43 @@ test('user extended attributes are kept in the form of s3fs and limited by the m
   const { client, fs } = fixture.mount();
   await client.writeFile('f', 'x');
   await client.withInode('f', async (inode) => {
-    await fs.setExtendedAttribute(inode, 'user.a', Buffer.from('value'), 'create', client.call);
-    t.is(Buffer.from(await fs.getExtendedAttribute(inode, 'user.a', client.call)).toString(), 'value');
-    t.deepEqual(await fs.listExtendedAttributes(inode, client.call), ['user.a']);
+    await fs.setExtendedAttribute(
+      { inode, name: 'user.a', value: Buffer.from('value'), mode: 'create' },
+      client.call,
+    );
+    t.is(
+      Buffer.from(await fs.getExtendedAttribute({ inode, name: 'user.a' }, client.call)).toString(),
+      'value',
+    );
+    t.deepEqual(await fs.listExtendedAttributes({ inode }, client.call), ['user.a']);
     const fails = async (attempt: Promise<unknown>, code: string) =>
       await t.throwsAsync(attempt, { code } as never);
-    await fails(fs.setExtendedAttribute(inode, 'user.a', Buffer.alloc(1), 'create', client.call), 'EEXIST');
-    await fails(fs.setExtendedAttribute(inode, 'user.b', Buffer.alloc(1), 'replace', client.call), 'ENODATA');
     await fails(
-      fs.setExtendedAttribute(inode, 'user.c', Buffer.alloc(4000), 'either', client.call),
+      fs.setExtendedAttribute({ inode, name: 'user.a', value: Buffer.alloc(1), mode: 'create' }, client.call),
+      'EEXIST',
+    );
+    await fails(
+      fs.setExtendedAttribute(
+        { inode, name: 'user.b', value: Buffer.alloc(1), mode: 'replace' },
+        client.call,
+      ),
+      'ENODATA',
+    );
+    await fails(
+      fs.setExtendedAttribute(
+        { inode, name: 'user.c', value: Buffer.alloc(4000), mode: 'either' },
+        client.call,
+      ),
       'ENOSPC',
     );
     await fails(
-      fs.setExtendedAttribute(inode, 'trusted.a', Buffer.alloc(1), 'either', client.call),
+      fs.setExtendedAttribute(
+        { inode, name: 'trusted.a', value: Buffer.alloc(1), mode: 'either' },
+        client.call,
+      ),
       'EOPNOTSUPP',
     );
-    await fails(fs.removeExtendedAttribute(inode, 'user.b', client.call), 'ENODATA');
+    await fails(fs.removeExtendedAttribute({ inode, name: 'user.b' }, client.call), 'ENODATA');
   });
   await fs.stop();
   const stored = fixture.store.objects.get('f')?.info.metadata['xattr'] ?? '';
@@ -1015,13 +1060,7 @@ test('copy_file_range leaves stored bytes on the server', async (t) => {
   const target = await client.create('b');
   fixture.store.resetCounters();
   const copied = await fs.copyFileRange(
-    source.inode,
-    source.handle,
-    0,
-    target.inode,
-    target.handle,
-    0,
-    big.length,
+    { from: source.at(0), to: target.at(0), length: big.length },
     client.call,
   );
   t.is(copied, big.length);
@@ -1062,9 +1101,12 @@ test('seeking tells data from holes and refuses what is past the end', async (t)
   const { fs } = client;
   const file = await client.create('f');
   await file.write(0, 'x');
-  await t.throwsAsync(fs.seek(file.inode, file.handle, 1, 'data', client.call), { code: 'ENXIO' } as never);
-  t.is(await fs.seek(file.inode, file.handle, 0, 'data', client.call), 0);
-  t.is(await fs.seek(file.inode, file.handle, 0, 'hole', client.call), 1);
+  await t.throwsAsync(
+    fs.seek({ inode: file.inode, handle: file.handle, offset: 1, whence: 'data' }, client.call),
+    { code: 'ENXIO' } as never,
+  );
+  t.is(await fs.seek({ inode: file.inode, handle: file.handle, offset: 0, whence: 'data' }, client.call), 0);
+  t.is(await fs.seek({ inode: file.inode, handle: file.handle, offset: 0, whence: 'hole' }, client.call), 1);
   await file.close();
 });
 
@@ -1073,7 +1115,7 @@ test('100,000 lookups, creates and unlinks leave no inode behind', async (t) => 
   const { client, fs } = fixture.mount();
   await client.writeFile('stays', '');
   for (let i = 0; i < 100_000; i += 1) {
-    const { inode } = await fs.lookup(rootInode, 'stays', client.call);
+    const { inode } = await fs.lookup({ parent: rootInode, name: 'stays' }, client.call);
     fs.forget(inode, 1);
   }
   for (let i = 0; i < 300; i += 1) {
@@ -1111,10 +1153,13 @@ test('an interrupted call ends with EINTR and leaves no trace', async (t) => {
     return answered;
   };
   const file = await client.open('f', readFlags);
-  const reading = client.fs.read(file.inode, file.handle, 0, 10, {
-    ...client.call,
-    signal: interruption.signal,
-  });
+  const reading = client.fs.read(
+    { inode: file.inode, handle: file.handle, offset: 0, length: 10 },
+    {
+      ...client.call,
+      signal: interruption.signal,
+    },
+  );
   await turnsUntil('the read asks the store', () => waiting.length > 0);
   interruption.abort();
   await t.throwsAsync(reading, { code: 'EINTR' } as never);

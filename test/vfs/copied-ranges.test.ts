@@ -15,16 +15,7 @@ async function copySource({ client, fs }: TestMount): Promise<{ source: OpenFile
   const source = await client.open('d/source', writeFlags);
   const target = await client.create('target');
   const [from, to] = [source, target];
-  const copied = await fs.copyFileRange(
-    from.inode,
-    from.handle,
-    0,
-    to.inode,
-    to.handle,
-    0,
-    size,
-    client.call,
-  );
+  const copied = await fs.copyFileRange({ from: from.at(0), to: to.at(0), length: size }, client.call);
   if (copied !== size) throw new Error(`${copied} bytes were copied at once`);
   return { source, target };
 }
@@ -84,8 +75,8 @@ test('two files that have a range of each other are closed at the same time', as
   const [a, b] = [await client.open('a', writeFlags), await client.open('b', writeFlags)];
   const half = size / 2;
   const [first, second] = [
-    fs.copyFileRange(a.inode, a.handle, 0, b.inode, b.handle, 0, half, client.call),
-    fs.copyFileRange(b.inode, b.handle, half, a.inode, a.handle, half, half, client.call),
+    fs.copyFileRange({ from: a.at(0), to: b.at(0), length: half }, client.call),
+    fs.copyFileRange({ from: b.at(half), to: a.at(half), length: half }, client.call),
   ];
   t.deepEqual([(await first) > 0, (await second) > 0], [true, true]);
   const [copiedToB, copiedToA] = [await first, await second];

@@ -80,7 +80,7 @@ for (const { title, path, change, keys } of cases) {
         if ((method === 'put' || method === 'copy') && key.startsWith(path)) await late.promise;
       } else if (method === 'delete' || method === 'deleteMany') {
         // While the old name is being deleted.
-        done = fs.setAttributes(inode, { mode: 0o700 }, undefined, client.call);
+        done = fs.setAttributes({ inode, changes: { mode: 0o700 } }, client.call);
         await manyTurns();
       }
     };

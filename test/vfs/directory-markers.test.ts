@@ -16,7 +16,10 @@ const operations: Readonly<Record<string, (client: FileSystemClient) => Promise<
   touch: (client) => client.setAttributes('d', { mtime: 'now' }),
   'an extended attribute': (client) =>
     client.withInode('d', (inode) =>
-      client.fs.setExtendedAttribute(inode, 'user.a', Buffer.from('1'), 'either', client.call),
+      client.fs.setExtendedAttribute(
+        { inode, name: 'user.a', value: Buffer.from('1'), mode: 'either' },
+        client.call,
+      ),
     ),
   'a file that comes and goes': async (client) => {
     await client.writeFile('d/f', '1');

@@ -14,6 +14,7 @@ import {
   type HandleId,
   type InodeId,
   type OpenFlags,
+  type FilePosition,
 } from '../../src/file-system.js';
 
 const never = new AbortController().signal;
@@ -41,11 +42,15 @@ export class OpenFile {
     this.handle = handle;
   }
 
+  at(offset: number): FilePosition {
+    return { inode: this.inode, handle: this.handle, offset };
+  }
+
   async read(offset: number, length: number): Promise<Buffer> {
     const { fs, call } = this.#client;
     const actions: (() => void)[] = [];
     const reading: Call = { ...call, afterAnswer: (action) => actions.push(action) };
-    const bytes = Buffer.concat(await fs.read(this.inode, this.handle, offset, length, reading));
+    const bytes = Buffer.concat(await fs.read({ ...this.at(offset), length }, reading));
     for (const action of actions) action();
     return bytes;
   }
@@ -54,27 +59,27 @@ export class OpenFile {
   async write(offset: number, data: Uint8Array | string): Promise<void> {
     const { fs, call } = this.#client;
     const bytes = Buffer.from(data);
-    if (fs.tryWrite?.(this.inode, this.handle, offset, bytes, call)) return;
-    await fs.write(this.inode, this.handle, offset, bytes, call);
+    if (fs.tryWrite?.({ ...this.at(offset), data: bytes }, call)) return;
+    await fs.write({ ...this.at(offset), data: bytes }, call);
   }
 
   async truncate(size: number): Promise<void> {
     const { fs, call } = this.#client;
-    await fs.setAttributes(this.inode, { size }, this.handle, call);
+    await fs.setAttributes({ inode: this.inode, changes: { size }, handle: this.handle }, call);
   }
 
   async synchronize(): Promise<void> {
     const { fs, call } = this.#client;
-    await fs.synchronize(this.inode, this.handle, false, call);
+    await fs.synchronize({ inode: this.inode, handle: this.handle }, call);
   }
 
   async stat(): Promise<Attributes> {
     const { fs, call } = this.#client;
-    return (await fs.getAttributes(this.inode, this.handle, call)).attributes;
+    return (await fs.getAttributes({ inode: this.inode, handle: this.handle }, call)).attributes;
   }
 
   async flush(): Promise<void> {
-    await this.#client.fs.flush(this.inode, this.handle, this.#client.call);
+    await this.#client.fs.flush({ inode: this.inode, handle: this.handle }, this.#client.call);
   }
 
   /** The handle is gone even if the flush fails, as after close(2). */
@@ -83,7 +88,7 @@ export class OpenFile {
     try {
       await this.flush();
     } finally {
-      await fs.release(this.inode, this.handle);
+      await fs.release({ inode: this.inode, handle: this.handle });
       this.#client.drop(this.inode);
     }
   }
@@ -125,7 +130,7 @@ export class FileSystemClient {
       let inode = rootInode;
       let entry: Entry | undefined;
       for (const name of path.split('/').filter((part) => part !== '')) {
-        entry = await this.fs.lookup(inode, name, this.call);
+        entry = await this.fs.lookup({ parent: inode, name }, this.call);
         inode = entry.inode;
         this.hold(inode);
         held.push(inode);
@@ -146,17 +151,17 @@ export class FileSystemClient {
   async stat(path: string): Promise<Attributes> {
     return await this.withInode(
       path,
-      async (inode) => (await this.fs.getAttributes(inode, undefined, this.call)).attributes,
+      async (inode) => (await this.fs.getAttributes({ inode }, this.call)).attributes,
     );
   }
 
   async setAttributes(path: string, changes: AttributeChanges): Promise<void> {
-    await this.withInode(path, (inode) => this.fs.setAttributes(inode, changes, undefined, this.call));
+    await this.withInode(path, (inode) => this.fs.setAttributes({ inode, changes }, this.call));
   }
 
   async open(path: string, flags: OpenFlags = readFlags): Promise<OpenFile> {
     return await this.withInode(path, async (inode) => {
-      const { handle } = await this.fs.open(inode, flags, this.call);
+      const { handle } = await this.fs.open({ inode, flags }, this.call);
       this.hold(inode);
       return new OpenFile(this, inode, handle);
     });
@@ -164,7 +169,10 @@ export class FileSystemClient {
 
   async create(path: string, flags: Partial<OpenFlags> = {}, mode = 0o100644): Promise<OpenFile> {
     return await this.withParent(path, async (parent, name) => {
-      const reply = await this.fs.create(parent, name, mode, { ...writeFlags, ...flags }, this.call);
+      const reply = await this.fs.create(
+        { parent, name, mode, flags: { ...writeFlags, ...flags } },
+        this.call,
+      );
       this.hold(reply.entry.inode);
       return new OpenFile(this, reply.entry.inode, reply.open.handle);
     });
@@ -197,32 +205,32 @@ export class FileSystemClient {
 
   async makeDirectory(path: string, mode = 0o40755): Promise<void> {
     await this.withParent(path, async (parent, name) => {
-      this.#forgetOne(await this.fs.makeDirectory(parent, name, mode, this.call));
+      this.#forgetOne(await this.fs.makeDirectory({ parent, name, mode }, this.call));
     });
   }
 
   async makeSymlink(target: string, path: string): Promise<void> {
     await this.withParent(path, async (parent, name) => {
-      this.#forgetOne(await this.fs.makeSymlink(parent, name, target, this.call));
+      this.#forgetOne(await this.fs.makeSymlink({ parent, name, target }, this.call));
     });
   }
 
   async readLink(path: string): Promise<string> {
-    return await this.withInode(path, (inode) => this.fs.readLink(inode, this.call));
+    return await this.withInode(path, (inode) => this.fs.readLink({ inode }, this.call));
   }
 
   async unlink(path: string): Promise<void> {
-    await this.withParent(path, (parent, name) => this.fs.unlink(parent, name, this.call));
+    await this.withParent(path, (parent, name) => this.fs.unlink({ parent, name }, this.call));
   }
 
   async removeDirectory(path: string): Promise<void> {
-    await this.withParent(path, (parent, name) => this.fs.removeDirectory(parent, name, this.call));
+    await this.withParent(path, (parent, name) => this.fs.removeDirectory({ parent, name }, this.call));
   }
 
   async rename(from: string, to: string, flags = { noReplace: false, exchange: false }): Promise<void> {
     await this.withParent(from, (parent, name) =>
       this.withParent(to, (newParent, newName) =>
-        this.fs.rename(parent, name, newParent, newName, flags, this.call),
+        this.fs.rename({ parent, name, newParent, newName, flags }, this.call),
       ),
     );
   }
@@ -234,7 +242,7 @@ export class FileSystemClient {
 
   async listEntries(path: string, batch = 100): Promise<DirectoryEntry[]> {
     return await this.#readAll(path, batch, (inode, handle, offset, add) =>
-      this.fs.readDirectory(inode, handle, offset, add, this.call),
+      this.fs.readDirectory({ inode, handle, offset, add }, this.call),
     );
   }
 
@@ -245,16 +253,18 @@ export class FileSystemClient {
     await this.withInode(path, async () => {
       await this.#readAll(path, batch, (inode, handle, offset, add) =>
         this.fs.readDirectoryPlus(
-          inode,
-          handle,
-          offset,
-          (entry, full) => {
-            if (!add(entry)) return false;
-            if (full) {
-              found.set(entry.name, full.attributes);
-              this.#forgetOne(full);
-            } else if (entry.name !== '.' && entry.name !== '..') toLookUp.push(entry.name);
-            return true;
+          {
+            inode,
+            handle,
+            offset,
+            add: (entry, full) => {
+              if (!add(entry)) return false;
+              if (full) {
+                found.set(entry.name, full.attributes);
+                this.#forgetOne(full);
+              } else if (entry.name !== '.' && entry.name !== '..') toLookUp.push(entry.name);
+              return true;
+            },
           },
           this.call,
         ),
@@ -286,7 +296,7 @@ export class FileSystemClient {
     ) => Promise<void>,
   ): Promise<DirectoryEntry[]> {
     return await this.withInode(path, async (inode) => {
-      const { handle } = await this.fs.openDirectory(inode, this.call);
+      const { handle } = await this.fs.openDirectory({ inode }, this.call);
       const entries: DirectoryEntry[] = [];
       let offset = 0;
       try {
@@ -302,7 +312,7 @@ export class FileSystemClient {
           isMore = count > 0;
         }
       } finally {
-        this.fs.releaseDirectory(inode, handle);
+        this.fs.releaseDirectory({ inode, handle });
       }
       return entries;
     });

@@ -12,7 +12,16 @@ const ways: Readonly<
   ftruncate: (file, _client, end) => file.truncate(end),
   'a write beyond the end': (file, _client, end) => file.write(end, 'x'),
   fallocate: ({ inode, handle }, { fs, call }, end) =>
-    fs.fallocate(inode, handle, 0, end, { keepSize: false, punchHole: false, zeroRange: false }, call),
+    fs.fallocate(
+      {
+        inode,
+        handle,
+        offset: 0,
+        length: end,
+        mode: { keepSize: false, punchHole: false, zeroRange: false },
+      },
+      call,
+    ),
 };
 
 for (const [title, extend] of Object.entries(ways)) {

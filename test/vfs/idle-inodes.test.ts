@@ -21,7 +21,7 @@ class Kernel implements KernelCaches {
   }
 
   async lookup(parent: InodeId, name: string): Promise<Entry> {
-    const entry = await this.#fs.lookup(parent, name, defaultCall);
+    const entry = await this.#fs.lookup({ parent, name }, defaultCall);
     const known = this.known.get(`${parent}/${name}`);
     if (known?.inode === entry.inode) known.lookups += 1;
     else this.known.set(`${parent}/${name}`, { inode: entry.inode, lookups: 1 });
@@ -86,7 +86,7 @@ test('what is open, changed, or a directory is not given back', async (t) => {
     ['d', 'f0', 'f1'].filter((name) => kernel.dropped.includes(name)),
     [],
   );
-  await fs.getAttributes(directory.inode, undefined, defaultCall);
+  await fs.getAttributes({ inode: directory.inode }, defaultCall);
   await open.close();
   t.is(fixture.store.contentOf('f0')?.toString(), 'changed');
   fs.checkInvariants();

@@ -28,7 +28,10 @@ const operations: Readonly<Record<string, (client: FileSystemClient) => Promise<
   'a change in the middle': (client) => writeAt(client, 'd/f', 100, 'new'),
   'an extended attribute': (client) =>
     client.withInode('d/f', (inode) =>
-      client.fs.setExtendedAttribute(inode, 'user.a', Buffer.from('1'), 'either', client.call),
+      client.fs.setExtendedAttribute(
+        { inode, name: 'user.a', value: Buffer.from('1'), mode: 'either' },
+        client.call,
+      ),
     ),
   'a rename': (client) => client.rename('d/f', 'd/g'),
   'a rename of the directory': (client) => client.rename('d', 'e'),

@@ -10,15 +10,15 @@ const nearlyTtlMs = metadataTtlMs - 5000;
 /** As `ls` begins: the first READDIRPLUS, with room for all. */
 async function beginListing({ fs, call }: FileSystemClient, path: string): Promise<number> {
   let entries = 0;
-  const { inode } = await fs.lookup(rootInode, path, call);
-  const { handle } = await fs.openDirectory(inode, call);
+  const { inode } = await fs.lookup({ parent: rootInode, name: path }, call);
+  const { handle } = await fs.openDirectory({ inode }, call);
   const add = (_entry: unknown, full: { readonly inode: number } | undefined) => {
     entries += 1;
     if (full) fs.forget(full.inode, 1);
     return true;
   };
-  await fs.readDirectoryPlus(inode, handle, 0, add, call);
-  fs.releaseDirectory(inode, handle);
+  await fs.readDirectoryPlus({ inode, handle, offset: 0, add }, call);
+  fs.releaseDirectory({ inode, handle });
   fs.forget(inode, 1);
   return entries;
 }
@@ -39,7 +39,7 @@ test('that a directory has no marker is asked once within the time for which att
   const fixture = new Fixture(t);
   for (let index = 0; index < count; index += 1) fixture.store.putForeign(`d/sub${index}/f`, 'x');
   const { client } = fixture.mount();
-  client.hold((await client.fs.lookup(rootInode, 'd', client.call)).inode);
+  client.hold((await client.fs.lookup({ parent: rootInode, name: 'd' }, client.call)).inode);
   await client.list('d');
   fixture.clock.advance(nearlyTtlMs);
   fixture.store.resetCounters();
@@ -61,7 +61,7 @@ test('subdirectories that are looked up one after the other have their markers f
   for (let index = 0; index < 40; index += 1)
     fixture.store.putForeign(`d/sub${String(index).padStart(2, '0')}/f`, 'x');
   const { client } = fixture.mount();
-  client.hold((await client.fs.lookup(rootInode, 'd', client.call)).inode);
+  client.hold((await client.fs.lookup({ parent: rootInode, name: 'd' }, client.call)).inode);
   await client.list('d');
   let underWay = 0;
   let most = 0;

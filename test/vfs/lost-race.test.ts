@@ -133,16 +133,7 @@ test('copy_file_range from a file that is replaced before the copy is stored giv
   const source = await client.open('source');
   const target = await client.create('f', { truncate: true });
   const { call } = client;
-  const copied = await fs.copyFileRange(
-    source.inode,
-    source.handle,
-    0,
-    target.inode,
-    target.handle,
-    0,
-    large.length,
-    call,
-  );
+  const copied = await fs.copyFileRange({ from: source.at(0), to: target.at(0), length: large.length }, call);
   t.is(copied, large.length);
   fixture.store.putForeign('source', theirs);
   await t.throwsAsync(target.flush(), isStale);
@@ -199,7 +190,10 @@ test('a close that is interrupted while theirs is set aside ends at once, and bo
     return held;
   };
   const controller = new AbortController();
-  const closing = fs.flush(file.inode, file.handle, { ...defaultCall, signal: controller.signal });
+  const closing = fs.flush(
+    { inode: file.inode, handle: file.handle },
+    { ...defaultCall, signal: controller.signal },
+  );
   await turnsUntil('ours is being completed', () => isCompleting);
   controller.abort();
   await t.throwsAsync(closing, { code: 'EINTR' } as never);

@@ -10,7 +10,8 @@ const exists = { code: 'EEXIST' } as never;
 const makers: Record<string, (client: FileSystemClient, name: string) => Promise<unknown>> = {
   'open with O_EXCL': (client, name) => client.create(name, { exclusive: true }),
   'open with O_EXCL and O_TRUNC': (client, name) => client.create(name, { exclusive: true, truncate: true }),
-  mknod: (client, name) => client.fs.makeNode(rootInode, name, 0o100644, 0, defaultCall),
+  mknod: (client, name) =>
+    client.fs.makeNode({ parent: rootInode, name, mode: 0o100644, deviceNumber: 0 }, defaultCall),
   symlink: (client, name) => client.makeSymlink('target', name),
 };
 
@@ -45,18 +46,18 @@ for (const rewriteBytes of [0, 64 * 1024]) {
       const { client, fs, lines } = fixture.mount({ rewriteBytes });
       fixture.store.putForeign('a', 'one', { metadata: { other: 'old', mode: String(0o100644) } });
       const file = isOpen ? await client.open('a') : undefined;
-      const { inode } = await fs.lookup(rootInode, 'a', defaultCall);
+      const { inode } = await fs.lookup({ parent: rootInode, name: 'a' }, defaultCall);
       fixture.store.putForeign('a', 'two two', {
         metadata: { other: 'new', uid: '77', mode: String(0o100644) },
       });
-      await fs.setAttributes(inode, { mode: 0o600 }, undefined, defaultCall);
+      await fs.setAttributes({ inode, changes: { mode: 0o600 } }, defaultCall);
       await fs.synchronizeAll('what is closed');
       await turnsUntil('it is stored', () => fs.pendingKeys().length === 0);
       const stored = fixture.store.objects.get('a')?.info.metadata ?? {};
       t.is(fixture.store.contentOf('a')?.toString(), 'two two');
       t.is(Number(stored['mode']), 0o100600);
       t.deepEqual([stored['other'], stored['uid']], ['new', '77']);
-      const { attributes } = await fs.lookup(rootInode, 'a', defaultCall);
+      const { attributes } = await fs.lookup({ parent: rootInode, name: 'a' }, defaultCall);
       t.deepEqual([attributes.mode & 0o777, attributes.size, attributes.uid], [0o600, 7, 77]);
       t.is((await client.readFile('a')).toString(), 'two two');
       if (file) await t.throwsAsync(file.read(0, 10), { code: 'ESTALE' } as never);

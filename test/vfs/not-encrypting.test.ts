@@ -26,44 +26,50 @@ test('what would be stored is refused as on a read-only file system; reading and
   await fails(
     t,
     'EROFS',
-    inRoot((root) => fs.makeSymlink(root, 'link', 'target', client.call)),
+    inRoot((root) => fs.makeSymlink({ parent: root, name: 'link', target: 'target' }, client.call)),
   );
   await fails(
     t,
     'EROFS',
-    inRoot((root) => fs.makeNode(root, 'fifo', 0o10644, 0, client.call)),
+    inRoot((root) =>
+      fs.makeNode({ parent: root, name: 'fifo', mode: 0o10644, deviceNumber: 0 }, client.call),
+    ),
   );
   await fails(
     t,
     'EROFS',
-    inRoot((root) => fs.makeNode(root, 'file', 0o100644, 0, client.call)),
+    inRoot((root) =>
+      fs.makeNode({ parent: root, name: 'file', mode: 0o100644, deviceNumber: 0 }, client.call),
+    ),
   );
   const inFile = (action: (inode: number) => Promise<unknown>) => client.withInode('g', action);
   await fails(
     t,
     'EROFS',
-    inFile((file) => fs.open(file, writeFlags, client.call)),
+    inFile((file) => fs.open({ inode: file, flags: writeFlags }, client.call)),
   );
   await fails(
     t,
     'EROFS',
-    inFile((file) => fs.setAttributes(file, { mode: 0o600 }, undefined, client.call)),
+    inFile((file) => fs.setAttributes({ inode: file, changes: { mode: 0o600 } }, client.call)),
   );
   await fails(
     t,
     'EROFS',
-    inFile((file) => fs.setAttributes(file, { size: 0 }, undefined, client.call)),
+    inFile((file) => fs.setAttributes({ inode: file, changes: { size: 0 } }, client.call)),
   );
   const value = Buffer.from('value');
   await fails(
     t,
     'EROFS',
-    inFile((file) => fs.setExtendedAttribute(file, 'user.a', value, 'either', client.call)),
+    inFile((file) =>
+      fs.setExtendedAttribute({ inode: file, name: 'user.a', value, mode: 'either' }, client.call),
+    ),
   );
   await fails(
     t,
     'EROFS',
-    inFile((file) => fs.removeExtendedAttribute(file, 'user.a', client.call)),
+    inFile((file) => fs.removeExtendedAttribute({ inode: file, name: 'user.a' }, client.call)),
   );
   t.deepEqual(asked.sort(), ['d/g', 'd/new', 'e', 'fifo', 'file', 'g', 'g', 'g', 'g', 'g', 'g', 'link']);
   t.is((await client.readFile('d/f')).toString(), 'mine');

@@ -27,7 +27,8 @@ const failures: Readonly<Record<string, Failure>> = {
     code: 'EEXIST',
   },
   'mknod of what is there': {
-    attempt: ({ fs }) => fs.makeNode(rootInode, 'f', 0o100644, 0, defaultCall),
+    attempt: ({ fs }) =>
+      fs.makeNode({ parent: rootInode, name: 'f', mode: 0o100644, deviceNumber: 0 }, defaultCall),
     code: 'EEXIST',
   },
   'mkdir of what is there': { attempt: (client) => client.makeDirectory('d'), code: 'EEXIST' },

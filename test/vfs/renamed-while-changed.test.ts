@@ -58,9 +58,12 @@ for (const rewriteBytes of [0, 64 * 1024]) {
       const { client, fs } = fixture.mount({ rewriteBytes });
       fixture.store.putForeign('a', 'one');
       const open = isOpen ? await client.open('a') : undefined;
-      await fs.lookup(rootInode, 'a', defaultCall);
+      await fs.lookup({ parent: rootInode, name: 'a' }, defaultCall);
       fixture.store.putForeign('a', 'two two');
-      await fs.rename(rootInode, 'a', rootInode, 'b', plain, defaultCall);
+      await fs.rename(
+        { parent: rootInode, name: 'a', newParent: rootInode, newName: 'b', flags: plain },
+        defaultCall,
+      );
       t.deepEqual(keysOf(fixture), ['b']);
       t.is((await client.readFile('b')).toString(), 'two two');
       await open?.close();
@@ -89,10 +92,10 @@ test('a rename that may not replace anything moves what another client changed, 
   const only = { noReplace: true, exchange: false };
   fixture.store.putForeign('a', 'one');
   fixture.store.putForeign('taken', 'theirs');
-  await fs.lookup(rootInode, 'a', defaultCall);
+  await fs.lookup({ parent: rootInode, name: 'a' }, defaultCall);
   fixture.store.putForeign('a', 'two two');
   await t.throwsAsync(client.rename('a', 'taken', only), { code: 'EEXIST' } as never);
-  await fs.lookup(rootInode, 'a', defaultCall);
+  await fs.lookup({ parent: rootInode, name: 'a' }, defaultCall);
   await client.list('');
   fixture.store.putForeign('a', 'three');
   fixture.store.putForeign('unseen', 'theirs');
@@ -107,15 +110,24 @@ test('a file that another client replaced by a directory, or removed, is renamed
   const { fs } = fixture.mount();
   for (const name of ['a', 'b']) {
     fixture.store.putForeign(name, 'x');
-    await fs.lookup(rootInode, name, defaultCall);
+    await fs.lookup({ parent: rootInode, name }, defaultCall);
     fixture.store.objects.delete(name);
   }
   fixture.store.putForeign('a/f', 'below');
-  await fs.rename(rootInode, 'a', rootInode, 'c', plain, defaultCall);
+  await fs.rename(
+    { parent: rootInode, name: 'a', newParent: rootInode, newName: 'c', flags: plain },
+    defaultCall,
+  );
   t.is(fixture.store.contentOf('c/f')?.toString(), 'below');
-  await t.throwsAsync(fs.rename(rootInode, 'b', rootInode, 'd', plain, defaultCall), {
-    code: 'ENOENT',
-  } as never);
+  await t.throwsAsync(
+    fs.rename(
+      { parent: rootInode, name: 'b', newParent: rootInode, newName: 'd', flags: plain },
+      defaultCall,
+    ),
+    {
+      code: 'ENOENT',
+    } as never,
+  );
 });
 
 test('what another client stores below a directory while that is renamed gets the new name', async (t) => {
@@ -210,8 +222,14 @@ test('attributes that are set while a file is renamed are stored under the new n
   const gate = holdBack(fixture, (method) => method === 'copy', 'before');
   const renaming = client.rename('a', 'b');
   await turnsUntil('it is about to be copied', () => gate.arrivals > 0);
-  await fs.setAttributes(file.inode, { mode: 0o600, mtime: 5_000_000_000n }, file.handle, defaultCall);
-  await fs.setExtendedAttribute(file.inode, 'user.a', Buffer.from('b'), 'either', defaultCall);
+  await fs.setAttributes(
+    { inode: file.inode, changes: { mode: 0o600, mtime: 5_000_000_000n }, handle: file.handle },
+    defaultCall,
+  );
+  await fs.setExtendedAttribute(
+    { inode: file.inode, name: 'user.a', value: Buffer.from('b'), mode: 'either' },
+    defaultCall,
+  );
   gate.open();
   await renaming;
   await file.close();
@@ -221,7 +239,7 @@ test('attributes that are set while a file is renamed are stored under the new n
   t.is(metadata['mtime'], '5.000000000');
   const other = fixture.mount().client;
   const value = await other.withInode('b', (inode) =>
-    other.fs.getExtendedAttribute(inode, 'user.a', defaultCall),
+    other.fs.getExtendedAttribute({ inode, name: 'user.a' }, defaultCall),
   );
   t.is(Buffer.from(value).toString(), 'b');
 });
@@ -242,7 +260,7 @@ for (const held of ['e/', 'd/f'] as const) {
           const renaming = client.rename('d', 'e');
           await turnsUntil('it is under way', () => gate.arrivals > 0);
           for (const inode of [d, s, f])
-            await fs.setAttributes(inode, { mode: 0o700 }, undefined, defaultCall);
+            await fs.setAttributes({ inode, changes: { mode: 0o700 } }, defaultCall);
           gate.open();
           await renaming;
         }),

@@ -63,7 +63,7 @@ for (const [what, { from, to, file: path, moved }] of Object.entries(moves)) {
       await manyTurns(); // until what can be sent is sent
       // By its inode, as the kernel would: the name is just being taken away.
       const acting = act(file, async () => {
-        const { handle } = await fs.open(file.inode, readFlags, client.call);
+        const { handle } = await fs.open({ inode: file.inode, flags: readFlags }, client.call);
         client.hold(file.inode);
         return new OpenFile(client, file.inode, handle);
       });
@@ -100,7 +100,10 @@ test('a rename waits for a store whose caller has gone, and takes it along', asy
     return gate.passage;
   };
   const controller = new AbortController();
-  const flushing = fs.flush(file.inode, file.handle, { ...client.call, signal: controller.signal });
+  const flushing = fs.flush(
+    { inode: file.inode, handle: file.handle },
+    { ...client.call, signal: controller.signal },
+  );
   await turnsUntil('it is being stored', () => gate.arrivals > 0);
   controller.abort();
   await t.throwsAsync(flushing, { code: 'EINTR' } as never);
@@ -124,8 +127,8 @@ test('files that have ranges of each other are stored for readers while both are
   const flags = { ...readFlags, write: true };
   const [a, b] = [await client.open('d/a', flags), await client.open('d/b', flags)];
   await Promise.all([
-    fs.copyFileRange(a.inode, a.handle, 0, b.inode, b.handle, 0, half, client.call),
-    fs.copyFileRange(b.inode, b.handle, half, a.inode, a.handle, half, half, client.call),
+    fs.copyFileRange({ from: a.at(0), to: b.at(0), length: half }, client.call),
+    fs.copyFileRange({ from: b.at(half), to: a.at(half), length: half }, client.call),
   ]);
   const tail = Buffer.concat(pieces);
   for (const file of [a, b]) {

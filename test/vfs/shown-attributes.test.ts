@@ -25,7 +25,7 @@ test('what programs set is stored and not shown', async (t) => {
   const { client, fs } = fixture.mount({ defaults: { ...defaults, overrides } });
   await client.writeFile('f', 'mine');
   await client.withInode('f', (inode) =>
-    fs.setAttributes(inode, { mode: 0o100600, uid: 5 }, undefined, client.call),
+    fs.setAttributes({ inode, changes: { mode: 0o100600, uid: 5 } }, client.call),
   );
   const { uid, mode } = await client.stat('f');
   t.deepEqual([uid, mode], [7, 0o100770]);
@@ -37,10 +37,10 @@ test('access(2) goes by what is shown', async (t) => {
   const fixture = new Fixture(t);
   fixture.store.putForeign('f', 'x', { metadata });
   const { client, fs } = fixture.mount({ defaults: { ...defaults, overrides: { uid: 1000 } } });
-  await t.notThrowsAsync(client.withInode('f', (inode) => fs.access(inode, 4, client.call)));
+  await t.notThrowsAsync(client.withInode('f', (inode) => fs.access({ inode, mask: 4 }, client.call)));
   const { client: other, fs: otherFs } = fixture.mount();
   await t.throwsAsync(
-    other.withInode('f', (inode) => otherFs.access(inode, 4, other.call)),
+    other.withInode('f', (inode) => otherFs.access({ inode, mask: 4 }, other.call)),
     { message: /permission denied/ },
   );
 });

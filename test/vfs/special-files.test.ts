@@ -14,10 +14,7 @@ for (const [name, type] of Object.entries(types)) {
     const fixture = new Fixture(t);
     const { client, fs } = fixture.mount();
     const entry = await fs.makeNode(
-      rootInode,
-      'node',
-      type | 0o640,
-      isDevice ? deviceNumber : 0,
+      { parent: rootInode, name: 'node', mode: type | 0o640, deviceNumber: isDevice ? deviceNumber : 0 },
       client.call,
     );
     t.is(entry.attributes.mode, type | 0o640);
@@ -41,9 +38,12 @@ for (const [name, type] of Object.entries(types)) {
 test('a name that is taken is not made again', async (t) => {
   const { client, fs } = new Fixture(t).mount();
   await client.writeFile('f', 'text');
-  await t.throwsAsync(fs.makeNode(rootInode, 'f', types.pipe | 0o600, 0, client.call), {
-    code: 'EEXIST',
-  } as never);
+  await t.throwsAsync(
+    fs.makeNode({ parent: rootInode, name: 'f', mode: types.pipe | 0o600, deviceNumber: 0 }, client.call),
+    {
+      code: 'EEXIST',
+    } as never,
+  );
 });
 
 test('what s3fs stored as a device or a pipe is one, and an object with content is a file whatever its mode says', async (t) => {

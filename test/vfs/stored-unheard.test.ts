@@ -16,14 +16,17 @@ test('a close that was interrupted during its last request leaves a file that ca
   await file.write(0, 'first');
   fixture.store.afterRequest = (method) => (method === 'put' ? gate : undefined);
   const controller = new AbortController();
-  const closing = fs.flush(file.inode, file.handle, { ...defaultCall, signal: controller.signal });
+  const closing = fs.flush(
+    { inode: file.inode, handle: file.handle },
+    { ...defaultCall, signal: controller.signal },
+  );
   await turnsUntil('it is stored', () => fixture.store.contentOf('a') !== undefined);
   controller.abort();
   const error = await t.throwsAsync(closing, { instanceOf: FsError });
   t.is(error.code, 'EINTR');
   finish();
   await manyTurns();
-  await fs.release(file.inode, file.handle);
+  await fs.release({ inode: file.inode, handle: file.handle });
   t.is((await client.readFile('a')).toString(), 'first');
   await client.writeFile('a', 'second');
   t.deepEqual([...fixture.store.objects.keys()], ['a']);

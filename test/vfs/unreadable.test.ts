@@ -21,7 +21,10 @@ interface Change {
 
 const setAttribute = (client: FileSystemClient) =>
   client.withInode('d', (inode) =>
-    client.fs.setExtendedAttribute(inode, 'user.a', Buffer.from('a'), 'either', client.call),
+    client.fs.setExtendedAttribute(
+      { inode, name: 'user.a', value: Buffer.from('a'), mode: 'either' },
+      client.call,
+    ),
   );
 
 const ofBoth: Readonly<Record<string, Change>> = {

@@ -186,7 +186,8 @@ function planChange(
       const mode = { keepSize: true, punchHole: true, zeroRange: false };
       return {
         after: zeroed(before, offset, length),
-        attempt: () => client.fs.fallocate(open.inode, open.handle, offset, length, mode, client.call),
+        attempt: () =>
+          client.fs.fallocate({ inode: open.inode, handle: open.handle, offset, length, mode }, client.call),
       };
     }
     case 'copy': {
@@ -194,12 +195,11 @@ function planChange(
       const { offset, targetOffset, length } = operation;
       const data = Buffer.from(source.file.content.subarray(offset, offset + length));
       if (data.length === 0 || source.file === file || source.file.isOutdated) return undefined;
-      const from = [source.open.inode, source.open.handle, offset] as const;
-      const to = [open.inode, open.handle, targetOffset] as const;
+      const request = { from: source.open.at(offset), to: open.at(targetOffset), length };
       file.copiedFrom.add(source.file);
       return {
         after: spliced(before, targetOffset, data),
-        attempt: () => client.fs.copyFileRange(...from, ...to, length, client.call),
+        attempt: () => client.fs.copyFileRange(request, client.call),
       };
     }
   }

@@ -71,7 +71,7 @@ export class ModelledMount {
   async hold(path: string): Promise<void> {
     const client = this.#client;
     await client.withParent(path, async (parent, name) => {
-      const { inode } = await client.fs.lookup(parent, name, client.call);
+      const { inode } = await client.fs.lookup({ parent, name }, client.call);
       client.hold(inode);
       this.#held.push(inode);
     });
