@@ -51,6 +51,8 @@ const layerRules = {
   ],
 };
 
+layerRules.concurrency = Object.keys(layerRules);
+
 /** Of the layers that carry data none knows these; only cli and the top of src use them. (src/gateway has a policy of its own.) */
 const layers = ['fuse', 'vfs', 'cache', 's3', 'http', 'keys', 'gateway', 'native', 'transfer'];
 const aboveLayers = ['demo', 'setup', 'doctor', 'status', 'policy'];

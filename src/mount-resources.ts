@@ -3,7 +3,7 @@ import { connectAs } from './bucket-access.js';
 import { ObjectInfoCache } from './cache/object-info-cache.js';
 import { ReadMemory } from './cache/read-memory.js';
 import { StagingArea } from './cache/staging-area.js';
-import { UploadLimiter } from './cache/upload-limiter.js';
+import { UploadLimiter } from './concurrency/limiter.js';
 import type { MountConfig } from './config.js';
 import type { Log } from './log.js';
 import type { MountStatistics } from './mount-statistics.js';

@@ -7,7 +7,7 @@ import { isBucketName } from '../bucket-name.js';
 import type { Log } from '../log.js';
 import type { Clock } from '../clock.js';
 import { isStoreError } from '../vfs/fs-errors.js';
-import { waitInterruptibly } from '../vfs/mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 import { isShowableName } from '../vfs/names.js';
 import type { BucketFacts, Buckets } from './buckets.js';
 

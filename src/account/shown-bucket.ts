@@ -8,7 +8,7 @@ import type { Log } from '../log.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import type { Clock } from '../clock.js';
 import { isStoreError, isTransient, toFsError } from '../vfs/fs-errors.js';
-import { waitInterruptibly } from '../vfs/mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 import type { BucketFacts, OpenBucket } from './buckets.js';
 import { inodeAt, numbersOf } from './inode-space.js';
 

@@ -11,10 +11,10 @@ import type {
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
-import { abortable, settleAll, throwIfAborted, withLinkedController } from './abortable-wait.js';
+import { abortable, settleAll, throwIfAborted, withLinkedController } from '../concurrency/abortable.js';
 import type { FileContent } from './file-content.js';
 import { streamedRange } from './streamed-range.js';
-import type { UploadLimiter } from './upload-limiter.js';
+import type { UploadLimiter } from '../concurrency/limiter.js';
 import type { PlannedPart } from './upload-plan.js';
 
 /** What an object is stored as. */

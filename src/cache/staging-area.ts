@@ -4,7 +4,7 @@
  */
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
-import { createWaiter, type Waiter } from './abortable-wait.js';
+import { createWaiter, type Waiter } from '../concurrency/abortable.js';
 import { SpillFile, type SpillSlot } from './spill-file.js';
 import type { StagedChunk, Standing } from './staged-chunk.js';
 

@@ -4,7 +4,7 @@
  */
 import { StoreError } from '../errors.js';
 import type { UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
-import { abortable, settleAll, withLinkedController } from './abortable-wait.js';
+import { abortable, settleAll, withLinkedController } from '../concurrency/abortable.js';
 import {
   MultipartUpload,
   type UploadServices,

@@ -6,7 +6,7 @@ import type { ListedObject, ObjectStore } from '../object-store.js';
 import { printable } from '../printable.js';
 import { concernsAll, findEncryptionState, type EncryptionState } from '../transfer/encryption-state.js';
 import { listEntries, type ListingEntry } from '../transfer/object-listing.js';
-import { mapInOrder } from '../transfer/parallel.js';
+import { mapInOrder } from '../concurrency/for-each-limited.js';
 import { decodeTime } from '../vfs/stored-attributes.js';
 import {
   bucketOptions,

@@ -6,7 +6,7 @@ import { FsError } from '../errors.js';
 import type { FileSystem, InodeId, KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import { CachedInodes } from './cached-inodes.js';
-import { makeDeferred, type Deferred } from './deferred.js';
+import { makeDeferred, type Deferred } from '../concurrency/deferred.js';
 import type { Device } from './device.js';
 import { errnoOf } from './errno.js';
 import { FailureLog } from './failure-log.js';

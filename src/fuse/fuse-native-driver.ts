@@ -7,7 +7,7 @@ import { access, readdir, readlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KernelCaches } from '../file-system.js';
-import { makeDeferred } from './deferred.js';
+import { makeDeferred } from '../concurrency/deferred.js';
 import { MountError, type Driver, type DriverOptions, type MountedFileSystem } from './driver.js';
 import { loadNativeAddon, nativeTextBytes, type NativeAddon } from './fuse-native-addon.js';
 import { FuseNativeBridge } from './fuse-native-bridge.js';

@@ -5,7 +5,7 @@
 import { constants } from 'node:os';
 import type { FileSystem } from '../file-system.js';
 import type { Log } from '../log.js';
-import { makeDeferred } from './deferred.js';
+import { makeDeferred } from '../concurrency/deferred.js';
 import type { Device } from './device.js';
 import { Dispatcher } from './dispatcher.js';
 import { MountError } from './driver.js';

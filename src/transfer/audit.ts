@@ -3,7 +3,7 @@ import type { StoreError } from '../errors.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { concernsAll, findEncryptionState, type EncryptionState } from './encryption-state.js';
 import { listObjects } from './object-listing.js';
-import { mapInOrder } from './parallel.js';
+import { mapInOrder } from '../concurrency/for-each-limited.js';
 
 export interface Finding {
   readonly key: string;

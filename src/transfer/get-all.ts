@@ -1,5 +1,5 @@
 /** Fetches an object, or everything below a prefix, into a local tree. */
-import { UploadLimiter } from '../cache/upload-limiter.js';
+import { UploadLimiter } from '../concurrency/limiter.js';
 import { joinPieces, type ListedObject, type ObjectStore } from '../object-store.js';
 import { maxLinkBytes, typeSymlink } from '../vfs/modes.js';
 import { reservedName } from '../vfs/names.js';
@@ -12,7 +12,7 @@ import { DirectoryNames } from './directory-names.js';
 import { EtagKnowledge, fetchInto } from './get-object.js';
 import type { LocalTree } from './local-tree.js';
 import { listObjects } from './object-listing.js';
-import { forEachParallel } from './parallel.js';
+import { forEachParallel } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';

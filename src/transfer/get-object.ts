@@ -1,7 +1,7 @@
 /** Fetches the bytes of one object into a file, in parallel ranges of one version, and compares them with its ETag. */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import type { UploadLimiter } from '../cache/upload-limiter.js';
+import type { UploadLimiter } from '../concurrency/limiter.js';
 import { joinPieces, type ObjectInfo, type ObjectStore } from '../object-store.js';
 import { planRanges, type PlannedRange } from './part-plan.js';
 import { TransferError } from './transfer-error.js';

@@ -1,8 +1,8 @@
 /** Stores files and trees below a prefix. */
 import { lstat, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UploadLimiter } from '../cache/upload-limiter.js';
-import { forEachParallel } from './parallel.js';
+import { UploadLimiter } from '../concurrency/limiter.js';
+import { forEachParallel } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { putEntry, type LocalEntry, type PutTools } from './put-file.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readlink, type FileHandle } from 'node:fs/promises';
-import type { UploadLimiter } from '../cache/upload-limiter.js';
+import type { UploadLimiter } from '../concurrency/limiter.js';
 import { StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectStore, UploadedPart } from '../object-store.js';
 import { mayPutWhole, withMd5 } from '../streamed-body.js';

@@ -1,10 +1,10 @@
 /** Brings every object below a prefix that is in one state (under an old key, or not encrypted) under the store's own key. */
-import { UploadLimiter } from '../cache/upload-limiter.js';
+import { UploadLimiter } from '../concurrency/limiter.js';
 import { StoreError } from '../errors.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
 import { concernsAll, findEncryptionState, type EncryptionState } from './encryption-state.js';
 import { listObjects } from './object-listing.js';
-import { forEachParallel } from './parallel.js';
+import { forEachParallel } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { rewriteObject } from './rewrite-object.js';

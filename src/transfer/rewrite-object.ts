@@ -3,7 +3,7 @@
  * read until the new one is complete; if somebody else replaces it meanwhile, theirs stays.
  */
 import { createHash } from 'node:crypto';
-import type { UploadLimiter } from '../cache/upload-limiter.js';
+import type { UploadLimiter } from '../concurrency/limiter.js';
 import { StoreError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
 import { joinPieces, type ObjectInfo, type ObjectStore, type UploadedPart } from '../object-store.js';

@@ -8,7 +8,7 @@ import { BoundedMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
 import type { ListPage, ObjectStore } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
-import { waitInterruptibly } from './mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 
 export interface AbsentNamesOptions {
   readonly store: Pick<ObjectStore, 'list'>;

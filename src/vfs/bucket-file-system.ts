@@ -6,7 +6,7 @@ import type { ObjectReader } from '../cache/object-reader.js';
 import { ObjectInfoCache } from '../cache/object-info-cache.js';
 import type { StagedFile } from '../cache/staged-file.js';
 import type { StagingArea } from '../cache/staging-area.js';
-import type { UploadLimiter } from '../cache/upload-limiter.js';
+import type { UploadLimiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';
 import type {
   AccessRequest,

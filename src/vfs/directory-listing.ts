@@ -4,7 +4,7 @@
  */
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { isShowableName, reservedName } from './names.js';
-import { waitInterruptibly } from './mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 
 export type ListedEntry =
   | { readonly name: string; readonly kind: 'file'; readonly object: ListedObject }

@@ -22,7 +22,7 @@ import { joinPieces, type ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { whileInPlace } from './moves.js';
-import { waitInterruptibly } from './mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
 import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
 import { isBeingWritten, isPending } from './pending.js';

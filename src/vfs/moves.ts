@@ -15,7 +15,7 @@
  * file is stored under 4, others that copy from its object may have to be stored (5 and 6 of theirs), while 5 and 6 of its own
  * are free. Whoever reads or writes a file holds nothing of 1 to 5, and 6 not either when he has it stored.
  */
-import { waitInterruptibly, type Mutex } from './mutex.js';
+import { waitInterruptibly, type Mutex } from '../concurrency/mutex.js';
 import {
   ancestorsOf,
   nodesBelow,

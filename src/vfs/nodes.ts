@@ -7,7 +7,7 @@ import type { StagedFile } from '../cache/staged-file.js';
 import type { InodeId } from '../file-system.js';
 import type { ObjectInfo, WriteCondition } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
-import { Mutex } from './mutex.js';
+import { Mutex } from '../concurrency/mutex.js';
 import type { StoredAttributes } from './stored-attributes.js';
 
 interface NodeOptions {

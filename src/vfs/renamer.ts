@@ -7,7 +7,7 @@ import type { VfsContext } from './context.js';
 import { DirectoryRenamer } from './directory-renamer.js';
 import type { FileOperations } from './file-operations.js';
 import { whileChangingNames, whileInPlace } from './moves.js';
-import { Mutex } from './mutex.js';
+import { Mutex } from '../concurrency/mutex.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import type { NodeFinder } from './node-finder.js';
 import { ancestorsOf, lockFiles, type DirectoryNode, type FileNode, type Node } from './nodes.js';

@@ -13,7 +13,7 @@ import { isStoreError } from './fs-errors.js';
 import type { KnownMarker, KnownMarkers } from './known-markers.js';
 import type { ListedDirectories } from './listed-directories.js';
 import { keyOfEntry } from './names.js';
-import { waitInterruptibly } from './mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 import type { DirectoryNode } from './nodes.js';
 import { SiblingsAhead, type Wanted } from './siblings-ahead.js';
 

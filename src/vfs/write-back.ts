@@ -22,7 +22,7 @@ import type { InodeTable } from './inode-table.js';
 import { isLost, LostRace } from './lost-race.js';
 import { moveAbove, whileInPlace } from './moves.js';
 import type { DirectoryNode, FileNode, Node } from './nodes.js';
-import { waitInterruptibly } from './mutex.js';
+import { waitInterruptibly } from '../concurrency/mutex.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { isBeingWritten, isLeftOver, isPending } from './pending.js';
 import { StoreFailures } from './store-failures.js';

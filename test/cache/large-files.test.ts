@@ -4,7 +4,7 @@ import os from 'node:os';
 import test, { type ExecutionContext } from 'ava';
 import { StagedFile } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { UploadLimiter } from '../../src/concurrency/limiter.js';
 import type { StoreLimits } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { HollowObjectStore } from './hollow-object-store.js';

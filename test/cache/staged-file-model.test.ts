@@ -6,7 +6,7 @@ import os from 'node:os';
 import test from 'ava';
 import { StagedFile } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { UploadLimiter } from '../../src/concurrency/limiter.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';

@@ -4,7 +4,7 @@ import os from 'node:os';
 import type { ExecutionContext } from 'ava';
 import { StagedFile, type StagedFileOptions } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { UploadLimiter } from '../../src/concurrency/limiter.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';

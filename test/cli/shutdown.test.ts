@@ -5,7 +5,7 @@ import type { Log } from '../../src/log.js';
 import type { RunningMount } from '../../src/mount.js';
 import type { Pending, PendingReason } from '../../src/mount-statistics.js';
 import type { Scope } from '../../src/vfs/drain.js';
-import { makeDeferred } from '../../src/fuse/deferred.js';
+import { makeDeferred } from '../../src/concurrency/deferred.js';
 import { waitUntil } from '../mount/child.js';
 import { patienceMs } from '../patience.js';
 

@@ -12,7 +12,7 @@ import type {
   WriteRequest,
 } from '../../src/file-system.js';
 import { FsError } from '../../src/errors.js';
-import { makeDeferred } from '../../src/fuse/deferred.js';
+import { makeDeferred } from '../../src/concurrency/deferred.js';
 import { encodeInvalidateInode } from '../../src/fuse/kernel-cache-dropper.js';
 import { openFlagsOf } from '../../src/fuse/requests.js';
 import {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { UploadLimiter } from '../../src/concurrency/limiter.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';
 import type { Log } from '../../src/log.js';
 import { BucketFileSystem } from '../../src/vfs/bucket-file-system.js';

@@ -1,6 +1,6 @@
 // Attributes that are stored a while after they were changed never bring back what was removed or moved meanwhile.
 import test, { type ExecutionContext } from 'ava';
-import { makeDeferred } from '../../src/fuse/deferred.js';
+import { makeDeferred } from '../../src/concurrency/deferred.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import type { InodeId } from '../../src/file-system.js';
 import type { FileSystemClient } from './file-system-client.js';

@@ -1,6 +1,6 @@
 // What the end of a mount puts into the bucket, of what programs have open still as well, and what it leaves there.
 import test from 'ava';
-import { makeDeferred } from '../../src/fuse/deferred.js';
+import { makeDeferred } from '../../src/concurrency/deferred.js';
 import { turnsUntil } from '../patience.js';
 import { Fixture } from './file-system-fixture.js';
 

@@ -6,7 +6,7 @@ import type { CustomerKey } from '../../customer-key.js';
 import type { DataFiles } from './data-files.js';
 import { makeDirectoryDurably, NotFlushedError, removeDurably, writeDurably } from './durable-files.js';
 import { KeyIndex } from './key-index.js';
-import { KeyLocks } from './key-locks.js';
+import { KeyLocks } from '../../concurrency/key-locks.js';
 import { checkAuthentic, type ObjectRecord, type StoredRecord } from './object-record.js';
 import { RecordFiles } from './record-files.js';
 import { Upload, type StoredPart, type UploadInfo } from './upload.js';

@@ -6,7 +6,7 @@ import type { Log } from '../../log.js';
 import { Bucket } from './bucket.js';
 import { DataFiles } from './data-files.js';
 import { makeDirectoryDurably, syncDirectory } from './durable-files.js';
-import { KeyLocks } from './key-locks.js';
+import { KeyLocks } from '../../concurrency/key-locks.js';
 
 export class Storage {
   readonly data: DataFiles;

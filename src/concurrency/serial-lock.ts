@@ -1,5 +1,5 @@
 /** One after the other: the changes to one file. */
-import { createWaiter, throwIfAborted, type Waiter } from './abortable-wait.js';
+import { createWaiter, throwIfAborted, type Waiter } from './abortable.js';
 
 export class SerialLock {
   #isHeld = false;

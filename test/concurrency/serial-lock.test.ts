@@ -1,5 +1,5 @@
 import test from 'ava';
-import { SerialLock } from '../../src/cache/serial-lock.js';
+import { SerialLock } from '../../src/concurrency/serial-lock.js';
 import { StoreError } from '../../src/errors.js';
 
 const never = new AbortController().signal;

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { Mutex } from '../../src/vfs/mutex.js';
+import { Mutex } from '../../src/concurrency/mutex.js';
 
 function gate() {
   let open: () => void = () => undefined;

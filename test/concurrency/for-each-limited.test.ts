@@ -1,5 +1,5 @@
 import test from 'ava';
-import { forEachParallel, mapInOrder } from '../../src/transfer/parallel.js';
+import { forEachParallel, mapInOrder } from '../../src/concurrency/for-each-limited.js';
 
 async function* numbers(count: number, onTake: (number: number) => void = () => undefined) {
   for (let number = 0; number < count; number += 1) {

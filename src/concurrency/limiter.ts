@@ -2,7 +2,7 @@
  * How much may be on its way to the store at once, over all files: a number of requests and the bytes of their bodies.
  * Whoever sends a body that has to be put together in memory first goes through here.
  */
-import { createWaiter, throwIfAborted, type Waiter } from './abortable-wait.js';
+import { createWaiter, throwIfAborted, type Waiter } from './abortable.js';
 
 export interface UploadLimiterOptions {
   /** Requests in flight, over all files. Default 6. */

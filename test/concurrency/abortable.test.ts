@@ -1,6 +1,6 @@
 import test from 'ava';
-import { abortable, settleAll } from '../../src/cache/abortable-wait.js';
-import { waitInterruptibly } from '../../src/vfs/mutex.js';
+import { abortable, settleAll } from '../../src/concurrency/abortable.js';
+import { waitInterruptibly } from '../../src/concurrency/mutex.js';
 import { manyTurns } from '../patience.js';
 
 /** Rejections that nobody looked at, while `work` runs and some time after it. */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { UploadLimiter } from '../../src/cache/upload-limiter.js';
+import { UploadLimiter } from '../../src/concurrency/limiter.js';
 
 const never = new AbortController().signal;
 
