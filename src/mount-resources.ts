@@ -3,7 +3,8 @@ import { connectAs } from './bucket-access.js';
 import { ObjectInfoCache } from './cache/object-info-cache.js';
 import { ReadMemory } from './cache/read-memory.js';
 import { StagingArea } from './cache/staging-area.js';
-import { UploadLimiter } from './concurrency/limiter.js';
+import { Limiter } from './concurrency/limiter.js';
+import { lockRanks } from './concurrency/lock-order.js';
 import type { MountConfig } from './config.js';
 import type { Log } from './log.js';
 import type { MountStatistics } from './mount-statistics.js';
@@ -27,7 +28,7 @@ export interface MountResources {
   readonly counters: RequestCounters;
   readonly memory: ReadMemory;
   readonly area: StagingArea;
-  readonly uploads: UploadLimiter;
+  readonly uploads: Limiter;
   readonly infos: ObjectInfoCache;
   readonly listed: ListedDirectories;
   readonly log: Log;
@@ -49,7 +50,11 @@ export async function openResources(config: MountConfig, log: Log): Promise<Moun
       spillBytes: config.spillBytes,
       log,
     }),
-    uploads: new UploadLimiter({ maxConcurrentUploads, maxBytesInFlight: maxUploadBytesInFlight }),
+    uploads: new Limiter({
+      maxTasks: maxConcurrentUploads,
+      maxBytes: maxUploadBytesInFlight,
+      rank: lockRanks.uploads,
+    }),
     infos: new ObjectInfoCache(defaultKnownObjects),
     listed: new ListedDirectories(defaultListedEntries),
     log,
@@ -84,8 +89,8 @@ export function statisticsOf(
     cachedBytes: cache.bytesCached,
     stagedBytes: staged.memoryBytes,
     spilledBytes: staged.spilledBytes,
-    uploadsInFlight: sending.uploadsInFlight,
-    uploadBytesInFlight: sending.bytesInFlight,
+    uploadsInFlight: sending.tasks,
+    uploadBytesInFlight: sending.bytes,
     uploadsWaiting: sending.waiting,
     openHandles,
     ...(encryptionProof.refusal !== undefined && { writeRefusal: encryptionProof.refusal }),

@@ -1,5 +1,6 @@
 /** Clocks that tests move. */
 import { systemClock, type Clock } from '../src/clock.js';
+import { lockOrder } from '../src/concurrency/lock-order.js';
 
 /**
  * Stands still but for what tests advance it by, and a microsecond at each look, so that no two times are the same. It begins at the
@@ -18,7 +19,7 @@ export class TestClock implements Clock {
   }
 
   startTimer(delayMs: number, action: () => void): () => void {
-    return systemClock.startTimer(delayMs, action);
+    return systemClock.startTimer(delayMs, () => lockOrder.outside(action));
   }
 
   advance(ms: number): void {
@@ -40,7 +41,7 @@ export class HeldClock extends TestClock {
 
   override startTimer(delayMs: number, action: () => void): () => void {
     if (delayMs <= 0) {
-      const immediate = setImmediate(action);
+      const immediate = setImmediate(() => lockOrder.outside(action));
       return () => clearImmediate(immediate);
     }
     const timer = { dueMs: this.monotonicMs() + delayMs, action };
@@ -52,6 +53,6 @@ export class HeldClock extends TestClock {
     super.advance(ms);
     const now = this.monotonicMs();
     const due = [...this.#timers].filter(({ dueMs }) => dueMs <= now).sort((a, b) => a.dueMs - b.dueMs);
-    for (const timer of due) if (this.#timers.delete(timer)) timer.action();
+    for (const timer of due) if (this.#timers.delete(timer)) lockOrder.outside(timer.action);
   }
 }

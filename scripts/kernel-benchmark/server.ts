@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/concurrency/limiter.js';
+import { Limiter } from '../../src/concurrency/limiter.js';
 import { FuseNativeDriver } from '../../src/fuse/fuse-native-driver.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';
 import type { Log } from '../../src/log.js';
@@ -51,7 +51,7 @@ const fileSystem = new BucketFileSystem({
   store,
   reader,
   area,
-  uploads: new UploadLimiter({ maxConcurrentUploads: 8 }),
+  uploads: new Limiter({ maxTasks: 8 }),
   prefix: '',
   defaults: {
     uid: process.getuid?.() ?? 0,

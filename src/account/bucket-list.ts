@@ -2,12 +2,13 @@
  * Which buckets there are, as recent as `metadataTtlMs` asks: by the list of one's own where that is recent, by asking for
  * the one name where it is not there. Buckets of others, and all where listing is not allowed, are found by name only.
  */
+import { SingleFlight } from '../concurrency/single-flight.js';
 import { BoundedMap } from '../bounded-map.js';
 import { isBucketName } from '../bucket-name.js';
 import type { Log } from '../log.js';
 import type { Clock } from '../clock.js';
 import { isStoreError } from '../vfs/fs-errors.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 import { isShowableName } from '../vfs/names.js';
 import type { BucketFacts, Buckets } from './buckets.js';
 
@@ -39,7 +40,7 @@ const maxAnswers = 1000;
 export class BucketList {
   readonly #options: BucketListOptions;
   #listed: { readonly buckets: Map<string, BucketFacts>; readonly atMs: number } | undefined;
-  #listing: Promise<ReadonlyMap<string, BucketFacts>> | undefined;
+  readonly #listing = new SingleFlight<ReadonlyMap<string, BucketFacts>>();
   /** When the server last refused to list. */
   #refusedAtMs: number | undefined;
   /** By name. */
@@ -70,7 +71,7 @@ export class BucketList {
       if (listed) return this.#found(listed);
     }
     const atMs = this.#now();
-    const exists = await waitInterruptibly(this.#options.buckets.exists(name, signal), signal);
+    const exists = await abortable(this.#options.buckets.exists(name, signal), signal);
     // A bucket that is another's, or that is newer than the list: nobody says since when it is there.
     const answer = { bucket: exists ? { name, createdAtMs: undefined } : undefined, atMs };
     this.#answers.set(name, answer);
@@ -106,8 +107,10 @@ export class BucketList {
 
   async #list(signal: AbortSignal): Promise<ReadonlyMap<string, BucketFacts>> {
     if (this.#listed && this.#isRecent(this.#listed.atMs)) return this.#listed.buckets;
-    this.#listing ??= this.#load().finally(() => (this.#listing = undefined));
-    return await waitInterruptibly(this.#listing, signal);
+    return await abortable(
+      this.#listing.run(() => this.#load()),
+      signal,
+    );
   }
 
   async #load(): Promise<ReadonlyMap<string, BucketFacts>> {

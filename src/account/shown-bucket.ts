@@ -2,13 +2,14 @@
  * One bucket among the directories of a mount. Its file system is opened when something in it is first asked for, and closed
  * when it has not been used for a while and the kernel has forgotten everything in it.
  */
+import { SingleFlight } from '../concurrency/single-flight.js';
 import { FsError } from '../errors.js';
 import type { Attributes, Entry, KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import type { Clock } from '../clock.js';
 import { isStoreError, isTransient, toFsError } from '../vfs/fs-errors.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 import type { BucketFacts, OpenBucket } from './buckets.js';
 import { inodeAt, numbersOf } from './inode-space.js';
 
@@ -37,7 +38,7 @@ export class ShownBucket {
   readonly #options: ShownBucketOptions;
   readonly #numberOf: (number: bigint) => bigint;
   #opened: OpenBucket | undefined;
-  #opening: Promise<BucketFileSystem> | undefined;
+  readonly #opening = new SingleFlight<BucketFileSystem>();
   #closing: Promise<void> | undefined;
   #refusal: { readonly error: FsError; readonly atMs: number } | undefined;
   /** Calls under way. */
@@ -59,7 +60,9 @@ export class ShownBucket {
 
   /** Nobody would miss it. */
   get isUnused(): boolean {
-    return this.lookups <= 0 && this.#users === 0 && !this.#opened && !this.#opening && !this.#closing;
+    return (
+      this.lookups <= 0 && this.#users === 0 && !this.#opened && !this.#opening.isUnderWay && !this.#closing
+    );
   }
 
   /** Runs `action` on the bucket's file system, opened if need be. Rejects with an FsError. */
@@ -108,7 +111,7 @@ export class ShownBucket {
 
   /** Puts everything in the bucket, and closes it. Rejects if something could not be stored. */
   async stop(): Promise<void> {
-    await this.#opening?.catch(() => undefined);
+    await this.#opening.settled();
     await this.#closing;
     const opened = this.#opened;
     this.#opened = undefined;
@@ -120,9 +123,11 @@ export class ShownBucket {
     if (this.#opened) return this.#opened.fileSystem;
     const { clock, refusalTtlMs } = this.#options;
     if (this.#refusal && clock.monotonicMs() - this.#refusal.atMs < refusalTtlMs) throw this.#refusal.error;
-    this.#opening ??= this.#openNow().finally(() => (this.#opening = undefined));
     try {
-      return await waitInterruptibly(this.#opening, signal);
+      return await abortable(
+        this.#opening.run(() => this.#openNow()),
+        signal,
+      );
     } catch (error) {
       throw toFsError(error, `bucket ${this.facts.name}`);
     }

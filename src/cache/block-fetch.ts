@@ -1,4 +1,5 @@
 /** One GET of adjacent blocks of an object version: who wants it, and what came of it. */
+import { makeDeferred } from '../concurrency/deferred.js';
 import type { ObjectInfo } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockRange } from './block-range.js';
@@ -16,7 +17,8 @@ export class BlockFetch implements QueuedFetch {
   /** Ends the GET. */
   readonly controller = new AbortController();
   /** Of the blocks, in their order. Rejects with the store's error, or `Aborted`; never an unhandled rejection. */
-  readonly arrival: Promise<readonly Uint8Array[]>;
+  readonly #arriving = makeDeferred<readonly Uint8Array[]>();
+  readonly arrival = this.#arriving.promise;
   /** What the reply said of the object, once it has arrived. */
   info: ObjectInfo | undefined;
   /** How many reads wait for it. */
@@ -25,18 +27,12 @@ export class BlockFetch implements QueuedFetch {
   /** False if its key was dropped meanwhile. */
   isToBeCached = true;
   #isSettled = false;
-  #resolve: (blocks: readonly Uint8Array[]) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
   readonly #run: (fetch: BlockFetch) => Promise<void>;
 
   constructor(version: ObjectVersion, blocks: BlockRange, run: (fetch: BlockFetch) => Promise<void>) {
     this.version = version;
     this.blocks = blocks;
     this.#run = run;
-    this.arrival = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
     this.arrival.catch(() => undefined); // those who wait hear of it; nobody may be waiting
   }
 
@@ -51,11 +47,11 @@ export class BlockFetch implements QueuedFetch {
   /** The first of `resolve` and `reject` counts. */
   resolve(blocks: readonly Uint8Array[]): void {
     this.#isSettled = true;
-    this.#resolve(blocks);
+    this.#arriving.resolve(blocks);
   }
 
   reject(error: unknown): void {
     this.#isSettled = true;
-    this.#reject(error);
+    this.#arriving.reject(error);
   }
 }

@@ -2,7 +2,8 @@
  * Fetches runs of blocks from the store into the block cache, each block at most once at a time: whoever needs a block
  * that is on its way waits for the same fetch. Which blocks to fetch is left to `object-reader.ts`.
  */
-import { abortionOf, StoreError } from '../errors.js';
+import { abortable } from '../concurrency/abortable.js';
+import { StoreError } from '../errors.js';
 import type { GetRequest, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockCache } from './block-cache.js';
@@ -66,15 +67,9 @@ export class BlockFetcher {
       fetch.waiterCount += 1;
       this.#queue.makeUrgent(fetch);
     }
-    let onAbort: () => void = () => undefined;
     try {
-      await new Promise<void>((resolve, reject) => {
-        onAbort = () => reject(abortionOf(signal, `read ${version.key}`));
-        signal.addEventListener('abort', onAbort, { once: true });
-        Promise.all([...fetches].map((fetch) => fetch.arrival)).then(() => resolve(), reject);
-      });
+      await abortable(Promise.all([...fetches].map(({ arrival }) => arrival)), signal, `read ${version.key}`);
     } finally {
-      signal.removeEventListener('abort', onAbort);
       for (const fetch of fetches) {
         fetch.waiterCount -= 1;
         this.#abortIfUnwanted(fetch);

@@ -11,10 +11,11 @@ import type {
   WriteCondition,
   WriteReply,
 } from '../object-store.js';
-import { abortable, settleAll, throwIfAborted, withLinkedController } from '../concurrency/abortable.js';
+import { abortable, throwIfAborted } from '../concurrency/abortable.js';
+import { mapLimited } from '../concurrency/for-each-limited.js';
 import type { FileContent } from './file-content.js';
 import { streamedRange } from './streamed-range.js';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import type { PlannedPart } from './upload-plan.js';
 
 /** What an object is stored as. */
@@ -40,7 +41,7 @@ export interface UploadSignals {
 
 export interface UploadServices {
   readonly store: ObjectStore;
-  readonly limiter: UploadLimiter;
+  readonly limiter: Limiter;
   readonly content: FileContent;
   /** Of what is not in memory: a part with more of it is read while it is sent, so many bytes at once. */
   readonly heldBytes: number;
@@ -110,7 +111,7 @@ export class MultipartUpload {
     const what = `part ${partNumber} of ${this.key}`;
     const isCopied = copyFrom !== undefined;
     const bytes = isCopied ? 0 : isStreamed() ? heldBytes : length;
-    return limiter.run(bytes, signal, what, async () => {
+    return limiter.run({ bytes, signal, what }, async () => {
       if (!isWanted()) return undefined;
       this.#sentNumbers.add(partNumber);
       this.#lastSentNumber = Math.max(this.#lastSentNumber, partNumber);
@@ -144,24 +145,12 @@ export class MultipartUpload {
     parts: readonly PlannedPart[],
     signal: AbortSignal,
   ): Promise<UploadedPart[]> {
-    const sent: UploadedPart[] = [];
-    await withLinkedController([signal], async (controller) => {
-      const queue = parts.entries();
-      const work = async () => {
-        try {
-          for (const [index, part] of queue) {
-            const uploaded = await this.send(firstNumber + index, part, controller.signal);
-            if (uploaded) sent[index] = uploaded;
-          }
-        } catch (error) {
-          controller.abort();
-          throw error;
-        }
-      };
-      const workers = Math.min(parts.length, this.#services.limiter.maxConcurrentUploads);
-      await settleAll(Array.from({ length: workers }, work));
-    });
-    return sent;
+    const numbered = parts.map((part, index) => ({ number: firstNumber + index, part }));
+    const limit = this.#services.limiter.maxTasks;
+    const sent = await mapLimited(numbered, { limit, signal }, ({ number, part }, partSignal) =>
+      this.send(number, part, partSignal),
+    );
+    return sent.filter((part) => part !== undefined);
   }
 
   async complete(

@@ -13,10 +13,11 @@ import { isStored } from './extent-map.js';
 import { FileContent } from './file-content.js';
 import type { UploadTarget } from './multipart-upload.js';
 import type { ReadStream } from './object-reader.js';
-import { SerialLock } from '../concurrency/serial-lock.js';
+import { lockRanks } from '../concurrency/lock-order.js';
+import { Mutex } from '../concurrency/mutex.js';
 import type { StagingArea } from './staging-area.js';
 import { defaultHeldBytes } from './streamed-range.js';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
 import { isSameVersion } from './version-map.js';
 import type { VersionReader } from './version-reader.js';
@@ -28,7 +29,7 @@ export interface StagedFileOptions {
   readonly reader: VersionReader;
   readonly store: ObjectStore;
   /** Shared by all files. */
-  readonly uploads: UploadLimiter;
+  readonly uploads: Limiter;
   /** What is in the bucket; undefined: a new, empty file. */
   readonly base: ObjectVersion | undefined;
   /**
@@ -88,7 +89,7 @@ export class StagedFile {
   readonly #content: FileContent;
   readonly #uploader: ContentUploader;
   /** Held by everything that changes the content or where it is, commits included. Reads do without. */
-  readonly #lock = new SerialLock();
+  readonly #lock = new Mutex(lockRanks.content);
   /** Aborted by `discard`. */
   readonly #controller = new AbortController();
   #hasPublishedEarly = false;
@@ -177,7 +178,7 @@ export class StagedFile {
       } catch (error) {
         if (!isReplaced(error)) throw error;
         // Perhaps by this file's own commit, which will say so when it is done.
-        await this.#lock.run(signal, 'read', () => Promise.resolve());
+        await this.#lock.run(() => Promise.resolve(), signal, 'read');
         if (this.#content.relocations === relocations) throw error;
       }
     }
@@ -212,7 +213,7 @@ export class StagedFile {
    */
   tryWrite(offset: number, data: Uint8Array): boolean {
     const end = offset + data.length;
-    if (data.length === 0 || end > this.#maxSize || this.#lock.isHeld) return false;
+    if (data.length === 0 || end > this.#maxSize || this.#lock.isBusy) return false;
     if (this.#controller.signal.aborted || this.#uploader.needsCommitToChange(offset, data.length))
       return false;
     if (offset > this.size) return false; // a hole, which has a limit
@@ -393,20 +394,26 @@ export class StagedFile {
       const announced = this.isDirty ? this.base : undefined;
       if (announced) await this.#beforeReplacing(announced, signal);
       const version = await this.#whileInPlace(signal, () =>
-        this.#lock.run(signal, 'commit', async () => {
-          if (this.isDirty && this.base && this.base !== announced) return undefined;
-          return withLinkedController([signal, this.#controller.signal], (controller) =>
-            this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
-          );
-        }),
+        this.#lock.run(() => this.#commitLocked(announced, signal), signal, 'commit'),
       );
       if (version) return version;
     }
   }
 
+  /** Undefined if the object that is to be replaced is another than was announced. */
+  async #commitLocked(
+    announced: ObjectVersion | undefined,
+    signal: AbortSignal,
+  ): Promise<ObjectVersion | undefined> {
+    if (this.isDirty && this.base && this.base !== announced) return undefined;
+    return withLinkedController([signal, this.#controller.signal], (controller) =>
+      this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
+    );
+  }
+
   /** Resolves when no change and no commit is under way, one that nobody waits for any more included. */
   async idle(signal: AbortSignal): Promise<void> {
-    await this.#lock.run(signal, 'idle', () => Promise.resolve());
+    await this.#lock.run(() => Promise.resolve(), signal, 'idle');
   }
 
   /**
@@ -426,14 +433,14 @@ export class StagedFile {
     });
     return () => {
       this.#uploader.resumeStreaming();
-      if (base && changes === this.#changes && !this.#lock.isHeld) this.#uploader.reset(base);
+      if (base && changes === this.#changes && !this.#lock.isBusy) this.#uploader.reset(base);
     };
   }
 
   /** Ends everything under way, aborts uploads, frees what is staged. Resolves when all of that is done. */
   async discard(): Promise<void> {
     this.#controller.abort(discarded);
-    await this.#lock.run(neverAborted, 'discard', () => {
+    await this.#lock.run(() => {
       this.#uploader.reset(undefined);
       return Promise.resolve();
     });
@@ -510,7 +517,7 @@ export class StagedFile {
       await withLinkedController([signal, this.#controller.signal], (controller) => work(controller.signal));
       return true;
     };
-    while (!(await this.#lock.run(signal, what, tryOnce))) await this.#publishEarly(signal);
+    while (!(await this.#lock.run(tryOnce, signal, what))) await this.#publishEarly(signal);
   }
 
   async #publishEarly(signal: AbortSignal): Promise<void> {
@@ -529,7 +536,6 @@ export class StagedFile {
 
 /** Without a reason of its own, an abort makes a DOMException with a stack: a tenth of what opening and closing a file costs. */
 const discarded = new StoreError('Aborted', 'discarded');
-const neverAborted = new AbortController().signal;
 
 function isReplaced(error: unknown): boolean {
   return error instanceof StoreError && (error.code === 'PreconditionFailed' || error.code === 'NotFound');

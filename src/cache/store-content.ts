@@ -66,7 +66,7 @@ async function put(
   };
   // What is in memory already needs nobody's leave, so that small files do not queue behind large ones.
   const isInMemory = content.absentBytes(0, content.size) === 0;
-  return isInMemory ? send() : limiter.run(content.size, signal, `put ${key}`, send);
+  return isInMemory ? send() : limiter.run({ bytes: content.size, signal, what: `put ${key}` }, send);
 }
 
 /** Much of the content may be on disk, or in objects that cannot be copied on the server then. */
@@ -75,7 +75,7 @@ function putStreamed(
   { key, headers, condition }: UploadTarget,
   { signal, finalSignal }: UploadSignals,
 ): Promise<WriteReply> {
-  return limiter.run(heldBytes, signal, `put ${key}`, async () => {
+  return limiter.run({ bytes: heldBytes, signal, what: `put ${key}` }, async () => {
     const body = streamedRange(content, { offset: 0, length: content.size }, heldBytes);
     const sent = body.needsRequests ? body : await withMd5(body, signal);
     return store.put({ key, body: sent, headers, condition }, finalSignal);

@@ -5,6 +5,7 @@
 import { StoreError } from '../errors.js';
 import type { UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import { abortable, settleAll, withLinkedController } from '../concurrency/abortable.js';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import {
   MultipartUpload,
   type UploadServices,
@@ -195,7 +196,7 @@ export class StreamedUpload {
       };
       const sent = await settleAll([
         orAbort(this.#upload.sendAll(1, head, controller.signal)),
-        orAbort(this.#sendMissing(controller.signal, orAbort)),
+        orAbort(this.#sendMissing(controller.signal)),
         orAbort(this.#sendTail(tail, controller.signal)),
       ]);
       return sent.flat();
@@ -307,27 +308,22 @@ export class StreamedUpload {
     return await this.#upload.sendAll(first, tail, signal);
   }
 
-  async #sendMissing(
-    signal: AbortSignal,
-    orAbort: (work: Promise<void>) => Promise<void>,
-  ): Promise<UploadedPart[]> {
+  async #sendMissing(signal: AbortSignal): Promise<UploadedPart[]> {
     // What a task that succeeds begins again is waited for as well: two requests for one part must not meet.
     while (this.#tasks.size > 0) {
       await abortable(Promise.all(this.#tasks.values()), signal, `upload of ${this.key}`);
     }
-    const missing = this.#parts.filter(({ state }) => state !== 'sent').values();
-    const work = async () => {
-      for (const part of missing) {
-        part.state = 'waiting';
-        try {
-          await orAbort(this.#send(part, signal));
-        } catch (error) {
-          if (stateOf(part) !== 'stale') this.#giveUp(part, 'failed');
-          throw error;
-        }
+    const missing = this.#parts.filter(({ state }) => state !== 'sent');
+    const limit = this.#services.limiter.maxTasks;
+    await forEachLimited(missing, { limit, signal }, async (part, partSignal) => {
+      part.state = 'waiting';
+      try {
+        await this.#send(part, partSignal);
+      } catch (error) {
+        if (stateOf(part) !== 'stale') this.#giveUp(part, 'failed');
+        throw error;
       }
-    };
-    await settleAll(Array.from({ length: this.#services.limiter.maxConcurrentUploads }, work));
+    });
     this.#failure = undefined;
     return this.#parts.map(({ number, uploaded }) => {
       if (!uploaded) throw new StoreError('Aborted', `part ${number} of ${this.key} was not sent`);

@@ -1,9 +1,7 @@
-/**
- * Waiting that a caller's AbortSignal can end: what the lock, the staging area and the upload limiter have in common.
- */
+/** Waiting that a caller's AbortSignal can end. */
 import { abortionOf, StoreError } from '../errors.js';
 
-/** A promise that somebody else settles, unless the signal is aborted first. */
+/** A promise that somebody else settles, unless the signal aborts first. */
 export interface Waiter {
   readonly promise: Promise<void>;
   grant(): void;
@@ -11,25 +9,25 @@ export interface Waiter {
 }
 
 /**
- * `what` names the wait in the error. `onAbort` takes the waiter out of its queue; the promise then rejects with a
- * `abortionOf` the signal.
+ * `what` names the wait in the error. `onAbort` takes the waiter out of its queue; the promise then rejects with
+ * `abortionOf` the signal. Throws that at once if the signal has aborted. Without a signal the wait cannot be ended.
  */
-export function createWaiter(signal: AbortSignal, what: string, onAbort: () => void): Waiter {
-  throwIfAborted(signal, what);
+export function createWaiter(signal: AbortSignal | undefined, what: string, onAbort: () => void): Waiter {
+  if (signal) throwIfAborted(signal, what);
   let grant: () => void = () => undefined;
   let refuse: (error: Error) => void = () => undefined;
   const promise = new Promise<void>((resolve, reject) => {
     const abort = () => {
       onAbort();
-      reject(abortionOf(signal, what));
+      if (signal) reject(abortionOf(signal, what));
     };
-    signal.addEventListener('abort', abort, { once: true });
+    signal?.addEventListener('abort', abort, { once: true });
     grant = () => {
-      signal.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
       resolve();
     };
     refuse = (error) => {
-      signal.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
       reject(error);
     };
   });
@@ -41,10 +39,10 @@ export function throwIfAborted(signal: AbortSignal, what: string): void {
 }
 
 /**
- * Settles as `promise` does, or rejects as soon as the signal is aborted; `promise` then goes on, and its failure is somebody
- * else's to report.
+ * Settles as `promise` does, or rejects with `abortionOf` the signal as soon as it aborts. `promise` then goes on, and its
+ * failure is somebody else's to report.
  */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal, what: string): Promise<T> {
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal, what = 'waiting'): Promise<T> {
   promise.catch(() => undefined); // also if the signal is aborted before anybody looks
   const waiter = createWaiter(signal, what, () => undefined);
   try {

@@ -2,7 +2,7 @@
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export function makeDeferred<T>(): Deferred<T> {
@@ -11,4 +11,16 @@ export function makeDeferred<T>(): Deferred<T> {
   // The executor has run by now, always.
   if (settle === undefined) throw new Error('unreachable');
   return { promise, ...settle };
+}
+
+/** A wait without a value, for as many as want to wait. */
+export interface Gate {
+  readonly opened: Promise<void>;
+  /** May be called again. */
+  readonly open: () => void;
+}
+
+export function makeGate(): Gate {
+  const { promise, resolve } = makeDeferred<undefined>();
+  return { opened: promise, open: () => resolve(undefined) };
 }

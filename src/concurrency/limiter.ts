@@ -1,14 +1,23 @@
-/**
- * How much may be on its way to the store at once, over all files: a number of requests and the bytes of their bodies.
- * Whoever sends a body that has to be put together in memory first goes through here.
- */
+/** How much may be under way at once: a number of tasks, and the bytes that they hold in memory. First come, first served. */
 import { createWaiter, throwIfAborted, type Waiter } from './abortable.js';
+import { lockOrder, type RankedLock } from './lock-order.js';
 
-export interface UploadLimiterOptions {
-  /** Requests in flight, over all files. Default 6. */
-  readonly maxConcurrentUploads?: number;
-  /** Bytes of the bodies in flight. Default 64 MiB. A larger body is let through when it is alone. */
-  readonly maxBytesInFlight?: number;
+export interface LimiterOptions {
+  /** Under way at once, at least 1. */
+  readonly maxTasks: number;
+  /** Of all tasks under way. A task with more is let through when it is alone. Default: any number. */
+  readonly maxBytes?: number;
+  /** As of a `Mutex`. */
+  readonly rank?: number;
+}
+
+export interface LimitedTask {
+  /** Ends the wait, not the task. */
+  readonly signal: AbortSignal;
+  /** Names the wait in the error of an abortion. */
+  readonly what: string;
+  /** That it holds in memory. Default 0. */
+  readonly bytes?: number;
 }
 
 interface Queued {
@@ -16,67 +25,63 @@ interface Queued {
   readonly waiter: Waiter;
 }
 
-export class UploadLimiter {
-  readonly maxConcurrentUploads: number;
-  readonly #maxBytesInFlight: number;
-  readonly #queue: Queued[] = [];
-  #uploads = 0;
+export class Limiter implements RankedLock {
+  readonly maxTasks: number;
+  readonly rank: number;
+  readonly #maxBytes: number;
+  readonly #queue = new Set<Queued>();
+  #tasks = 0;
   #bytes = 0;
 
-  constructor({ maxConcurrentUploads = 6, maxBytesInFlight = 64 * 1024 * 1024 }: UploadLimiterOptions = {}) {
-    if (maxConcurrentUploads < 1) throw new RangeError('maxConcurrentUploads must be at least 1');
-    this.maxConcurrentUploads = maxConcurrentUploads;
-    this.#maxBytesInFlight = maxBytesInFlight;
+  constructor({ maxTasks, maxBytes = Infinity, rank = 0 }: LimiterOptions) {
+    if (!Number.isInteger(maxTasks) || maxTasks < 1)
+      throw new RangeError(`not a number of tasks: ${maxTasks}`);
+    this.maxTasks = maxTasks;
+    this.rank = rank;
+    this.#maxBytes = maxBytes;
   }
 
-  statistics(): {
-    readonly uploadsInFlight: number;
-    readonly bytesInFlight: number;
-    readonly waiting: number;
-  } {
-    return { uploadsInFlight: this.#uploads, bytesInFlight: this.#bytes, waiting: this.#queue.length };
+  statistics(): { readonly tasks: number; readonly bytes: number; readonly waiting: number } {
+    return { tasks: this.#tasks, bytes: this.#bytes, waiting: this.#queue.size };
   }
 
-  /** Runs `work`, which holds up to `bytes` in memory, in the order of the calls. */
-  async run<T>(bytes: number, signal: AbortSignal, what: string, work: () => Promise<T>): Promise<T> {
+  /** Runs `work` when there is room. Rejects with `abortionOf` the signal if it aborts before. */
+  async run<T>({ signal, what, bytes = 0 }: LimitedTask, work: () => Promise<T>): Promise<T> {
+    lockOrder.check(this);
     throwIfAborted(signal, what);
-    if (this.#queue.length === 0 && this.#fits(bytes)) {
+    if (this.#queue.size === 0 && this.#fits(bytes)) {
       this.#take(bytes);
     } else {
       const waiter = createWaiter(signal, what, () => {
-        this.#queue.splice(
-          this.#queue.findIndex((queued) => queued.waiter === waiter),
-          1,
-        );
-        this.#admit();
+        this.#queue.delete(queued);
+        this.#admit(); // it may have been too large for the room that there is for others
       });
-      this.#queue.push({ bytes, waiter });
+      const queued = { bytes, waiter };
+      this.#queue.add(queued);
       await waiter.promise;
     }
     try {
-      return await work();
+      return await lockOrder.holding([this], work);
     } finally {
-      this.#uploads -= 1;
+      this.#tasks -= 1;
       this.#bytes -= bytes;
       this.#admit();
     }
   }
 
   #fits(bytes: number): boolean {
-    return (
-      this.#uploads === 0 ||
-      (this.#uploads < this.maxConcurrentUploads && this.#bytes + bytes <= this.#maxBytesInFlight)
-    );
+    return this.#tasks === 0 || (this.#tasks < this.maxTasks && this.#bytes + bytes <= this.#maxBytes);
   }
 
   #take(bytes: number): void {
-    this.#uploads += 1;
+    this.#tasks += 1;
     this.#bytes += bytes;
   }
 
   #admit(): void {
-    for (let next = this.#queue[0]; next && this.#fits(next.bytes); next = this.#queue[0]) {
-      this.#queue.shift();
+    for (const next of this.#queue) {
+      if (!this.#fits(next.bytes)) return;
+      this.#queue.delete(next);
       this.#take(next.bytes);
       next.waiter.grant();
     }

@@ -2,6 +2,7 @@
  * Tells the kernel to drop what it has cached (FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_INVAL_ENTRY). What to drop and when
  * is left to the file system.
  */
+import { makeGate } from '../concurrency/deferred.js';
 import type { InodeId, KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { Device } from './device.js';
@@ -60,8 +61,7 @@ export class KernelCacheDropper implements KernelCaches {
     if (this.#isClosed) return Promise.resolve();
     const same = this.#waiting.get(key);
     if (same !== undefined) return same.promise;
-    let resolve: () => void = () => undefined;
-    const promise = new Promise<void>((resolvePromise) => (resolve = resolvePromise));
+    const { opened: promise, open: resolve } = makeGate();
     this.#waiting.set(key, { key, message: encode(), promise, resolve });
     this.#startNext();
     return promise;

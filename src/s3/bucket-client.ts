@@ -109,10 +109,7 @@ export class BucketClient {
         }
       });
     };
-    try {
-      return await this.#slots.run(sendCounted, signal);
-    } catch (error) {
-      throw toStoreError(error, call, signal); // an abort in the queue
-    }
+    const what = `${call.operation} ${call.key}`;
+    return await this.#slots.run({ signal, what }, sendCounted);
   }
 }

@@ -2,7 +2,10 @@
  * Finds out whether the server encrypts before anything of worth is sent there, by requests that bring nothing: a multipart upload
  * that is begun and aborted, or, who may not do that, an empty object that is stored and deleted.
  */
-import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
+import { cleanUp } from './clean-up.js';
+import { abortable } from '../concurrency/abortable.js';
+import { SingleFlight } from '../concurrency/single-flight.js';
+import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
@@ -23,9 +26,6 @@ export interface EncryptionProbeOptions {
 /** Of one name, so that at most one is left where objects cannot be deleted. */
 export const probeKey = '.osirisfs/encryption-probe';
 
-/** Also after an interrupt: nothing is to be left. */
-const cleanUpTimeoutMs = 30_000;
-
 /** These credentials, or this server, cannot do it that way. */
 const inabilities: ReadonlySet<StoreErrorCode> = new Set([
   'AccessDenied',
@@ -43,8 +43,7 @@ export class EncryptionProbe {
   readonly #log: Log;
   /** Neither way is open: the write itself has to show it. */
   #cannotAsk = false;
-  /** Rejects with a StoreError. */
-  #asking: Promise<void> | undefined;
+  readonly #asking = new SingleFlight<void>();
 
   constructor({ bucket, proof, encryption, log }: EncryptionProbeOptions) {
     this.#bucket = bucket;
@@ -65,30 +64,20 @@ export class EncryptionProbe {
   async settle(call: FailedCall, signal: AbortSignal): Promise<void> {
     this.#proof.requireNotRefuted(call);
     while (!this.isSettled) {
-      if (this.#asking === undefined) {
-        this.#asking = this.#ask(call.key, signal).finally(() => (this.#asking = undefined));
-        await this.#asking;
-      } else {
-        await this.#waitForOther(this.#asking, call, signal);
-      }
+      await this.#askOrWait(call, signal);
       this.#proof.requireNotRefuted(call);
     }
   }
 
-  /** That one's failure is ours too, but not its interruption. */
-  async #waitForOther(asking: Promise<void>, call: FailedCall, signal: AbortSignal): Promise<void> {
-    let giveUp: (() => void) | undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      giveUp = () => reject(abortionOf(signal, `${call.operation} ${call.key}`));
-      if (signal.aborted) giveUp();
-      else signal.addEventListener('abort', giveUp, { once: true });
-    });
+  /** The failure of another who asks is ours too, but not its interruption. */
+  async #askOrWait({ operation, key }: FailedCall, signal: AbortSignal): Promise<void> {
+    const isOwn = !this.#asking.isUnderWay;
+    const asking = this.#asking.run(() => this.#ask(key, signal));
     try {
-      await Promise.race([asking, aborted]);
+      await abortable(asking, signal, `${operation} ${key}`);
     } catch (error) {
-      if (signal.aborted || !(error instanceof StoreError) || error.code !== 'Aborted') throw error;
-    } finally {
-      if (giveUp) signal.removeEventListener('abort', giveUp);
+      const isOthers = !isOwn && !signal.aborted && error instanceof StoreError && error.code === 'Aborted';
+      if (!isOthers) throw error;
     }
   }
 
@@ -130,10 +119,9 @@ export class EncryptionProbe {
 
   /** What is left is without content. */
   async #cleanUp(call: FailedCall, make: () => ObjectRequest): Promise<void> {
-    try {
-      await this.#bucket.send(call, AbortSignal.timeout(cleanUpTimeoutMs), make);
-    } catch (error) {
-      this.#log.warn({ key: call.key, err: error }, 'what tried out the server could not be removed');
-    }
+    const message = 'what tried out the server could not be removed';
+    await cleanUp({ log: this.#log, key: call.key, message }, (signal) =>
+      this.#bucket.send(call, signal, make),
+    );
   }
 }

@@ -1,4 +1,6 @@
 /** Multipart uploads: objects from parts that are sent or copied, always encrypted under the customer key. */
+import { cleanUp } from './clean-up.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import { ListPartsCommand } from '@aws-sdk/client-s3';
 import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../customer-key.js';
@@ -29,7 +31,6 @@ import type { PartSender } from './part-sender.js';
 import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
 import { completedEtagOf, copiedEtagOf, uploadIdOf, versionIdOf } from './replies.js';
 import { bodyWithoutMd5, requestBody, type RequestBody } from './request-body.js';
-import type { RequestSlots } from './request-slots.js';
 import { abortUpload, completeUpload, createUpload, uploadPartCopy } from './requests.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
@@ -44,7 +45,7 @@ export interface MultipartUploaderOptions {
   readonly partMover: PartMover;
   readonly partSender: PartSender;
   /** For parts whose bodies need other requests; undefined: there cannot be two at once. */
-  readonly streamSlots: RequestSlots | undefined;
+  readonly streamSlots: Limiter | undefined;
   readonly customerKey: CustomerKey;
   readonly encryption: WriteEncryption;
   readonly proof: EncryptionProof;
@@ -56,8 +57,6 @@ export interface MultipartUploaderOptions {
 
 /** What a completion answers that was carried out before. */
 const lostReplyCodes: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'NoSuchUpload']);
-/** Also after an interrupt. */
-const cleanUpTimeoutMs = 30_000;
 /** So many uploads with tags may be under way at once. */
 const maxTaggedUploads = 10_000;
 
@@ -67,7 +66,7 @@ export class MultipartUploader {
   readonly #conditions: WriteConditions;
   readonly #partMover: PartMover;
   readonly #partSender: PartSender;
-  readonly #streamSlots: RequestSlots | undefined;
+  readonly #streamSlots: Limiter | undefined;
   readonly #customerKey: CustomerKey;
   readonly #encryption: WriteEncryption;
   readonly #proof: EncryptionProof;
@@ -219,11 +218,8 @@ export class MultipartUploader {
 
   /** Nothing was sent to it. */
   async #forgetUpload(upload: UploadTarget): Promise<void> {
-    try {
-      await this.abortUpload(upload, AbortSignal.timeout(cleanUpTimeoutMs));
-    } catch (error) {
-      this.#log.warn({ key: upload.key, err: error }, 'an upload that is not used could not be aborted');
-    }
+    const message = 'an upload that is not used could not be aborted';
+    await cleanUp({ log: this.#log, key: upload.key, message }, (signal) => this.abortUpload(upload, signal));
   }
 
   async #sendPartCopy(

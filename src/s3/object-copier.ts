@@ -3,6 +3,8 @@
  * small, else UploadPartCopy, else through the client, in parts or, where these are denied, as a whole. Remembers what the server
  * cannot do.
  */
+import { cleanUp } from './clean-up.js';
+import { mapLimited } from '../concurrency/for-each-limited.js';
 import type { CustomerKey } from '../customer-key.js';
 import { isAccessDenied, StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
@@ -33,8 +35,6 @@ const movedPartSize = 16 * mebibyte;
 const maxCopyObjectBytes = 512 * mebibyte;
 /** Of the parts that pass through the client at once. */
 const maxMovedBytesAtOnce = 128 * mebibyte;
-/** For freeing the parts of a failed copy, which the caller no longer waits for. */
-const abortTimeoutMs = 10_000;
 
 export interface ObjectCopierOptions {
   readonly bucket: BucketClient;
@@ -194,26 +194,18 @@ export class ObjectCopier {
       if (!mayPutWhole(error, source.size, this.#store.limits)) throw error;
       return this.#moveWhole(request, signal);
     }
-    const failed = new AbortController();
-    const partSignal = AbortSignal.any([signal, failed.signal]);
-    const parts: UploadedPart[] = [];
-    const offsets = offsetsOf(source.size, partSize);
-    const workers = Array.from({ length: plan.parallelParts }, async () => {
-      for (const offset of offsets) {
+    const offsets = [...offsetsOf(source.size, partSize)];
+    const options = { limit: plan.parallelParts, signal };
+    try {
+      const parts = await mapLimited(offsets, options, (offset, partSignal) => {
         const length = Math.min(partSize, source.size - offset);
         // Ranges cannot be empty; the whole of an empty object can be copied.
         const range = source.size === 0 ? undefined : { offset, length };
-        const partNumber = offset / partSize + 1;
-        parts.push(await plan.copyPart({ key, uploadId, partNumber }, range, partSignal));
-      }
-    });
-    try {
-      await Promise.all(workers);
-      parts.sort((a, b) => a.partNumber - b.partNumber);
+        const part = { key, uploadId, partNumber: offset / partSize + 1 };
+        return plan.copyPart(part, range, partSignal);
+      });
       return await this.#store.completeUpload({ key, uploadId, parts, condition }, signal);
     } catch (error) {
-      failed.abort();
-      await Promise.allSettled(workers); // a part that arrives after the abortion would stay on the server
       await this.#abort({ key, uploadId });
       throw error;
     }
@@ -237,11 +229,10 @@ export class ObjectCopier {
   }
 
   async #abort(upload: UploadTarget): Promise<void> {
-    try {
-      await this.#store.abortUpload(upload, AbortSignal.timeout(abortTimeoutMs));
-    } catch (error) {
-      this.#log.warn({ ...upload, err: error }, 'the parts of a failed copy could not be freed');
-    }
+    const message = 'the parts of a failed copy could not be freed';
+    await cleanUp({ log: this.#log, key: upload.key, message }, (signal) =>
+      this.#store.abortUpload(upload, signal),
+    );
   }
 }
 
@@ -253,7 +244,7 @@ function partSizeFor(size: number, preferred: number, maxParts: number): number 
   return Math.max(preferred, Math.ceil(size / maxParts / mebibyte) * mebibyte);
 }
 
-/** Shared by the workers that take from it. An empty object has one part. */
+/** An empty object has one part. */
 function* offsetsOf(size: number, partSize: number): Generator<number> {
   for (let offset = 0; offset === 0 || offset < size; offset += partSize) yield offset;
 }

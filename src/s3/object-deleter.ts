@@ -1,5 +1,6 @@
 /** Deleting: one key, or many in batches. */
 import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { StoreError } from '../errors.js';
 import type { DeleteFailure } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
@@ -39,12 +40,7 @@ export class ObjectDeleter {
       const batch = batchable.slice(start, start + maxBatchKeys);
       tasks.push(async () => failures.push(...(await this.#deleteBatch(batch, signal))));
     }
-    const remaining = tasks.values();
-    await Promise.all(
-      Array.from({ length: parallelRequests }, async () => {
-        for (const task of remaining) await task();
-      }),
-    );
+    await forEachLimited(tasks, { limit: parallelRequests }, (task) => task());
     return failures;
   }
 

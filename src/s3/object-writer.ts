@@ -1,4 +1,5 @@
 /** PUT: whole objects in one request, always encrypted under the customer key. */
+import type { Limiter } from '../concurrency/limiter.js';
 import type { Log } from '../log.js';
 import type { PutRequest, WriteCondition, WriteReply } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
@@ -13,7 +14,6 @@ import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
 import { etagOf, versionIdOf } from './replies.js';
 import { requestBody, type RequestBody } from './request-body.js';
 import { putObject } from './requests.js';
-import type { RequestSlots } from './request-slots.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
@@ -27,7 +27,7 @@ export interface ObjectWriterOptions {
   readonly encryption: WriteEncryption;
   readonly proof: EncryptionProof;
   /** For bodies that need other requests; undefined: there cannot be two at once. */
-  readonly streamSlots: RequestSlots | undefined;
+  readonly streamSlots: Limiter | undefined;
   readonly log: Log;
 }
 
@@ -41,7 +41,7 @@ export class ObjectWriter {
   readonly #conditions: WriteConditions;
   readonly #encryption: WriteEncryption;
   readonly #proof: EncryptionProof;
-  readonly #streamSlots: RequestSlots | undefined;
+  readonly #streamSlots: Limiter | undefined;
   readonly #log: Log;
 
   constructor(options: ObjectWriterOptions) {

@@ -2,12 +2,11 @@
  * Copies ranges through the client that the server cannot copy, because source and target are under different customer keys, or
  * because it would take the source's name for another: read with one key, sent with the other, a piece at a time.
  */
+import { Limiter } from '../concurrency/limiter.js';
 import type { CopyPartRequest, UploadedPart } from '../object-store.js';
 import type { ObjectReader } from './object-reader.js';
-import { toStoreError } from './error-codes.js';
 import { requestBody, type RequestBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
-import { RequestSlots } from './request-slots.js';
 import type { PartSender } from './part-sender.js';
 
 /** Read at once. Also the most that is sent as one body with its MD5 instead of streamed. */
@@ -19,14 +18,14 @@ export interface PartMoverOptions {
   readonly reader: ObjectReader;
   readonly partSender: PartSender;
   /** For bodies that need other requests; undefined: there cannot be two at once. */
-  readonly streamSlots: RequestSlots | undefined;
+  readonly streamSlots: Limiter | undefined;
 }
 
 export class PartMover {
   readonly #reader: ObjectReader;
   readonly #partSender: PartSender;
-  readonly #streamSlots: RequestSlots | undefined;
-  readonly #smallParts = new RequestSlots(partsAtOnce);
+  readonly #streamSlots: Limiter | undefined;
+  readonly #smallParts = new Limiter({ maxTasks: partsAtOnce });
 
   constructor({ reader, partSender, streamSlots }: PartMoverOptions) {
     this.#reader = reader;
@@ -49,14 +48,11 @@ export class PartMover {
     const send = (makeBody: () => RequestBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
       this.#partSender.send(call, makeBody, sendSignal);
     if (length <= pieceBytes) {
-      try {
-        return await this.#smallParts.run(async () => {
-          const bytes = await read(offset, length);
-          return await send(() => requestBody(bytes), signal);
-        }, signal);
-      } catch (error) {
-        throw toStoreError(error, call, signal); // an abort in the queue
-      }
+      const what = `uploadPartCopy ${key}`;
+      return await this.#smallParts.run({ signal, what }, async () => {
+        const bytes = await read(offset, length);
+        return await send(() => requestBody(bytes), signal);
+      });
     }
     async function* pieces(): AsyncGenerator<Uint8Array> {
       for (let start = offset; start < offset + length; start += pieceBytes) {

@@ -1,10 +1,10 @@
 /** Bodies of PUTs, whether they are in memory or put together while they are sent. */
 import { Readable } from 'node:stream';
+import type { Limiter } from '../concurrency/limiter.js';
 import type { PutBody, StreamedBody } from '../object-store.js';
 import { withMd5 } from '../streamed-body.js';
 import { type FailedCall, toStoreError } from './error-codes.js';
 import { md5Of, requestBody, type RequestBody } from './request-body.js';
-import type { RequestSlots } from './request-slots.js';
 
 export function isStreamed(body: PutBody): body is StreamedBody {
   return 'pieces' in body;
@@ -28,7 +28,7 @@ export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<str
  */
 export async function sendStreamed<T>(
   body: StreamedBody,
-  slots: RequestSlots | undefined,
+  slots: Limiter | undefined,
   send: (makeBody: () => RequestBody, signal: AbortSignal) => Promise<T>,
   call: FailedCall,
   signal: AbortSignal,
@@ -54,7 +54,10 @@ export async function sendStreamed<T>(
   };
   try {
     if (!body.needsRequests) return await send(makeBody, sendSignal);
-    if (slots) return await slots.run(() => send(makeBody, sendSignal), signal);
+    if (slots) {
+      const what = `${call.operation} ${call.key}`;
+      return await slots.run({ signal, what }, () => send(makeBody, sendSignal));
+    }
     const whole: Uint8Array[] = [];
     for await (const piece of pieces()) whole.push(piece);
     return await send(() => requestBody(whole), signal);

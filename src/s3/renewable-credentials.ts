@@ -3,6 +3,7 @@
  * when the server refuses them. A source that fails for a while (a helper program, a metadata service) costs nothing as long as
  * what it gave is valid.
  */
+import { SingleFlight } from '../concurrency/single-flight.js';
 import type { AwsCredentialIdentity } from '@aws-sdk/types';
 import { systemClock, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
@@ -27,7 +28,7 @@ export class RenewableCredentials {
   readonly #log: Log;
   #current: AwsCredentialIdentity | undefined;
   #foundAtMs = 0;
-  #finding: Promise<AwsCredentialIdentity> | undefined;
+  readonly #finding = new SingleFlight<AwsCredentialIdentity>();
   #failure: { readonly error: unknown; readonly atMs: number } | undefined;
 
   constructor({ find, clock = systemClock, log }: RenewableCredentialsOptions) {
@@ -70,11 +71,9 @@ export class RenewableCredentials {
     }
   }
 
-  /** Whoever asks meanwhile gets the same answer. */
   async #findOnce(): Promise<AwsCredentialIdentity> {
-    this.#finding ??= this.#find().finally(() => (this.#finding = undefined));
     try {
-      const found = await this.#finding;
+      const found = await this.#finding.run(this.#find);
       if (!areSame(found, this.#current)) {
         this.#current = found;
         this.#foundAtMs = this.#nowMs();

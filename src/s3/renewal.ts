@@ -2,6 +2,7 @@
  * What a long-lived connection was made with and may be out of date: credentials, the authorities that are trusted. Looked at again when
  * the server's answers suggest it, and not too often, as credentials may come from a program.
  */
+import { SingleFlight } from '../concurrency/single-flight.js';
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import { serverCodeOf, statusOf } from './error-codes.js';
@@ -33,7 +34,7 @@ const lookAgainUnsureMs = 60_000;
 export class Renewal {
   readonly #options: RenewalOptions;
   readonly #now: () => number;
-  readonly #looking = new Map<Subject, Promise<void>>();
+  readonly #looking = { credentials: new SingleFlight<void>(), authorities: new SingleFlight<void>() };
   readonly #lookedAtMs = new Map<Subject, number>();
   /** Grows with each change. */
   #generation = 0;
@@ -63,17 +64,13 @@ export class Renewal {
   }
 
   async #look(subject: Subject, againMs: number): Promise<void> {
-    const underWay = this.#looking.get(subject);
-    if (underWay) {
-      await underWay;
-      return;
+    const looking = this.#looking[subject];
+    if (!looking.isUnderWay) {
+      const nowMs = this.#now();
+      if (nowMs - (this.#lookedAtMs.get(subject) ?? -Infinity) < againMs) return;
+      this.#lookedAtMs.set(subject, nowMs);
     }
-    const nowMs = this.#now();
-    if (nowMs - (this.#lookedAtMs.get(subject) ?? -Infinity) < againMs) return;
-    this.#lookedAtMs.set(subject, nowMs);
-    const looking = this.#lookAt(subject).finally(() => this.#looking.delete(subject));
-    this.#looking.set(subject, looking);
-    await looking;
+    await looking.run(() => this.#lookAt(subject));
   }
 
   async #lookAt(subject: Subject): Promise<void> {

@@ -2,6 +2,7 @@
  * The headers that encrypt a new object: the customer key's, and a header more as long as the bucket's policy demands it, as those for old
  * Ceph do. A policy may come and go while the bucket is written to, so a refusal that may be about the header makes it ask anew.
  */
+import { SingleFlight } from '../concurrency/single-flight.js';
 import type { CustomerKey } from '../customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
@@ -26,7 +27,7 @@ export class WriteEncryption {
   readonly #now: () => number;
   #hasExtraHeader: boolean;
   #headers: readonly HeaderField[];
-  #asking: Promise<void> | undefined;
+  readonly #asking = new SingleFlight<void>();
   #askedAtMs = -Infinity;
 
   constructor({ customerKey, hasExtraHeader, askExtraHeader, now }: WriteEncryptionOptions) {
@@ -64,21 +65,19 @@ export class WriteEncryption {
   }
 
   async #askAgain(ask: (signal: AbortSignal) => Promise<boolean>, signal: AbortSignal): Promise<void> {
-    const nowMs = this.#now();
-    if (this.#asking === undefined) {
+    if (!this.#asking.isUnderWay) {
+      const nowMs = this.#now();
       if (nowMs - this.#askedAtMs < askAgainMs) return;
       this.#askedAtMs = nowMs;
-      this.#asking = ask(signal)
-        .then(
-          (isDemanded) => {
-            this.#hasExtraHeader = isDemanded;
-            this.#headers = newObjectHeaders(this.#customerKey, isDemanded);
-          },
-          () => undefined, // what was refused says more
-        )
-        .finally(() => (this.#asking = undefined));
     }
-    await this.#asking;
+    await this.#asking.run(async () => {
+      try {
+        this.#hasExtraHeader = await ask(signal);
+        this.#headers = newObjectHeaders(this.#customerKey, this.#hasExtraHeader);
+      } catch {
+        // What was refused says more.
+      }
+    });
   }
 }
 

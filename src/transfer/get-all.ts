@@ -1,5 +1,5 @@
 /** Fetches an object, or everything below a prefix, into a local tree. */
-import { UploadLimiter } from '../concurrency/limiter.js';
+import { Limiter } from '../concurrency/limiter.js';
 import { joinPieces, type ListedObject, type ObjectStore } from '../object-store.js';
 import { maxLinkBytes, typeSymlink } from '../vfs/modes.js';
 import { reservedName } from '../vfs/names.js';
@@ -12,7 +12,7 @@ import { DirectoryNames } from './directory-names.js';
 import { EtagKnowledge, fetchInto } from './get-object.js';
 import type { LocalTree } from './local-tree.js';
 import { listObjects } from './object-listing.js';
-import { forEachParallel } from '../concurrency/for-each-limited.js';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
@@ -48,7 +48,7 @@ interface Fetch {
 class TreeGetter {
   readonly #options: GetAllOptions;
   readonly #signal: AbortSignal;
-  readonly #limiter = new UploadLimiter({ maxConcurrentUploads: parallelParts, maxBytesInFlight });
+  readonly #limiter = new Limiter({ maxTasks: parallelParts, maxBytes: maxBytesInFlight });
   readonly #etags = new EtagKnowledge();
   /** Made last, so that nothing is written through them. */
   readonly #links: { readonly relative: string; readonly target: string }[] = [];
@@ -62,7 +62,7 @@ class TreeGetter {
 
   async run(): Promise<void> {
     const { concurrency, progress, prefix, tree } = this.#options;
-    await forEachParallel(this.#fetches(), concurrency, (fetch) => this.#get(fetch));
+    await forEachLimited(this.#fetches(), { limit: concurrency }, (fetch) => this.#get(fetch));
     if (progress.objectsFound === 0) throw new TransferError(`there is nothing at ${JSON.stringify(prefix)}`);
     for (const { relative, target } of this.#links) {
       await this.#countingFailure(relative, () => tree.makeLink(relative, target));

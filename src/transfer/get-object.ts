@@ -1,7 +1,8 @@
 /** Fetches the bytes of one object into a file, in parallel ranges of one version, and compares them with its ETag. */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import { mapLimited } from '../concurrency/for-each-limited.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import { joinPieces, type ObjectInfo, type ObjectStore } from '../object-store.js';
 import { planRanges, type PlannedRange } from './part-plan.js';
 import { TransferError } from './transfer-error.js';
@@ -9,7 +10,7 @@ import { TransferError } from './transfer-error.js';
 export interface GetTools {
   readonly store: ObjectStore;
   /** Bounds the memory of all objects that are fetched at once. */
-  readonly limiter: UploadLimiter;
+  readonly limiter: Limiter;
   readonly onBytes: (bytes: number) => void;
   /** What was learnt of the server's ETags. */
   readonly etags: EtagKnowledge;
@@ -50,23 +51,14 @@ async function fetchRanges(
   signal: AbortSignal,
   take: (bytes: Uint8Array, offset: number) => Promise<void>,
 ): Promise<readonly string[]> {
-  const failed = new AbortController();
-  const rangeSignal = AbortSignal.any([signal, failed.signal]);
-  const fetching = ranges.map((range) =>
-    limiter.run(range.length, rangeSignal, `get ${key}`, async () => {
+  return await mapLimited(ranges, { limit: limiter.maxTasks, signal }, (range, rangeSignal) =>
+    limiter.run({ bytes: range.length, signal: rangeSignal, what: `get ${key}` }, async () => {
       const bytes = joinPieces((await store.get({ key, range, ifMatch }, rangeSignal)).pieces);
       if (bytes.length !== range.length) throw new TransferError(`get ${key}: it became shorter`);
       await take(bytes, range.offset);
       return createHash('md5').update(bytes).digest('hex');
     }),
   );
-  try {
-    return await Promise.all(fetching);
-  } catch (error) {
-    failed.abort();
-    await Promise.allSettled(fetching); // the file is closed and deleted next
-    throw error;
-  }
 }
 
 async function hashOfFile(file: FileHandle, ranges: readonly PlannedRange[]): Promise<string> {

@@ -1,8 +1,8 @@
 /** Stores files and trees below a prefix. */
 import { lstat, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UploadLimiter } from '../concurrency/limiter.js';
-import { forEachParallel } from '../concurrency/for-each-limited.js';
+import { Limiter } from '../concurrency/limiter.js';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { putEntry, type LocalEntry, type PutTools } from './put-file.js';
@@ -23,7 +23,7 @@ export interface PutAllOptions extends Omit<PutTools, 'limiter' | 'onBytes'> {
 /** Rejects only with what concerns every file. */
 export async function putAll(options: PutAllOptions, signal: AbortSignal): Promise<void> {
   const { sources, prefix, progress, summary, concurrency, onFailure } = options;
-  const limiter = new UploadLimiter({ maxConcurrentUploads: parallelParts, maxBytesInFlight });
+  const limiter = new Limiter({ maxTasks: parallelParts, maxBytes: maxBytesInFlight });
   const fail = (error: unknown): void => {
     const message = messageOfOneFailure(error);
     if (message === undefined) throw lastingFailure(error, 'put');
@@ -40,7 +40,7 @@ export async function putAll(options: PutAllOptions, signal: AbortSignal): Promi
     }
     progress.isListed = true;
   };
-  await forEachParallel(entries(), concurrency, async (entry) => {
+  await forEachLimited(entries(), { limit: concurrency }, async (entry) => {
     let sent = 0;
     const onBytes = (bytes: number): void => {
       sent += bytes;

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readlink, type FileHandle } from 'node:fs/promises';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import { mapLimited } from '../concurrency/for-each-limited.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import { StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectStore, UploadedPart } from '../object-store.js';
 import { mayPutWhole, withMd5 } from '../streamed-body.js';
@@ -33,7 +34,7 @@ export interface PutTools {
   readonly store: ObjectStore;
   /** Of the key that the store writes under. */
   readonly fingerprint: string;
-  readonly limiter: UploadLimiter;
+  readonly limiter: Limiter;
   readonly journal: UploadJournal;
   readonly listParts: ListParts;
   readonly onBytes: (bytes: number) => void;
@@ -114,7 +115,7 @@ async function putWhole(
 ): Promise<void> {
   const { store, limiter, onBytes } = tools;
   const { key, headers } = source;
-  await limiter.run(range.length, signal, `put ${key}`, async () => {
+  await limiter.run({ bytes: range.length, signal, what: `put ${key}` }, async () => {
     const bytes = await readRange(source, range);
     await requireUnchanged(source);
     await store.put({ key, body: [bytes], headers, condition: {} }, signal);
@@ -139,10 +140,8 @@ async function putInParts(
     return;
   }
   const { uploadId, etags } = upload;
-  const failed = new AbortController();
-  const partSignal = AbortSignal.any([signal, failed.signal]);
-  const putPart = (range: PlannedRange): Promise<UploadedPart> =>
-    limiter.run(range.length, partSignal, `put ${key}`, async () => {
+  const putPart = (range: PlannedRange, partSignal: AbortSignal): Promise<UploadedPart> =>
+    limiter.run({ bytes: range.length, signal: partSignal, what: `put ${key}` }, async () => {
       const { partNumber, length } = range;
       const bytes = await readRange(source, range);
       const etag = createHash('md5').update(bytes).digest('hex');
@@ -154,15 +153,12 @@ async function putInParts(
       onBytes(length);
       return part;
     });
-  const putting = ranges.map(putPart);
   try {
-    const parts = await Promise.all(putting);
+    const parts = await mapLimited(ranges, { limit: limiter.maxTasks, signal }, putPart);
     await requireUnchanged(source);
     await store.completeUpload({ key, uploadId, parts, condition: {} }, signal);
     await journal.remove(key);
   } catch (error) {
-    failed.abort();
-    await Promise.allSettled(putting);
     if (!(error instanceof StoreError) || !concernsAll(error)) {
       await journal.remove(key);
       await store.abortUpload({ key, uploadId }, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
@@ -186,7 +182,7 @@ async function putStreamed(
   async function* pieces(): AsyncGenerator<Uint8Array> {
     for (const range of ranges) yield await readRange(source, range);
   }
-  await limiter.run(preferredPartBytes, signal, `put ${key}`, async () => {
+  await limiter.run({ bytes: preferredPartBytes, signal, what: `put ${key}` }, async () => {
     const body = await withMd5({ length: Number(stats.size), needsRequests: false, pieces }, signal);
     await requireUnchanged(source);
     await store.put({ key, body, headers, condition: {} }, signal);

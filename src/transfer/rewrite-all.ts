@@ -1,10 +1,10 @@
 /** Brings every object below a prefix that is in one state (under an old key, or not encrypted) under the store's own key. */
-import { UploadLimiter } from '../concurrency/limiter.js';
+import { Limiter } from '../concurrency/limiter.js';
 import { StoreError } from '../errors.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
 import { concernsAll, findEncryptionState, type EncryptionState } from './encryption-state.js';
 import { listObjects } from './object-listing.js';
-import { forEachParallel } from '../concurrency/for-each-limited.js';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { rewriteObject } from './rewrite-object.js';
@@ -44,7 +44,7 @@ export class RewriteSummary {
 /** Rejects only with what concerns every object. */
 export async function rewriteAll(options: RewriteAllOptions, signal: AbortSignal): Promise<void> {
   const { store, prefix, progress, concurrency } = options;
-  const limiter = new UploadLimiter({ maxConcurrentUploads: parallelParts, maxBytesInFlight });
+  const limiter = new Limiter({ maxTasks: parallelParts, maxBytes: maxBytesInFlight });
   const found = async function* (): AsyncGenerator<ListedObject> {
     for await (const object of listObjects(store, prefix, signal)) {
       progress.find(object.size);
@@ -52,7 +52,7 @@ export async function rewriteAll(options: RewriteAllOptions, signal: AbortSignal
     }
     progress.isListed = true;
   };
-  await forEachParallel(found(), concurrency, async (object) => {
+  await forEachLimited(found(), { limit: concurrency }, async (object) => {
     let written = 0;
     const onBytes = (bytes: number): void => {
       written += bytes;
@@ -66,7 +66,7 @@ export async function rewriteAll(options: RewriteAllOptions, signal: AbortSignal
 
 async function workOn(
   options: RewriteAllOptions,
-  limiter: UploadLimiter,
+  limiter: Limiter,
   key: string,
   onBytes: (bytes: number) => void,
   signal: AbortSignal,

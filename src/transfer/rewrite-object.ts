@@ -3,7 +3,8 @@
  * read until the new one is complete; if somebody else replaces it meanwhile, theirs stays.
  */
 import { createHash } from 'node:crypto';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import { forEachLimited, mapLimited } from '../concurrency/for-each-limited.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import { StoreError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
 import { joinPieces, type ObjectInfo, type ObjectStore, type UploadedPart } from '../object-store.js';
@@ -19,7 +20,7 @@ export interface RewriteTools {
   /** Of the new key. */
   readonly fingerprint: string;
   /** Bounds the memory of all objects that are rewritten at once. */
-  readonly limiter: UploadLimiter;
+  readonly limiter: Limiter;
   /** Called with bytes that have been written. */
   readonly onBytes: (bytes: number) => void;
 }
@@ -54,7 +55,7 @@ async function rewriteWhole(
 ): Promise<Written> {
   const { store, limiter, onBytes } = tools;
   const { key, etag: ifMatch } = info;
-  return await limiter.run(range.length, signal, `rewrite ${key}`, async () => {
+  return await limiter.run({ bytes: range.length, signal, what: `rewrite ${key}` }, async () => {
     const bytes = joinPieces((await store.get({ key, ifMatch, maxBytes: info.size }, signal)).pieces);
     const { etag } = await store.put(
       { key, body: [bytes], headers: headersOf(info), condition: { ifMatch } },
@@ -80,10 +81,11 @@ async function rewriteInParts(
     if (!mayPutWhole(error, info.size, store.limits)) throw error;
     return await rewriteStreamed(tools, info, ranges, signal);
   }
-  const failed = new AbortController();
-  const partSignal = AbortSignal.any([signal, failed.signal]);
-  const rewritePart = (range: PlannedRange): Promise<{ part: UploadedPart; hash: string }> =>
-    limiter.run(range.length, partSignal, `rewrite ${key}`, async () => {
+  const rewritePart = (
+    range: PlannedRange,
+    partSignal: AbortSignal,
+  ): Promise<{ part: UploadedPart; hash: string }> =>
+    limiter.run({ bytes: range.length, signal: partSignal, what: `rewrite ${key}` }, async () => {
       const bytes = joinPieces((await store.get({ key, range, ifMatch }, partSignal)).pieces);
       const part = await store.uploadPart(
         { key, uploadId, partNumber: range.partNumber, body: [bytes] },
@@ -92,9 +94,8 @@ async function rewriteInParts(
       onBytes(bytes.length);
       return { part, hash: hashOf(bytes) };
     });
-  const rewriting = ranges.map(rewritePart);
   try {
-    const parts = await Promise.all(rewriting);
+    const parts = await mapLimited(ranges, { limit: limiter.maxTasks, signal }, rewritePart);
     const uploaded = parts.map(({ part }) => part);
     const { etag } = await store.completeUpload(
       { key, uploadId, parts: uploaded, condition: { ifMatch } },
@@ -102,8 +103,6 @@ async function rewriteInParts(
     );
     return { etag, hashes: parts.map(({ hash }) => hash) };
   } catch (error) {
-    failed.abort();
-    await Promise.allSettled(rewriting); // a part that arrives after the abortion would stay on the server
     await store.abortUpload({ key, uploadId }, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
     throw error;
   }
@@ -124,7 +123,7 @@ async function rewriteStreamed(
       yield bytes;
     }
   }
-  return await limiter.run(preferredPartBytes, signal, `rewrite ${key}`, async () => {
+  return await limiter.run({ bytes: preferredPartBytes, signal, what: `rewrite ${key}` }, async () => {
     const body = { length: size, needsRequests: true, pieces };
     const { etag } = await store.put({ key, body, headers: headersOf(info), condition: { ifMatch } }, signal);
     onBytes(size);
@@ -142,13 +141,11 @@ async function verify(
   const info = await store.head(key, signal);
   if (info.etag !== etag) return; // replaced by somebody else since
   if (info.size !== size || info.keyFingerprint !== fingerprint) throw isDifferent(key);
-  await Promise.all(
-    ranges.map((range, index) =>
-      limiter.run(range.length, signal, `verify ${key}`, async () => {
-        const bytes = joinPieces((await store.get({ key, range, ifMatch: etag }, signal)).pieces);
-        if (hashOf(bytes) !== hashes[index]) throw isDifferent(key);
-      }),
-    ),
+  await forEachLimited(ranges.entries(), { limit: limiter.maxTasks, signal }, ([index, range], rangeSignal) =>
+    limiter.run({ bytes: range.length, signal: rangeSignal, what: `verify ${key}` }, async () => {
+      const bytes = joinPieces((await store.get({ key, range, ifMatch: etag }, rangeSignal)).pieces);
+      if (hashOf(bytes) !== hashes[index]) throw isDifferent(key);
+    }),
   );
 }
 

@@ -8,7 +8,7 @@ import { BoundedMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
 import type { ListPage, ObjectStore } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 
 export interface AbsentNamesOptions {
   readonly store: Pick<ObjectStore, 'list'>;
@@ -64,7 +64,7 @@ export class AbsentNames {
     const start = prefix + (listing.size <= maxEntriesOfPage ? '' : stemOf(name));
     const known = this.#questions.get(start);
     const question = known && this.#isRecent(known.askedAtMs) ? known : this.#ask(start, prefix);
-    const answer = await waitInterruptibly(question.answer, signal);
+    const answer = await abortable(question.answer, signal);
     return !answer.names.has(name) && isAnswered(answer, name);
   }
 

@@ -6,7 +6,7 @@ import type { ObjectReader } from '../cache/object-reader.js';
 import { ObjectInfoCache } from '../cache/object-info-cache.js';
 import type { StagedFile } from '../cache/staged-file.js';
 import type { StagingArea } from '../cache/staging-area.js';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';
 import type {
   AccessRequest,
@@ -83,7 +83,7 @@ export interface BucketFileSystemOptions {
   readonly store: ObjectStore;
   readonly reader: ObjectReader;
   readonly area: StagingArea;
-  readonly uploads: UploadLimiter;
+  readonly uploads: Limiter;
   /** '' or ending in '/': only keys below it are seen. */
   readonly prefix: string;
   /** What objects without attributes of their own show. */

@@ -3,7 +3,7 @@ import type { ObjectInfoCache } from '../cache/object-info-cache.js';
 import type { ObjectReader } from '../cache/object-reader.js';
 import type { StagedFile } from '../cache/staged-file.js';
 import type { StagingArea } from '../cache/staging-area.js';
-import type { UploadLimiter } from '../concurrency/limiter.js';
+import type { Limiter } from '../concurrency/limiter.js';
 import type { KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
@@ -30,7 +30,7 @@ export interface VfsContext {
   readonly rewriter: ObjectRewriter;
   readonly markers: DirectoryMarkers;
   readonly area: StagingArea;
-  readonly uploads: UploadLimiter;
+  readonly uploads: Limiter;
   readonly infos: ObjectInfoCache;
   readonly inodes: InodeTable;
   readonly idleInodes: IdleInodes;

@@ -2,9 +2,10 @@
  * The entries of one directory as ListObjectsV2 shows them, loaded page by page as readers need them, with this mount's
  * own changes on top. Positions never move, so that a reader may continue from an offset while entries come and go.
  */
+import { SingleFlight } from '../concurrency/single-flight.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { isShowableName, reservedName } from './names.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 
 export type ListedEntry =
   | { readonly name: string; readonly kind: 'file'; readonly object: ListedObject }
@@ -39,7 +40,7 @@ export class DirectoryListing {
   readonly #ownChanges = new Set<string>();
   #continuationToken: string | undefined;
   #isComplete = false;
-  #loading: Promise<void> | undefined;
+  readonly #loading = new SingleFlight<void>();
   #hiddenCount = 0;
   #hiddenExample = '';
 
@@ -107,8 +108,10 @@ export class DirectoryListing {
   /** Loads one more page; callers share the request, and the interruption of one does not stop it for others. */
   async loadMore(signal: AbortSignal): Promise<void> {
     if (this.#isComplete) return;
-    this.#loading ??= this.#loadPage().finally(() => (this.#loading = undefined));
-    await waitInterruptibly(this.#loading, signal);
+    await abortable(
+      this.#loading.run(() => this.#loadPage()),
+      signal,
+    );
   }
 
   async loadAll(signal: AbortSignal): Promise<void> {

@@ -3,6 +3,8 @@
  * marker under the new name says where its entries come from, so that the same rename, called again after a crash, is
  * let in and goes on.
  */
+import { makeGate } from '../concurrency/deferred.js';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { createHash } from 'node:crypto';
 import { FsError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
@@ -72,8 +74,8 @@ export class DirectoryRenamer {
   ): Promise<void> {
     const { inodes, resolver, markers, writeBack } = this.#context;
     const isResumed = target?.kind === 'directory' && (await this.#isResumed(source, target, signal));
-    let finish: () => void = () => undefined;
-    const move = { done: new Promise<void>((resolve) => (finish = resolve)), isExclusive: false };
+    const { opened: done, open: finish } = makeGate();
+    const move = { done, isExclusive: false };
     source.moving = move;
     const stored: FileNode[] = [];
     const prepare = async (file: FileNode) => {
@@ -208,9 +210,7 @@ export class DirectoryRenamer {
 
   async #copyPage(objects: readonly ListedObject[], job: Job): Promise<void> {
     const { moved, made, present, signal } = job;
-    const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
-    await inParallel(objects, copyParallelism, failed, async (object) => {
+    await forEachLimited(objects, { limit: copyParallelism, signal }, async (object, either) => {
       const targetKey = targetKeyOf(job, object);
       // Only a copy made here may be replaced, or what was there before an interrupted rename goes on.
       const copied = made.get(targetKey);
@@ -408,30 +408,4 @@ function targetKeyOf({ oldPrefix, newPrefix }: Job, { key }: ListedObject): stri
 /** Short and plain ASCII, whatever the name. */
 function digestOf(prefix: string): string {
   return createHash('sha256').update(prefix).digest('hex').slice(0, 32);
-}
-
-/** Runs `action` on all items, at most `limit` at once; the first failure aborts the others and is thrown. */
-async function inParallel<T>(
-  items: readonly T[],
-  limit: number,
-  failed: AbortController,
-  action: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    for (;;) {
-      const item = items[next++];
-      if (item === undefined || failed.signal.aborted) return;
-      await action(item);
-    }
-  };
-  const errors: unknown[] = [];
-  const workers = Array.from({ length: Math.min(limit, items.length) }, () =>
-    worker().catch((error: unknown) => {
-      errors.push(error);
-      failed.abort();
-    }),
-  );
-  await Promise.all(workers);
-  if (errors.length > 0) throw errors[0];
 }

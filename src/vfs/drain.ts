@@ -2,6 +2,7 @@
  * Stores all that the bucket lacks, and goes on as long as the server fails. How one node is stored is left to `WriteBack`.
  */
 import type { Clock } from '../clock.js';
+import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
 import { countOf } from '../units.js';
@@ -62,17 +63,14 @@ export class Drain {
   async #tryAll(nodes: readonly Node[], scope: Scope, signal: AbortSignal): Promise<readonly Node[]> {
     const stored: Node[] = [];
     const failed: { readonly key: string; readonly error: unknown }[] = [];
-    for (let i = 0; i < nodes.length; i += parallelism) {
-      const batch = nodes.slice(i, i + parallelism).map(async (node) => {
-        try {
-          await this.#options.store(node, signal, scope);
-          stored.push(node);
-        } catch (error) {
-          failed.push({ key: node.key, error });
-        }
-      });
-      await Promise.all(batch);
-    }
+    await forEachLimited(nodes, { limit: parallelism }, async (node) => {
+      try {
+        await this.#options.store(node, signal, scope);
+        stored.push(node);
+      } catch (error) {
+        failed.push({ key: node.key, error });
+      }
+    });
     const last = failed.at(-1);
     if (last) {
       this.#options.log.warn(

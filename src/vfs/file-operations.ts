@@ -2,6 +2,7 @@
  * What is done with the content of files: open, read, write, flush, truncate, and the handles that keep it open. What a
  * flush puts into the bucket is the business of WriteBack.
  */
+import { makeGate } from '../concurrency/deferred.js';
 import type { ReadStream } from '../cache/object-reader.js';
 import { StagedFile } from '../cache/staged-file.js';
 import { FsError } from '../errors.js';
@@ -22,7 +23,7 @@ import { joinPieces, type ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { whileInPlace } from './moves.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
 import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
 import { isBeingWritten, isPending } from './pending.js';
@@ -247,8 +248,8 @@ export class FileOperations {
    */
   async detachFor<T>(node: FileNode, signal: AbortSignal, remove: () => Promise<T>): Promise<T> {
     const reopening = this.#context.reopenings.arrivalOf(node.key);
-    if (reopening) await waitInterruptibly(reopening, signal);
-    if (node.openings.size > 0) await waitInterruptibly(Promise.all(node.openings), signal);
+    if (reopening) await abortable(reopening, signal);
+    if (node.openings.size > 0) await abortable(Promise.all(node.openings), signal);
     node.isLeaving = true;
     let attach: (() => void) | undefined;
     try {
@@ -307,7 +308,7 @@ export class FileOperations {
       if (!node.hasUnstoredAttributes) this.#finder.adopt(node, { info, isUnreadable: false }, attributes);
       node.validatedAtMs = validatedAtMs;
       // It would otherwise cut what is read at the size that it knows. This drops no pages, for which it might wait for us.
-      if (isOther) await waitInterruptibly(kernel.dropInode(node.id, -1), signal);
+      if (isOther) await abortable(kernel.dropInode(node.id, -1), signal);
     } catch (error) {
       if (isStoreError(error, 'NotFound')) {
         // The kernel looks the name up again on ESTALE, and creates the file anew where that was asked for.
@@ -504,12 +505,11 @@ function isBusy(node: FileNode): boolean {
 
 /** Returns what ends it, which may be called again. */
 function beginOpening(node: FileNode): () => void {
-  let resolve: () => void = () => undefined;
-  const opening = new Promise<void>((resolved) => (resolve = resolved));
+  const { opened: opening, open: end } = makeGate();
   node.addOpening(opening);
   return () => {
     node.removeOpening(opening);
-    resolve();
+    end();
   };
 }
 

@@ -1,21 +1,22 @@
 /**
- * What keeps files and directories under their names while something is stored there, and the order of locks:
+ * What keeps files and directories under their names while something is stored there: ranks 1 to 6 of the order of locks, which
+ * `concurrency/lock-order.ts` lists.
  *
- * 1. Renames from one directory to another: one at a time, as Linux has it. Else two could wait for each other, each to move a
- *    directory into the other's.
- * 2. A change of names in a directory: it waits for the renames of that directory and of those above, before it begins.
- * 3. `moving` of a directory, set by its rename: it waits for the changes of names below that have begun. Whatever is to store
- *    something below waits for it, but for what holds one of the following.
- * 4. `lock` of a node, by ids where there are several: its object is stored, moved or removed.
- * 5. `placing` of a file, by ids where there are several: an object is about to appear under its key, or to be moved.
- * 6. The lock of a `StagedFile`: its content is changed or stored.
+ * - A change of names (2) waits for the renames of that directory and of those above, before it begins. The rename of a directory
+ *   sets its `moving` (3) and waits for the changes of names below that have begun. Whatever is to store something below waits for
+ *   `moving`, but for what holds a lock of 4 to 6.
+ * - Renames from one directory to another go one at a time (1). Else two could wait for each other, each to move a directory into
+ *   the other's.
+ * - Who reads or writes a file holds nothing of 1 to 5, and 6 not either when he has it stored.
  *
- * Nobody waits for one of a lower number than one that he holds, with two exceptions that cannot close a circle. The rename of a
- * directory, which is a change of names itself, waits for those below, which are never its own and never above. And before a
- * file is stored under 4, others that copy from its object may have to be stored (5 and 6 of theirs), while 5 and 6 of its own
- * are free. Whoever reads or writes a file holds nothing of 1 to 5, and 6 not either when he has it stored.
+ * Two waits are exceptions that cannot close a circle. The rename of a directory, which is a change of names itself, waits for those
+ * below, which are never its own and never above. And before a file is stored under 4, others that copy from its object may have to
+ * be stored (5 and 6 of theirs), while 5 and 6 of its own are free.
  */
-import { waitInterruptibly, type Mutex } from '../concurrency/mutex.js';
+import { makeGate } from '../concurrency/deferred.js';
+import { abortable } from '../concurrency/abortable.js';
+import { lockOrder } from '../concurrency/lock-order.js';
+import type { Mutex } from '../concurrency/mutex.js';
 import {
   ancestorsOf,
   nodesBelow,
@@ -42,10 +43,9 @@ export async function whileChangingNames<T>(
   for (;;) {
     const move = directories.map(moveAbove).find((above) => above !== undefined);
     if (!move) break;
-    await waitInterruptibly(move.done, signal);
+    await abortable(move.done, signal);
   }
-  let finish: () => void = () => undefined;
-  const change = new Promise<void>((resolve) => (finish = resolve));
+  const { opened: change, open: finish } = makeGate();
   for (const directory of directories) directory.addNameChange(change);
   try {
     return await work();
@@ -65,15 +65,12 @@ export async function whileInPlace<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   for (;;) {
-    const release = await node.placing.acquire(signal);
-    try {
+    const outcome = await node.placing.run(async () => {
       const move = firstMove(node, ({ isExclusive }) => isExclusive);
-      if (!move) return await work();
-      release();
-      await waitInterruptibly(move.done, signal);
-    } finally {
-      release();
-    }
+      return move ? { move } : { result: await work() };
+    }, signal);
+    if (outcome.move === undefined) return outcome.result;
+    await abortable(outcome.move.done, signal);
   }
 }
 
@@ -94,7 +91,7 @@ export async function whileMoving(
     for (;;) {
       const added = await locks.acquireNew([...nodesBelow(directory)], (node) => node.lock, signal);
       if (added.length === 0) break;
-      for (const node of added) if (node.kind === 'file') await prepare(node);
+      for (const node of added) if (node.kind === 'file') await locks.holding(() => prepare(node));
     }
     // Files that are looked up from now on cannot be stored: that waits for `moving`.
     for (;;) {
@@ -102,7 +99,7 @@ export async function whileMoving(
       if ((await locks.acquireNew(files, (file) => file.placing, signal)).length === 0) break;
     }
     move.isExclusive = true;
-    await action();
+    await locks.holding(action);
   } finally {
     locks.release();
   }
@@ -112,7 +109,7 @@ export async function whileMoving(
 async function nameChangesBelow(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
   for (const node of [...nodesBelow(directory)]) {
     if (node.kind !== 'directory' || node.nameChanges.size === 0) continue;
-    await waitInterruptibly(Promise.all(node.nameChanges), signal);
+    await abortable(Promise.all(node.nameChanges), signal);
   }
 }
 
@@ -131,6 +128,11 @@ class HeldLocks {
       this.#held.set(lock, await lock.acquire(signal));
     }
     return added;
+  }
+
+  /** Runs `action`, which takes other locks. */
+  holding(action: () => Promise<void>): Promise<void> {
+    return lockOrder.holding(this.#held.keys(), action);
   }
 
   release(): void {

@@ -7,6 +7,7 @@ import type { StagedFile } from '../cache/staged-file.js';
 import type { InodeId } from '../file-system.js';
 import type { ObjectInfo, WriteCondition } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
+import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
 import type { StoredAttributes } from './stored-attributes.js';
 
@@ -47,7 +48,7 @@ abstract class BaseNode {
   /** Reasons beside the kernel's to keep the node: operations and write-backs under way. */
   pins = 0;
   /** Held while the object is stored, moved or removed. The order of locks is in `moves.ts`. */
-  readonly lock = new Mutex();
+  readonly lock = new Mutex(lockRanks.node);
 
   constructor(options: NodeOptions) {
     this.id = options.id;
@@ -116,7 +117,7 @@ export class FileNode extends BaseNode {
    * and write, and do not hold `lock`.
    */
   get placing(): Mutex {
-    return (this.#placing ??= new Mutex());
+    return (this.#placing ??= new Mutex(lockRanks.place));
   }
 
   get handles(): ReadonlySet<FileHandle> {
@@ -275,11 +276,10 @@ export async function lockFiles(
   signal: AbortSignal,
   action: () => Promise<void>,
 ): Promise<void> {
-  const releases: (() => void)[] = [];
-  try {
-    for (const file of files.toSorted((a, b) => a.id - b.id)) releases.push(await file.lock.acquire(signal));
-    await action();
-  } finally {
-    for (const release of releases) release();
-  }
+  const inOrder = files.toSorted((a, b) => a.id - b.id);
+  const lockFrom = (index: number): Promise<void> => {
+    const file = inOrder[index];
+    return file ? file.lock.run(() => lockFrom(index + 1), signal) : action();
+  };
+  await lockFrom(0);
 }

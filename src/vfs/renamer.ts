@@ -7,6 +7,7 @@ import type { VfsContext } from './context.js';
 import { DirectoryRenamer } from './directory-renamer.js';
 import type { FileOperations } from './file-operations.js';
 import { whileChangingNames, whileInPlace } from './moves.js';
+import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
 import type { NamespaceOperations } from './namespace-operations.js';
 import type { NodeFinder } from './node-finder.js';
@@ -26,7 +27,7 @@ export class Renamer {
   readonly #files: FileOperations;
   readonly #names: NamespaceOperations;
   readonly #directories: DirectoryRenamer;
-  readonly #acrossDirectories = new Mutex();
+  readonly #acrossDirectories = new Mutex(lockRanks.directoryMoves);
 
   constructor(context: VfsContext, finder: NodeFinder, files: FileOperations, names: NamespaceOperations) {
     this.#context = context;

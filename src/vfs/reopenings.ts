@@ -3,6 +3,7 @@
  * but only once: what takes that one away too waits for the second open. Else programs that read a file which is replaced in quick
  * succession would see ESTALE, which no local file system gives them.
  */
+import { makeGate } from '../concurrency/deferred.js';
 import type { Clock } from '../clock.js';
 
 /** The kernel tries again within a millisecond, on a busy machine as soon as the program runs again. It may also have been killed. */
@@ -31,8 +32,7 @@ export class Reopenings {
       expected.count += 1;
       return;
     }
-    let resolve: () => void = () => undefined;
-    const promise = new Promise<void>((resolved) => (resolve = resolved));
+    const { opened: promise, open: resolve } = makeGate();
     const end = (): void => {
       cancel();
       this.#expected.delete(key);

@@ -13,7 +13,7 @@ import { isStoreError } from './fs-errors.js';
 import type { KnownMarker, KnownMarkers } from './known-markers.js';
 import type { ListedDirectories } from './listed-directories.js';
 import { keyOfEntry } from './names.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 import type { DirectoryNode } from './nodes.js';
 import { SiblingsAhead, type Wanted } from './siblings-ahead.js';
 
@@ -131,7 +131,7 @@ export class Resolver {
         const underWay = this.#ahead.get(nameAhead(listing, entry));
         if (entry.kind === 'directory') this.#walked.add(listing);
         this.#siblings.noteLookup(listing, position);
-        if (underWay && !this.isDescribed(listing, entry)) await waitInterruptibly(underWay, signal);
+        if (underWay && !this.isDescribed(listing, entry)) await abortable(underWay, signal);
       }
       const found = await this.describeEntry(listing, entry, signal);
       if (found) return found;

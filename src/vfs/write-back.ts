@@ -22,7 +22,7 @@ import type { InodeTable } from './inode-table.js';
 import { isLost, LostRace } from './lost-race.js';
 import { moveAbove, whileInPlace } from './moves.js';
 import type { DirectoryNode, FileNode, Node } from './nodes.js';
-import { waitInterruptibly } from '../concurrency/mutex.js';
+import { abortable } from '../concurrency/abortable.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { isBeingWritten, isLeftOver, isPending } from './pending.js';
 import { StoreFailures } from './store-failures.js';
@@ -122,7 +122,7 @@ export class WriteBack {
       for (let isDone = false; !isDone;) {
         await this.waitForMoves(node, signal);
         // Not only the wait for the lock: a lost race is settled to its end, also if nobody waits for that any more.
-        isDone = await waitInterruptibly(node.lock.run(storeUnlessMoving, signal), signal);
+        isDone = await abortable(node.lock.run(storeUnlessMoving, signal), signal);
       }
     } catch (error) {
       throw toFsError(error, `storing ${node.key}`);
@@ -247,7 +247,7 @@ export class WriteBack {
 
   /** Waits while a directory above is being renamed. */
   async waitForMoves(node: Node, signal: AbortSignal): Promise<void> {
-    for (let move = moveAbove(node); move; move = moveAbove(node)) await waitInterruptibly(move.done, signal);
+    for (let move = moveAbove(node); move; move = moveAbove(node)) await abortable(move.done, signal);
   }
 
   /**

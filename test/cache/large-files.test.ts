@@ -4,7 +4,7 @@ import os from 'node:os';
 import test, { type ExecutionContext } from 'ava';
 import { StagedFile } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/concurrency/limiter.js';
+import { Limiter } from '../../src/concurrency/limiter.js';
 import type { StoreLimits } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { HollowObjectStore } from './hollow-object-store.js';
@@ -33,7 +33,7 @@ function makeLarge(
     area,
     reader: new StoreReader(store),
     store,
-    uploads: new UploadLimiter(),
+    uploads: new Limiter({ maxTasks: 6, maxBytes: 64 * 1024 * 1024 }),
     base: base(store),
     target: () => ({ key: 'file', headers: { metadata: {} }, condition: {} }),
     log: silentLog,

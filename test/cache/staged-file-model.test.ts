@@ -6,7 +6,7 @@ import os from 'node:os';
 import test from 'ava';
 import { StagedFile } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/concurrency/limiter.js';
+import { Limiter } from '../../src/concurrency/limiter.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
@@ -129,7 +129,7 @@ class Run {
       area: this.area,
       reader: new StoreReader(this.store),
       store: this.store,
-      uploads: new UploadLimiter({ maxConcurrentUploads: 3, maxBytesInFlight: 300 }),
+      uploads: new Limiter({ maxTasks: 3, maxBytes: 300 }),
       base,
       target: () => {
         const etag = this.file.base?.etag;

@@ -4,7 +4,7 @@ import os from 'node:os';
 import type { ExecutionContext } from 'ava';
 import { StagedFile, type StagedFileOptions } from '../../src/cache/staged-file.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/concurrency/limiter.js';
+import { Limiter } from '../../src/concurrency/limiter.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
@@ -62,7 +62,7 @@ export function makeFile(
     area,
     reader,
     store,
-    uploads: new UploadLimiter({ maxConcurrentUploads: 3 }),
+    uploads: new Limiter({ maxTasks: 3 }),
     base,
     target: () => {
       const etag = file.base?.key === goal.key ? file.base.etag : undefined;

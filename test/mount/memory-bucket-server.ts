@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/concurrency/limiter.js';
+import { Limiter } from '../../src/concurrency/limiter.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';
 import type { Log } from '../../src/log.js';
 import { BucketFileSystem } from '../../src/vfs/bucket-file-system.js';
@@ -49,7 +49,7 @@ const fileSystem = new BucketFileSystem({
   store,
   reader,
   area,
-  uploads: new UploadLimiter({ maxConcurrentUploads: 8 }),
+  uploads: new Limiter({ maxTasks: 8 }),
   prefix: '',
   defaults: { uid: 0, gid: 0, filePermissions: 0o644, directoryPermissions: 0o755 },
   metadataTtlMs: 30_000,

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { lockOrder } from '../../src/concurrency/lock-order.js';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import { ReceivedBody } from '../../src/http/received-body.js';
 import {
@@ -293,11 +294,13 @@ export class MemoryObjectStore implements ObjectStore {
     this.requests.set(method, (this.requests.get(method) ?? 0) + 1);
     // Before the hook is asked, whose rejection nobody would hear of.
     if (signal.aborted) throw new StoreError('Aborted', `${method} ${key}: aborted`);
-    await this.#interruptible(this.beforeRequest(method, key), method, key, signal);
+    const waiting = lockOrder.outside(() => this.beforeRequest(method, key));
+    await this.#interruptible(waiting, method, key, signal);
   }
 
   async #end(method: StoreMethod, key: string, signal: AbortSignal): Promise<void> {
-    await this.#interruptible(this.afterRequest(method, key), method, key, signal);
+    const waiting = lockOrder.outside(() => this.afterRequest(method, key));
+    await this.#interruptible(waiting, method, key, signal);
   }
 
   async #interruptible(

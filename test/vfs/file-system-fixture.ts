@@ -4,7 +4,8 @@ import type { ExecutionContext } from 'ava';
 import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/cache/staging-area.js';
-import { UploadLimiter } from '../../src/concurrency/limiter.js';
+import { Limiter } from '../../src/concurrency/limiter.js';
+import { lockOrder, lockRanks } from '../../src/concurrency/lock-order.js';
 import { makeDeferred } from '../../src/concurrency/deferred.js';
 import type { Log } from '../../src/log.js';
 import type { ObjectStore } from '../../src/object-store.js';
@@ -49,6 +50,12 @@ export class Fixture {
     store = new MemoryObjectStore({ minPartSize: 64 }),
     clock = new TestClock(),
   ) {
+    lockOrder.watch();
+    t.teardown(() => {
+      const violations = lockOrder.takeViolations();
+      if (violations.length > 0)
+        throw new Error(`locks are taken in the wrong order: ${violations.join('; ')}`);
+    });
     this.#t = t;
     this.store = store;
     this.clock = clock;
@@ -82,7 +89,7 @@ export class Fixture {
       store,
       reader,
       area,
-      uploads: new UploadLimiter({ maxConcurrentUploads: 4 }),
+      uploads: new Limiter({ maxTasks: 4, rank: lockRanks.uploads }),
       prefix: '',
       defaults: { uid: 1000, gid: 1000, filePermissions: 0o644, directoryPermissions: 0o755 },
       metadataTtlMs,

@@ -6,7 +6,7 @@ import type { CustomerKey } from '../../customer-key.js';
 import type { DataFiles } from './data-files.js';
 import { makeDirectoryDurably, NotFlushedError, removeDurably, writeDurably } from './durable-files.js';
 import { KeyIndex } from './key-index.js';
-import { KeyLocks } from '../../concurrency/key-locks.js';
+import { KeyedMutex } from '../../concurrency/mutex.js';
 import { checkAuthentic, type ObjectRecord, type StoredRecord } from './object-record.js';
 import { RecordFiles } from './record-files.js';
 import { Upload, type StoredPart, type UploadInfo } from './upload.js';
@@ -56,7 +56,7 @@ export class Bucket {
   readonly #data: DataFiles;
   readonly #records: RecordFiles;
   readonly #uploads = new Map<string, Upload>();
-  readonly #locks = new KeyLocks();
+  readonly #locks = new KeyedMutex();
   #index = new KeyIndex([]);
   #policy: string | undefined;
   /** Changes under way: a bucket with some is not empty. */
@@ -133,7 +133,7 @@ export class Bucket {
 
   /** As `read`, and keeps its bytes from being removed. To be released. */
   async hold(key: string): Promise<HeldObject | undefined> {
-    return this.#locks.hold(`object ${key}`, async () => {
+    return this.#locks.run(`object ${key}`, async () => {
       const stored = await this.#records.read(key);
       return stored && this.#held(stored);
     });
@@ -282,7 +282,7 @@ export class Bucket {
     if (this.#isDeleted) throw new BucketDeletedError(this.info.name);
     this.#changing += 1;
     try {
-      return await this.#locks.hold(lock, action);
+      return await this.#locks.run(lock, action);
     } finally {
       this.#changing -= 1;
     }

@@ -6,7 +6,7 @@ import type { Log } from '../../log.js';
 import { Bucket } from './bucket.js';
 import { DataFiles } from './data-files.js';
 import { makeDirectoryDurably, syncDirectory } from './durable-files.js';
-import { KeyLocks } from '../../concurrency/key-locks.js';
+import { KeyedMutex } from '../../concurrency/mutex.js';
 
 export class Storage {
   readonly data: DataFiles;
@@ -14,7 +14,7 @@ export class Storage {
   /** Buckets are moved here before they are deleted, so that a crash leaves no half of one. */
   readonly #removedDirectory: string;
   readonly #buckets = new Map<string, Bucket>();
-  readonly #locks = new KeyLocks();
+  readonly #locks = new KeyedMutex();
 
   private constructor(directory: string) {
     this.data = new DataFiles(path.join(directory, 'data'));
@@ -61,7 +61,7 @@ export class Storage {
 
   /** The name must be a valid one. False if a bucket has it. */
   async createBucket(name: string, location: string, createdMs: number): Promise<boolean> {
-    return this.#locks.hold(name, async () => {
+    return this.#locks.run(name, async () => {
       if (this.#buckets.has(name)) return false;
       const directory = path.join(this.#bucketsDirectory, name);
       this.#buckets.set(name, await Bucket.create(directory, { name, location, createdMs }, this.data));
@@ -72,7 +72,7 @@ export class Storage {
   /** False if it is not empty, or deleted already. Its unfinished uploads go with it. */
   async deleteBucket(bucket: Bucket): Promise<boolean> {
     const { name } = bucket.info;
-    return this.#locks.hold(name, async () => {
+    return this.#locks.run(name, async () => {
       if (this.#buckets.get(name) !== bucket || !bucket.isEmpty) return false;
       bucket.markDeleted();
       this.#buckets.delete(name);
