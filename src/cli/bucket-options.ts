@@ -4,7 +4,7 @@ import type { AccessConfig } from '../config.js';
 import { settings, type SettingName } from '../settings.js';
 import { CommandError } from './command-error.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
-import { durationHelp, readSettingOptions, takesValue, yargsOption } from './mount-options.js';
+import { durationHelp, readSettingOptions, takesValue, yargsOption } from './mount/mount-options.js';
 import { loadAccessConfig, type SettingValues } from './setting-sources.js';
 
 const connectionNames = [

@@ -7,29 +7,45 @@ import {
   auditUsage,
   describeAuditOptions,
   runAudit,
-} from './audit-command.js';
+} from './audit/audit-command.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
-import { demoDescription, demoOptions, demoUsage, describeDemoOptions } from './demo-options.js';
-import { describeDoctorOptions, doctorDescription, doctorOptions, doctorUsage } from './doctor-options.js';
+import { demoDescription, demoOptions, demoUsage, describeDemoOptions } from './demo/demo-command.js';
+import {
+  describeDoctorOptions,
+  doctorDescription,
+  doctorOptions,
+  doctorUsage,
+} from './doctor/doctor-command.js';
 import {
   describeGatewayOptions,
   gatewayDescription,
   gatewayOptions,
   gatewayUsage,
-} from './gateway-options.js';
-import { describeGetOptions, getDescription, getOptions, getUsage, runGet } from './get-command.js';
+} from './gateway/gateway-command.js';
+import { describeGetOptions, getDescription, getOptions, getUsage, runGet } from './get/get-command.js';
 import {
   describeKeygenOptions,
   keygenDescription,
   keygenOptions,
   keygenUsage,
   runKeygen,
-} from './keygen-command.js';
-import { describeListOptions, listDescription, listOptions, listUsage, runList } from './list-command.js';
-import { runMount } from './mount-command.js';
-import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount-options.js';
-import { describePolicyOptions, policyDescription, policyOptions, policyUsage } from './policy-options.js';
-import { describePutOptions, putDescription, putOptions, putUsage, runPut } from './put-command.js';
+} from './keygen/keygen-command.js';
+import {
+  describeListOptions,
+  listDescription,
+  listOptions,
+  listUsage,
+  runList,
+} from './list/list-command.js';
+import { runMount } from './mount/run-mount.js';
+import { describeMountOptions, mountDescription, mountOptions, mountUsage } from './mount/mount-options.js';
+import {
+  describePolicyOptions,
+  policyDescription,
+  policyOptions,
+  policyUsage,
+} from './policy/policy-command.js';
+import { describePutOptions, putDescription, putOptions, putUsage, runPut } from './put/put-command.js';
 import {
   describeEncryptOptions,
   describeRekeyOptions,
@@ -41,23 +57,29 @@ import {
   rekeyUsage,
   runEncrypt,
   runRekey,
-} from './rewrite-command.js';
-import { describeSetupOptions, setupDescription, setupOptions, setupUsage } from './setup-options.js';
+} from './rewrite/rewrite-command.js';
+import { describeSetupOptions, setupDescription, setupOptions, setupUsage } from './setup/setup-command.js';
 import {
   describeStatusOptions,
   runStatus,
   statusDescription,
   statusOptions,
   statusUsage,
-} from './status-command.js';
+} from './status/status-command.js';
 import {
   describeUmountOptions,
   runUmount,
   umountDescription,
   umountOptions,
   umountUsage,
-} from './umount-command.js';
-import { describeUnitOptions, runUnit, unitDescription, unitOptions, unitUsage } from './unit-command.js';
+} from './umount/umount-command.js';
+import {
+  describeUnitOptions,
+  runUnit,
+  unitDescription,
+  unitOptions,
+  unitUsage,
+} from './unit/unit-command.js';
 
 export interface Command {
   /** The name and its positionals, in yargs' form. */
@@ -101,7 +123,7 @@ export const commands: readonly Command[] = [
     description: gatewayDescription,
     describe: describeGatewayOptions,
     options: gatewayOptions,
-    run: async (parsed) => (await import('./gateway-command.js')).runGateway(parsed),
+    run: async (parsed) => (await import('./gateway/run-gateway.js')).runGateway(parsed),
   },
   {
     usage: listUsage,
@@ -157,14 +179,14 @@ export const commands: readonly Command[] = [
     description: policyDescription,
     describe: describePolicyOptions,
     options: policyOptions,
-    run: async (parsed) => (await import('./policy-command.js')).runPolicy(parsed),
+    run: async (parsed) => (await import('./policy/run-policy.js')).runPolicy(parsed),
   },
   {
     usage: doctorUsage,
     description: doctorDescription,
     describe: describeDoctorOptions,
     options: doctorOptions,
-    run: async (parsed) => (await import('./doctor-command.js')).runDoctor(parsed),
+    run: async (parsed) => (await import('./doctor/run-doctor.js')).runDoctor(parsed),
   },
   {
     usage: unitUsage,
@@ -178,14 +200,14 @@ export const commands: readonly Command[] = [
     description: demoDescription,
     describe: describeDemoOptions,
     options: demoOptions,
-    run: async (parsed) => (await import('./demo-command.js')).runDemo(parsed),
+    run: async (parsed) => (await import('./demo/run-demo.js')).runDemo(parsed),
   },
   {
     usage: setupUsage,
     description: setupDescription,
     describe: describeSetupOptions,
     options: setupOptions,
-    run: async (parsed) => (await import('./setup-command.js')).runSetup(parsed),
+    run: async (parsed) => (await import('./setup/run-setup.js')).runSetup(parsed),
   },
 ];
 

@@ -3,7 +3,7 @@ import type { Argv } from 'yargs';
 import { settingValue } from '../config.js';
 import { settings, type SettingName } from '../settings.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
-import { readSettingOptions, takesValue, yargsOption } from './mount-options.js';
+import { readSettingOptions, takesValue, yargsOption } from './mount/mount-options.js';
 import { readSources } from './setting-sources.js';
 
 const connectionSettings = [

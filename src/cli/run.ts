@@ -15,7 +15,7 @@ import {
 } from './commands.js';
 import { explainError } from './explain-error.js';
 import { settleHome } from './home-directory.js';
-import { mountArgumentsOf } from './mount-helper.js';
+import { mountArgumentsOf } from './mount/mount-helper.js';
 import { packageVersion } from './package-version.js';
 import { complain } from './terminal.js';
 import { disarmEnvironment } from './unsafe-environment.js';

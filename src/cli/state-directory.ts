@@ -2,7 +2,7 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { prepareRegistry } from './mount-registry.js';
+import { prepareRegistry } from './serving/mount-registry.js';
 import { xdgDirectory } from './xdg-directory.js';
 
 export interface StateDirectory {

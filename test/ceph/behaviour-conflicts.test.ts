@@ -12,7 +12,7 @@ import {
   setVersioning,
   withBoto3,
 } from '../mount/bucket.js';
-import type { NamedFinding } from '../../src/doctor/checks.js';
+import type { NamedFinding } from '../../src/cli/doctor/checks.js';
 import { mountBucket, osirisfs, type Mount } from '../mount/mounting.js';
 import { serverUnderTest } from '../mount/server.js';
 import { makeKeyFile, type KeyFile } from '../mount/temporary.js';

@@ -2,7 +2,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { NamedFinding } from '../../src/doctor/checks.js';
+import type { NamedFinding } from '../../src/cli/doctor/checks.js';
 import { osirisfs } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile } from '../mount/temporary.js';
 import { startFakeServer } from '../s3/fake-server.js';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { hasEnded } from '../../src/cli/process-state.js';
+import { hasEnded } from '../../src/cli/serving/process-state.js';
 import { run, start, waitUntil, type Finished, type RunningChild } from '../mount/child.js';
 import { isMounted, makeMountpoint } from '../mount/mounting.js';
 import { makeDirectory, makeKeyFile, type KeyFile } from '../mount/temporary.js';

@@ -21,7 +21,7 @@ import { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { start, waitUntil } from '../mount/child.js';
 import { makeDirectory } from '../mount/temporary.js';
 import { projectRoot } from '../mount/user.js';
-import { hostileRequests, sendRaw } from '../status/hostile-requests.js';
+import { hostileRequests, sendRaw } from '../cli/status/hostile-requests.js';
 import { patienceMs } from '../patience.js';
 import {
   connectToGateway,

@@ -3,7 +3,7 @@ import https from 'node:https';
 import { once } from 'node:events';
 import tls from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
-import { serverChecks } from '../../src/doctor/server-checks.js';
+import { serverChecks } from '../../src/cli/doctor/server-checks.js';
 import { StoreError } from '../../src/errors.js';
 import { listBuckets } from '../../src/s3/account.js';
 import { connect, type ConnectOptions } from '../../src/s3/connect.js';

@@ -1,0 +1,88 @@
+/** The demo's gateway, in a process of its own: neither the mount nor its server can block the other. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { openLogFile } from '../../logging.js';
+import { stopGraceMs, type FromGateway } from './gateway-messages.js';
+
+export interface DemoGateway {
+  readonly endpoint: string;
+  readonly authorityFile: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Calls back if the process ends before it is told to, with how it ended. */
+  onUnexpectedEnd(listener: (how: string) => void): void;
+  /** Resolves when the process has ended. */
+  stop(): Promise<void>;
+}
+
+/** The message is for users. */
+export class DemoGatewayError extends Error {
+  override readonly name = 'DemoGatewayError';
+}
+
+const program = fileURLToPath(new URL('gateway-process.js', import.meta.url));
+/** Beyond what it takes by itself. */
+const killAfterMs = 2 * stopGraceMs;
+
+/** Rejects with a `DemoGatewayError`, or with the signal's reason. */
+export async function startDemoGateway(
+  directory: string,
+  logFile: string,
+  signal: AbortSignal,
+): Promise<DemoGateway> {
+  const logDescriptor = openLogFile(logFile);
+  // Detached: Ctrl-C reaches every process of the terminal, and this one has to outlive the mount.
+  const child = fork(program, [directory], {
+    detached: true,
+    stdio: ['ignore', logDescriptor, logDescriptor, 'ipc'],
+  });
+  closeSync(logDescriptor);
+  const ended = new Promise<string>((resolve) => {
+    child.once('exit', (code, name) => resolve(name ?? `exit code ${code ?? '?'}`));
+    child.once('error', (error) => resolve(error.message));
+  });
+  let isStopping = false;
+  const stop = async (): Promise<void> => {
+    isStopping = true;
+    if (child.connected) child.disconnect();
+    const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+    await ended;
+    clearTimeout(timer);
+  };
+  try {
+    const access = await firstMessage(child, ended, logFile, signal);
+    return {
+      ...access,
+      onUnexpectedEnd: (listener) => {
+        void ended.then((how) => {
+          if (!isStopping) listener(how);
+        });
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function firstMessage(
+  child: ChildProcess,
+  ended: Promise<string>,
+  logFile: string,
+  signal: AbortSignal,
+): Promise<Extract<FromGateway, { type: 'listening' }>> {
+  return await new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    child.once('message', (message: FromGateway) => {
+      if (message.type === 'listening') resolve(message);
+      else reject(new DemoGatewayError(`the gateway does not start: ${message.message}`));
+    });
+    void ended.then((how) =>
+      reject(new DemoGatewayError(`the gateway does not start (${how}); see ${logFile}`)),
+    );
+  });
+}

@@ -1,0 +1,157 @@
+/** `osirisfs demo`: gateway, bucket, customer key and mount in one command, for people without a bucket. */
+import { KeyRing } from '../../key-ring.js';
+import { mkdir, rmdir } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { resolveMountConfig, type MountConfig } from '../../config.js';
+import { DemoDataError, openDemoData, type DemoData } from './demo-data.js';
+import { DemoGatewayError, startDemoGateway, type DemoGateway } from './gateway-child.js';
+import { checkFuseSupport, systemFuseSupport } from '../../fuse-support.js';
+import { startLogging } from '../../logging.js';
+import { limitCoreDumps } from '../../native/limit-core-dumps.js';
+import { parsePath } from '../../setting-values.js';
+import { CommandError } from '../command-error.js';
+import { textOf, type ParsedArguments } from '../command-line.js';
+import { defaultDemoName } from './demo-command.js';
+import { demoText } from './demo-text.js';
+import { exitFailure } from '../explain-error.js';
+import { Interrupted } from '../interrupted.js';
+import { serve } from '../serving/serve.js';
+import { announce, announceText, complain } from '../terminal.js';
+import { xdgDirectory } from '../xdg-directory.js';
+
+const bucket = 'demo';
+const region = 'us-east-1';
+
+/** Resolves with the exit code when the demo has been ended and everything is stored. */
+export async function runDemo(parsed: ParsedArguments): Promise<number> {
+  limitCoreDumps();
+  const directory = parsePath(textOf(parsed, 'dir') ?? path.join(os.homedir(), defaultDemoName));
+  await checkFuseSupport(systemFuseSupport());
+  const starting = stopOnSignals();
+  try {
+    const data = await openDemoData(dataDirectory());
+    const isMade = await makeMountpoint(directory);
+    try {
+      return await runGatewayAndMount(directory, data, starting);
+    } finally {
+      if (isMade) await removeIfEmpty(directory);
+      data.release();
+    }
+  } catch (error) {
+    throw error instanceof DemoDataError || error instanceof DemoGatewayError
+      ? new CommandError(error.message, { cause: error })
+      : error;
+  } finally {
+    starting.stopListening();
+  }
+}
+
+async function runGatewayAndMount(
+  directory: string,
+  data: DemoData,
+  starting: ReturnType<typeof stopOnSignals>,
+): Promise<number> {
+  const gateway = await startDemoGateway(data.gatewayDirectory, data.gatewayLogFile, starting.signal);
+  const logging = startLogging({ level: 'info', file: data.mountLogFile });
+  let exitCode = 0;
+  try {
+    leadAwsClientsTo(gateway);
+    gateway.onUnexpectedEnd((how) => {
+      exitCode = exitFailure;
+      logging.log.error({ how }, 'the gateway ended');
+      complain(`the gateway ended by itself (${how}; see ${data.gatewayLogFile}); unmounting`);
+      process.kill(process.pid, 'SIGTERM');
+    });
+    await serve({
+      config: mountConfig(directory, data, gateway),
+      keyRing: new KeyRing(data.customerKey),
+      logging,
+      signal: starting.signal,
+      onMounted: () => {
+        starting.stopListening(); // from here on signals are the mount's
+        announceText(demoText({ bucket, directory, data }));
+      },
+      say: complain,
+    });
+    announce(`${directory} is unmounted; the bucket stays in ${data.directory} for the next time`);
+    return exitCode;
+  } catch (error) {
+    logging.log.error({ error }, 'ended with an error');
+    throw error;
+  } finally {
+    await gateway.stop();
+  }
+}
+
+/** Until the directory is mounted. The first signal aborts, the second one is taken by the system's default. */
+function stopOnSignals(): { readonly signal: AbortSignal; stopListening(): void } {
+  const controller = new AbortController();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const stopListening = (): void => {
+    for (const name of signals) process.off(name, abort);
+  };
+  const abort = (name: NodeJS.Signals): void => {
+    stopListening();
+    controller.abort(new Interrupted(name));
+  };
+  for (const name of signals) process.on(name, abort);
+  return { signal: controller.signal, stopListening };
+}
+
+function dataDirectory(): string {
+  const data = xdgDirectory(process.env, 'XDG_DATA_HOME') ?? path.join(os.homedir(), '.local', 'share');
+  return path.join(data, 'osirisfs', 'demo');
+}
+
+/** Whether it was missing. One that is there is not even looked up: what is mounted there may hang. */
+async function makeMountpoint(directory: string): Promise<boolean> {
+  try {
+    await mkdir(path.dirname(directory), { recursive: true });
+    await mkdir(directory);
+    return true;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    throw new CommandError(`cannot make ${directory}: ${message}; give another directory`, { cause: error });
+  }
+}
+
+async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTEMPTY' || code === 'ENOENT' || code === 'EBUSY') return; // somebody else's by now
+    complain(`${directory} was not removed: ${(error as Error).message}`);
+  }
+}
+
+/** The user's own settings lead elsewhere. */
+function leadAwsClientsTo(gateway: DemoGateway): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('AWS_')) Reflect.deleteProperty(process.env, name);
+  }
+  Object.assign(process.env, {
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_ACCESS_KEY_ID: gateway.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: gateway.secretAccessKey,
+  });
+}
+
+/** All settings but these are at their defaults. */
+function mountConfig(directory: string, data: DemoData, gateway: DemoGateway): MountConfig {
+  const values = {
+    endpoint: gateway.endpoint,
+    region,
+    caBundle: gateway.authorityFile,
+    keyFiles: [data.keyFile],
+    logFile: data.mountLogFile,
+    foreground: true,
+    create: true,
+  };
+  return resolveMountConfig({ bucket, directory, mountFlags: [] }, [
+    { values, describe: ({ option }) => option },
+  ]);
+}

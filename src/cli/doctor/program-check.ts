@@ -1,0 +1,35 @@
+/** Whether somebody else could change the program: what root runs at boot, by /etc/fstab, is root's to change. */
+import { realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { writersOf } from '../../file-access.js';
+import { ok, warning, type Check } from './checks.js';
+
+/** linux/stat.h: others cannot move or remove in such a directory what is not theirs. */
+const stickyBit = 0o1000;
+
+export function programCheck(programFile: string): Check {
+  return {
+    name: 'program',
+    needs: [],
+    run: async () => {
+      const program = await realpath(programFile);
+      for (let place = program; ; place = path.dirname(place)) {
+        const problem = await problemOf(place);
+        if (problem !== undefined) {
+          return warning(
+            `${place} ${problem}, and you run it: install it for the system (npm pack; npm install -g --ignore-scripts ./osirisfs-*.tgz)`,
+          );
+        }
+        if (place === path.dirname(place)) return ok(`${program} can be changed by you and root only`);
+      }
+    },
+  };
+}
+
+/** Also whose sudo(8) it is counts as somebody else: at boot nobody calls it. */
+async function problemOf(place: string): Promise<string | undefined> {
+  const stats = await stat(place);
+  const { uid, gid, mode } = stats;
+  const isShared = stats.isDirectory() && (mode & stickyBit) !== 0;
+  return writersOf({ uid, gid, mode: isShared ? 0 : mode }, {});
+}

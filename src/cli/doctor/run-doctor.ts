@@ -1,0 +1,75 @@
+/** `osirisfs doctor`: what is right, what is not, and what to do about it, a line each. */
+import { parseBucket } from '../../config.js';
+import { runChecks, type NamedFinding } from './checks.js';
+import { programCheck } from './program-check.js';
+import { serverChecks } from './server-checks.js';
+import { systemChecks } from './system-checks.js';
+import { systemFuseSupport } from '../../fuse-support.js';
+import type { Log } from '../../log.js';
+import { limitCoreDumps } from '../../native/limit-core-dumps.js';
+import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
+import { readConnectionSettings } from '../connection-options.js';
+import { explainError } from '../explain-error.js';
+import { Interrupted } from '../interrupted.js';
+import { announce, announceText } from '../terminal.js';
+import { UsageError } from '../usage-error.js';
+
+const ignore = (): void => undefined;
+const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+const maxSockets = 4;
+
+/** Resolves with the exit code. */
+export async function runDoctor(parsed: ParsedArguments): Promise<number> {
+  const bucketText = textOf(parsed, 'bucket');
+  if (bucketText === '') throw new UsageError('BUCKET is empty');
+  const { bucket, prefix } =
+    bucketText === undefined ? { bucket: undefined, prefix: '' } : parseBucket(bucketText);
+  const isJson = switchOf(parsed, 'json') ?? false;
+  const { keyFiles, ...settings } = await readConnectionSettings(parsed, ['keyFiles']);
+  const { devicePath, searchPath } = systemFuseSupport();
+  const system = systemChecks({
+    filesystemsFile: '/proc/filesystems',
+    devicePath,
+    searchPath,
+    fuseConfFile: '/etc/fuse.conf',
+    nodeVersion: process.version,
+    isRoot: process.getuid?.() === 0,
+    loadNative: () => Promise.resolve().then(limitCoreDumps),
+  });
+  const program = programCheck(process.argv[1] ?? process.execPath);
+  const server = serverChecks({
+    connection: { ...settings, maxSockets, log: silentLog },
+    bucket,
+    prefix,
+    keyFiles,
+    mayWrite: switchOf(parsed, 'write') ?? false,
+    log: silentLog,
+    now: () => new Date(),
+  });
+  const stop = new AbortController();
+  const onSignal = (signal: NodeJS.Signals): void => stop.abort(new Interrupted(signal));
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    const describe = (error: unknown): string => explainError(error).line;
+    const findings = await runChecks(
+      [...system, program, ...server.checks],
+      stop.signal,
+      describe,
+      (finding) => {
+        if (!isJson) announce(lineOf(finding));
+      },
+    );
+    if (isJson) announceText(JSON.stringify(findings, undefined, 2));
+    return findings.some(({ verdict }) => verdict === 'failed') ? 1 : 0;
+  } finally {
+    server.close();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+const verdictWidth = 'not checked'.length + 2;
+const nameWidth = 'customer key'.length + 2;
+
+function lineOf({ name, verdict, text }: NamedFinding): string {
+  return `${verdict.padEnd(verdictWidth)}${name.padEnd(nameWidth)}${text}`;
+}

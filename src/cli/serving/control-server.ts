@@ -1,0 +1,150 @@
+/** The serving process's end of the control socket. What unmounting means is left to `shutdown.ts`. */
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { MountError } from '../../fuse/driver.js';
+import { guarded } from '../../guarded.js';
+import type { Log } from '../../log.js';
+import type { MountStatus, Pending } from '../../mount-statistics.js';
+import {
+  formatLine,
+  heartbeatMs,
+  maxLineBytes,
+  maxWaitingPaths,
+  parseRequest,
+  type ControlReply,
+  type Waiting,
+} from './control-protocol.js';
+import { explainError } from '../explain-error.js';
+import { reasonsOf } from './shutdown.js';
+
+/** What is asked of whoever serves the mount. */
+export interface Controlled {
+  /** Resolves when all is done that the caller waits for; rejects with a `MountError` of code `Busy`, among others. */
+  unmount(options: { readonly lazy: boolean; readonly isDetached?: boolean }): Promise<void>;
+  /** Resolves when what is not in the bucket is given up; the process ends soon after. */
+  giveUp(): Promise<void>;
+  pending(): readonly Pending[];
+  status(): MountStatus;
+}
+
+export interface ControlServer {
+  /** Whether somebody is connected. */
+  readonly isInUse: boolean;
+  /** Lets replies that are on their way go out, then resolves. */
+  close(): Promise<void>;
+}
+
+/** Who does not take the last reply in this time does not get it. */
+const closeTimeoutMs = 2_000;
+/** Of one connection, until its request has come. */
+const requestTimeoutMs = 10_000;
+
+/** Listens on `socketPath`, which must be in a directory that only this user can enter. */
+export async function startControlServer(
+  socketPath: string,
+  controlled: Controlled,
+  log: Log,
+): Promise<ControlServer> {
+  await rm(socketPath, { force: true }); // of a dead process that had our pid
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', (error) => log.debug({ error }, 'control connection failed'));
+    answer(socket, controlled, log);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(socketPath, resolve);
+  });
+  server.on('error', (error) => log.error({ error }, 'control socket failed'));
+  await chmod(socketPath, 0o600);
+  return {
+    get isInUse() {
+      return sockets.size > 0;
+    },
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const timer = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, closeTimeoutMs);
+      await closed; // which removes the socket's file
+      clearTimeout(timer);
+    },
+  };
+}
+
+function answer(socket: Socket, controlled: Controlled, log: Log): void {
+  const timer = setTimeout(() => socket.destroy(), requestTimeoutMs);
+  socket.once('close', () => clearTimeout(timer));
+  const fail = (error: unknown): void => {
+    log.error({ error }, 'a request at the control socket failed');
+    socket.destroy();
+  };
+  let received = '';
+  const onData = guarded((text: string) => {
+    received += text;
+    const end = received.indexOf('\n');
+    if (end < 0 && received.length <= maxLineBytes) return undefined;
+    clearTimeout(timer);
+    socket.off('data', onData).resume(); // whatever else comes is not read
+    const request = end < 0 ? undefined : parseRequest(received.slice(0, end));
+    if (request?.command === 'umount') {
+      log.info(request, 'asked to unmount');
+      const { lazy, isDetached } = request;
+      const options = { lazy, ...(isDetached && { isDetached }) };
+      return whileTelling(socket, () => controlled.unmount(options), controlled, log);
+    }
+    if (request?.command === 'give up') {
+      log.info({}, 'asked to give up');
+      socket.write(formatLine(waitingOf(controlled)));
+      return whileTelling(socket, () => controlled.giveUp(), controlled, log);
+    }
+    if (request) socket.end(formatLine({ status: controlled.status() }));
+    else socket.end(formatLine({ error: 'the request is not understood', busy: false }));
+    return undefined;
+  }, fail);
+  socket.setEncoding('utf8').on('data', onData);
+}
+
+/** Does what was asked for, and tells meanwhile what is not in the bucket. */
+async function whileTelling(
+  socket: Socket,
+  action: () => Promise<void>,
+  controlled: Controlled,
+  log: Log,
+): Promise<void> {
+  const send = (reply: ControlReply): boolean => socket.writable && socket.write(formatLine(reply));
+  const beat = (): void => {
+    send(waitingOf(controlled));
+  };
+  const missed = (error: unknown): void => log.error({ error }, 'what is pending cannot be told');
+  const heartbeat = setInterval(guarded(beat, missed), heartbeatMs);
+  socket.once('close', () => clearInterval(heartbeat)); // who asked has gone, and what was asked for goes on
+  try {
+    await action();
+    send({ done: true });
+  } catch (error) {
+    log.warn({ error }, 'unmounting failed');
+    const code = error instanceof MountError ? error.code : undefined;
+    send({
+      error: explainError(error).line,
+      busy: code === 'Busy',
+      ...(code === 'NotMounted' && { isNotMounted: true }),
+    });
+  } finally {
+    clearInterval(heartbeat);
+    socket.end();
+  }
+}
+
+function waitingOf(controlled: Controlled): Waiting {
+  const pending = controlled.pending();
+  const named = pending.slice(0, maxWaitingPaths);
+  return {
+    waiting: named.map(({ path }) => path),
+    count: pending.length,
+    reasons: reasonsOf(named),
+    refusedCount: pending.filter(({ reason }) => reason?.isRefused).length,
+  };
+}

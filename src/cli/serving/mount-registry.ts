@@ -1,0 +1,234 @@
+/**
+ * Which process serves which directory: one small file per serving process, in a directory that only its user can enter.
+ * `osirisfs umount` and `osirisfs status` find the process's control socket by it.
+ */
+import { constants } from 'node:fs';
+import {
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import { CommandError } from '../command-error.js';
+import { hasEnded } from './process-state.js';
+import { xdgDirectory } from '../xdg-directory.js';
+
+export interface RegistryEntry {
+  /** In the namespace that it is in. */
+  readonly pid: number;
+  /** As `ownPidNamespace`. Absent: that of whoever reads it. */
+  readonly pidNamespace?: string | undefined;
+  /** As the mount table shows it. */
+  readonly mountpoint: string;
+  readonly source: string;
+  /** A unix socket that speaks `control-protocol.ts`. */
+  readonly socketPath: string;
+}
+
+/** Between two looks of a serving process whether its entry is still there. */
+export const lookMs = 2_000;
+
+/** unix(7): sun_path has 108 bytes, one of them for the end. */
+const maxSocketPathBytes = 107;
+const longestFileName = '/4194304-4294967295.sock';
+
+/** No entry has more: longer files are none. */
+const maxEntryBytes = 64 * 1024;
+
+/**
+ * Where entries may be: the directory of the session, and one that is there without a session, as in cron or sudo. Root has one
+ * where nobody else can be first.
+ */
+function candidateDirectories(uid: number, environment: NodeJS.ProcessEnv): string[] {
+  const runtime = xdgDirectory(environment, 'XDG_RUNTIME_DIR');
+  return [
+    ...(runtime !== undefined ? [path.join(runtime, 'osirisfs')] : []),
+    `/run/user/${uid}/osirisfs`,
+    ...(uid === 0 ? ['/run/osirisfs'] : []),
+    `/tmp/osirisfs-${uid}`,
+  ];
+}
+
+/**
+ * Makes sure of a directory for this user's entries. One that exists and belongs to somebody else, or lets others
+ * in, is passed over.
+ */
+export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEnv): Promise<string> {
+  for (const directory of candidateDirectories(uid, environment)) {
+    if (Buffer.byteLength(directory + longestFileName) > maxSocketPathBytes) continue;
+    try {
+      await mkdir(directory, { mode: 0o700 });
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) continue; // no such session, or not ours
+    }
+    if (await isPrivate(directory, uid)) return directory;
+  }
+  throw new CommandError(
+    `no private directory for the control socket: /tmp/osirisfs-${uid} does not belong to you alone; remove it`,
+  );
+}
+
+/** Containers that share this directory each have a process 1. Undefined if it cannot be known. */
+export async function ownPidNamespace(): Promise<string | undefined> {
+  const link = await readlink('/proc/self/ns/pid').catch(() => '');
+  return /\d+/.exec(link)?.[0];
+}
+
+/** Where this process listens, with a name that no other process has. */
+export function ownSocketPath(directory: string, pidNamespace: string | undefined): string {
+  return path.join(directory, `${process.pid}${pidNamespace === undefined ? '' : `-${pidNamespace}`}.sock`);
+}
+
+/** Removes what processes that were killed have left. */
+export async function removeDeadEntries(directory: string): Promise<void> {
+  for (const name of await namesIn(directory)) {
+    const [, stem, pid, pidNamespace] = /^((\d+)(?:-(\d+))?)\.(?:json|json\.new|sock)$/.exec(name) ?? [];
+    if (stem === undefined || pid === undefined) continue;
+    const socketPath = path.join(directory, `${stem}.sock`);
+    if (await hasServingProcessEnded({ pid: Number(pid), pidNamespace, socketPath })) {
+      await rm(path.join(directory, name), { force: true });
+    }
+  }
+}
+
+/** Of a process in another namespace only its socket tells. */
+export async function hasServingProcessEnded({
+  pid,
+  pidNamespace,
+  socketPath,
+}: Pick<RegistryEntry, 'pid' | 'pidNamespace' | 'socketPath'>): Promise<boolean> {
+  if (pidNamespace === undefined || pidNamespace === (await ownPidNamespace())) return await hasEnded(pid);
+  return !(await isListening(socketPath));
+}
+
+async function isListening(socketPath: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = net.connect(socketPath);
+    const end = (isThere: boolean) => () => {
+      socket.destroy();
+      resolve(isThere);
+    };
+    socket.once('connect', end(true)).once('error', end(false));
+  });
+}
+
+/** Resolves when a reader can only find the whole entry. */
+export async function writeEntry(entry: RegistryEntry): Promise<void> {
+  const file = entryFile(entry);
+  await writeFile(`${file}.new`, JSON.stringify(entry), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+export async function removeEntry(entry: RegistryEntry): Promise<void> {
+  await rm(entryFile(entry), { force: true });
+}
+
+/**
+ * The entries for a directory, of this user, or, for root, of everybody: of `mountedBy` alone where something is mounted, since
+ * anybody can make an entry that says so. There may be some that dead processes left.
+ */
+export async function findEntries(
+  mountpoint: string,
+  uid: number,
+  environment: NodeJS.ProcessEnv,
+  mountedBy?: number,
+): Promise<RegistryEntry[]> {
+  const entries = await findAllEntries(uid, environment, mountedBy);
+  return entries.filter((entry) => entry.mountpoint === mountpoint);
+}
+
+/** The same for all directories. */
+export async function findAllEntries(
+  uid: number,
+  environment: NodeJS.ProcessEnv,
+  mountedBy?: number,
+): Promise<RegistryEntry[]> {
+  const found: RegistryEntry[] = [];
+  const seen = uid === 0 ? new Set([0, ...(await otherUsers())]) : new Set([uid]);
+  const owners = [...seen].filter((owner) => mountedBy === undefined || owner === mountedBy);
+  for (const owner of owners) {
+    for (const directory of new Set(candidateDirectories(owner, owner === uid ? environment : {}))) {
+      if (!(await isPrivate(directory, owner))) continue;
+      found.push(...(await readEntries(directory, owner)));
+    }
+  }
+  return found;
+}
+
+/** Those who have, or had, a session or a mount. */
+async function otherUsers(): Promise<number[]> {
+  const sessions = await namesIn('/run/user');
+  const fallbacks = (await namesIn('/tmp')).flatMap((name) => /^osirisfs-(\d+)$/.exec(name)?.[1] ?? []);
+  return [...sessions, ...fallbacks].map(Number).filter(Number.isSafeInteger);
+}
+
+async function readEntries(directory: string, owner: number): Promise<RegistryEntry[]> {
+  const entries: RegistryEntry[] = [];
+  for (const name of await namesIn(directory)) {
+    if (!name.endsWith('.json')) continue;
+    const entry = parseEntry(await readEntryFile(path.join(directory, name), owner));
+    // A socket elsewhere may be that of anybody.
+    if (entry && path.dirname(entry.socketPath) === directory) entries.push(entry);
+  }
+  return entries;
+}
+
+/** '' if it is no entry of that user, as a pipe, a link, or what its process has just taken away. */
+async function readEntryFile(file: string, owner: number): Promise<string> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stats = await handle.stat();
+    if (!stats.isFile() || stats.uid !== owner || stats.size > maxEntryBytes) return '';
+    return await handle.readFile('utf8');
+  } catch {
+    return '';
+  } finally {
+    await handle?.close();
+  }
+}
+
+function parseEntry(text: string): RegistryEntry | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { pid, pidNamespace, mountpoint, source, socketPath } = value as Partial<
+    Record<keyof RegistryEntry, unknown>
+  >;
+  if (typeof pid !== 'number' || typeof mountpoint !== 'string') return undefined;
+  if (typeof source !== 'string' || typeof socketPath !== 'string') return undefined;
+  return { pid, ...(typeof pidNamespace === 'string' && { pidNamespace }), mountpoint, source, socketPath };
+}
+
+async function isPrivate(directory: string, uid: number): Promise<boolean> {
+  try {
+    const stats = await lstat(directory);
+    return stats.isDirectory() && stats.uid === uid && (stats.mode & 0o077) === 0;
+  } catch {
+    return false;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return await readdir(directory).catch(() => []);
+}
+
+/** Beside the socket. */
+export function entryFile({ socketPath }: RegistryEntry): string {
+  return socketPath.replace(/\.sock$/, '.json');
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

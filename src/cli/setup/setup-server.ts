@@ -1,0 +1,155 @@
+/** What setup asks of a server about each answer. Every failure is a StoreError whose message is for the user. */
+import { KeyRing } from '../../key-ring.js';
+import { CustomerKey, customerKeyBytes } from '../../customer-key.js';
+import { StoreError } from '../../errors.js';
+import type { Log } from '../../log.js';
+import { hasBucket, listBuckets } from '../../s3/account.js';
+import { checkBucket } from '../../s3/check-bucket.js';
+import { connect, type S3Connection } from '../../s3/connect.js';
+import { makeBucket } from '../../s3/create-bucket.js';
+import { serverCodeOf } from '../../s3/error-codes.js';
+import { explainBucketFailure } from '../../s3/explain-bucket-failure.js';
+import { S3ObjectStore } from '../../s3/s3-object-store.js';
+import { RetryPolicy } from '../../s3/retry-policy.js';
+
+export interface Server {
+  readonly endpoint: string;
+  readonly region: string | undefined;
+  readonly caBundle: string | undefined;
+}
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+const connectTimeoutMs = 5_000;
+const requestTimeoutMs = 30_000;
+const maxConnections = 4;
+
+const silentLog: Log = {
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** Nobody's: a server that is one of S3 refuses it in its own words. */
+const strangerCredentials: Credentials = { accessKeyId: 'osirisfs-setup', secretAccessKey: 'osirisfs-setup' };
+const noCustomerKey = new CustomerKey(Buffer.alloc(customerKeyBytes));
+
+/** Resolves if an S3 server answers there, over TLS that can be trusted. */
+export async function checkServer(server: Server): Promise<void> {
+  await explained(server, strangerCredentials, '', async (client) => {
+    try {
+      await listBuckets(client, neverAborted());
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'AccessDenied') throw error;
+    }
+  });
+}
+
+/** The buckets that these credentials' owner has; undefined if the credentials are right and may not list them. */
+export async function checkCredentials(
+  server: Server,
+  credentials: Credentials,
+): Promise<readonly string[] | undefined> {
+  return await explained(server, credentials, '', async (client) => {
+    try {
+      return (await listBuckets(client, neverAborted())).map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof StoreError && serverCodeOf(error) === 'AccessDenied') return undefined;
+      throw error;
+    }
+  });
+}
+
+/** Whether there is one. */
+export function findBucket(server: Server, credentials: Credentials, bucket: string): Promise<boolean> {
+  return explained(server, credentials, bucket, (client) => hasBucket(client, bucket, neverAborted()));
+}
+
+/** As `makeBucket` of s3. */
+export async function makeBucketAt(
+  server: Server,
+  credentials: Credentials,
+  bucket: string,
+  location: string,
+): Promise<{ readonly isPlaced: boolean }> {
+  return await explained(server, credentials, bucket, (client) =>
+    makeBucket(client, bucket, location, neverAborted()),
+  );
+}
+
+/** Resolves if the key decrypts what is in the bucket, as far as a few objects tell. */
+export async function checkCustomerKey(
+  server: Server,
+  credentials: Credentials,
+  bucket: string,
+  customerKey: CustomerKey,
+): Promise<{ readonly encrypted: number; readonly plaintext: number; readonly otherKey: number }> {
+  return await withConnection(server, credentials, async (access) => {
+    const { endpoint } = access;
+    const log = silentLog;
+    const copyRetry = new RetryPolicy({ maxAttempts: 1, maxElapsedMs: 1_000, log });
+    const store = new S3ObjectStore({
+      access,
+      endpoint,
+      bucket,
+      customerKey,
+      plaintext: 'read',
+      maxConcurrentRequests: maxConnections,
+      copyRetry,
+      log,
+    });
+    return await checkBucket(
+      { store, bucket, endpoint, keyRing: new KeyRing(customerKey), prefix: '', log },
+      neverAborted(),
+    );
+  });
+}
+
+async function withConnection<T>(
+  { endpoint, region, caBundle }: Server,
+  credentials: Credentials,
+  action: (connection: S3Connection) => Promise<T>,
+): Promise<T> {
+  const connection = await connect({
+    endpoint,
+    ...(region === undefined ? {} : { region }),
+    ...(caBundle === undefined ? {} : { caBundle }),
+    credentials,
+    allowPlainHttp: false,
+    requestTimeoutMs,
+    connectTimeoutMs,
+    maxSockets: maxConnections,
+    log: silentLog,
+  });
+  try {
+    return await action(connection);
+  } finally {
+    connection.close();
+  }
+}
+
+/** `action` with the server's refusals in words for the user. */
+async function explained<T>(
+  server: Server,
+  credentials: Credentials,
+  bucket: string,
+  action: (client: S3Connection['client']) => Promise<T>,
+): Promise<T> {
+  return await withConnection(server, credentials, async ({ client, endpoint }) => {
+    try {
+      return await action(client);
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.cause === undefined) throw error;
+      throw explainBucketFailure(error, { bucket, endpoint, keyRing: new KeyRing(noCustomerKey) });
+    }
+  });
+}
+
+function neverAborted(): AbortSignal {
+  return new AbortController().signal;
+}

@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import { chmod, chown, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import path from 'node:path';
+import test from 'ava';
+import {
+  findEntries,
+  hasServingProcessEnded,
+  ownPidNamespace,
+  ownSocketPath,
+  prepareRegistry,
+  removeDeadEntries,
+  removeEntry,
+  writeEntry,
+} from '../../../src/cli/serving/mount-registry.js';
+import { runOk } from '../../mount/child.js';
+import { makeDirectory } from '../../mount/temporary.js';
+
+const uid = process.getuid!();
+const entry = { pid: 12, mountpoint: '/mnt/a', source: 'osirisfs:bucket', socketPath: '12.sock' };
+
+/** As its process writes it. */
+const entryIn = (directory: string, stem = '12') => ({
+  ...entry,
+  socketPath: path.join(directory, `${stem}.sock`),
+});
+
+test('an entry is found by its mountpoint until it is removed', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  t.is(directory, path.join(environment.XDG_RUNTIME_DIR, 'osirisfs'));
+  await writeEntry(entryIn(directory));
+  await writeEntry({ ...entryIn(directory, '13'), pid: 13, mountpoint: '/mnt/ab' });
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [entryIn(directory)]);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment, uid), [entryIn(directory)]);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment, uid + 1), [], 'somebody else has mounted it');
+  await removeEntry(entryIn(directory));
+  await removeEntry(entryIn(directory));
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+  t.deepEqual(await readdir(directory), ['13.json']);
+});
+
+test('directory and entries are for their owner alone', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  await writeEntry(entryIn(directory));
+  t.is((await stat(directory)).mode & 0o777, 0o700);
+  t.is((await stat(path.join(directory, '12.json'))).mode & 0o777, 0o600);
+});
+
+test('a directory that others can enter is neither used nor believed', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = path.join(environment.XDG_RUNTIME_DIR, 'osirisfs');
+  await mkdir(directory);
+  await chmod(directory, 0o755);
+  await writeEntry(entryIn(directory));
+  t.not(await prepareRegistry(uid, environment), directory);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+});
+
+test('a runtime directory that is missing, or too long for a socket, is passed over', async (t) => {
+  const directory = await makeDirectory(t);
+  const long = path.join(directory, 'x'.repeat(100));
+  await mkdir(long, { mode: 0o700 });
+  for (const runtime of [path.join(directory, 'missing'), long]) {
+    const chosen = await prepareRegistry(uid, { XDG_RUNTIME_DIR: runtime });
+    t.false(chosen.startsWith(directory), chosen);
+    t.is((await stat(chosen)).mode & 0o777, 0o700);
+  }
+});
+
+test('files that are no entries are passed over', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const contents = ['', 'null', '{', '{}', '{"pid":1,"mountpoint":"/mnt/a"}', '[1]'];
+  for (const [index, content] of contents.entries()) {
+    await writeFile(path.join(directory, `${index}.json`), content);
+  }
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+});
+
+test('what is no file of the user, or leads elsewhere, is passed over and hangs nobody', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const inside = (name: string) => path.join(directory, name);
+  const good = JSON.stringify(entryIn(directory));
+  await runOk('mkfifo', ['-m', '600', inside('1.json')]);
+  await symlink('/dev/zero', inside('2.json'));
+  await mkdir(inside('3.json'));
+  await writeFile(inside('4.json'), good + ' '.repeat(100_000));
+  await writeFile(inside('5.json'), JSON.stringify({ ...entry, socketPath: '/run/other/12.sock' }));
+  await writeFile(inside('6'), good);
+  await symlink(inside('6'), inside('6.json'));
+  if (uid === 0) {
+    await writeFile(inside('7.json'), good);
+    await chown(inside('7.json'), 65534, 65534);
+  }
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
+  await writeFile(inside('8.json'), good);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [entryIn(directory)]);
+});
+
+test('what dead processes left is removed, and nothing else', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const deadPid = 2 ** 22 + 1; // above the highest pid that Linux gives
+  await writeEntry({ ...entryIn(directory, `${process.pid}`), pid: process.pid });
+  await writeEntry({ ...entryIn(directory, `${deadPid}`), pid: deadPid });
+  for (const name of [`${process.pid}.sock`, `${deadPid}.sock`, 'other']) {
+    await writeFile(path.join(directory, name), '');
+  }
+  await removeDeadEntries(directory);
+  t.deepEqual(
+    (await readdir(directory)).sort(),
+    [`${process.pid}.json`, `${process.pid}.sock`, 'other'].sort(),
+  );
+});
+
+test('of a process in another PID namespace the socket tells whether it is there, and its entry is another than ours', async (t) => {
+  const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
+  const directory = await prepareRegistry(uid, environment);
+  const own = ownSocketPath(directory, await ownPidNamespace());
+  t.is(path.basename(own), `${process.pid}-${await ownPidNamespace()}.sock`);
+  const alive = { ...entryIn(directory, `${process.pid}-7`), pid: process.pid, pidNamespace: '7' };
+  const dead = { ...entryIn(directory, `${process.pid}-8`), pid: process.pid, pidNamespace: '8' };
+  for (const each of [alive, dead]) await writeEntry(each);
+  const server = net.createServer().listen(alive.socketPath);
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  t.false(await hasServingProcessEnded(alive));
+  t.true(await hasServingProcessEnded(dead));
+  t.is((await findEntries('/mnt/a', uid, environment)).length, 2);
+  await removeDeadEntries(directory);
+  t.deepEqual(await findEntries('/mnt/a', uid, environment), [alive]);
+});
