@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { manPage } from '../src/cli/man-page.js';
-import { packageVersion } from '../src/cli/package-version.js';
+import { packageVersion } from '../src/cli/commands.js';
 
 // From dist/scripts, where this file is when it runs.
 const directory = path.resolve(import.meta.dirname, '../man');

@@ -1,8 +1,8 @@
 /** The options by which every command but mount reaches a bucket, and what comes of them: the settings of a mount that matter. */
 import type { Argv } from 'yargs';
 import type { AccessConfig } from '../config.js';
-import { settings, type SettingName } from '../settings.js';
-import { CommandError } from './command-error.js';
+import { type SettingName, settings } from '../settings.js';
+import { CommandError } from './command-errors.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
 import { durationHelp, readSettingOptions, takesValue, yargsOption } from './mount/mount-options.js';
 import { loadAccessConfig, type SettingValues } from './setting-sources.js';

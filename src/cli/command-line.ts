@@ -1,5 +1,5 @@
 /** What the commands take from yargs: checked values instead of whatever was typed. */
-import { UsageError } from './usage-error.js';
+import { UsageError } from './command-errors.js';
 
 /** As yargs parsed it, by the names of options and positionals. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
 /** Every command: its names, help and options, and what runs it. The command line, its check and the man page come of this. */
+import { readFile } from 'node:fs/promises';
 import type { Argv } from 'yargs';
 import type { MountDependencies } from '../mount.js';
 import {
@@ -228,4 +229,11 @@ export function nameOf({ usage }: Command): string {
 /** Undefined if there is no such command. */
 export function findCommand(name: string): Command | undefined {
   return commands.find((command) => nameOf(command) === name || command.aliases?.includes(name));
+}
+
+/** From dist/src/cli, where this file is when it runs. */
+export async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { readonly version: string };
+  return version;
 }

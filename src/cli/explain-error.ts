@@ -5,9 +5,8 @@ import { KeyFileError } from '../keys/customer-key-file.js';
 import { MountpointError } from '../mountpoint.js';
 import { ConfigError } from '../setting-values.js';
 import { LocalFailure } from '../transfer/transfer-error.js';
-import { CommandError } from './command-error.js';
-import { Interrupted } from './interrupted.js';
-import { UsageError } from './usage-error.js';
+import { CommandError, UsageError } from './command-errors.js';
+import { Interrupted } from './stop-signal.js';
 
 export const exitFailure = 1;
 export const exitUsage = 2;

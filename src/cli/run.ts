@@ -4,22 +4,22 @@ import yargs, { type Argv } from 'yargs';
 import type { MountDependencies } from '../mount.js';
 import { findUnknownOption, type ParsedArguments } from './command-line.js';
 import {
-  commands,
   type Command,
+  commands,
   completionCommand,
   completionDescription,
   findCommand,
   helpWidth,
   nameOf,
+  packageVersion,
   programDescription,
 } from './commands.js';
 import { explainError } from './explain-error.js';
-import { settleHome } from './home-directory.js';
+import { settleHome } from './user-directories.js';
 import { mountArgumentsOf } from './mount/mount-helper.js';
-import { packageVersion } from './package-version.js';
 import { complain } from './terminal.js';
 import { disarmEnvironment } from './unsafe-environment.js';
-import { UsageError } from './usage-error.js';
+import { UsageError } from './command-errors.js';
 
 /** yargs takes two forms, of one and of several, which its types do not know. */
 const missing: unknown = {

@@ -3,7 +3,7 @@ import { access, constants, mkdir, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { prepareRegistry } from './serving/mount-registry.js';
-import { xdgDirectory } from './xdg-directory.js';
+import { xdgDirectory } from './user-directories.js';
 
 export interface StateDirectory {
   readonly directory: string;

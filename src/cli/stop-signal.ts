@@ -1,5 +1,15 @@
 /** Ctrl-C and SIGTERM for commands that work on many objects: what is under way ends, nothing new begins. */
-import { Interrupted } from './interrupted.js';
+
+/** The user or the system ended a command before it was done. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly signal: NodeJS.Signals;
+
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`);
+    this.signal = signal;
+  }
+}
 
 /** Runs `work` with a signal that aborts then. Rejects with `Interrupted` if that is why it failed. */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -30,3 +30,13 @@ export function complain(line: string): void {
 export function clearUnfinishedLine(): void {
   if (process.stderr.isTTY) process.stderr.write(clearLine);
 }
+
+/** As a shell reads back what it is given, whatever it is. */
+export function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Plain words stay as they are, for lines that people read. */
+export function quoteWhereNeeded(text: string): string {
+  return /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : quoteForShell(text);
+}

@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { helpOf } from '../../src/cli/command-help.js';
-import { commands, completionCommand, helpWidth, nameOf } from '../../src/cli/commands.js';
+import { commands, completionCommand, helpWidth, nameOf, packageVersion } from '../../src/cli/commands.js';
 import { manPage } from '../../src/cli/man-page.js';
-import { packageVersion } from '../../src/cli/package-version.js';
 import { run } from '../mount/child.js';
 import { projectRoot } from '../mount/user.js';
 

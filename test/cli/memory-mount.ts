@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { hasEnded } from '../../src/cli/serving/process-state.js';
-import { run, start, waitUntil, type Finished, type RunningChild } from '../mount/child.js';
+import { hasEnded } from '../../src/cli/serving/mount-registry.js';
+import { type Finished, run, type RunningChild, start, waitUntil } from '../mount/child.js';
 import { isMounted, makeMountpoint } from '../mount/mounting.js';
-import { makeDirectory, makeKeyFile, type KeyFile } from '../mount/temporary.js';
+import { type KeyFile, makeDirectory, makeKeyFile } from '../mount/temporary.js';
 import { patienceMs } from '../patience.js';
 import type { Misbehaviour } from './memory-main.js';
 

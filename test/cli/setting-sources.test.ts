@@ -2,7 +2,6 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadMountConfig } from '../../src/cli/setting-sources.js';
-import { xdgDirectory } from '../../src/cli/xdg-directory.js';
 import { ConfigError } from '../../src/setting-values.js';
 import { makeDirectory, nowhere } from '../mount/temporary.js';
 
@@ -112,11 +111,4 @@ test('a config file that others may write is not believed: it says where the key
     instanceOf: ConfigError,
     message: `the config file ${file} has mode 0666: others than its owner could change it; run: chmod go-w ${file}`,
   });
-});
-
-test('an empty or relative XDG variable counts as none', (t) => {
-  t.is(xdgDirectory({ XDG_STATE_HOME: '' }, 'XDG_STATE_HOME'), undefined);
-  t.is(xdgDirectory({ XDG_STATE_HOME: 'state' }, 'XDG_STATE_HOME'), undefined);
-  t.is(xdgDirectory({}, 'XDG_STATE_HOME'), undefined);
-  t.is(xdgDirectory({ XDG_STATE_HOME: '/state' }, 'XDG_STATE_HOME'), '/state');
 });

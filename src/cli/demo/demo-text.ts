@@ -2,7 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import type { DemoData } from './demo-data.js';
-import { quoteWhereNeeded as quote } from '../quote-for-shell.js';
+import { quoteWhereNeeded as quote } from '../terminal.js';
 
 export interface DemoTextOptions {
   readonly bucket: string;

@@ -3,23 +3,21 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { flavorNames, flavors } from '../../gateway/flavor.js';
 import {
+  type Address,
+  type GatewayAccess,
   GatewayDirectoryError,
   lockFile,
   readGatewayAccess,
   startGateway,
-  type Address,
-  type GatewayAccess,
 } from '../../gateway/gateway.js';
 import { startLogging } from '../../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { tryLockFile } from '../../native/lock-file.js';
 import { logLevels, oneOf, parsePath } from '../../setting-values.js';
-import { CommandError } from '../command-error.js';
-import { positionalOf, switchOf, textOf, type ParsedArguments } from '../command-line.js';
+import { CommandError, UsageError } from '../command-errors.js';
+import { type ParsedArguments, positionalOf, switchOf, textOf } from '../command-line.js';
 import { defaultFlavor, defaultListen, defaultLogLevel } from './gateway-command.js';
-import { quoteForShell } from '../quote-for-shell.js';
-import { announce, announceText } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
+import { announce, announceText, quoteForShell } from '../terminal.js';
 
 /** How long requests under way may take to finish when the gateway is stopped. */
 const stopGraceMs = 30_000;

@@ -16,14 +16,13 @@ import {
   readAccessConfig,
   sourcesEpilogue,
 } from '../bucket-options.js';
-import { CommandError } from '../command-error.js';
-import { switchOf, textsOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
+import { CommandError, UsageError } from '../command-errors.js';
+import { type KnownOptions, type ParsedArguments, switchOf, textsOf } from '../command-line.js';
 import { exitFailure } from '../explain-error.js';
 import { ProgressDisplay } from '../progress-display.js';
 import { transferLine } from '../put/put-command.js';
 import { untilInterrupted } from '../stop-signal.js';
 import { announce, complain } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
 
 export const getUsage = 'get <paths..>';
 export const getDescription = 'fetch files and directories: get BUCKET[/PREFIX]... DEST';

@@ -7,7 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { CustomerKey } from '../../customer-key.js';
 import { KeyRing } from '../../key-ring.js';
-import { CommandError } from '../command-error.js';
+import { CommandError } from '../command-errors.js';
 import { exitFailure, exitInterrupted, type Explanation } from '../explain-error.js';
 
 /** More than all time limits of connecting and checking together. */

@@ -11,13 +11,13 @@ import {
   readAccessConfig,
   sourcesEpilogue,
 } from '../bucket-options.js';
-import { textsOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
+import { type KnownOptions, type ParsedArguments, textsOf } from '../command-line.js';
 import { exitFailure } from '../explain-error.js';
 import { formatBytes, ProgressDisplay } from '../progress-display.js';
 import { findStateDirectory } from '../state-directory.js';
 import { untilInterrupted } from '../stop-signal.js';
 import { announce, complain } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../command-errors.js';
 
 export const putUsage = 'put <paths..>';
 export const putDescription = 'store files and directories: put SOURCE... BUCKET[/PREFIX]';

@@ -11,13 +11,12 @@ import {
   readAccessConfig,
   sourcesEpilogue,
 } from '../bucket-options.js';
-import { positionalOf, switchOf, textOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
-import { CommandError } from '../command-error.js';
+import { type KnownOptions, type ParsedArguments, positionalOf, switchOf, textOf } from '../command-line.js';
+import { CommandError, UsageError } from '../command-errors.js';
 import { exitFailure } from '../explain-error.js';
 import { formatBytes, ProgressDisplay } from '../progress-display.js';
 import { untilInterrupted } from '../stop-signal.js';
 import { announce, complain } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
 
 export const rekeyUsage = 'rekey <bucket>';
 export const rekeyDescription = 'bring the objects in BUCKET[/PREFIX] from one customer key under another';

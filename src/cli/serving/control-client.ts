@@ -1,13 +1,13 @@
 /** The end of the control socket at which `osirisfs umount` and `osirisfs status` sit. */
 import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
-import { CommandError } from '../command-error.js';
+import { CommandError } from '../command-errors.js';
 import {
+  type ControlReply,
+  type ControlRequest,
   formatLine,
   heartbeatMs,
   parseReply,
-  type ControlReply,
-  type ControlRequest,
   type Waiting,
 } from './control-protocol.js';
 

@@ -8,6 +8,7 @@ import {
   mkdir,
   open,
   readdir,
+  readFile,
   readlink,
   rename,
   rm,
@@ -16,9 +17,8 @@ import {
 } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
-import { CommandError } from '../command-error.js';
-import { hasEnded } from './process-state.js';
-import { xdgDirectory } from '../xdg-directory.js';
+import { CommandError } from '../command-errors.js';
+import { xdgDirectory } from '../user-directories.js';
 
 export interface RegistryEntry {
   /** In the namespace that it is in. */
@@ -106,6 +106,17 @@ export async function hasServingProcessEnded({
 }: Pick<RegistryEntry, 'pid' | 'pidNamespace' | 'socketPath'>): Promise<boolean> {
   if (pidNamespace === undefined || pidNamespace === (await ownPidNamespace())) return await hasEnded(pid);
   return !(await isListening(socketPath));
+}
+
+/**
+ * Whether a process is not at work, from /proc/PID/stat, proc(5). True also of one that nobody has waited for yet (a zombie): it
+ * holds nothing any more, and the first process of a container may take its time to clear it away, or never do.
+ */
+export async function hasEnded(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The name in parentheses may itself have parentheses and spaces; the state follows it.
+  const state = text.slice(text.lastIndexOf(')') + 2).charAt(0);
+  return state === '' || state === 'Z' || state === 'X';
 }
 
 async function isListening(socketPath: string): Promise<boolean> {

@@ -10,11 +10,11 @@ import { mount, type MountDependencies, type RunningMount } from '../../mount.js
 import type { MountStatus } from '../../mount-statistics.js';
 import { exitImmediately } from '../../native/exit-immediately.js';
 import type { ListenAddress } from '../../setting-values.js';
-import { startMetricsServer, type MetricsServer } from '../status/metrics-server.js';
+import { type MetricsServer, startMetricsServer } from '../status/metrics-server.js';
 import { exitFailure, explainError } from '../explain-error.js';
-import { Interrupted } from '../interrupted.js';
+import { Interrupted } from '../stop-signal.js';
 import { findHolders } from './mount-holders.js';
-import { CommandError } from '../command-error.js';
+import { CommandError } from '../command-errors.js';
 import { Registration } from './registration.js';
 import { Shutdown } from './shutdown.js';
 import { complain } from '../terminal.js';

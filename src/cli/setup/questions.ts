@@ -1,6 +1,6 @@
 /** Questions on the terminal, one at a time. Ctrl-C rejects with `Interrupted`. */
 import { confirm, isCancel, log, password, select, text } from '@clack/prompts';
-import { Interrupted } from '../interrupted.js';
+import { Interrupted } from '../stop-signal.js';
 
 export interface Choice<T extends string> {
   readonly value: T;

@@ -18,21 +18,19 @@ import {
   checkCredentials,
   checkCustomerKey,
   checkServer,
+  type Credentials,
   findBucket,
   makeBucketAt,
-  type Credentials,
   type Server,
 } from './setup-server.js';
-import { CommandError } from '../command-error.js';
-import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
+import { CommandError, UsageError } from '../command-errors.js';
+import { type ParsedArguments, switchOf, textOf } from '../command-line.js';
 import { explainError } from '../explain-error.js';
 import { askChoice, askSecret, askText, askYesOrNo, canAsk, reject } from './questions.js';
-import { quoteWhereNeeded } from '../quote-for-shell.js';
+import { announce, quoteWhereNeeded } from '../terminal.js';
 import { variableOf } from '../setting-sources.js';
-import { planFiles, writeFiles, type SetupResult } from './setup-files.js';
+import { planFiles, type SetupResult, writeFiles } from './setup-files.js';
 import { defaultProfile, siteNames } from './setup-command.js';
-import { announce } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
 
 /** What is left of the answers that options and environment gave. */
 interface Given {

@@ -1,11 +1,12 @@
 /** Where setup writes down what it was told, and what it would replace there. */
+import { mkdir, readFile, realpath } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { writeDurably } from '../../gateway/storage/durable-files.js';
 import { changeSettings, settingIn } from './config-text.js';
-import { changeSection, configSection, entryIn, type Entries } from './profile-files.js';
-import { readIfThere, replaceFile } from './replace-file.js';
+import { changeSection, configSection, type Entries, entryIn } from './profile-files.js';
 import type { Credentials, Server } from './setup-server.js';
-import { CommandError } from '../command-error.js';
+import { CommandError } from '../command-errors.js';
 import { configFileOf } from '../setting-sources.js';
 
 export interface SetupResult {
@@ -91,4 +92,21 @@ async function plan(
 
 function replacedIn(entries: Entries, valueNow: (name: string) => string | undefined): string[] {
   return Object.keys(entries).filter((name) => ![undefined, entries[name]].includes(valueNow(name)));
+}
+
+/** '' if it is missing. Rejects with the system's error. */
+async function readIfThere(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** As a whole, for its owner only; a link to it stays a link. Rejects with the system's error, having left what was there. */
+async function replaceFile(file: string, text: string): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  const target = await realpath(file).catch(() => file);
+  await writeDurably(target, text, 0o600);
 }

@@ -4,12 +4,11 @@ import type { Argv } from 'yargs';
 import type { MountStatus } from '../../mount-statistics.js';
 import { resolveMountpoint } from '../../mountpoint.js';
 import { describeInFull, describeInOneLine } from './describe-status.js';
-import { CommandError } from '../command-error.js';
-import { switchOf, textOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
+import { CommandError, UsageError } from '../command-errors.js';
+import { type KnownOptions, type ParsedArguments, switchOf, textOf } from '../command-line.js';
 import { askServingProcess } from '../serving/control-client.js';
 import { findAllEntries, findEntries, type RegistryEntry } from '../serving/mount-registry.js';
 import { announceText, complain, showScreen } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
 
 export const statusUsage = 'status [directory]';
 export const statusDescription = 'show your mounts, or the one on DIRECTORY in full';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { parseFuseOptions } from '../../../src/cli/mount/fuse-options.js';
-import { UsageError } from '../../../src/cli/usage-error.js';
+import { UsageError } from '../../../src/cli/command-errors.js';
 
 test('settings are recognised with dashes, with underscores and by the names of mount and s3fs', (t) => {
   const { values, mountFlags } = parseFuseOptions([

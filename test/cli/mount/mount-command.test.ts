@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { hasEnded } from '../../../src/cli/serving/process-state.js';
+import { hasEnded } from '../../../src/cli/serving/mount-registry.js';
 import { bash, run, start, waitUntil } from '../../mount/child.js';
 import { osirisfs } from '../../mount/mounting.js';
 import { patienceMs } from '../../patience.js';

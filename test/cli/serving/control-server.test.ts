@@ -10,8 +10,8 @@ import {
   parseReply,
   parseRequest,
 } from '../../../src/cli/serving/control-protocol.js';
-import { startControlServer, type Controlled } from '../../../src/cli/serving/control-server.js';
-import { CommandError } from '../../../src/cli/command-error.js';
+import { type Controlled, startControlServer } from '../../../src/cli/serving/control-server.js';
+import { CommandError } from '../../../src/cli/command-errors.js';
 import { MountError } from '../../../src/fuse/driver.js';
 import type { Log } from '../../../src/log.js';
 import type { Pending } from '../../../src/mount-statistics.js';

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { chmod, chown, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import test from 'ava';
 import {
   findEntries,
+  hasEnded,
   hasServingProcessEnded,
   ownPidNamespace,
   ownSocketPath,
@@ -13,8 +14,9 @@ import {
   removeEntry,
   writeEntry,
 } from '../../../src/cli/serving/mount-registry.js';
-import { runOk } from '../../mount/child.js';
+import { runOk, start, waitUntil } from '../../mount/child.js';
 import { makeDirectory } from '../../mount/temporary.js';
+import { patienceMs } from '../../patience.js';
 
 const uid = process.getuid!();
 const entry = { pid: 12, mountpoint: '/mnt/a', source: 'osirisfs:bucket', socketPath: '12.sock' };
@@ -132,4 +134,28 @@ test('of a process in another PID namespace the socket tells whether it is there
   t.is((await findEntries('/mnt/a', uid, environment)).length, 2);
   await removeDeadEntries(directory);
   t.deepEqual(await findEntries('/mnt/a', uid, environment), [alive]);
+});
+
+test('a process at work has not ended, whatever it is called', async (t) => {
+  t.false(await hasEnded(process.pid));
+  const child = await start('bash', ['-c', 'printf ") Z (" >/proc/$$/comm; while :; do sleep 0.1; done']);
+  t.teardown(() => child.kill('SIGKILL'));
+  await waitUntil('the strange name', patienceMs, async () =>
+    (await readFile(`/proc/${child.pid}/comm`, 'utf8')).includes(') Z ('),
+  );
+  t.false(await hasEnded(child.pid));
+});
+
+test('a process that nobody waits for has ended as soon as it is dead', async (t) => {
+  const script = 'sleep 0.01 & echo $!; exec sleep 600';
+  const parent = await start('bash', ['-c', script]);
+  t.teardown(() => parent.kill('SIGKILL'));
+  await waitUntil('the child’s pid', patienceMs, () => parent.output().endsWith('\n'));
+  const pid = Number(parent.output());
+  await waitUntil('the child’s end', patienceMs, () => hasEnded(pid));
+  t.notThrows(() => process.kill(pid, 0), 'it is still in the table');
+});
+
+test('a pid that nobody has means that the process has ended', async (t) => {
+  t.true(await hasEnded(2 ** 22 + 1));
 });

@@ -1,7 +1,7 @@
 import { readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { hasEnded } from '../../../src/cli/serving/process-state.js';
+import { hasEnded } from '../../../src/cli/serving/mount-registry.js';
 import { bash, start, waitUntil } from '../../mount/child.js';
 import { makeMountpoint, osirisfs } from '../../mount/mounting.js';
 import { makeDirectory } from '../../mount/temporary.js';

@@ -1,4 +1,4 @@
-/** HOME, for this program and the libraries that read it. */
+/** Where the user's files are: HOME, for this program and the libraries that read it, and the variables of XDG. */
 import os from 'node:os';
 import path from 'node:path';
 
@@ -18,4 +18,16 @@ function homeInDatabase(): string | undefined {
   } catch {
     return undefined; // the user is not in it
   }
+}
+
+/**
+ * What a variable of the XDG Base Directory Specification names, which wants empty and relative values ignored; undefined where the
+ * default applies.
+ */
+export function xdgDirectory(
+  environment: NodeJS.ProcessEnv,
+  name: 'XDG_CONFIG_HOME' | 'XDG_DATA_HOME' | 'XDG_RUNTIME_DIR' | 'XDG_STATE_HOME',
+): string | undefined {
+  const value = environment[name];
+  return value !== undefined && path.isAbsolute(value) ? value : undefined;
 }
