@@ -1,27 +1,29 @@
-/** The options by which every command but mount reaches a bucket, and what comes of them: the settings of a mount that matter. */
+/** The options by which commands other than mount reach a server and a bucket, and what comes of them: the settings of a mount that matter. */
 import type { Argv } from 'yargs';
-import type { AccessConfig } from '../config.js';
-import { type SettingName, settings } from '../settings.js';
+import { settingValue, type AccessConfig } from '../config.js';
+import type { ConnectOptions } from '../s3/connect.js';
+import { settings, type SettingName } from '../settings.js';
 import { CommandError } from './command-errors.js';
 import type { KnownOptions, ParsedArguments } from './command-line.js';
-import { durationHelp, readSettingOptions, takesValue, yargsOption } from './mount/mount-options.js';
-import { loadAccessConfig, type SettingValues } from './setting-sources.js';
+import { durationHelp, readSettingOptions, takesValue, yargsOption } from './setting-options.js';
+import { loadAccessConfig, readSources, type SettingValues } from './setting-sources.js';
 
-const connectionNames = [
-  'endpoint',
-  'region',
-  'profile',
-  'caBundle',
-  'allowPlainHttp',
-  'maxConnections',
-  'connectTimeoutMs',
-  'requestTimeoutMs',
-  'retryMs',
-] as const satisfies readonly SettingName[];
+const serverNames = ['endpoint', 'region', 'profile', 'caBundle', 'allowPlainHttp'] as const;
+const timeoutNames = ['connectTimeoutMs', 'requestTimeoutMs'] as const;
 
-/** `withKeyFile`: false for commands that name their keys by options of their own. */
+/** `withKeyFile`: false for commands that need no key, or name theirs by options of their own. */
 export interface BucketOptionsForm {
   readonly withKeyFile: boolean;
+}
+
+/** For commands that work on the objects of a bucket. */
+export function describeBucketOptions(yargs: Argv, form: BucketOptionsForm): Argv {
+  return describeAll(yargs, bucketNames(form));
+}
+
+/** For commands that send a few requests. */
+export function describeConnectionOptions(yargs: Argv, form: BucketOptionsForm): Argv {
+  return describeAll(yargs, connectionNames(form));
 }
 
 export const sourcesEpilogue = [
@@ -34,28 +36,53 @@ export function bucketOptions(
   form: BucketOptionsForm,
   own: KnownOptions = { values: [], switches: [] },
 ): KnownOptions {
-  const names = namesOf(form);
-  const optionsOf = (some: readonly SettingName[]) => some.map((name) => settings[name].option);
-  return {
-    values: [...optionsOf(names.filter(takesValue)), ...own.values],
-    switches: [...optionsOf(names.filter((name) => !takesValue(name))), ...own.switches],
-  };
+  const known = optionsOf(bucketNames(form));
+  return { values: [...known.values, ...own.values], switches: [...known.switches, ...own.switches] };
 }
 
-export function describeBucketOptions(yargs: Argv, form: BucketOptionsForm): Argv {
-  for (const name of namesOf(form)) yargs.option(settings[name].option, yargsOption(name));
-  return yargs;
+export function connectionOptions(form: BucketOptionsForm): KnownOptions {
+  return optionsOf(connectionNames(form));
 }
 
 /** `own`: settings that come from other options of the command. Rejects with a `ConfigError` or `UsageError`. */
 export async function readAccessConfig(
   parsed: ParsedArguments,
   bucket: string,
-  form: BucketOptionsForm,
   own: SettingValues = {},
 ): Promise<AccessConfig> {
-  const values = { ...readSettingOptions(parsed, namesOf(form)), ...own };
+  const values = { ...readSettingOptions(parsed, bucketNames({ withKeyFile: true })), ...own };
   return await loadAccessConfig(bucket, values, process.env);
+}
+
+export type ConnectionSettings = Pick<
+  ConnectOptions,
+  (typeof serverNames)[number] | (typeof timeoutNames)[number]
+> & {
+  /** Absolute paths; only where the command takes them, and only if one is given somewhere. */
+  readonly keyFiles?: readonly string[];
+};
+
+/** Options, then variables, then the config file. Rejects with a `UsageError` or `ConfigError`. */
+export async function readConnectionSettings(
+  parsed: ParsedArguments,
+  form: BucketOptionsForm,
+): Promise<ConnectionSettings> {
+  const sources = await readSources(readSettingOptions(parsed, connectionNames(form)), {}, process.env);
+  const endpoint = settingValue('endpoint', sources);
+  const region = settingValue('region', sources);
+  const profile = settingValue('profile', sources);
+  const caBundle = settingValue('caBundle', sources);
+  const hasKeyFiles = form.withKeyFile && sources.some(({ values }) => values.keyFiles !== undefined);
+  return {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(profile !== undefined && { profile }),
+    ...(caBundle !== undefined && { caBundle }),
+    allowPlainHttp: settingValue('allowPlainHttp', sources),
+    connectTimeoutMs: settingValue('connectTimeoutMs', sources),
+    requestTimeoutMs: settingValue('requestTimeoutMs', sources),
+    ...(hasKeyFiles && { keyFiles: settingValue('keyFiles', sources) }),
+  };
 }
 
 /** For commands that found nothing: an empty bucket is as it is, a prefix is mistyped. Throws a `CommandError`. */
@@ -63,6 +90,27 @@ export function requireAnything({ bucket, prefix }: AccessConfig): void {
   if (prefix !== '') throw new CommandError(`there is nothing at ${bucket}/${prefix.slice(0, -1)}`);
 }
 
-function namesOf({ withKeyFile }: BucketOptionsForm): readonly SettingName[] {
-  return withKeyFile ? ['keyFiles', ...connectionNames] : connectionNames;
+/** In the order of the help. */
+function bucketNames(form: BucketOptionsForm): readonly SettingName[] {
+  return [...keyNames(form), ...serverNames, 'maxConnections', ...timeoutNames, 'retryMs'];
+}
+
+function connectionNames(form: BucketOptionsForm): readonly SettingName[] {
+  return [...keyNames(form), ...serverNames, ...timeoutNames];
+}
+
+function keyNames({ withKeyFile }: BucketOptionsForm): readonly SettingName[] {
+  return withKeyFile ? ['keyFiles'] : [];
+}
+
+function describeAll(yargs: Argv, names: readonly SettingName[]): Argv {
+  for (const name of names) yargs.option(settings[name].option, yargsOption(name));
+  return yargs;
+}
+
+function optionsOf(names: readonly SettingName[]): KnownOptions {
+  return {
+    values: names.filter(takesValue).map((name) => settings[name].option),
+    switches: names.filter((name) => !takesValue(name)).map((name) => settings[name].option),
+  };
 }

@@ -36,7 +36,7 @@ export function describeAuditOptions(yargs: Argv): Argv {
 
 /** Resolves with the exit code. */
 export async function runAudit(parsed: ParsedArguments): Promise<number> {
-  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'), form);
+  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'));
   const isJson = switchOf(parsed, 'json') ?? false;
   // Whoever stops reading has not seen the end.
   return await printFromBucket(config, exitFailure, async (store, output, signal) => {

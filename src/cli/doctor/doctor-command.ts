@@ -1,20 +1,20 @@
 /** What `osirisfs doctor` can be told. Apart from the command itself, which loads the layer that speaks to the server. */
 import type { Argv } from 'yargs';
 import type { KnownOptions } from '../command-line.js';
-import { durationHelp } from '../mount/mount-options.js';
-import { connectionOptions, describeConnectionOptions } from '../connection-options.js';
+import { durationHelp } from '../setting-options.js';
+import { connectionOptions, describeConnectionOptions } from '../bucket-options.js';
 
 export const doctorUsage = 'doctor [bucket]';
 export const doctorDescription = 'check this machine, the server and BUCKET, and say what to do';
 
-const connection = connectionOptions(['keyFiles']);
+const connection = connectionOptions({ withKeyFile: true });
 export const doctorOptions: KnownOptions = {
   values: connection.values,
   switches: [...connection.switches, 'write', 'json'],
 };
 
 export function describeDoctorOptions(yargs: Argv): Argv {
-  return describeConnectionOptions(yargs, ['keyFiles'])
+  return describeConnectionOptions(yargs, { withKeyFile: true })
     .positional('bucket', {
       type: 'string',
       describe: 'BUCKET or BUCKET/PREFIX',

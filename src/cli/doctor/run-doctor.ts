@@ -8,7 +8,7 @@ import { systemFuseSupport } from '../../fuse-support.js';
 import type { Log } from '../../log.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { type ParsedArguments, switchOf, textOf } from '../command-line.js';
-import { readConnectionSettings } from '../connection-options.js';
+import { readConnectionSettings } from '../bucket-options.js';
 import { explainError } from '../explain-error.js';
 import { Interrupted } from '../stop-signal.js';
 import { announce, announceText } from '../terminal.js';
@@ -25,7 +25,7 @@ export async function runDoctor(parsed: ParsedArguments): Promise<number> {
   const { bucket, prefix } =
     bucketText === undefined ? { bucket: undefined, prefix: '' } : parseBucket(bucketText);
   const isJson = switchOf(parsed, 'json') ?? false;
-  const { keyFiles, ...settings } = await readConnectionSettings(parsed, ['keyFiles']);
+  const { keyFiles, ...settings } = await readConnectionSettings(parsed, { withKeyFile: true });
   const { devicePath, searchPath } = systemFuseSupport();
   const system = systemChecks({
     filesystemsFile: '/proc/filesystems',

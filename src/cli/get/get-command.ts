@@ -72,7 +72,7 @@ export async function runGet(parsed: ParsedArguments): Promise<number> {
     throw new UsageError('get needs BUCKET[/PREFIX]... and DEST; see osirisfs get --help');
   }
   const destination = parsePath(last);
-  const configs = await Promise.all(sources.map((source) => readAccessConfig(parsed, source, form)));
+  const configs = await Promise.all(sources.map((source) => readAccessConfig(parsed, source)));
   const isDirectory = await stat(destination).then(
     (stats) => stats.isDirectory(),
     () => undefined, // it is made

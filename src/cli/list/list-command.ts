@@ -58,7 +58,7 @@ export function describeListOptions(yargs: Argv): Argv {
 
 /** Resolves with the exit code: 1 if some object could not be asked for. */
 export async function runList(parsed: ParsedArguments): Promise<number> {
-  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'), form);
+  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'));
   const isJson = switchOf(parsed, 'json') ?? false;
   const isLong = isJson || (switchOf(parsed, 'long') ?? false);
   const isRecursive = switchOf(parsed, 'recursive') ?? false;

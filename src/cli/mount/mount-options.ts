@@ -1,20 +1,11 @@
 /** The options and the help of `osirisfs mount`, and the config that comes of them. What is done with it is in `run-mount.ts`. */
-import type { Argv, Options } from 'yargs';
+import type { Argv } from 'yargs';
 import type { MountArguments, MountConfig } from '../../config.js';
-import type { RawValue } from '../../setting-values.js';
-import { helpGroups, settingNames, settings, type SettingName } from '../../settings.js';
-import {
-  positionalOf,
-  switchOf,
-  textOf,
-  textsOf,
-  type KnownOptions,
-  type ParsedArguments,
-} from '../command-line.js';
+import { helpGroups, settingNames, settings } from '../../settings.js';
+import { positionalOf, textsOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
+import { durationHelp, readSettingOptions, takesValue, yargsOption } from '../setting-options.js';
 import { parseFuseOptions } from './fuse-options.js';
-import { loadMountConfig, type SettingValues } from '../setting-sources.js';
-
-export const durationHelp = 'DURATION is in seconds, or with ms, s, m, h, as in 500ms.';
+import { loadMountConfig } from '../setting-sources.js';
 
 const settingsEpilogue = `SIZE is in bytes, or with k, M, G, T (powers of 1,024), as in 256M; also KiB, MiB, GiB, TiB, kB, MB, GB, TB.
 ${durationHelp}
@@ -86,40 +77,4 @@ function readMountArguments(parsed: ParsedArguments): Pick<MountArguments, 'buck
   const [bucket, directory] = [parsed['directory'], parsed['bucket']];
   const inOrder = { bucket, directory };
   return { bucket: positionalOf(inOrder, 'bucket'), directory: positionalOf(inOrder, 'directory') };
-}
-
-/** What was given of these settings. */
-export function readSettingOptions(parsed: ParsedArguments, names: readonly SettingName[]): SettingValues {
-  const values: SettingValues = {};
-  for (const name of names) {
-    const value = readSettingOption(parsed, name);
-    if (value !== undefined) values[name] = value;
-  }
-  return values;
-}
-
-function readSettingOption(parsed: ParsedArguments, name: SettingName): RawValue | undefined {
-  const { option, isList } = settings[name];
-  if (isList) {
-    const texts = textsOf(parsed, option);
-    return texts.length === 0 ? undefined : texts;
-  }
-  return takesValue(name) ? textOf(parsed, option) : switchOf(parsed, option);
-}
-
-export function takesValue(name: SettingName): boolean {
-  return settings[name].placeholder !== undefined;
-}
-
-/** As yargs wants it. */
-export function yargsOption(name: SettingName): Options {
-  const { placeholder, isList, group, help, defaultText } = settings[name];
-  return {
-    type: takesValue(name) ? 'string' : 'boolean',
-    requiresArg: takesValue(name),
-    ...(isList && { array: true }),
-    group: `${group}:`,
-    describe: placeholder === undefined ? help : `${placeholder}: ${help}`,
-    ...(defaultText !== undefined && { defaultDescription: defaultText }),
-  };
 }

@@ -1,17 +1,17 @@
 /** What `osirisfs policy` can be told. Apart from the command itself, which loads the layer that speaks to the server. */
 import type { Argv } from 'yargs';
 import type { KnownOptions } from '../command-line.js';
-import { durationHelp } from '../mount/mount-options.js';
-import { connectionOptions, describeConnectionOptions } from '../connection-options.js';
+import { durationHelp } from '../setting-options.js';
+import { connectionOptions, describeConnectionOptions } from '../bucket-options.js';
 
 export const policyUsage = 'policy <bucket> <action>';
 export const policyDescription = 'make the server refuse what is not encrypted under a customer key';
 
-export const policyOptions: KnownOptions = connectionOptions();
+export const policyOptions: KnownOptions = connectionOptions({ withKeyFile: false });
 export const policyActions = ['enforce', 'show', 'remove'] as const;
 
 export function describePolicyOptions(yargs: Argv): Argv {
-  return describeConnectionOptions(yargs)
+  return describeConnectionOptions(yargs, { withKeyFile: false })
     .positional('bucket', { type: 'string', demandOption: true, describe: 'the bucket, which must be yours' })
     .positional('action', {
       type: 'string',

@@ -8,7 +8,7 @@ import { BucketAdministration } from '../../s3/bucket-administration.js';
 import { connect } from '../../s3/connect.js';
 import { CommandError, UsageError } from '../command-errors.js';
 import { type ParsedArguments, positionalOf } from '../command-line.js';
-import { readConnectionSettings } from '../connection-options.js';
+import { readConnectionSettings } from '../bucket-options.js';
 import { Interrupted } from '../stop-signal.js';
 import { policyActions } from './policy-command.js';
 import { announce, announceText, complain } from '../terminal.js';
@@ -24,7 +24,7 @@ export async function runPolicy(parsed: ParsedArguments): Promise<number> {
   const action = policyActions.find((name) => name === parsed['action']);
   if (action === undefined)
     throw new UsageError(`${JSON.stringify(parsed['action'])} is not enforce, show or remove`);
-  const settings = await readConnectionSettings(parsed);
+  const settings = await readConnectionSettings(parsed, { withKeyFile: false });
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => stop.abort(new Interrupted(signal));
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);

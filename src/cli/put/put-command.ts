@@ -54,7 +54,7 @@ export async function runPut(parsed: ParsedArguments): Promise<number> {
   if (target === undefined || sources.length === 0) {
     throw new UsageError('put needs SOURCE... and BUCKET[/PREFIX]; see osirisfs put --help');
   }
-  const config = await readAccessConfig(parsed, target, form);
+  const config = await readAccessConfig(parsed, target);
   const { withBucket } = await import('../with-bucket.js');
   return await untilInterrupted((signal) =>
     withBucket(config, signal, async ({ store, keyRing, server, listParts }) => {

@@ -64,13 +64,13 @@ function describeShared(yargs: Argv): Argv {
 /** Resolves with the exit code: 1 if an object could not be rewritten. */
 export async function runRekey(parsed: ParsedArguments): Promise<number> {
   const keyFiles = [keyFileOf(parsed, 'to'), keyFileOf(parsed, 'from')];
-  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'), rekeyForm, { keyFiles });
+  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'), { keyFiles });
   return await rewrite(config, switchOf(parsed, 'dry-run') ?? false, true);
 }
 
 /** Resolves with the exit code: 1 if an object could not be rewritten. */
 export async function runEncrypt(parsed: ParsedArguments): Promise<number> {
-  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'), encryptForm);
+  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'));
   return await rewrite(config, switchOf(parsed, 'dry-run') ?? false, false);
 }
 

@@ -3,16 +3,11 @@ import path from 'node:path';
 import type { Argv } from 'yargs';
 import { allBuckets } from '../../config.js';
 import { parsePath, parsePaths, type RawValue } from '../../setting-values.js';
-import { settingNames, settings, type SettingName } from '../../settings.js';
-import { textsOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
+import { type SettingName, settingNames, settings } from '../../settings.js';
+import { type KnownOptions, type ParsedArguments, textsOf } from '../command-line.js';
 import { parseFuseOptions } from '../mount/fuse-options.js';
-import {
-  describeSettings,
-  mountOptions,
-  readMountConfig,
-  readSettingOptions,
-  takesValue,
-} from '../mount/mount-options.js';
+import { describeSettings, mountOptions, readMountConfig } from '../mount/mount-options.js';
+import { readSettingOptions, takesValue } from '../setting-options.js';
 import { configVariable, variableOf } from '../setting-sources.js';
 import { systemdUnit } from './systemd-unit.js';
 import { announceText, complain } from '../terminal.js';
