@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { commands, completionCommand, nameOf } from '../src/cli/commands.js';
+import { nameOf } from '../src/cli/command-line.js';
+import { commands, completionCommand } from '../src/cli/commands.js';
 import { settings } from '../src/settings.js';
 import { projectRoot } from './mount/user.js';
 

@@ -1,11 +1,14 @@
-/** The options by which commands other than mount reach a server and a bucket, and what comes of them: the settings of a mount that matter. */
+/**
+ * The options by which commands other than mount reach a server and a bucket, and what comes of them: those settings of a mount that
+ * matter.
+ */
 import type { Argv } from 'yargs';
 import { settingValue, type AccessConfig } from '../config.js';
 import type { ConnectOptions } from '../s3/connect.js';
 import { settings, type SettingName } from '../settings.js';
 import { CommandError } from './command-errors.js';
-import type { KnownOptions, ParsedArguments } from './command-line.js';
-import { durationHelp, readSettingOptions, takesValue, yargsOption } from './setting-options.js';
+import type { ParsedArguments } from './command-line.js';
+import { durationHelp, readSettingOptions, yargsOption } from './setting-options.js';
 import { loadAccessConfig, readSources, type SettingValues } from './setting-sources.js';
 
 const serverNames = ['endpoint', 'region', 'profile', 'caBundle', 'allowPlainHttp'] as const;
@@ -31,18 +34,6 @@ export const sourcesEpilogue = [
   'OSIRISFS_KEY_FILE) or in ~/.config/osirisfs/config.toml, as for osirisfs mount; credentials come from the AWS',
   `conventions. ${durationHelp}`,
 ].join('\n');
-
-export function bucketOptions(
-  form: BucketOptionsForm,
-  own: KnownOptions = { values: [], switches: [] },
-): KnownOptions {
-  const known = optionsOf(bucketNames(form));
-  return { values: [...known.values, ...own.values], switches: [...known.switches, ...own.switches] };
-}
-
-export function connectionOptions(form: BucketOptionsForm): KnownOptions {
-  return optionsOf(connectionNames(form));
-}
 
 /** `own`: settings that come from other options of the command. Rejects with a `ConfigError` or `UsageError`. */
 export async function readAccessConfig(
@@ -106,11 +97,4 @@ function keyNames({ withKeyFile }: BucketOptionsForm): readonly SettingName[] {
 function describeAll(yargs: Argv, names: readonly SettingName[]): Argv {
   for (const name of names) yargs.option(settings[name].option, yargsOption(name));
   return yargs;
-}
-
-function optionsOf(names: readonly SettingName[]): KnownOptions {
-  return {
-    values: names.filter(takesValue).map((name) => settings[name].option),
-    switches: names.filter((name) => !takesValue(name)).map((name) => settings[name].option),
-  };
 }

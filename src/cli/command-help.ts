@@ -1,10 +1,11 @@
-/** What a command tells yargs of itself, as data: for the man page, and for tests that look at every option. */
+/** What a command tells yargs of itself, as data: for the check of its options, and for the man page. */
 import type { Argv, Options, PositionalOptions } from 'yargs';
-import type { Command } from './commands.js';
+import type { Command, KnownOptions } from './command-line.js';
 
 export interface OptionHelp {
   /** With dashes, the short one first. */
   readonly names: readonly string[];
+  readonly takesValue: boolean;
   /** What stands for the value; undefined for a switch, and where the text names none. */
   readonly placeholder: string | undefined;
   readonly group: string;
@@ -31,6 +32,16 @@ export function helpOf({ describe }: Command): CommandHelp {
   const recorder = new Recorder();
   describe(recorder as unknown as Argv);
   return recorder.help();
+}
+
+export function knownOptionsOf(command: Command): KnownOptions {
+  const namesOf = (some: readonly OptionHelp[]): string[] =>
+    some.flatMap(({ names }) => names).map((name) => name.replace(/^-+/, ''));
+  const { options } = helpOf(command);
+  return {
+    values: namesOf(options.filter(({ takesValue }) => takesValue)),
+    switches: namesOf(options.filter(({ takesValue }) => !takesValue)),
+  };
 }
 
 /** The part of yargs that commands describe themselves by. */
@@ -90,9 +101,11 @@ function optionHelp(names: readonly string[], options: Options): OptionHelp {
 
   // A value's placeholder begins the text, as in "SIZE: memory for ...".
   const [, placeholder, rest] = /^(\S+): (.*)$/s.exec(whole) ?? [];
-  const hasPlaceholder = type === 'string' && placeholder !== undefined && rest !== undefined;
+  const takesValue = type === 'string';
+  const hasPlaceholder = takesValue && placeholder !== undefined && rest !== undefined;
   return {
     names: names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`)),
+    takesValue,
     placeholder: hasPlaceholder ? placeholder : undefined,
     group: group.replace(/:$/, ''),
     text: hasPlaceholder ? rest : whole,

@@ -1,5 +1,28 @@
-/** What the commands take from yargs: checked values instead of whatever was typed. */
+/** What a command is, and what it takes from yargs: checked values instead of whatever was typed. */
+import type { Argv } from 'yargs';
+import type { MountDependencies } from '../mount.js';
 import { UsageError } from './command-errors.js';
+
+export interface Command {
+  /** The name and its positionals, in yargs' form. */
+  readonly usage: string;
+  /** Other names. */
+  readonly aliases?: readonly string[];
+  /** In one line, for the list of commands. */
+  readonly summary: string;
+  /** Tells yargs, or whoever takes its place, of positionals, options, examples and epilogue. */
+  readonly describe: (yargs: Argv) => Argv;
+  /**
+   * Resolves with the exit code. It loads what it runs, so that neither other commands nor the help wait for that: some layers take
+   * half a second.
+   */
+  readonly run: (parsed: ParsedArguments, dependencies?: MountDependencies) => Promise<number>;
+}
+
+/** What the user types for the command. */
+export function nameOf({ usage }: Command): string {
+  return usage.split(' ')[0] ?? '';
+}
 
 /** As yargs parsed it, by the names of options and positionals. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;

@@ -1,13 +1,7 @@
 /** The man page osirisfs(1), of the same data as the help: man(7) of groff. Pure. */
 import { helpOf, type OptionHelp, type PositionalHelp } from './command-help.js';
-import {
-  commands,
-  completionCommand,
-  completionDescription,
-  nameOf,
-  programDescription,
-  type Command,
-} from './commands.js';
+import { nameOf, type Command } from './command-line.js';
+import { commands, completionCommand, completionDescription, programDescription } from './commands.js';
 
 /** Of all of it, so that it is in no help of one command. */
 const outro = `.SH EXIT STATUS
@@ -85,7 +79,7 @@ function positionalMark(word: string): string {
 function commandSection(command: Command): string[] {
   const { positionals, options, examples, epilogue } = helpOf(command);
   const names = [nameOf(command), ...(command.aliases ?? [])].join(', ');
-  const lines = [`.SS "${names}"`, synopsisOf(command), paragraph(sentence(command.description))];
+  const lines = [`.SS "${names}"`, synopsisOf(command), paragraph(sentence(command.summary))];
   lines.push(...positionals.map(positionalItem));
   const groups = [...new Set(options.map(({ group }) => group))];
   for (const group of groups) {

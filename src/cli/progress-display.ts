@@ -1,6 +1,7 @@
 /** Shows progress on standard error: a bar that stays in its line on a terminal, else a line every now and then. */
 import { inOneLine } from '../printable.js';
 import type { Progress } from '../transfer/progress.js';
+import type { TransferSummary } from '../transfer/transfer-summary.js';
 
 const barIntervalMs = 200;
 const lineIntervalMs = 10_000;
@@ -65,6 +66,12 @@ export function progressLine(progress: Progress, seconds: number, withBar: boole
   const more = isListed ? '' : ' so far';
   const rate = seconds > 0 ? `, ${formatBytes(bytesDone / seconds)}/s` : '';
   return `${bar}${Math.floor(fraction * 100)} % of ${formatBytes(bytesFound)}${more}, ${objectsDone} of ${objectsFound} objects${rate}`;
+}
+
+/** When put or get has ended. `verb`: what became of what was transferred. */
+export function transferLine(summary: TransferSummary, verb: string): string {
+  const { transferred, transferredBytes, already, failed } = summary;
+  return `${transferred} ${verb} (${formatBytes(transferredBytes)}), ${already} there already, ${failed} failed`;
 }
 
 /** `512 B`, `1.5 KiB`, ... */

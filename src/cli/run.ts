@@ -2,24 +2,23 @@
 import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import type { MountDependencies } from '../mount.js';
-import { findUnknownOption, type ParsedArguments } from './command-line.js';
+import { UsageError } from './command-errors.js';
+import { knownOptionsOf } from './command-help.js';
+import { findUnknownOption, nameOf, type Command, type ParsedArguments } from './command-line.js';
 import {
-  type Command,
   commands,
   completionCommand,
   completionDescription,
   findCommand,
   helpWidth,
-  nameOf,
   packageVersion,
   programDescription,
 } from './commands.js';
 import { explainError } from './explain-error.js';
-import { settleHome } from './user-directories.js';
 import { mountArgumentsOf } from './mount/mount-helper.js';
 import { complain } from './terminal.js';
 import { disarmEnvironment } from './unsafe-environment.js';
-import { UsageError } from './command-errors.js';
+import { settleHome } from './user-directories.js';
 
 /** yargs takes two forms, of one and of several, which its types do not know. */
 const missing: unknown = {
@@ -87,8 +86,8 @@ function separateFuseOptions(args: readonly string[]): string[] {
 
 function requireKnownOptions(args: readonly string[]): void {
   const [command = ''] = args;
-  const known = findCommand(command)?.options;
-  const unknown = known && findUnknownOption(args.slice(1), known);
+  const known = findCommand(command);
+  const unknown = known && findUnknownOption(args.slice(1), knownOptionsOf(known));
   if (unknown !== undefined) throw new UsageError(`unknown option ${unknown}; ${helpHint(args)}`);
 }
 
@@ -103,7 +102,7 @@ function commandLine(args: readonly string[], version: string): Argv {
   for (const command of commands) {
     parser.command(
       [command.usage, ...(command.aliases ?? [])],
-      command.description,
+      command.summary,
       command.describe,
       (parsed: ParsedArguments) => {
         throw new Chosen(command, parsed);

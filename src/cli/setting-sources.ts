@@ -4,16 +4,16 @@ import os from 'node:os';
 import path from 'node:path';
 import { parse as parseToml, TomlError } from 'smol-toml';
 import {
+  resolveAccessConfig,
+  resolveMountConfig,
   type AccessConfig,
   type MountArguments,
   type MountConfig,
-  resolveAccessConfig,
-  resolveMountConfig,
   type SettingSource,
 } from '../config.js';
 import { writersOf } from '../file-access.js';
 import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
-import { type SettingName, settingNames, settings } from '../settings.js';
+import { settingNames, settings, type SettingName } from '../settings.js';
 import { xdgDirectory } from './user-directories.js';
 
 export const configVariable = 'OSIRISFS_CONFIG';

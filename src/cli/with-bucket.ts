@@ -1,10 +1,13 @@
-/** Reaches the bucket of a command. Apart from the options, as the layers below it take half a second to load. */
+/** Reaches the bucket of a command. Whoever imports it, as each run-X.ts may, loads all layers below, which takes half a second. */
 import { openBucket, type OpenBucket } from '../bucket-access.js';
 import type { AccessConfig } from '../config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
 import { startLogging } from '../logging.js';
-import { explanations } from '../s3/error-codes.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
+import type { ObjectStore } from '../object-store.js';
+import { explanations } from '../s3/error-codes.js';
+import { LineOutput, OutputClosed } from './line-output.js';
+import { untilInterrupted } from './stop-signal.js';
 import { clearUnfinishedLine, complain } from './terminal.js';
 
 /** Reads the keys and reaches the bucket, hands it to `work`, and frees it again. */
@@ -21,6 +24,26 @@ export async function withBucket<T>(
     return await work(bucket);
   } finally {
     bucket.close();
+  }
+}
+
+/**
+ * The frame of commands that print long results. Resolves with the exit code of `work`, or with `codeIfClosed` if the reader of the
+ * output stops before it ends.
+ */
+export async function printFromBucket(
+  config: AccessConfig,
+  codeIfClosed: number,
+  work: (store: ObjectStore, output: LineOutput, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  const output = new LineOutput();
+  try {
+    return await untilInterrupted((signal) =>
+      withBucket(config, signal, ({ store }) => work(store, output, signal)),
+    );
+  } catch (error) {
+    if (error instanceof OutputClosed) return codeIfClosed;
+    throw error;
   }
 }
 

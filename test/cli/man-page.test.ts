@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { helpOf } from '../../src/cli/command-help.js';
-import { commands, completionCommand, helpWidth, nameOf, packageVersion } from '../../src/cli/commands.js';
+import { helpOf, knownOptionsOf } from '../../src/cli/command-help.js';
+import { nameOf } from '../../src/cli/command-line.js';
+import { commands, completionCommand, helpWidth, packageVersion } from '../../src/cli/commands.js';
 import { manPage } from '../../src/cli/man-page.js';
 import { run } from '../mount/child.js';
 import { projectRoot } from '../mount/user.js';
@@ -16,7 +17,7 @@ test('the man page has every command and every option that the command line take
     const [, section] = page.split(`.SS "${names}"\n`);
     t.truthy(section, names);
     const lines = (section ?? '').split(/^\.S[SH] /m)[0]?.split('\n') ?? [];
-    const { values, switches } = command.options;
+    const { values, switches } = knownOptionsOf(command);
     for (const option of [...values, ...switches]) {
       const name = option.length === 1 ? `-${option}` : `--${option}`;
       t.true(
@@ -56,7 +57,7 @@ for (const command of commands) {
   test(`the help of ${nameOf(command)} has examples, a placeholder for each value, and fits a terminal`, (t) => {
     const { options, examples, epilogue } = helpOf(command);
     t.true(examples.length > 0);
-    for (const option of command.options.values) {
+    for (const option of knownOptionsOf(command).values) {
       const name = option.length === 1 ? `-${option}` : `--${option}`;
       const help = options.find(({ names }) => names.includes(name));
       t.truthy(help?.placeholder, name);

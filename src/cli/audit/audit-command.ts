@@ -1,68 +1,23 @@
-/** `osirisfs audit`: finds objects that are not encrypted, or not under a key of the ring. */
-import type { Argv } from 'yargs';
-import { printable } from '../../printable.js';
-import { audit, type AuditSummary, type Finding } from '../../transfer/audit.js';
-import {
-  bucketOptions,
-  describeBucketOptions,
-  readAccessConfig,
-  requireAnything,
-  sourcesEpilogue,
-} from '../bucket-options.js';
-import { positionalOf, switchOf, type KnownOptions, type ParsedArguments } from '../command-line.js';
-import { exitFailure } from '../explain-error.js';
-import { printFromBucket } from '../print-from-bucket.js';
+/** What `osirisfs audit` can be told. */
+import { describeBucketOptions, sourcesEpilogue } from '../bucket-options.js';
+import type { Command } from '../command-line.js';
 
-export const auditUsage = 'audit <bucket>';
-export const auditDescription =
-  'find objects in BUCKET[/PREFIX] that are not encrypted, or under unknown keys';
-
-const form = { withKeyFile: true };
-
-export const auditOptions: KnownOptions = bucketOptions(form, { values: [], switches: ['json'] });
-
-export function describeAuditOptions(yargs: Argv): Argv {
-  return describeBucketOptions(yargs, form)
-    .positional('bucket', { type: 'string', demandOption: true, describe: 'BUCKET or BUCKET/PREFIX' })
-    .option('json', { type: 'boolean', describe: 'one JSON object a line: each finding, then the summary' })
-    .example('$0 audit data --key-file new.key --key-file old.key', 'is everything under one of these keys?')
-    .epilogue(
-      [
-        'Exit code 0: every object is encrypted under a key of the ring. 1: some are not, or the audit failed.',
-        sourcesEpilogue,
-      ].join('\n\n'),
-    );
-}
-
-/** Resolves with the exit code. */
-export async function runAudit(parsed: ParsedArguments): Promise<number> {
-  const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'));
-  const isJson = switchOf(parsed, 'json') ?? false;
-  // Whoever stops reading has not seen the end.
-  return await printFromBucket(config, exitFailure, async (store, output, signal) => {
-    const { prefix, maxConnections } = config;
-    const onFinding = (finding: Finding): Promise<void> =>
-      output.write(isJson ? JSON.stringify(finding) : findingLine(finding));
-    const concurrency = 2 * maxConnections;
-    const summary = await audit({ store, prefix, concurrency, onFinding }, signal);
-    if (summary.objects === 0) requireAnything(config);
-    const lines = isJson ? [JSON.stringify({ summary })] : summaryLines(summary);
-    for (const line of lines) await output.write(line);
-    return summary.notEncrypted + summary.unknownKey + summary.notReadable > 0 ? exitFailure : 0;
-  });
-}
-
-function findingLine({ key, problem, message }: Finding): string {
-  return `${problem.padEnd('not-encrypted'.length)}  ${printable(key)}${message === undefined ? '' : `  (${message})`}`;
-}
-
-function summaryLines(summary: AuditSummary): string[] {
-  const { objects, bytes, encrypted, notEncrypted, unknownKey, notReadable } = summary;
-  return [
-    `${objects} objects, ${bytes} bytes`,
-    ...Object.entries(encrypted).map(([fingerprint, count]) => `${count} encrypted under ${fingerprint}`),
-    `${notEncrypted} not encrypted`,
-    `${unknownKey} under unknown keys`,
-    ...(notReadable > 0 ? [`${notReadable} could not be asked for`] : []),
-  ];
-}
+export const auditCommand: Command = {
+  usage: 'audit <bucket>',
+  summary: 'find objects in BUCKET[/PREFIX] that are not encrypted, or under unknown keys',
+  describe: (yargs) =>
+    describeBucketOptions(yargs, { withKeyFile: true })
+      .positional('bucket', { type: 'string', demandOption: true, describe: 'BUCKET or BUCKET/PREFIX' })
+      .option('json', { type: 'boolean', describe: 'one JSON object a line: each finding, then the summary' })
+      .example(
+        '$0 audit data --key-file new.key --key-file old.key',
+        'is everything under one of these keys?',
+      )
+      .epilogue(
+        [
+          'Exit code 0: every object is encrypted under a key of the ring. 1: some are not, or the audit failed.',
+          sourcesEpilogue,
+        ].join('\n\n'),
+      ),
+  run: async (parsed) => (await import('./run-audit.js')).runAudit(parsed),
+};

@@ -1,8 +1,8 @@
 /** What the demo prints when its directory is mounted: lines to be typed as they stand. */
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
-import type { DemoData } from './demo-data.js';
 import { quoteWhereNeeded as quote } from '../terminal.js';
+import type { DemoData } from './demo-data.js';
 
 export interface DemoTextOptions {
   readonly bucket: string;

@@ -1,24 +1,24 @@
 /** `osirisfs demo`: gateway, bucket, customer key and mount in one command, for people without a bucket. */
-import { KeyRing } from '../../key-ring.js';
 import { mkdir, rmdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type MountConfig, resolveMountConfig } from '../../config.js';
-import { type DemoData, DemoDataError, openDemoData } from './demo-data.js';
-import { type DemoGateway, DemoGatewayError, startDemoGateway } from './gateway-child.js';
+import { resolveMountConfig, type MountConfig } from '../../config.js';
 import { checkFuseSupport, systemFuseSupport } from '../../fuse-support.js';
+import { KeyRing } from '../../key-ring.js';
 import { startLogging } from '../../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { parsePath } from '../../setting-values.js';
 import { CommandError } from '../command-errors.js';
-import { type ParsedArguments, textOf } from '../command-line.js';
-import { defaultDemoName } from './demo-command.js';
-import { demoText } from './demo-text.js';
+import { textOf, type ParsedArguments } from '../command-line.js';
 import { exitFailure } from '../explain-error.js';
-import { Interrupted } from '../stop-signal.js';
 import { serve } from '../serving/serve.js';
+import { Interrupted } from '../stop-signal.js';
 import { announce, announceText, complain } from '../terminal.js';
 import { xdgDirectory } from '../user-directories.js';
+import { defaultDemoName } from './demo-command.js';
+import { DemoDataError, openDemoData, type DemoData } from './demo-data.js';
+import { demoText } from './demo-text.js';
+import { DemoGatewayError, startDemoGateway, type DemoGateway } from './gateway-child.js';
 
 const bucket = 'demo';
 const region = 'us-east-1';

@@ -1,18 +1,18 @@
 /** `osirisfs doctor`: what is right, what is not, and what to do about it, a line each. */
 import { parseBucket } from '../../config.js';
-import { type NamedFinding, runChecks } from './checks.js';
-import { programCheck } from './program-check.js';
-import { serverChecks } from './server-checks.js';
-import { systemChecks } from './system-checks.js';
 import { systemFuseSupport } from '../../fuse-support.js';
 import type { Log } from '../../log.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
-import { type ParsedArguments, switchOf, textOf } from '../command-line.js';
 import { readConnectionSettings } from '../bucket-options.js';
+import { UsageError } from '../command-errors.js';
+import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { explainError } from '../explain-error.js';
 import { Interrupted } from '../stop-signal.js';
 import { announce, announceText } from '../terminal.js';
-import { UsageError } from '../command-errors.js';
+import { runChecks, type NamedFinding } from './checks.js';
+import { programCheck } from './program-check.js';
+import { serverChecks } from './server-checks.js';
+import { systemChecks } from './system-checks.js';
 
 const ignore = (): void => undefined;
 const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };

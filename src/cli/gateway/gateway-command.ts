@@ -1,62 +1,57 @@
-/** What `osirisfs gateway` can be told. Apart from the command itself, which loads a server that no other command needs. */
-import type { Argv } from 'yargs';
+/** What `osirisfs gateway` can be told. */
 import { flavorNames } from '../../gateway/flavor.js';
 import { logLevels } from '../../setting-values.js';
-import type { KnownOptions } from '../command-line.js';
-
-export const gatewayUsage = 'gateway <dir>';
-export const gatewayDescription =
-  'run an S3 server with SSE-C over a local directory, for trying and testing';
-
-export const gatewayOptions: KnownOptions = {
-  values: ['listen', 'listen-http', 'flavor', 'log-level'],
-  switches: ['print-env'],
-};
+import type { Command } from '../command-line.js';
 
 export const defaultListen = '127.0.0.1:8443';
 export const defaultFlavor = 'rgw';
 export const defaultLogLevel = 'warn';
-export function describeGatewayOptions(yargs: Argv): Argv {
-  return yargs
-    .positional('dir', {
-      type: 'string',
-      demandOption: true,
-      describe: 'where everything is kept; empty, missing, or what an earlier gateway left',
-    })
-    .option('listen', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'HOST:PORT: for https; port 0 is any that is free',
-      defaultDescription: defaultListen,
-    })
-    .option('listen-http', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'HOST:PORT: for plain http as well, where customer keys are refused',
-      defaultDescription: 'none',
-    })
-    .option('flavor', {
-      type: 'string',
-      requiresArg: true,
-      describe: `${flavorNames.join('|')}: whose rules and errors; rgw is Ceph 16`,
-      defaultDescription: defaultFlavor,
-    })
-    .option('log-level', {
-      type: 'string',
-      requiresArg: true,
-      describe: `${logLevels.join('|')}: how much is logged, to standard error`,
-      defaultDescription: defaultLogLevel,
-    })
-    .option('print-env', {
-      type: 'boolean',
-      describe: 'only print what programs need to reach the gateway that runs in DIR, as lines for a shell',
-    })
-    .example('$0 gateway ~/s3', 'run it until Ctrl-C')
-    .example('eval "$($0 gateway ~/s3 --print-env)"', 'in another terminal: lead AWS programs there')
-    .epilogue(
-      [
-        'For trying and testing: one user, one machine, no redundancy. Objects that are sent with a customer key are',
-        'stored encrypted (AES-256-GCM), others as they are. Names, sizes and metadata are stored in the clear.',
-      ].join('\n'),
-    );
-}
+
+export const gatewayCommand: Command = {
+  usage: 'gateway <dir>',
+  summary: 'run an S3 server with SSE-C over a local directory, for trying and testing',
+  describe: (yargs) =>
+    yargs
+      .positional('dir', {
+        type: 'string',
+        demandOption: true,
+        describe: 'where everything is kept; empty, missing, or what an earlier gateway left',
+      })
+      .option('listen', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'HOST:PORT: for https; port 0 is any that is free',
+        defaultDescription: defaultListen,
+      })
+      .option('listen-http', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'HOST:PORT: for plain http as well, where customer keys are refused',
+        defaultDescription: 'none',
+      })
+      .option('flavor', {
+        type: 'string',
+        requiresArg: true,
+        describe: `${flavorNames.join('|')}: whose rules and errors; rgw is Ceph 16`,
+        defaultDescription: defaultFlavor,
+      })
+      .option('log-level', {
+        type: 'string',
+        requiresArg: true,
+        describe: `${logLevels.join('|')}: how much is logged, to standard error`,
+        defaultDescription: defaultLogLevel,
+      })
+      .option('print-env', {
+        type: 'boolean',
+        describe: 'only print what programs need to reach the gateway that runs in DIR, as lines for a shell',
+      })
+      .example('$0 gateway ~/s3', 'run it until Ctrl-C')
+      .example('eval "$($0 gateway ~/s3 --print-env)"', 'in another terminal: lead AWS programs there')
+      .epilogue(
+        [
+          'For trying and testing: one user, one machine, no redundancy. Objects that are sent with a customer key are',
+          'stored encrypted (AES-256-GCM), others as they are. Names, sizes and metadata are stored in the clear.',
+        ].join('\n'),
+      ),
+  run: async (parsed) => (await import('./run-gateway.js')).runGateway(parsed),
+};

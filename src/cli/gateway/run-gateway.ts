@@ -3,21 +3,21 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { flavorNames, flavors } from '../../gateway/flavor.js';
 import {
-  type Address,
-  type GatewayAccess,
   GatewayDirectoryError,
   lockFile,
   readGatewayAccess,
   startGateway,
+  type Address,
+  type GatewayAccess,
 } from '../../gateway/gateway.js';
 import { startLogging } from '../../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { tryLockFile } from '../../native/lock-file.js';
 import { logLevels, oneOf, parsePath } from '../../setting-values.js';
 import { CommandError, UsageError } from '../command-errors.js';
-import { type ParsedArguments, positionalOf, switchOf, textOf } from '../command-line.js';
-import { defaultFlavor, defaultListen, defaultLogLevel } from './gateway-command.js';
+import { positionalOf, switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { announce, announceText, quoteForShell } from '../terminal.js';
+import { defaultFlavor, defaultListen, defaultLogLevel } from './gateway-command.js';
 
 /** How long requests under way may take to finish when the gateway is stopped. */
 const stopGraceMs = 30_000;

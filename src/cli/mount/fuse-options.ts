@@ -2,9 +2,9 @@
  * The comma-separated list of `-o`, as mount(8), /etc/fstab and users of s3fs write it, sorted into settings of osirisfs and
  * flags for fusermount3. What nobody knows is refused. Pure.
  */
-import { type SettingName, settingNames, settings } from '../../settings.js';
-import type { SettingValues } from '../setting-sources.js';
+import { settingNames, settings, type SettingName } from '../../settings.js';
 import { UsageError } from '../command-errors.js';
+import type { SettingValues } from '../setting-sources.js';
 
 export interface FuseOptions {
   readonly values: SettingValues;

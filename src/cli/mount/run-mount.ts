@@ -5,16 +5,16 @@
 import path from 'node:path';
 import { allBuckets, type MountConfig } from '../../config.js';
 import { readKeyRing } from '../../keys/customer-key-file.js';
-import { type Logging, openLogFile, startLogging } from '../../logging.js';
+import { openLogFile, startLogging, type Logging } from '../../logging.js';
 import type { MountDependencies, RunningMount } from '../../mount.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { ConfigError } from '../../setting-values.js';
-import { type CommandChannel, connectToCommand, startInBackground } from './background.js';
 import type { ParsedArguments } from '../command-line.js';
 import { explainError } from '../explain-error.js';
-import { readMountConfig } from './mount-options.js';
-import { announce, complain, quoteWhereNeeded } from '../terminal.js';
 import { findStateDirectory } from '../state-directory.js';
+import { announce, complain, quoteWhereNeeded } from '../terminal.js';
+import { connectToCommand, startInBackground, type CommandChannel } from './background.js';
+import { readMountConfig } from './mount-options.js';
 
 /** Resolves with the exit code. */
 export async function runMount(

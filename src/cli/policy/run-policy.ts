@@ -6,12 +6,12 @@ import { enforcePolicy, PolicyFailure } from '../../policy/enforce-policy.js';
 import { formOf, policyForms, withoutStatement } from '../../policy/force-encryption.js';
 import { BucketAdministration } from '../../s3/bucket-administration.js';
 import { connect } from '../../s3/connect.js';
-import { CommandError, UsageError } from '../command-errors.js';
-import { type ParsedArguments, positionalOf } from '../command-line.js';
 import { readConnectionSettings } from '../bucket-options.js';
+import { CommandError, UsageError } from '../command-errors.js';
+import { positionalOf, type ParsedArguments } from '../command-line.js';
 import { Interrupted } from '../stop-signal.js';
-import { policyActions } from './policy-command.js';
 import { announce, announceText, complain } from '../terminal.js';
+import { policyActions } from './policy-command.js';
 
 const ignore = (): void => undefined;
 const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };

@@ -3,11 +3,11 @@ import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
 import { CommandError } from '../command-errors.js';
 import {
-  type ControlReply,
-  type ControlRequest,
   formatLine,
   heartbeatMs,
   parseReply,
+  type ControlReply,
+  type ControlRequest,
   type Waiting,
 } from './control-protocol.js';
 

@@ -5,6 +5,7 @@ import { MountError } from '../../fuse/driver.js';
 import { guarded } from '../../guarded.js';
 import type { Log } from '../../log.js';
 import type { MountStatus, Pending } from '../../mount-statistics.js';
+import { explainError } from '../explain-error.js';
 import {
   formatLine,
   heartbeatMs,
@@ -14,7 +15,6 @@ import {
   type ControlReply,
   type Waiting,
 } from './control-protocol.js';
-import { explainError } from '../explain-error.js';
 import { reasonsOf } from './shutdown.js';
 
 /** What is asked of whoever serves the mount. */

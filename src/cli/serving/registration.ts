@@ -2,8 +2,8 @@
 import { lstat, utimes } from 'node:fs/promises';
 import { guarded } from '../../guarded.js';
 import type { Log } from '../../log.js';
-import { startControlServer, type Controlled, type ControlServer } from './control-server.js';
 import { explainError } from '../explain-error.js';
+import { startControlServer, type Controlled, type ControlServer } from './control-server.js';
 import {
   entryFile,
   lookMs,

@@ -6,18 +6,18 @@ import type { MountConfig } from '../../config.js';
 import type { KeyRing } from '../../key-ring.js';
 import type { Log } from '../../log.js';
 import type { Logging } from '../../logging.js';
-import { mount, type MountDependencies, type RunningMount } from '../../mount.js';
 import type { MountStatus } from '../../mount-statistics.js';
+import { mount, type MountDependencies, type RunningMount } from '../../mount.js';
 import { exitImmediately } from '../../native/exit-immediately.js';
 import type { ListenAddress } from '../../setting-values.js';
-import { type MetricsServer, startMetricsServer } from '../status/metrics-server.js';
-import { exitFailure, explainError } from '../explain-error.js';
-import { Interrupted } from '../stop-signal.js';
-import { findHolders } from './mount-holders.js';
 import { CommandError } from '../command-errors.js';
+import { exitFailure, explainError } from '../explain-error.js';
+import { startMetricsServer, type MetricsServer } from '../status/metrics-server.js';
+import { Interrupted } from '../stop-signal.js';
+import { complain } from '../terminal.js';
+import { findHolders } from './mount-holders.js';
 import { Registration } from './registration.js';
 import { Shutdown } from './shutdown.js';
-import { complain } from '../terminal.js';
 
 export interface ServeOptions {
   readonly config: MountConfig;

@@ -5,11 +5,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../../fuse/driver.js';
 import type { Log } from '../../log.js';
-import type { RunningMount } from '../../mount.js';
 import type { MountStatus, Pending } from '../../mount-statistics.js';
-import { maxWaitingPaths } from './control-protocol.js';
+import type { RunningMount } from '../../mount.js';
 import { countOf } from '../../units.js';
 import { explainError } from '../explain-error.js';
+import { maxWaitingPaths } from './control-protocol.js';
 import { describeHolders, type Holder } from './mount-holders.js';
 
 export interface ShutdownOptions {

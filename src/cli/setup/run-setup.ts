@@ -6,7 +6,6 @@ import { StoreError } from '../../errors.js';
 import { generateCustomerKeyFile, KeyFileError, readCustomerKeyFile } from '../../keys/customer-key-file.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { madeSentence } from '../../s3/create-bucket.js';
-import { ConfigError, oneOf, parsePath, parseText, parseUrl } from '../../setting-values.js';
 import {
   bucketLocation,
   bucketPrefix,
@@ -14,23 +13,24 @@ import {
   isOsiris,
   osirisSites,
 } from '../../s3/osiris-sites.js';
+import { ConfigError, oneOf, parsePath, parseText, parseUrl } from '../../setting-values.js';
+import { CommandError, UsageError } from '../command-errors.js';
+import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
+import { explainError } from '../explain-error.js';
+import { variableOf } from '../setting-sources.js';
+import { announce, quoteWhereNeeded } from '../terminal.js';
+import { askChoice, askSecret, askText, askYesOrNo, canAsk, reject } from './questions.js';
+import { defaultProfile, siteNames } from './setup-command.js';
+import { planFiles, writeFiles, type SetupResult } from './setup-files.js';
 import {
   checkCredentials,
   checkCustomerKey,
   checkServer,
-  type Credentials,
   findBucket,
   makeBucketAt,
+  type Credentials,
   type Server,
 } from './setup-server.js';
-import { CommandError, UsageError } from '../command-errors.js';
-import { type ParsedArguments, switchOf, textOf } from '../command-line.js';
-import { explainError } from '../explain-error.js';
-import { askChoice, askSecret, askText, askYesOrNo, canAsk, reject } from './questions.js';
-import { announce, quoteWhereNeeded } from '../terminal.js';
-import { variableOf } from '../setting-sources.js';
-import { planFiles, type SetupResult, writeFiles } from './setup-files.js';
-import { defaultProfile, siteNames } from './setup-command.js';
 
 /** What is left of the answers that options and environment gave. */
 interface Given {

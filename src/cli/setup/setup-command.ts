@@ -1,10 +1,5 @@
-/** What `osirisfs setup` can be told. Apart from the command itself, which loads layers that take their time. */
-import type { Argv } from 'yargs';
-import type { KnownOptions } from '../command-line.js';
-
-export const setupUsage = 'setup';
-export const setupDescription =
-  'ask for server, credentials, bucket and key, check them, and write them down';
+/** What `osirisfs setup` can be told. */
+import type { Command } from '../command-line.js';
 
 export const siteNames = ['auto', 'um', 'msu', 'wsu', 'vai'] as const;
 export const defaultProfile = 'osirisfs';
@@ -47,29 +42,32 @@ const texts: Readonly<Record<string, SetupOption>> = {
   'key-file': { group: 'Bucket:', describe: 'FILE: holds the customer key; made if it is missing' },
 };
 
-export const setupOptions: KnownOptions = { values: Object.keys(texts), switches: ['yes'] };
-
-export function describeSetupOptions(yargs: Argv): Argv {
-  for (const [name, option] of Object.entries(texts)) {
-    yargs.option(name, { type: 'string', requiresArg: true, ...option });
-  }
-  return yargs
-    .option('yes', {
-      type: 'boolean',
-      group: 'Running:',
-      describe: 'make bucket and key file if they are missing, and replace what an earlier setup wrote',
-    })
-    .example('$0 setup', 'asks for everything')
-    .example(
-      '$0 setup --site auto --access-key ID --secret-file s --organisation Lab --bucket lab-data --key-file ~/k --yes',
-      'asks nothing',
-    )
-    .epilogue(
-      [
-        'Each answer is checked with the server at once. Then the profile is written to ~/.aws/credentials and',
-        '~/.aws/config, and the settings to ~/.config/osirisfs/config.toml; what else is in those files stays.',
-        'endpoint, region, ca-bundle, key-file and profile are taken from OSIRISFS_* variables as well.',
-        'The secret key is never an argument: others on this machine can read those.',
-      ].join('\n'),
-    );
-}
+export const setupCommand: Command = {
+  usage: 'setup',
+  summary: 'ask for server, credentials, bucket and key, check them, and write them down',
+  describe: (yargs) => {
+    for (const [name, option] of Object.entries(texts)) {
+      yargs.option(name, { type: 'string', requiresArg: true, ...option });
+    }
+    return yargs
+      .option('yes', {
+        type: 'boolean',
+        group: 'Running:',
+        describe: 'make bucket and key file if they are missing, and replace what an earlier setup wrote',
+      })
+      .example('$0 setup', 'asks for everything')
+      .example(
+        '$0 setup --site auto --access-key ID --secret-file s --organisation Lab --bucket lab-data --key-file ~/k --yes',
+        'asks nothing',
+      )
+      .epilogue(
+        [
+          'Each answer is checked with the server at once. Then the profile is written to ~/.aws/credentials and',
+          '~/.aws/config, and the settings to ~/.config/osirisfs/config.toml; what else is in those files stays.',
+          'endpoint, region, ca-bundle, key-file and profile are taken from OSIRISFS_* variables as well.',
+          'The secret key is never an argument: others on this machine can read those.',
+        ].join('\n'),
+      );
+  },
+  run: async (parsed) => (await import('./run-setup.js')).runSetup(parsed),
+};

@@ -3,11 +3,11 @@ import { mkdir, readFile, realpath } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { writeDurably } from '../../gateway/storage/durable-files.js';
-import { changeSettings, settingIn } from './config-text.js';
-import { changeSection, configSection, type Entries, entryIn } from './profile-files.js';
-import type { Credentials, Server } from './setup-server.js';
 import { CommandError } from '../command-errors.js';
 import { configFileOf } from '../setting-sources.js';
+import { changeSettings, settingIn } from './config-text.js';
+import { changeSection, configSection, entryIn, type Entries } from './profile-files.js';
+import type { Credentials, Server } from './setup-server.js';
 
 export interface SetupResult {
   readonly profile: string;

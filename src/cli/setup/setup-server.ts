@@ -1,7 +1,7 @@
 /** What setup asks of a server about each answer. Every failure is a StoreError whose message is for the user. */
-import { KeyRing } from '../../key-ring.js';
 import { CustomerKey, customerKeyBytes } from '../../customer-key.js';
 import { StoreError } from '../../errors.js';
+import { KeyRing } from '../../key-ring.js';
 import type { Log } from '../../log.js';
 import { hasBucket, listBuckets } from '../../s3/account.js';
 import { checkBucket } from '../../s3/check-bucket.js';
@@ -9,8 +9,8 @@ import { connect, type S3Connection } from '../../s3/connect.js';
 import { makeBucket } from '../../s3/create-bucket.js';
 import { serverCodeOf } from '../../s3/error-codes.js';
 import { explainBucketFailure } from '../../s3/explain-bucket-failure.js';
-import { S3ObjectStore } from '../../s3/s3-object-store.js';
 import { RetryPolicy } from '../../s3/retry-policy.js';
+import { S3ObjectStore } from '../../s3/s3-object-store.js';
 
 export interface Server {
   readonly endpoint: string;

@@ -1,12 +1,12 @@
 /** The state of mounts in words and columns, for `osirisfs status`. Pure. */
-import { inOneLine, printable } from '../../printable.js';
-import { countOf } from '../../units.js';
 import {
   countErrors,
   latencyQuantileMs,
   type MountStatistics,
   type MountStatus,
 } from '../../mount-statistics.js';
+import { inOneLine, printable } from '../../printable.js';
+import { countOf } from '../../units.js';
 
 /** In one line. `now` is for how long ago it began. */
 export function describeInOneLine(status: MountStatus, now: Date): string {

@@ -1,6 +1,6 @@
 /** Serves the state of a mount to Prometheus, over plain http: counters and names, never secrets or content. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, isIP } from 'node:net';
+import { isIP, type AddressInfo } from 'node:net';
 import { guarded } from '../../guarded.js';
 import type { Log } from '../../log.js';
 import type { MountStatus } from '../../mount-statistics.js';

@@ -1,65 +1,17 @@
 /** `osirisfs rekey` and `osirisfs encrypt`: bring objects under another customer key, or under one at all. */
-import type { Argv } from 'yargs';
 import type { AccessConfig } from '../../config.js';
 import { printable } from '../../printable.js';
 import { parsePath } from '../../setting-values.js';
 import { Progress } from '../../transfer/progress.js';
 import { rewriteAll, RewriteSummary } from '../../transfer/rewrite-all.js';
-import {
-  bucketOptions,
-  describeBucketOptions,
-  readAccessConfig,
-  sourcesEpilogue,
-} from '../bucket-options.js';
-import { type KnownOptions, type ParsedArguments, positionalOf, switchOf, textOf } from '../command-line.js';
+import { readAccessConfig } from '../bucket-options.js';
 import { CommandError, UsageError } from '../command-errors.js';
+import { positionalOf, switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { exitFailure } from '../explain-error.js';
 import { formatBytes, ProgressDisplay } from '../progress-display.js';
 import { untilInterrupted } from '../stop-signal.js';
 import { announce, complain } from '../terminal.js';
-
-export const rekeyUsage = 'rekey <bucket>';
-export const rekeyDescription = 'bring the objects in BUCKET[/PREFIX] from one customer key under another';
-export const encryptUsage = 'encrypt <bucket>';
-export const encryptDescription = 'encrypt the objects in BUCKET[/PREFIX] that are not encrypted';
-
-const rekeyForm = { withKeyFile: false };
-const encryptForm = { withKeyFile: true };
-
-export const rekeyOptions: KnownOptions = bucketOptions(rekeyForm, {
-  values: ['from', 'to'],
-  switches: ['dry-run'],
-});
-export const encryptOptions: KnownOptions = bucketOptions(encryptForm, { values: [], switches: ['dry-run'] });
-
-const rewriteEpilogue = [
-  'Each object is read, written again and read back to compare; metadata, times and Content-Type stay. The',
-  'old version can be read until the new one is complete. What somebody else replaces meanwhile is left to',
-  'them. After an interruption the same command goes on: what is done already is passed over. The bytes pass',
-  'through this machine.',
-].join('\n');
-
-export function describeRekeyOptions(yargs: Argv): Argv {
-  return describeShared(describeBucketOptions(yargs, rekeyForm))
-    .option('from', { type: 'string', requiresArg: true, describe: 'FILE: the key that they are under' })
-    .option('to', { type: 'string', requiresArg: true, describe: 'FILE: the key that they are to be under' })
-    .example('$0 rekey data --from old.key --to new.key --dry-run', 'how much is there to do?')
-    .example('$0 rekey data --from old.key --to new.key', 'do it');
-}
-
-export function describeEncryptOptions(yargs: Argv): Argv {
-  return describeShared(describeBucketOptions(yargs, encryptForm)).example(
-    '$0 encrypt data/2024 --key-file data.key',
-    'bring what was uploaded without a key under it',
-  );
-}
-
-function describeShared(yargs: Argv): Argv {
-  return yargs
-    .positional('bucket', { type: 'string', demandOption: true, describe: 'BUCKET or BUCKET/PREFIX' })
-    .option('dry-run', { type: 'boolean', describe: 'only name the objects that would be written again' })
-    .epilogue([rewriteEpilogue, sourcesEpilogue].join('\n\n'));
-}
+import { withBucket } from '../with-bucket.js';
 
 /** Resolves with the exit code: 1 if an object could not be rewritten. */
 export async function runRekey(parsed: ParsedArguments): Promise<number> {
@@ -82,7 +34,6 @@ function keyFileOf(parsed: ParsedArguments, option: 'from' | 'to'): string {
 }
 
 async function rewrite(config: AccessConfig, isDryRun: boolean, isRekey: boolean): Promise<number> {
-  const { withBucket } = await import('../with-bucket.js');
   return await untilInterrupted((signal) =>
     withBucket(config, signal, async ({ store, keyRing }) => {
       const { fingerprint } = keyRing.first;
