@@ -1,4 +1,4 @@
-/** The part of a logger that the layers use; `src/mount.ts` gives them a pino logger, tests give what they like. */
+/** The part of a logger that the layers use; `cli/logging.ts` makes a pino logger, tests give what they like. */
 export interface Log {
   trace(fields: object, message: string): void;
   debug(fields: object, message: string): void;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import test from 'ava';
 import { nameOf } from '../src/cli/command-line.js';
 import { commands, completionCommand } from '../src/cli/commands.js';
-import { settings } from '../src/settings.js';
+import { settings } from '../src/settings/settings.js';
 import { projectRoot } from './mount/user.js';
 
 /** A newcomer reads it whole. */

@@ -3,9 +3,9 @@
  * matter.
  */
 import type { Argv } from 'yargs';
-import { settingValue, type AccessConfig } from '../config.js';
+import { settingValue, type AccessConfig } from '../settings/config.js';
 import type { ConnectOptions } from '../s3/connect.js';
-import { settings, type SettingName } from '../settings.js';
+import { settings, type SettingName } from '../settings/settings.js';
 import { CommandError } from './command-errors.js';
 import type { ParsedArguments } from './command-line.js';
 import { durationHelp, readSettingOptions, yargsOption } from './setting-options.js';

@@ -1,6 +1,6 @@
 /** What a command is, and what it takes from yargs: checked values instead of whatever was typed. */
 import type { Argv } from 'yargs';
-import type { MountDependencies } from '../mount.js';
+import type { MountDependencies } from '../mount/mount.js';
 import { UsageError } from './command-errors.js';
 
 export interface Command {

@@ -2,8 +2,8 @@
 import { StoreError } from '../errors.js';
 import { MountError } from '../fuse/driver.js';
 import { KeyFileError } from '../keys/customer-key-file.js';
-import { MountpointError } from '../mountpoint.js';
-import { ConfigError } from '../setting-values.js';
+import { MountpointError } from '../mount/mountpoint.js';
+import { ConfigError } from '../settings/setting-values.js';
 import { LocalFailure } from '../transfer/transfer-error.js';
 import { CommandError, UsageError } from './command-errors.js';
 import { Interrupted } from './stop-signal.js';

@@ -1,7 +1,7 @@
 /** The command line: which commands there are, and what becomes of their outcome. */
 import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
-import type { MountDependencies } from '../mount.js';
+import type { MountDependencies } from '../mount/mount.js';
 import { UsageError } from './command-errors.js';
 import { knownOptionsOf } from './command-help.js';
 import { findUnknownOption, nameOf, type Command, type ParsedArguments } from './command-line.js';

@@ -1,7 +1,7 @@
 /** Settings as options of a command: how yargs is told of them, and what was given. */
 import type { Options } from 'yargs';
-import type { RawValue } from '../setting-values.js';
-import { settings, type SettingName } from '../settings.js';
+import type { RawValue } from '../settings/setting-values.js';
+import { settings, type SettingName } from '../settings/settings.js';
 import { switchOf, textOf, textsOf, type ParsedArguments } from './command-line.js';
 import type { SettingValues } from './setting-sources.js';
 

@@ -10,10 +10,10 @@ import {
   type MountArguments,
   type MountConfig,
   type SettingSource,
-} from '../config.js';
+} from '../settings/config.js';
 import { writersOf } from '../file-access.js';
-import { ConfigError, parsePath, type RawValue } from '../setting-values.js';
-import { settingNames, settings, type SettingName } from '../settings.js';
+import { ConfigError, parsePath, type RawValue } from '../settings/setting-values.js';
+import { settingNames, settings, type SettingName } from '../settings/settings.js';
 import { xdgDirectory } from './user-directories.js';
 
 export const configVariable = 'OSIRISFS_CONFIG';

@@ -1,8 +1,8 @@
 /** Reaches the bucket of a command. Whoever imports it, as each run-X.ts may, loads all layers below, which takes half a second. */
-import { openBucket, type OpenBucket } from '../bucket-access.js';
-import type { AccessConfig } from '../config.js';
+import { openBucket, type OpenBucket } from '../mount/bucket-access.js';
+import type { AccessConfig } from '../settings/config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
-import { startLogging } from '../logging.js';
+import { startLogging } from './logging.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
 import type { ObjectStore } from '../object-store.js';
 import { explanations } from '../s3/error-codes.js';

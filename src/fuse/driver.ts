@@ -1,5 +1,5 @@
 /**
- * What `src/mount.ts` asks of a driver: mount a file system on a directory, serve it, unmount it. The kernel driver and
+ * What `src/mount` asks of a driver: mount a file system on a directory, serve it, unmount it. The kernel driver and
  * the fuse-native driver implement it; how they reach the kernel is their own affair.
  */
 import type { FileSystem } from '../file-system.js';

@@ -3,7 +3,7 @@
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
  */
 import { createHash } from 'node:crypto';
-import { CustomerKey, customerKeyBytes } from '../customer-key.js';
+import { CustomerKey, customerKeyBytes } from '../keys/customer-key.js';
 import type { Flavor } from './flavor.js';
 import { headerOf, type S3Request } from './request.js';
 import { S3Error } from './s3-error.js';

@@ -7,9 +7,9 @@ import { constants, type Stats } from 'node:fs';
 import { open, readlink, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CustomerKey, customerKeyBytes } from '../customer-key.js';
+import { CustomerKey, customerKeyBytes } from './customer-key.js';
 import { isOwnFile, shownMode } from '../file-access.js';
-import { KeyRing } from '../key-ring.js';
+import { KeyRing } from './key-ring.js';
 import { parseKeystring, type Keystring } from './keystring.js';
 
 /** More than any form of keystring needs; what is longer is certainly not one. */

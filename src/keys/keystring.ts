@@ -2,7 +2,7 @@
  * The forms in which people keep a 32-byte customer key in a file, told apart by length and alphabet. Pure: the file is
  * left to `customer-key-file.ts`.
  */
-import { customerKeyBytes } from '../customer-key.js';
+import { customerKeyBytes } from './customer-key.js';
 
 const base64Characters = 44;
 const hexCharacters = 64;

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CustomerKey, customerKeyBytes } from '../customer-key.js';
+import { CustomerKey, customerKeyBytes } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { BucketAdministration, ProbeEncryption } from '../s3/bucket-administration.js';
 import { policyForms, withStatement, type PolicyForm } from './force-encryption.js';

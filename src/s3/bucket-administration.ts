@@ -10,7 +10,7 @@ import {
   ListMultipartUploadsCommand,
   PutBucketPolicyCommand,
 } from '@aws-sdk/client-s3';
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HeaderField, HttpReply } from '../http/connection.js';
 import type { WriteCondition } from '../object-store.js';

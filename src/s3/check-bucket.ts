@@ -2,7 +2,7 @@
  * Finds out before a mount whether the bucket can be used, and if not, says in one line what is wrong and what to do.
  */
 import { StoreError, type StoreErrorCode } from '../errors.js';
-import type { KeyRing } from '../key-ring.js';
+import type { KeyRing } from '../keys/key-ring.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectStore } from '../object-store.js';
 import { explainBucketFailure } from './explain-bucket-failure.js';

@@ -1,5 +1,5 @@
 /** The SSE-C headers of requests, and what replies say of it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html */
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import type { HeaderField } from '../http/connection.js';
 
 const prefix = 'x-amz-server-side-encryption-customer-';

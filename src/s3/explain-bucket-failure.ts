@@ -1,6 +1,6 @@
 /** The sentences that a user reads when a bucket cannot be used: what is wrong, and what to do about it. */
 import { StoreError } from '../errors.js';
-import type { KeyRing } from '../key-ring.js';
+import type { KeyRing } from '../keys/key-ring.js';
 import { errnoOf, explanations, serverCodeOf } from './error-codes.js';
 
 export interface BucketSubject {

@@ -3,7 +3,7 @@
  * whether a key fits. Guesses only: a wrong one costs requests, never bytes.
  */
 import { BoundedMap } from '../bounded-map.js';
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 
 /** Of objects and of prefixes, each. */
 const rememberedKeys = 10_000;

@@ -3,7 +3,7 @@ import { cleanUp } from './clean-up.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { ListPartsCommand } from '@aws-sdk/client-s3';
 import { BoundedMap } from '../bounded-map.js';
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { HttpReply } from '../http/connection.js';
 import type { Log } from '../log.js';

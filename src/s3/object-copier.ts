@@ -5,7 +5,7 @@
  */
 import { cleanUp } from './clean-up.js';
 import { mapLimited } from '../concurrency/for-each-limited.js';
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import { isAccessDenied, StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
 import type { Log } from '../log.js';

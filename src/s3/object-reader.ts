@@ -3,7 +3,7 @@
  */
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { BoundedMap } from '../bounded-map.js';
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import { type HttpReply, tooMuchContent } from '../http/connection.js';
 import type { Log } from '../log.js';

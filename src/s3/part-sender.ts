@@ -1,5 +1,5 @@
 /** Sends the parts of multipart uploads, each under the customer key of its upload. */
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import type { UploadedPart } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';

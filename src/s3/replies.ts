@@ -1,5 +1,5 @@
 /** What the replies to requests about objects say. Pure. */
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HttpReply } from '../http/connection.js';
 import { keptHeaderNames, type KeptHeaders, type GetRequest, type ObjectInfo } from '../object-store.js';

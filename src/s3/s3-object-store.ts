@@ -2,7 +2,7 @@
  * The object store on an S3 server: everything is written encrypted under the customer key (SSE-C) and read with it.
  * Makes each request once; `RetryingObjectStore` around it tries again. How the client is made is left to `connect.ts`.
  */
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import type { Log } from '../log.js';
 import type {
   DeleteFailure,

@@ -3,7 +3,7 @@
  * Ceph do. A policy may come and go while the bucket is written to, so a refusal that may be about the header makes it ask anew.
  */
 import { SingleFlight } from '../concurrency/single-flight.js';
-import type { CustomerKey } from '../customer-key.js';
+import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
 import { newObjectHeaders } from './encryption-headers.js';

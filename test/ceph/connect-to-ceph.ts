@@ -7,7 +7,7 @@ import {
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3';
 import test, { type TestFn } from 'ava';
-import { CustomerKey } from '../../src/customer-key.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
 import { loadSetQuickAck } from '../../src/native/set-quick-ack.js';
 import { connect, type ConnectOptions, type S3Connection } from '../../src/s3/connect.js';
 import { S3ObjectStore, type S3StoreOptions } from '../../src/s3/s3-object-store.js';

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { GetObjectCommand, PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import test from 'ava';
-import { CustomerKey } from '../../src/customer-key.js';
-import { KeyRing } from '../../src/key-ring.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
 import { checkBucket } from '../../src/s3/check-bucket.js';
 import type { S3ObjectStore } from '../../src/s3/s3-object-store.js';
 import { noHeaders, rejects } from '../s3/fake-replies.js';

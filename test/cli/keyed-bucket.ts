@@ -1,7 +1,7 @@
 /** A bucket on a gateway in this process, several customer keys with their files, and the commands that work on it. */
 import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { CustomerKey } from '../../src/customer-key.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
 import type { FlavorName } from '../../src/gateway/flavor.js';
 import type { GatewayOptions, RunningGateway } from '../../src/gateway/gateway.js';
 import { joinPieces, type Metadata, type ObjectInfo } from '../../src/object-store.js';

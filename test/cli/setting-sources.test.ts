@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { loadMountConfig } from '../../src/cli/setting-sources.js';
-import { ConfigError } from '../../src/setting-values.js';
+import { ConfigError } from '../../src/settings/setting-values.js';
 import { makeDirectory, nowhere } from '../mount/temporary.js';
 
 const mountArguments = { bucket: 'bucket', directory: '/mnt', mountFlags: [] };

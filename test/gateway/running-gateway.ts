@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { CustomerKey } from '../../src/customer-key.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
 import type { FlavorName } from '../../src/gateway/flavor.js';
 import { startGateway, type GatewayOptions, type RunningGateway } from '../../src/gateway/gateway.js';
 import type { S3Request } from '../../src/gateway/request.js';

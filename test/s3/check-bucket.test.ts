@@ -1,8 +1,8 @@
 import net, { type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
-import { CustomerKey } from '../../src/customer-key.js';
-import { KeyRing } from '../../src/key-ring.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import { checkBucket, type CheckBucketOptions } from '../../src/s3/check-bucket.js';

@@ -54,7 +54,7 @@ try {
 console.log(JSON.stringify(outcome));
 `;
 
-const modules = ['s3/connect.js', 's3/s3-object-store.js', 'customer-key.js'].map(
+const modules = ['s3/connect.js', 's3/s3-object-store.js', 'keys/customer-key.js'].map(
   (file) => new URL(`../../src/${file}`, import.meta.url).href,
 );
 

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ExecutionContext } from 'ava';
 import type { Clock } from '../../src/clock.js';
-import { CustomerKey } from '../../src/customer-key.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
 import { ReusedConnections } from '../../src/http/reused-connections.js';
 import { WatchedHttpAgent } from '../../src/http/watched-agents.js';
 import type { S3Access } from '../../src/s3/bucket-client.js';

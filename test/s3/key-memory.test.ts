@@ -1,5 +1,5 @@
 import test from 'ava';
-import { CustomerKey } from '../../src/customer-key.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
 import { KeyMemory } from '../../src/s3/key-memory.js';
 
 const first = new CustomerKey(Buffer.alloc(32, 1));

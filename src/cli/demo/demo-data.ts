@@ -1,7 +1,7 @@
 /** What the demo keeps between its runs, in one directory of the user's: the gateway's data, the customer key, the logs. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import { generateCustomerKeyFile, KeyFileError, readCustomerKeyFile } from '../../keys/customer-key-file.js';
 import { tryLockFile } from '../../native/lock-file.js';
 

@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { openLogFile } from '../../logging.js';
+import { openLogFile } from '../logging.js';
 import { stopGraceMs, type FromGateway } from './gateway-messages.js';
 
 export interface DemoGateway {

@@ -15,7 +15,7 @@ import { stopGraceMs, type FromGateway } from './gateway-messages.js';
 for (const signal of ['SIGUSR1', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 const gone = new Promise<void>((resolve) => process.once('disconnect', resolve));
 const { lockFile, startGateway } = await import('../../gateway/gateway.js');
-const { startLogging } = await import('../../logging.js');
+const { startLogging } = await import('../logging.js');
 const { limitCoreDumps } = await import('../../native/limit-core-dumps.js');
 const { tryLockFile } = await import('../../native/lock-file.js');
 

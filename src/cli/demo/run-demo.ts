@@ -2,12 +2,12 @@
 import { mkdir, rmdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { resolveMountConfig, type MountConfig } from '../../config.js';
-import { checkFuseSupport, systemFuseSupport } from '../../fuse-support.js';
-import { KeyRing } from '../../key-ring.js';
-import { startLogging } from '../../logging.js';
+import { resolveMountConfig, type MountConfig } from '../../settings/config.js';
+import { checkFuseSupport, systemFuseSupport } from '../../mount/fuse-support.js';
+import { KeyRing } from '../../keys/key-ring.js';
+import { startLogging } from '../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
-import { parsePath } from '../../setting-values.js';
+import { parsePath } from '../../settings/setting-values.js';
 import { CommandError } from '../command-errors.js';
 import { textOf, type ParsedArguments } from '../command-line.js';
 import { exitFailure } from '../explain-error.js';

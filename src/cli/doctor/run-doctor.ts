@@ -1,6 +1,6 @@
 /** `osirisfs doctor`: what is right, what is not, and what to do about it, a line each. */
-import { parseBucket } from '../../config.js';
-import { systemFuseSupport } from '../../fuse-support.js';
+import { parseBucket } from '../../settings/config.js';
+import { systemFuseSupport } from '../../mount/fuse-support.js';
 import type { Log } from '../../log.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { readConnectionSettings } from '../bucket-options.js';

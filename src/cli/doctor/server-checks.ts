@@ -2,10 +2,10 @@
 import { lookup } from 'node:dns/promises';
 import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import { StoreError } from '../../errors.js';
 import { checkedTls, loadCertificateAuthorities } from '../../http/certificate-authorities.js';
-import type { KeyRing } from '../../key-ring.js';
+import type { KeyRing } from '../../keys/key-ring.js';
 import { readKeyRing } from '../../keys/customer-key-file.js';
 import type { Log } from '../../log.js';
 import { needsEncryptionHeader } from '../../policy/needs-encryption-header.js';

@@ -1,6 +1,6 @@
 /** What `osirisfs gateway` can be told. */
 import { flavorNames } from '../../gateway/flavor.js';
-import { logLevels } from '../../setting-values.js';
+import { logLevels } from '../../settings/setting-values.js';
 import type { Command } from '../command-line.js';
 
 export const defaultListen = '127.0.0.1:8443';

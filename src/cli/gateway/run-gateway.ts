@@ -10,10 +10,10 @@ import {
   type Address,
   type GatewayAccess,
 } from '../../gateway/gateway.js';
-import { startLogging } from '../../logging.js';
+import { startLogging } from '../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { tryLockFile } from '../../native/lock-file.js';
-import { logLevels, oneOf, parsePath } from '../../setting-values.js';
+import { logLevels, oneOf, parsePath } from '../../settings/setting-values.js';
 import { CommandError, UsageError } from '../command-errors.js';
 import { positionalOf, switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { announce, announceText, quoteForShell } from '../terminal.js';

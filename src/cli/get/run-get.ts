@@ -1,8 +1,8 @@
 /** `osirisfs get`: fetches objects and trees from buckets, decrypted, as a mount would show them. */
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { AccessConfig } from '../../config.js';
-import { parsePath } from '../../setting-values.js';
+import type { AccessConfig } from '../../settings/config.js';
+import { parsePath } from '../../settings/setting-values.js';
 import { getAll } from '../../transfer/get-all.js';
 import { LocalTree } from '../../transfer/local-tree.js';
 import { Progress } from '../../transfer/progress.js';

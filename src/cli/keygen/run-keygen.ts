@@ -1,7 +1,7 @@
 /** `osirisfs keygen`: makes a customer key, and says what it means to lose it. */
 import { generateCustomerKeyFile } from '../../keys/customer-key-file.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
-import { parsePath } from '../../setting-values.js';
+import { parsePath } from '../../settings/setting-values.js';
 import { positionalOf, switchOf, type ParsedArguments } from '../command-line.js';
 import { announce } from '../terminal.js';
 

@@ -1,5 +1,5 @@
 /** `osirisfs ls`: the objects of a bucket, whether they are encrypted and under which key of the ring. */
-import type { AccessConfig } from '../../config.js';
+import type { AccessConfig } from '../../settings/config.js';
 import type { StoreError } from '../../errors.js';
 import type { ListedObject, ObjectStore } from '../../object-store.js';
 import { printable } from '../../printable.js';

@@ -5,8 +5,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
-import { CustomerKey } from '../../customer-key.js';
-import { KeyRing } from '../../key-ring.js';
+import { CustomerKey } from '../../keys/customer-key.js';
+import { KeyRing } from '../../keys/key-ring.js';
 import { CommandError } from '../command-errors.js';
 import { exitFailure, exitInterrupted, type Explanation } from '../explain-error.js';
 

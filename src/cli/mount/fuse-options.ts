@@ -2,7 +2,7 @@
  * The comma-separated list of `-o`, as mount(8), /etc/fstab and users of s3fs write it, sorted into settings of osirisfs and
  * flags for fusermount3. What nobody knows is refused. Pure.
  */
-import { settingNames, settings, type SettingName } from '../../settings.js';
+import { settingNames, settings, type SettingName } from '../../settings/settings.js';
 import { UsageError } from '../command-errors.js';
 import type { SettingValues } from '../setting-sources.js';
 

@@ -1,7 +1,7 @@
 /** The options of a mount, and the config that comes of them. */
 import type { Argv } from 'yargs';
-import type { MountArguments, MountConfig } from '../../config.js';
-import { helpGroups, settingNames, settings } from '../../settings.js';
+import type { MountArguments, MountConfig } from '../../settings/config.js';
+import { helpGroups, settingNames, settings } from '../../settings/settings.js';
 import { positionalOf, textsOf, type ParsedArguments } from '../command-line.js';
 import { durationHelp, readSettingOptions, yargsOption } from '../setting-options.js';
 import { loadMountConfig } from '../setting-sources.js';

@@ -3,12 +3,12 @@
  * loaded only in the serving process, as the layers below it take half a second to load.
  */
 import path from 'node:path';
-import { allBuckets, type MountConfig } from '../../config.js';
+import { allBuckets, type MountConfig } from '../../settings/config.js';
 import { readKeyRing } from '../../keys/customer-key-file.js';
-import { openLogFile, startLogging, type Logging } from '../../logging.js';
-import type { MountDependencies, RunningMount } from '../../mount.js';
+import { openLogFile, startLogging, type Logging } from '../logging.js';
+import type { MountDependencies, RunningMount } from '../../mount/mount.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
-import { ConfigError } from '../../setting-values.js';
+import { ConfigError } from '../../settings/setting-values.js';
 import type { ParsedArguments } from '../command-line.js';
 import { explainError } from '../explain-error.js';
 import { findStateDirectory } from '../state-directory.js';

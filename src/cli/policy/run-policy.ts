@@ -1,5 +1,5 @@
 /** `osirisfs policy`: sets, shows and removes the force-encryption policy of a bucket. */
-import { parseBucket } from '../../config.js';
+import { parseBucket } from '../../settings/config.js';
 import { StoreError } from '../../errors.js';
 import type { Log } from '../../log.js';
 import { enforcePolicy, PolicyFailure } from '../../policy/enforce-policy.js';

@@ -1,7 +1,7 @@
 /** `osirisfs rekey` and `osirisfs encrypt`: bring objects under another customer key, or under one at all. */
-import type { AccessConfig } from '../../config.js';
+import type { AccessConfig } from '../../settings/config.js';
 import { printable } from '../../printable.js';
-import { parsePath } from '../../setting-values.js';
+import { parsePath } from '../../settings/setting-values.js';
 import { Progress } from '../../transfer/progress.js';
 import { rewriteAll, RewriteSummary } from '../../transfer/rewrite-all.js';
 import { readAccessConfig } from '../bucket-options.js';

@@ -2,14 +2,14 @@
  * The life of a serving process: mounts, tells who asked, can be found by `osirisfs umount`, and ends by request, by signal or
  * when somebody unmounts the directory.
  */
-import type { MountConfig } from '../../config.js';
-import type { KeyRing } from '../../key-ring.js';
+import type { MountConfig } from '../../settings/config.js';
+import type { KeyRing } from '../../keys/key-ring.js';
 import type { Log } from '../../log.js';
-import type { Logging } from '../../logging.js';
+import type { Logging } from '../logging.js';
 import type { MountStatus } from '../../mount-statistics.js';
-import { mount, type MountDependencies, type RunningMount } from '../../mount.js';
+import { mount, type MountDependencies, type RunningMount } from '../../mount/mount.js';
 import { exitImmediately } from '../../native/exit-immediately.js';
-import type { ListenAddress } from '../../setting-values.js';
+import type { ListenAddress } from '../../settings/setting-values.js';
 import { CommandError } from '../command-errors.js';
 import { exitFailure, explainError } from '../explain-error.js';
 import { startMetricsServer, type MetricsServer } from '../status/metrics-server.js';

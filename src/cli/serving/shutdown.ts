@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../../fuse/driver.js';
 import type { Log } from '../../log.js';
 import type { MountStatus, Pending } from '../../mount-statistics.js';
-import type { RunningMount } from '../../mount.js';
+import type { RunningMount } from '../../mount/mount.js';
 import { countOf } from '../../units.js';
 import { explainError } from '../explain-error.js';
 import { maxWaitingPaths } from './control-protocol.js';

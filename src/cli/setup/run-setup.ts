@@ -13,7 +13,7 @@ import {
   isOsiris,
   osirisSites,
 } from '../../s3/osiris-sites.js';
-import { ConfigError, oneOf, parsePath, parseText, parseUrl } from '../../setting-values.js';
+import { ConfigError, oneOf, parsePath, parseText, parseUrl } from '../../settings/setting-values.js';
 import { CommandError, UsageError } from '../command-errors.js';
 import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { explainError } from '../explain-error.js';

@@ -1,7 +1,7 @@
 /** What setup asks of a server about each answer. Every failure is a StoreError whose message is for the user. */
-import { CustomerKey, customerKeyBytes } from '../../customer-key.js';
+import { CustomerKey, customerKeyBytes } from '../../keys/customer-key.js';
 import { StoreError } from '../../errors.js';
-import { KeyRing } from '../../key-ring.js';
+import { KeyRing } from '../../keys/key-ring.js';
 import type { Log } from '../../log.js';
 import { hasBucket, listBuckets } from '../../s3/account.js';
 import { checkBucket } from '../../s3/check-bucket.js';

@@ -1,7 +1,7 @@
 /** `osirisfs status`: asks the serving processes how they do. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MountStatus } from '../../mount-statistics.js';
-import { resolveMountpoint } from '../../mountpoint.js';
+import { resolveMountpoint } from '../../mount/mountpoint.js';
 import { CommandError, UsageError } from '../command-errors.js';
 import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { askServingProcess } from '../serving/control-client.js';

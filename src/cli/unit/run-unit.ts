@@ -1,8 +1,8 @@
 /** `osirisfs unit`: prints a unit with which systemd mounts a bucket. */
 import path from 'node:path';
-import { allBuckets } from '../../config.js';
-import { parsePath, parsePaths, type RawValue } from '../../setting-values.js';
-import { settingNames, settings, type SettingName } from '../../settings.js';
+import { allBuckets } from '../../settings/config.js';
+import { parsePath, parsePaths, type RawValue } from '../../settings/setting-values.js';
+import { settingNames, settings, type SettingName } from '../../settings/settings.js';
 import { textsOf, type ParsedArguments } from '../command-line.js';
 import { parseFuseOptions } from '../mount/fuse-options.js';
 import { readMountConfig } from '../mount/mount-options.js';

@@ -1,5 +1,5 @@
 /** The object that CopyObject and UploadPartCopy take their bytes from. */
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket, HeldObject } from '../storage/bucket.js';

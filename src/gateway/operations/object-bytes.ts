@@ -1,5 +1,5 @@
 /** The plaintext of an object, segment by segment. */
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import type { ByteRange } from '../ranges.js';
 import type { DataFiles } from '../storage/data-files.js';
 import type { ObjectRecord } from '../storage/object-record.js';

@@ -1,6 +1,6 @@
 /** UploadPart and UploadPartCopy. */
 import { createHash, randomBytes } from 'node:crypto';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import { checkCopyConditions } from '../conditions.js';
 import {
   copySourceKeyOf,

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import type { DataFiles } from './data-files.js';
 import { makeDirectoryDurably, NotFlushedError, removeDurably, writeDurably } from './durable-files.js';
 import { KeyIndex } from './key-index.js';

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import { makeDirectoryDurably, syncDirectory } from './durable-files.js';
 import {
   chunkBytes,

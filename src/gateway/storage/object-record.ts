@@ -1,5 +1,5 @@
 /** What is stored of an object beside its bytes, and its form on disk: a line of JSON, one that authenticates it, its tags. */
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import type { Segment } from './data-files.js';
 import { authenticate, isAuthentic, recordKeyOf, type Protection } from './protection.js';
 import { DamagedFileError } from './sealing.js';

@@ -1,6 +1,6 @@
 /** How an object knows its customer key again without holding it, and how its record is protected against changes. */
 import { createHmac, randomBytes } from 'node:crypto';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import { deriveKey, isEqual, saltBytes } from './sealing.js';
 
 /** Stored with an object that is encrypted; both base64. The customer key does not follow from it. */

@@ -3,7 +3,7 @@
  * can be read without the rest. Pure; files are left to data-files.ts.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, timingSafeEqual } from 'node:crypto';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 
 /** Plaintext bytes of every chunk but the last, which has fewer only at the end of a segment. */
 export const chunkBytes = 64 * 1024;

@@ -1,7 +1,7 @@
 /** One multipart upload: what its object will be, and the parts that are there, in memory and on disk. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { CustomerKey } from '../../customer-key.js';
+import type { CustomerKey } from '../../keys/customer-key.js';
 import type { Segment } from './data-files.js';
 import { makeDirectoryDurably, syncDirectory, temporarySuffix, writeDurably } from './durable-files.js';
 import { isKeyOf, recordKeyOf, type Protection } from './protection.js';

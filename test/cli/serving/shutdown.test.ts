@@ -2,7 +2,7 @@ import test from 'ava';
 import { describePaths, Shutdown, type ShutdownOptions } from '../../../src/cli/serving/shutdown.js';
 import { MountError } from '../../../src/fuse/driver.js';
 import type { Log } from '../../../src/log.js';
-import type { RunningMount } from '../../../src/mount.js';
+import type { RunningMount } from '../../../src/mount/mount.js';
 import type { Pending, PendingReason } from '../../../src/mount-statistics.js';
 import type { Scope } from '../../../src/vfs/drain.js';
 import { makeDeferred } from '../../../src/concurrency/deferred.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import test from 'ava';
-import { CustomerKey } from '../../../src/customer-key.js';
+import { CustomerKey } from '../../../src/keys/customer-key.js';
 import {
   chunkCountOf,
   DamagedFileError,

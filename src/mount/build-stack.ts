@@ -1,17 +1,17 @@
 /** Puts the real layers on top of each other, fuse → vfs → cache → s3, for `mount.ts`. */
 import { accountStack } from './account-stack.js';
 import { openBucketLayers, type BucketLayers } from './bucket-layers.js';
-import type { MountConfig } from './config.js';
-import { StoreError } from './errors.js';
-import { FuseNativeDriver } from './fuse/fuse-native-driver.js';
-import { KernelDriver } from './fuse/kernel-driver.js';
-import type { KeyRing } from './key-ring.js';
-import type { Log } from './log.js';
+import type { MountConfig } from '../settings/config.js';
+import { StoreError } from '../errors.js';
+import { FuseNativeDriver } from '../fuse/fuse-native-driver.js';
+import { KernelDriver } from '../fuse/kernel-driver.js';
+import type { KeyRing } from '../keys/key-ring.js';
+import type { Log } from '../log.js';
 import { makeMissingBucket } from './make-missing-bucket.js';
 import type { Stack } from './mount.js';
 import { closeResources, openResources, statisticsOf, type MountResources } from './mount-resources.js';
-import { serverCodeOf } from './s3/error-codes.js';
-import { explainBucketFailure } from './s3/explain-bucket-failure.js';
+import { serverCodeOf } from '../s3/error-codes.js';
+import { explainBucketFailure } from '../s3/explain-bucket-failure.js';
 
 /**
  * Connects, checks bucket and key, and builds the layers. Rejects with a StoreError or a MountError whose message is

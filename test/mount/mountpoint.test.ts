@@ -1,16 +1,16 @@
 import { mkdir, realpath, rmdir, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import type { Log } from '../src/log.js';
+import type { Log } from '../../src/log.js';
 import {
   MountpointError,
   prepareMountpoint,
   resolveMountpoint,
   type MountpointErrorCode,
-} from '../src/mountpoint.js';
-import { bareMount, deadMount } from './cli/bare-mount.js';
-import { isMounted, makeMountpoint } from './mount/mounting.js';
-import { makeDirectory } from './mount/temporary.js';
+} from '../../src/mount/mountpoint.js';
+import { bareMount, deadMount } from '../cli/bare-mount.js';
+import { isMounted, makeMountpoint } from './mounting.js';
+import { makeDirectory } from './temporary.js';
 
 const ignore = (): void => undefined;
 const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };

@@ -1,9 +1,9 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { checkFuseSupport } from '../src/fuse-support.js';
-import { MountError } from '../src/fuse/driver.js';
-import { makeDirectory } from './mount/temporary.js';
+import { checkFuseSupport } from '../../src/mount/fuse-support.js';
+import { MountError } from '../../src/fuse/driver.js';
+import { makeDirectory } from './temporary.js';
 
 test('a machine with the device and with fusermount3 somewhere in PATH can mount', async (t) => {
   const directory = await makeDirectory(t);

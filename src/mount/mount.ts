@@ -1,18 +1,18 @@
 /**
  * Read this first. A mount from beginning to end: everything that can be wrong is checked, the layers are put on top of each
- * other (`stack.ts`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
+ * other (`build-stack.ts`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
  * it, is left to `src/cli`.
  */
-import { allBuckets, type MountConfig } from './config.js';
-import type { FileSystem } from './file-system.js';
-import type { KeyRing } from './key-ring.js';
+import { allBuckets, type MountConfig } from '../settings/config.js';
+import type { FileSystem } from '../file-system.js';
+import type { KeyRing } from '../keys/key-ring.js';
 import { checkFuseSupport, systemFuseSupport, type FuseSupport } from './fuse-support.js';
-import type { Driver, MountedFileSystem } from './fuse/driver.js';
-import type { Log } from './log.js';
-import type { MountStatistics, Pending } from './mount-statistics.js';
+import type { Driver, MountedFileSystem } from '../fuse/driver.js';
+import type { Log } from '../log.js';
+import type { MountStatistics, Pending } from '../mount-statistics.js';
 import { MountpointError, prepareMountpoint } from './mountpoint.js';
-import { buildStack } from './stack.js';
-import type { Scope } from './vfs/drain.js';
+import { buildStack } from './build-stack.js';
+import type { Scope } from '../vfs/drain.js';
 
 /** The layers of one mount, and the ends that stick out of them. */
 export interface Stack {

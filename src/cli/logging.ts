@@ -1,10 +1,10 @@
 /** The logger of a serving process: JSON lines by pino, to a file that is kept small or to stderr, without secrets. */
 import { fstatSync, openSync, renameSync } from 'node:fs';
 import { pino, destination as pinoDestination, type DestinationStream } from 'pino';
-import { FsError, StoreError } from './errors.js';
-import type { Log } from './log.js';
-import { withoutSteering } from './printable.js';
-import type { LogLevel } from './setting-values.js';
+import { FsError, StoreError } from '../errors.js';
+import type { Log } from '../log.js';
+import { withoutSteering } from '../printable.js';
+import type { LogLevel } from '../settings/setting-values.js';
 
 /** A log file that has this size is renamed to `FILE.1` and begun anew. */
 export const maxLogFileBytes = 10 * 2 ** 20;

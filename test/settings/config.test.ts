@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import test from 'ava';
-import { resolveMountConfig, type MountConfig, type SettingSource } from '../src/config.js';
-import { ConfigError } from '../src/setting-values.js';
-import { settings } from '../src/settings.js';
+import { resolveMountConfig, type MountConfig, type SettingSource } from '../../src/settings/config.js';
+import { ConfigError } from '../../src/settings/setting-values.js';
+import { settings } from '../../src/settings/settings.js';
 
 const keyFiles = '/keys/one';
 

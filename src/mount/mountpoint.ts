@@ -5,11 +5,11 @@
 import { execFile } from 'node:child_process';
 import { lstat, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { safeEnvironment } from './fuse/command.js';
-import { mountType, unmount } from './fuse/fusermount.js';
-import { findMount, type Mount } from './fuse/mount-table.js';
-import type { Log } from './log.js';
-import { countOf } from './units.js';
+import { safeEnvironment } from '../fuse/command.js';
+import { mountType, unmount } from '../fuse/fusermount.js';
+import { findMount, type Mount } from '../fuse/mount-table.js';
+import type { Log } from '../log.js';
+import { countOf } from '../units.js';
 
 /** A file system that does not answer in this time counts as living and hung. */
 const probeTimeoutMs = 5_000;

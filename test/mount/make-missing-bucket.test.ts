@@ -1,8 +1,8 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import test from 'ava';
-import { makeMissingBucket } from '../src/make-missing-bucket.js';
-import type { MountResources } from '../src/mount-resources.js';
-import { connectToGateway, runGateway, silentLog } from './gateway/running-gateway.js';
+import { makeMissingBucket } from '../../src/mount/make-missing-bucket.js';
+import type { MountResources } from '../../src/mount/mount-resources.js';
+import { connectToGateway, runGateway, silentLog } from '../gateway/running-gateway.js';
 
 const { signal } = new AbortController();
 

@@ -1,19 +1,19 @@
 /** How commands and mounts reach a bucket: the settings for it, and the connection that comes of them. */
-import type { AccessConfig } from './config.js';
-import type { KeyRing } from './key-ring.js';
-import type { Log } from './log.js';
-import { loadSetQuickAck } from './native/set-quick-ack.js';
-import type { ObjectStore } from './object-store.js';
-import { needsEncryptionHeader, needsEncryptionHeaderNow } from './policy/needs-encryption-header.js';
-import { keepsVersions, type QuestionOptions } from './s3/bucket-questions.js';
-import { BucketClient } from './s3/bucket-client.js';
-import { checkListing } from './s3/check-bucket.js';
-import { EncryptionProof } from './s3/encryption-proof.js';
-import { connect, type S3Connection } from './s3/connect.js';
-import { PartLister } from './s3/part-lister.js';
-import { RetryPolicy, type RetryOptions } from './s3/retry-policy.js';
-import { RetryingObjectStore } from './s3/retrying-object-store.js';
-import { S3ObjectStore, type S3StoreOptions } from './s3/s3-object-store.js';
+import type { AccessConfig } from '../settings/config.js';
+import type { KeyRing } from '../keys/key-ring.js';
+import type { Log } from '../log.js';
+import { loadSetQuickAck } from '../native/set-quick-ack.js';
+import type { ObjectStore } from '../object-store.js';
+import { needsEncryptionHeader, needsEncryptionHeaderNow } from '../policy/needs-encryption-header.js';
+import { keepsVersions, type QuestionOptions } from '../s3/bucket-questions.js';
+import { BucketClient } from '../s3/bucket-client.js';
+import { checkListing } from '../s3/check-bucket.js';
+import { EncryptionProof } from '../s3/encryption-proof.js';
+import { connect, type S3Connection } from '../s3/connect.js';
+import { PartLister } from '../s3/part-lister.js';
+import { RetryPolicy, type RetryOptions } from '../s3/retry-policy.js';
+import { RetryingObjectStore } from '../s3/retrying-object-store.js';
+import { S3ObjectStore, type S3StoreOptions } from '../s3/s3-object-store.js';
 
 export type ConnectionConfig = Omit<AccessConfig, 'bucket' | 'prefix' | 'keyFiles'>;
 

@@ -1,6 +1,6 @@
 import test from 'ava';
-import { CustomerKey } from '../src/customer-key.js';
-import { KeyRing } from '../src/key-ring.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
+import { KeyRing } from '../../src/keys/key-ring.js';
 
 const [one, two] = [1, 2].map((byte) => new CustomerKey(Buffer.alloc(32, byte))) as [
   CustomerKey,

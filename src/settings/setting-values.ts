@@ -1,7 +1,7 @@
 /** Turns the value of one setting, as a person wrote it, into what the program uses, or says what was expected. Pure. */
 import os from 'node:os';
 import path from 'node:path';
-import { parseDurationMs, parseSize } from './units.js';
+import { parseDurationMs, parseSize } from '../units.js';
 
 /** A setting that is missing or makes no sense. The message says in one line what is wrong and what is expected. */
 export class ConfigError extends Error {

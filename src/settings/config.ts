@@ -3,7 +3,7 @@
  * frozen. Which settings there are is left to `settings.ts`, reading the sources to `src/cli`.
  */
 import path from 'node:path';
-import { isBucketReference } from './bucket-name.js';
+import { isBucketReference } from '../bucket-name.js';
 import { ConfigError, type ListenAddress, type LogLevel, type RawValue } from './setting-values.js';
 import { settings, type Setting, type SettingName } from './settings.js';
 

@@ -1,16 +1,16 @@
 /** The layers of one bucket on top of each other, vfs → cache → s3, on the resources of the mount. */
 import { writingRules } from './bucket-access.js';
-import { ObjectReader } from './cache/object-reader.js';
-import type { ObjectInfoCache } from './cache/object-info-cache.js';
-import type { MountConfig } from './config.js';
-import type { KeyRing } from './key-ring.js';
+import { ObjectReader } from '../cache/object-reader.js';
+import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { MountConfig } from '../settings/config.js';
+import type { KeyRing } from '../keys/key-ring.js';
 import type { MountResources } from './mount-resources.js';
-import { checkBucket } from './s3/check-bucket.js';
-import type { RetryPolicy } from './s3/retry-policy.js';
-import { RetryingObjectStore } from './s3/retrying-object-store.js';
-import { S3ObjectStore, type S3StoreOptions } from './s3/s3-object-store.js';
-import { BucketFileSystem } from './vfs/bucket-file-system.js';
-import type { AttributeDefaults } from './vfs/stored-attributes.js';
+import { checkBucket } from '../s3/check-bucket.js';
+import type { RetryPolicy } from '../s3/retry-policy.js';
+import { RetryingObjectStore } from '../s3/retrying-object-store.js';
+import { S3ObjectStore, type S3StoreOptions } from '../s3/s3-object-store.js';
+import { BucketFileSystem } from '../vfs/bucket-file-system.js';
+import type { AttributeDefaults } from '../vfs/stored-attributes.js';
 
 export interface BucketLayersOptions {
   readonly bucket: string;

@@ -1,18 +1,18 @@
 /** The layers of a mount of all buckets: an account's file system, and for each bucket that is used the layers of one. */
-import { AccountFileSystem } from './account/account-file-system.js';
-import type { Buckets } from './account/buckets.js';
+import { AccountFileSystem } from '../account/account-file-system.js';
+import type { Buckets } from '../account/buckets.js';
 import { attributeDefaultsOf, openBucketLayers } from './bucket-layers.js';
-import { ObjectInfoCache } from './cache/object-info-cache.js';
-import type { MountConfig } from './config.js';
-import { FsError, StoreError } from './errors.js';
-import type { KeyRing } from './key-ring.js';
+import { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { MountConfig } from '../settings/config.js';
+import { FsError, StoreError } from '../errors.js';
+import type { KeyRing } from '../keys/key-ring.js';
 import { makeMissingBucket } from './make-missing-bucket.js';
 import type { Stack } from './mount.js';
 import { closeResources, statisticsOf, type MountResources } from './mount-resources.js';
-import { hasBucket, listBuckets } from './s3/account.js';
-import { serverCodeOf } from './s3/error-codes.js';
-import { explainBucketFailure } from './s3/explain-bucket-failure.js';
-import { firstAnswerRetry, RetryPolicy } from './s3/retry-policy.js';
+import { hasBucket, listBuckets } from '../s3/account.js';
+import { serverCodeOf } from '../s3/error-codes.js';
+import { explainBucketFailure } from '../s3/explain-bucket-failure.js';
+import { firstAnswerRetry, RetryPolicy } from '../s3/retry-policy.js';
 
 /**
  * Asks for the list of buckets, to find out whether server and credentials are right: who may not list can still enter a bucket by

@@ -1,9 +1,9 @@
 /** `--create`: makes a bucket for a mount. */
-import type { MountConfig } from './config.js';
-import { StoreError } from './errors.js';
+import type { MountConfig } from '../settings/config.js';
+import { StoreError } from '../errors.js';
 import type { MountResources } from './mount-resources.js';
-import { madeSentence, makeBucket } from './s3/create-bucket.js';
-import { isOsiris } from './s3/osiris-sites.js';
+import { madeSentence, makeBucket } from '../s3/create-bucket.js';
+import { isOsiris } from '../s3/osiris-sites.js';
 
 /** Resolves with a sentence that says what was made. Rejects with a StoreError; its message may be the server's words. */
 export async function makeMissingBucket(

@@ -1,20 +1,20 @@
 /** What there is once in a mount, however many buckets it shows: the connection, the limits, the memory, the counters. */
 import { connectAs } from './bucket-access.js';
-import { ObjectInfoCache } from './cache/object-info-cache.js';
-import { ReadMemory } from './cache/read-memory.js';
-import { StagingArea } from './cache/staging-area.js';
-import { Limiter } from './concurrency/limiter.js';
-import { lockRanks } from './concurrency/lock-order.js';
-import type { MountConfig } from './config.js';
-import type { Log } from './log.js';
-import type { MountStatistics } from './mount-statistics.js';
-import type { S3Connection } from './s3/connect.js';
-import { EncryptionProof } from './s3/encryption-proof.js';
-import { RequestCounters } from './s3/request-counters.js';
-import { RequestSlots } from './s3/request-slots.js';
-import { RetryPolicy } from './s3/retry-policy.js';
-import { defaultKnownObjects, defaultListedEntries } from './vfs/bucket-file-system.js';
-import { ListedDirectories } from './vfs/listed-directories.js';
+import { ObjectInfoCache } from '../cache/object-info-cache.js';
+import { ReadMemory } from '../cache/read-memory.js';
+import { StagingArea } from '../cache/staging-area.js';
+import { Limiter } from '../concurrency/limiter.js';
+import { lockRanks } from '../concurrency/lock-order.js';
+import type { MountConfig } from '../settings/config.js';
+import type { Log } from '../log.js';
+import type { MountStatistics } from '../mount-statistics.js';
+import type { S3Connection } from '../s3/connect.js';
+import { EncryptionProof } from '../s3/encryption-proof.js';
+import { RequestCounters } from '../s3/request-counters.js';
+import { RequestSlots } from '../s3/request-slots.js';
+import { RetryPolicy } from '../s3/retry-policy.js';
+import { defaultKnownObjects, defaultListedEntries } from '../vfs/bucket-file-system.js';
+import { ListedDirectories } from '../vfs/listed-directories.js';
 
 /** Parts on their way at once, and their bytes: with reading beside it, about what fills a campus link. */
 const maxConcurrentUploads = 8;

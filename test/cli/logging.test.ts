@@ -1,12 +1,12 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { CustomerKey } from '../src/customer-key.js';
-import { FsError, StoreError } from '../src/errors.js';
-import { maxLogFileBytes, startLogging } from '../src/logging.js';
-import { waitUntil } from './mount/child.js';
-import { makeDirectory } from './mount/temporary.js';
-import { patienceMs } from './patience.js';
+import { CustomerKey } from '../../src/keys/customer-key.js';
+import { FsError, StoreError } from '../../src/errors.js';
+import { maxLogFileBytes, startLogging } from '../../src/cli/logging.js';
+import { waitUntil } from '../mount/child.js';
+import { makeDirectory } from '../mount/temporary.js';
+import { patienceMs } from '../patience.js';
 
 test('a log file is made for its owner alone', async (t) => {
   const file = path.join(await makeDirectory(t), 'mnt.log');

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { MountError } from './fuse/driver.js';
+import { MountError } from '../fuse/driver.js';
 
 export interface FuseSupport {
   readonly devicePath: string;
