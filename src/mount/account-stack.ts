@@ -7,7 +7,7 @@ import type { MountConfig } from '../settings/config.js';
 import { FsError, StoreError } from '../errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import { makeMissingBucket } from './make-missing-bucket.js';
-import type { Stack } from './mount.js';
+import type { Stack } from './stack.js';
 import { closeResources, statisticsOf, type MountResources } from './mount-resources.js';
 import { hasBucket, listBuckets } from '../s3/account.js';
 import { serverCodeOf } from '../s3/error-codes.js';

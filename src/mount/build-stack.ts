@@ -8,7 +8,7 @@ import { KernelDriver } from '../fuse/kernel-driver.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { Log } from '../log.js';
 import { makeMissingBucket } from './make-missing-bucket.js';
-import type { Stack } from './mount.js';
+import type { Stack } from './stack.js';
 import { closeResources, openResources, statisticsOf, type MountResources } from './mount-resources.js';
 import { serverCodeOf } from '../s3/error-codes.js';
 import { explainBucketFailure } from '../s3/explain-bucket-failure.js';

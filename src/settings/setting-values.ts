@@ -119,9 +119,11 @@ export function parsePositiveDuration(value: RawValue): number {
   return durationMs;
 }
 
-export function oneOf<T extends string>(choices: readonly T[]): (value: RawValue) => T {
+export function oneOf<const Choices extends readonly string[]>(
+  choices: Choices,
+): (value: RawValue) => Choices[number] {
   return (value) => {
-    const choice = choices.find((candidate) => candidate === value);
+    const choice: Choices[number] | undefined = choices.find((candidate) => candidate === value);
     if (choice === undefined)
       throw new ConfigError(`${JSON.stringify(value)} is not one of ${choices.join(', ')}`);
     return choice;

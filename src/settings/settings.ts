@@ -1,9 +1,8 @@
 /**
- * Every setting of a mount: its name, help, default and form. A new one is added here and in `MountConfig`; options, `-o`,
- * environment, config file and help follow.
+ * Every setting of a mount: its name, help, default and form. A new one is added here; its type, options, `-o`, environment,
+ * config file and help follow.
  */
 import path from 'node:path';
-import type { MountConfig } from './config.js';
 import {
   logLevels,
   oneOf,
@@ -21,9 +20,6 @@ import {
   sizeFrom,
   type RawValue,
 } from './setting-values.js';
-
-/** Bucket and mountpoint are arguments, the flags belong to `-o`. */
-export type SettingName = Exclude<keyof MountConfig, 'bucket' | 'prefix' | 'mountpoint' | 'mountFlags'>;
 
 export const helpGroups = ['Bucket', 'Directory', 'Limits', 'Running'] as const;
 
@@ -45,7 +41,8 @@ export interface Setting<T> {
 
 const mebibyte = 2 ** 20;
 
-export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Name]> } = {
+const table = {
+  /** Absolute paths, at least one: the first key writes, all read. */
   keyFiles: {
     option: 'key-file',
     placeholder: 'FILE',
@@ -55,6 +52,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     makeDefault: 'required',
     parse: parsePaths,
   },
+  /** Undefined: from the AWS conventions (environment, profile), else AWS itself. */
   endpoint: {
     option: 'endpoint',
     placeholder: 'URL',
@@ -76,6 +74,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'profile in ~/.aws/config and ~/.aws/credentials',
     ...unset(parseText, 'AWS_PROFILE, default'),
   },
+  /** Absolute path of a PEM file. */
   caBundle: {
     option: 'ca-bundle',
     placeholder: 'FILE',
@@ -83,12 +82,14 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'PEM certificates to trust beside those of Node',
     ...unset(parsePath, 'AWS_CA_BUNDLE'),
   },
+  /** For loopback hosts only. */
   allowPlainHttp: {
     option: 'allow-plain-http',
     group: 'Bucket',
     help: 'allow an http:// endpoint on this machine (for tests)',
     ...off(),
   },
+  /** Whether objects without SSE-C are shown. */
   plaintext: {
     option: 'plaintext',
     placeholder: 'read|warn|refuse',
@@ -96,12 +97,14 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'objects that are not encrypted; warn logs each of them',
     ...preset('read', oneOf(['read', 'warn', 'refuse'])),
   },
+  /** Whether a missing bucket is made. */
   create: {
     option: 'create',
     group: 'Bucket',
     help: 'make the bucket if it is missing; where all buckets are mounted, let mkdir make buckets',
     ...off(),
   },
+  /** The LocationConstraint of buckets that are made; undefined: the server's choice. */
   location: {
     option: 'location',
     placeholder: 'NAME',
@@ -117,6 +120,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'let other users in (needs user_allow_other in /etc/fuse.conf)',
     ...off(),
   },
+  /** What all objects show for owner and group; undefined: what is stored with them, or the user who mounts. */
   uid: {
     option: 'uid',
     placeholder: 'NUMBER',
@@ -131,6 +135,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'group that everything shows',
     ...unset(parseId, 'the stored one, or yours'),
   },
+  /** All objects show mode 0777 without these bits; undefined: what is stored with them. */
   umask: {
     option: 'umask',
     placeholder: 'OCTAL',
@@ -139,6 +144,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     ...unset(parseOctal, 'the stored mode, or 0644 and 0755'),
   },
 
+  /** Memory for what was read, in bytes. */
   cacheBytes: {
     option: 'cache-size',
     placeholder: 'SIZE',
@@ -146,6 +152,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'memory for data that was read',
     ...preset('96MiB', sizeFrom(mebibyte)),
   },
+  /** Memory for what was written and is not in the bucket yet, in bytes. */
   writeBufferBytes: {
     option: 'write-buffer-size',
     placeholder: 'SIZE',
@@ -153,6 +160,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'memory for data on its way to the bucket',
     ...preset('64MiB', sizeFrom(16 * mebibyte)),
   },
+  /** Where written data goes, encrypted, when that memory is full. Absolute path. */
   spillDirectory: {
     option: 'spill-dir',
     placeholder: 'DIR',
@@ -160,6 +168,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'where such data goes, encrypted, when that is full',
     ...computed(largeTemporaryDirectory, '$TMPDIR, /var/tmp', parsePath),
   },
+  /** How much may go there, in bytes. */
   spillBytes: {
     option: 'spill-size',
     placeholder: 'SIZE',
@@ -167,6 +176,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how much may go there',
     ...preset('10GiB', sizeFrom(0)),
   },
+  /** The most zeros that a file is extended by between two times that it is stored. */
   maxHoleBytes: {
     option: 'max-hole',
     placeholder: 'SIZE',
@@ -174,6 +184,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how many zeros a file may be extended by without being written (truncate, fallocate, writing beyond its end); they are sent as any bytes, since S3 has no sparse files. More is refused: file too large',
     ...preset('100GiB', sizeFrom(0)),
   },
+  /** How old knowledge of names and attributes may be; 0 asks every time. */
   metadataTtlMs: {
     option: 'metadata-ttl',
     placeholder: 'DURATION',
@@ -188,6 +199,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how long it is believed that a name is not there, metadata-ttl at most',
     ...preset('1s', parseDuration),
   },
+  /** To the server, at the same time. */
   maxConnections: {
     option: 'max-connections',
     placeholder: 'NUMBER',
@@ -202,6 +214,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how long to wait for a connection',
     ...preset('10s', parsePositiveDuration),
   },
+  /** Without any progress of a request. */
   requestTimeoutMs: {
     option: 'request-timeout',
     placeholder: 'DURATION',
@@ -209,6 +222,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how long a request may make no progress',
     ...preset('60s', parsePositiveDuration),
   },
+  /** Since the first failure of a request, before its caller hears of it. */
   retryMs: {
     option: 'retry-time',
     placeholder: 'DURATION',
@@ -230,6 +244,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'stay in the foreground; Ctrl-C unmounts',
     ...off(),
   },
+  /** Where metrics are served; undefined: nowhere. */
   metrics: {
     option: 'metrics',
     placeholder: 'ADDRESS',
@@ -237,6 +252,7 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'serve Prometheus metrics at http://ADDRESS/metrics: HOST:PORT, or PORT on this machine only',
     ...unset(parseListenAddress, 'none'),
   },
+  /** Absolute path; undefined: stderr in the foreground, else a file in the user's state directory. */
   logFile: {
     option: 'log-file',
     placeholder: 'FILE',
@@ -251,14 +267,23 @@ export const settings: { readonly [Name in SettingName]: Setting<MountConfig[Nam
     help: 'how much is logged',
     ...preset('info', oneOf(logLevels)),
   },
+} satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof table;
+
+/** What the values are, once they are parsed. */
+export type MountSettings = {
+  readonly [Name in SettingName]: ReturnType<(typeof table)[Name]['parse']>;
 };
+
+export const settings: { readonly [Name in SettingName]: Setting<MountSettings[Name]> } = table;
 
 export const settingNames = Object.keys(settings) as readonly SettingName[];
 
 type Parsing<T> = Pick<Setting<T>, 'parse' | 'makeDefault' | 'defaultText'>;
 
 /** The default is written as a user would write it. */
-function preset<T>(defaultText: string, parse: (value: RawValue) => T): Parsing<T> {
+function preset<T extends string | number>(defaultText: string, parse: (value: RawValue) => T): Parsing<T> {
   return { parse, defaultText, makeDefault: () => parse(defaultText) };
 }
 

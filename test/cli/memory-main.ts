@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { runToTheEnd } from '../../src/cli/run.js';
 import { StoreError } from '../../src/errors.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';
-import type { BuildStack } from '../../src/mount/mount.js';
+import type { BuildStack } from '../../src/mount/stack.js';
 import { MemoryFileSystem } from '../fuse/memory-file-system.js';
 
 export interface Misbehaviour {
