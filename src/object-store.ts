@@ -4,7 +4,7 @@
  * and nothing else; an aborted `signal` rejects with code `Aborted`.
  */
 import type { StoreError } from './errors.js';
-import type { PieceMemory } from './http/received-body.js';
+import type { PieceMemory } from './piece-memory.js';
 
 /** User metadata: the part of each name after `x-amz-meta-`, lower case. Each character of a value is one byte. */
 export type Metadata = Readonly<Record<string, string>>;

@@ -4,7 +4,8 @@
  */
 import { abortable } from '../concurrency/abortable.js';
 import { StoreError } from '../errors.js';
-import type { GetRequest, ObjectStore } from '../object-store.js';
+import type { ObjectStore } from '../object-store.js';
+import type { PieceMemory } from '../piece-memory.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockCache } from './block-cache.js';
 import { BlockFetch, type FetchOwner } from './block-fetch.js';
@@ -26,7 +27,7 @@ export class BlockFetcher {
   readonly #blockBytes: number;
   readonly #memory: ReadMemory;
   readonly #queue: FetchQueue<BlockFetch>;
-  readonly #pieceMemory: NonNullable<GetRequest['memory']>;
+  readonly #pieceMemory: PieceMemory;
   /** The fetches under way, by block number: each under all of its blocks. No inner map is empty. */
   readonly #underWay = new VersionMap<Map<number, BlockFetch>>();
 

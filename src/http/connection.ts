@@ -9,7 +9,8 @@
 import net from 'node:net';
 import { Readable } from 'node:stream';
 import tls from 'node:tls';
-import { maxDocumentBytes, type PieceMemory, ReceivedBody } from './received-body.js';
+import type { PieceMemory } from '../piece-memory.js';
+import { maxDocumentBytes, ReceivedBody } from './received-body.js';
 import { invalidReply, type ReplyHead, ReplyParser } from './reply-parser.js';
 import { SilentConnectionError } from './reused-connections.js';
 

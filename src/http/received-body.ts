@@ -1,16 +1,12 @@
 /** The body of a reply as it arrives: in one buffer, or in several that can be let go of one by one. */
 
+import type { PieceMemory } from '../piece-memory.js';
+
 /** Of what servers say of errors and changes, which nobody asked a length of. */
 export const maxDocumentBytes = 64 * 1024;
 
-/** Where the memory of pieces comes from, and how long each is but the last. */
-export interface PieceMemory {
-  readonly bytes: number;
-  take(length: number): Uint8Array;
-}
-
 /** Memory that holds nothing else. */
-export function allocate(length: number): Uint8Array {
+function allocate(length: number): Uint8Array {
   return Buffer.allocUnsafeSlow(length);
 }
 

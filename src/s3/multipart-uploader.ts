@@ -25,7 +25,7 @@ import { explainDenial } from './explain-denial.js';
 import { canNameCopySource } from './key-encoding.js';
 import type { ObjectReader } from './object-reader.js';
 import type { EncryptionProof } from './encryption-proof.js';
-import type { ObjectTags, TaggedHeaders } from './object-tags.js';
+import type { ObjectTags } from './object-tags.js';
 import type { PartMover } from './part-mover.js';
 import type { PartSender } from './part-sender.js';
 import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
@@ -35,7 +35,7 @@ import { abortUpload, completeUpload, createUpload, uploadPartCopy } from './req
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
-import { storedHeaders } from './write-headers.js';
+import { storedHeaders, type TaggedHeaders } from './write-headers.js';
 
 export interface MultipartUploaderOptions {
   readonly bucket: BucketClient;

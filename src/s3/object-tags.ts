@@ -3,11 +3,7 @@ import { GetObjectTaggingCommand, PutObjectTaggingCommand } from '@aws-sdk/clien
 import { StoreError } from '../errors.js';
 import type { ObjectHeaders } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
-
-/** Headers with the tags that `tagsOf` asks for, in the form of `x-amz-tagging`. */
-export interface TaggedHeaders extends ObjectHeaders {
-  readonly tagging?: string;
-}
+import type { TaggedHeaders } from './write-headers.js';
 
 export class ObjectTags {
   readonly #bucket: BucketClient;

@@ -9,7 +9,6 @@ import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
 import type { ObjectDeleter } from './object-deleter.js';
 import type { ObjectReader } from './object-reader.js';
-import type { TaggedHeaders } from './object-tags.js';
 import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
 import { etagOf, versionIdOf } from './replies.js';
 import { requestBody, type RequestBody } from './request-body.js';
@@ -17,7 +16,7 @@ import { putObject } from './requests.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
-import { storedHeaders } from './write-headers.js';
+import { storedHeaders, type TaggedHeaders } from './write-headers.js';
 
 export interface ObjectWriterOptions {
   readonly bucket: BucketClient;

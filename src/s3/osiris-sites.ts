@@ -50,3 +50,6 @@ export function bucketPrefix(organisation: string): string {
 export function bucketLocation(organisation: string): string {
   return `:${organisation.toLowerCase()}`;
 }
+
+/** What `--site` of `osirisfs setup` takes; `auto` is the first that can be reached. */
+export const siteNames = ['auto', 'um', 'msu', 'wsu', 'vai'] as const;

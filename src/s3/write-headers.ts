@@ -1,8 +1,12 @@
 /** The headers of write requests that say what is stored beside the bytes, and under which condition. */
 import type { HeaderField } from '../http/connection.js';
-import { keptHeaderNames, type WriteCondition } from '../object-store.js';
+import { keptHeaderNames, type ObjectHeaders, type WriteCondition } from '../object-store.js';
 import { quoteEtag } from './etag.js';
-import type { TaggedHeaders } from './object-tags.js';
+
+/** With the tags that `tagsOf` asks for, in the form of `x-amz-tagging`. */
+export interface TaggedHeaders extends ObjectHeaders {
+  readonly tagging?: string;
+}
 
 /** Said always: servers have one of their own for uploads, and another for whole objects. */
 const defaultContentType = 'application/octet-stream';

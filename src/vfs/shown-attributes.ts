@@ -1,14 +1,6 @@
 /** What the kernel and programs see of the stored attributes: these, but for what the mount shows of every file, as s3fs's uid, gid, umask. */
 import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
 
-/** Absent: as it is stored. What programs set is stored all the same. */
-export interface AttributeOverrides {
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Without type bits. */
-  readonly permissions?: number;
-}
-
 export type ShownAttributes = Pick<StoredAttributes, 'uid' | 'gid' | 'permissions'>;
 
 export function shownAttributes(

@@ -20,7 +20,6 @@ import {
   typeSocket,
   typeSymlink,
 } from './modes.js';
-import type { AttributeOverrides } from './shown-attributes.js';
 
 /** What has no content: the kernel does all that is done with it. Stored as empty objects, as s3fs does. */
 export type SpecialType =
@@ -46,6 +45,14 @@ export interface StoredAttributes {
   readonly contentType: string | undefined;
   /** st_rdev of a device, in the kernel's 32 bits. Absent for everything else; s3fs keeps none. */
   readonly deviceNumber?: number;
+}
+
+/** What a mount shows of every file, as s3fs's uid, gid and umask. Absent: as it is stored. What programs set is stored all the same. */
+export interface AttributeOverrides {
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Without type bits. */
+  readonly permissions?: number;
 }
 
 /** What objects without metadata of their own show. Permissions have the umask applied. */

@@ -1,7 +1,7 @@
 /** What `osirisfs demo` can be told. */
 import type { Command } from '../command-line.js';
 
-export const defaultDemoName = 'osirisfs-demo';
+const defaultName = 'osirisfs-demo';
 
 export const demoCommand: Command = {
   usage: 'demo [dir]',
@@ -11,7 +11,7 @@ export const demoCommand: Command = {
       .positional('dir', {
         type: 'string',
         describe: 'an empty directory, made if it is missing',
-        defaultDescription: `~/${defaultDemoName}`,
+        defaultDescription: `~/${defaultName}`,
       })
       .example('$0 demo', 'until Ctrl-C')
       .epilogue(
@@ -23,5 +23,5 @@ export const demoCommand: Command = {
           'config file, AWS_*) do not count here.',
         ].join('\n'),
       ),
-  run: async (parsed) => (await import('./run-demo.js')).runDemo(parsed),
+  run: async (parsed) => (await import('./run-demo.js')).runDemo(parsed, defaultName),
 };

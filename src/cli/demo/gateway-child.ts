@@ -2,7 +2,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { openLogFile } from '../logging.js';
 import { stopGraceMs, type FromGateway } from './gateway-messages.js';
 
 export interface DemoGateway {
@@ -25,19 +24,25 @@ const program = fileURLToPath(new URL('gateway-process.js', import.meta.url));
 /** Beyond what it takes by itself. */
 const killAfterMs = 2 * stopGraceMs;
 
+export interface GatewayLog {
+  /** Named in errors. */
+  readonly file: string;
+  /** Open to be written; it is closed here. */
+  readonly descriptor: number;
+}
+
 /** Rejects with a `DemoGatewayError`, or with the signal's reason. */
 export async function startDemoGateway(
   directory: string,
-  logFile: string,
+  log: GatewayLog,
   signal: AbortSignal,
 ): Promise<DemoGateway> {
-  const logDescriptor = openLogFile(logFile);
   // Detached: Ctrl-C reaches every process of the terminal, and this one has to outlive the mount.
   const child = fork(program, [directory], {
     detached: true,
-    stdio: ['ignore', logDescriptor, logDescriptor, 'ipc'],
+    stdio: ['ignore', log.descriptor, log.descriptor, 'ipc'],
   });
-  closeSync(logDescriptor);
+  closeSync(log.descriptor);
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, name) => resolve(name ?? `exit code ${code ?? '?'}`));
     child.once('error', (error) => resolve(error.message));
@@ -51,7 +56,7 @@ export async function startDemoGateway(
     clearTimeout(timer);
   };
   try {
-    const access = await firstMessage(child, ended, logFile, signal);
+    const access = await firstMessage(child, ended, log.file, signal);
     return {
       ...access,
       onUnexpectedEnd: (listener) => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { resolveMountConfig, type MountConfig } from '../../settings/config.js';
 import { checkFuseSupport, systemFuseSupport } from '../../mount/fuse-support.js';
 import { KeyRing } from '../../keys/key-ring.js';
-import { startLogging } from '../logging.js';
+import { openLogFile, startLogging } from '../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { parsePath } from '../../settings/setting-values.js';
 import { CommandError } from '../command-errors.js';
@@ -15,7 +15,6 @@ import { serve } from '../serving/serve.js';
 import { Interrupted } from '../stop-signal.js';
 import { announce, announceText, complain } from '../terminal.js';
 import { xdgDirectory } from '../user-directories.js';
-import { defaultDemoName } from './demo-command.js';
 import { DemoDataError, openDemoData, type DemoData } from './demo-data.js';
 import { demoText } from './demo-text.js';
 import { DemoGatewayError, startDemoGateway, type DemoGateway } from './gateway-child.js';
@@ -24,9 +23,9 @@ const bucket = 'demo';
 const region = 'us-east-1';
 
 /** Resolves with the exit code when the demo has been ended and everything is stored. */
-export async function runDemo(parsed: ParsedArguments): Promise<number> {
+export async function runDemo(parsed: ParsedArguments, defaultName: string): Promise<number> {
   limitCoreDumps();
-  const directory = parsePath(textOf(parsed, 'dir') ?? path.join(os.homedir(), defaultDemoName));
+  const directory = parsePath(textOf(parsed, 'dir') ?? path.join(os.homedir(), defaultName));
   await checkFuseSupport(systemFuseSupport());
   const starting = stopOnSignals();
   try {
@@ -52,7 +51,9 @@ async function runGatewayAndMount(
   data: DemoData,
   starting: ReturnType<typeof stopOnSignals>,
 ): Promise<number> {
-  const gateway = await startDemoGateway(data.gatewayDirectory, data.gatewayLogFile, starting.signal);
+  const file = data.gatewayLogFile;
+  const log = { file, descriptor: openLogFile(file) };
+  const gateway = await startDemoGateway(data.gatewayDirectory, log, starting.signal);
   const logging = startLogging({ level: 'info', file: data.mountLogFile });
   let exitCode = 0;
   try {
@@ -60,7 +61,7 @@ async function runGatewayAndMount(
     gateway.onUnexpectedEnd((how) => {
       exitCode = exitFailure;
       logging.log.error({ how }, 'the gateway ended');
-      complain(`the gateway ended by itself (${how}; see ${data.gatewayLogFile}); unmounting`);
+      complain(`the gateway ended by itself (${how}; see ${file}); unmounting`);
       process.kill(process.pid, 'SIGTERM');
     });
     await serve({

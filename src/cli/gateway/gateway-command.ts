@@ -3,9 +3,7 @@ import { flavorNames } from '../../gateway/flavor.js';
 import { logLevels } from '../../settings/setting-values.js';
 import type { Command } from '../command-line.js';
 
-export const defaultListen = '127.0.0.1:8443';
-export const defaultFlavor = 'rgw';
-export const defaultLogLevel = 'warn';
+const defaults = { listen: '127.0.0.1:8443', flavor: 'rgw', logLevel: 'warn' } as const;
 
 export const gatewayCommand: Command = {
   usage: 'gateway <dir>',
@@ -21,7 +19,7 @@ export const gatewayCommand: Command = {
         type: 'string',
         requiresArg: true,
         describe: 'HOST:PORT: for https; port 0 is any that is free',
-        defaultDescription: defaultListen,
+        defaultDescription: defaults.listen,
       })
       .option('listen-http', {
         type: 'string',
@@ -33,13 +31,13 @@ export const gatewayCommand: Command = {
         type: 'string',
         requiresArg: true,
         describe: `${flavorNames.join('|')}: whose rules and errors; rgw is Ceph 16`,
-        defaultDescription: defaultFlavor,
+        defaultDescription: defaults.flavor,
       })
       .option('log-level', {
         type: 'string',
         requiresArg: true,
         describe: `${logLevels.join('|')}: how much is logged, to standard error`,
-        defaultDescription: defaultLogLevel,
+        defaultDescription: defaults.logLevel,
       })
       .option('print-env', {
         type: 'boolean',
@@ -53,5 +51,5 @@ export const gatewayCommand: Command = {
           'stored encrypted (AES-256-GCM), others as they are. Names, sizes and metadata are stored in the clear.',
         ].join('\n'),
       ),
-  run: async (parsed) => (await import('./run-gateway.js')).runGateway(parsed),
+  run: async (parsed) => (await import('./run-gateway.js')).runGateway(parsed, defaults),
 };

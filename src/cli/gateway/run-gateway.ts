@@ -1,7 +1,7 @@
 /** `osirisfs gateway`: an S3 server over a local directory, to try osirisfs and to test it, without a bucket. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { flavorNames, flavors } from '../../gateway/flavor.js';
+import { flavorNames, flavors, type FlavorName } from '../../gateway/flavor.js';
 import {
   GatewayDirectoryError,
   lockFile,
@@ -13,24 +13,29 @@ import {
 import { startLogging } from '../logging.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { tryLockFile } from '../../native/lock-file.js';
-import { logLevels, oneOf, parsePath } from '../../settings/setting-values.js';
+import { logLevels, oneOf, parsePath, type LogLevel } from '../../settings/setting-values.js';
 import { CommandError, UsageError } from '../command-errors.js';
 import { positionalOf, switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { announce, announceText, quoteForShell } from '../terminal.js';
-import { defaultFlavor, defaultListen, defaultLogLevel } from './gateway-command.js';
 
 /** How long requests under way may take to finish when the gateway is stopped. */
 const stopGraceMs = 30_000;
 
+export interface GatewayDefaults {
+  readonly listen: string;
+  readonly flavor: FlavorName;
+  readonly logLevel: LogLevel;
+}
+
 /** Resolves with the exit code when the gateway has been stopped by SIGINT or SIGTERM. */
-export async function runGateway(parsed: ParsedArguments): Promise<number> {
+export async function runGateway(parsed: ParsedArguments, defaults: GatewayDefaults): Promise<number> {
   const directory = parsePath(positionalOf(parsed, 'dir'));
-  const listenText = textOf(parsed, 'listen') ?? defaultListen;
+  const listenText = textOf(parsed, 'listen') ?? defaults.listen;
   const https = parseAddress('listen', listenText);
   const httpText = textOf(parsed, 'listen-http');
   const http = httpText === undefined ? undefined : parseAddress('listen-http', httpText);
-  const flavor = choiceOf(parsed, 'flavor', flavorNames, defaultFlavor);
-  const level = choiceOf(parsed, 'log-level', logLevels, defaultLogLevel);
+  const flavor = choiceOf(parsed, 'flavor', flavorNames, defaults.flavor);
+  const level = choiceOf(parsed, 'log-level', logLevels, defaults.logLevel);
   try {
     if (switchOf(parsed, 'print-env')) {
       announceText(environmentLines(await readGatewayAccess(directory)));
@@ -83,7 +88,7 @@ function parseAddress(option: string, text: string): Address {
   const host = bracketed ?? plain;
   const port = Number(digits);
   if (host === undefined || !(port <= 65_535)) {
-    throw new UsageError(`--${option}: ${JSON.stringify(text)} is not HOST:PORT like ${defaultListen}`);
+    throw new UsageError(`--${option}: ${JSON.stringify(text)} is not HOST:PORT like 127.0.0.1:8443`);
   }
   return { host, port };
 }

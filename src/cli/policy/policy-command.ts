@@ -3,8 +3,6 @@ import { describeConnectionOptions } from '../bucket-options.js';
 import type { Command } from '../command-line.js';
 import { durationHelp } from '../setting-options.js';
 
-export const policyActions = ['enforce', 'show', 'remove'] as const;
-
 export const policyCommand: Command = {
   usage: 'policy <bucket> <action>',
   summary: 'make the server refuse what is not encrypted under a customer key',

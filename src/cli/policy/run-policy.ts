@@ -11,11 +11,11 @@ import { CommandError, UsageError } from '../command-errors.js';
 import { positionalOf, type ParsedArguments } from '../command-line.js';
 import { Interrupted } from '../stop-signal.js';
 import { announce, announceText, complain } from '../terminal.js';
-import { policyActions } from './policy-command.js';
 
 const ignore = (): void => undefined;
 const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 const maxSockets = 4;
+const policyActions = ['enforce', 'show', 'remove'] as const;
 
 /** Resolves with the exit code; `show` ends with 1 if there is no such policy. */
 export async function runPolicy(parsed: ParsedArguments): Promise<number> {

@@ -12,6 +12,7 @@ import {
   firstReachable,
   isOsiris,
   osirisSites,
+  siteNames,
 } from '../../s3/osiris-sites.js';
 import { ConfigError, oneOf, parsePath, parseText, parseUrl } from '../../settings/setting-values.js';
 import { CommandError, UsageError } from '../command-errors.js';
@@ -20,7 +21,6 @@ import { explainError } from '../explain-error.js';
 import { variableOf } from '../setting-sources.js';
 import { announce, quoteWhereNeeded } from '../terminal.js';
 import { askChoice, askSecret, askText, askYesOrNo, canAsk, reject } from './questions.js';
-import { defaultProfile, siteNames } from './setup-command.js';
 import { planFiles, writeFiles, type SetupResult } from './setup-files.js';
 import {
   checkCredentials,
@@ -52,9 +52,9 @@ const maxOfferedBuckets = 30;
 const refusals = [StoreError, KeyFileError, ConfigError, CommandError];
 
 /** Resolves with the exit code. */
-export async function runSetup(parsed: ParsedArguments): Promise<number> {
+export async function runSetup(parsed: ParsedArguments, defaultProfile: string): Promise<number> {
   limitCoreDumps();
-  const given = await readGiven(parsed);
+  const given = await readGiven(parsed, defaultProfile);
   Reflect.deleteProperty(process.env, 'AWS_PROFILE'); // may name the very profile that is to be made
   const server = await chooseServer(given);
   const { credentials, buckets } = await chooseCredentials(given, server);
@@ -66,7 +66,7 @@ export async function runSetup(parsed: ParsedArguments): Promise<number> {
   return 0;
 }
 
-async function readGiven(parsed: ParsedArguments): Promise<Given> {
+async function readGiven(parsed: ParsedArguments, defaultProfile: string): Promise<Given> {
   const take = <T>(option: string, parse: (text: string) => T, variable?: string): T | undefined => {
     const value = textOf(parsed, option);
     const text = value ?? (variable === undefined ? undefined : process.env[variable]) ?? '';

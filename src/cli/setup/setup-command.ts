@@ -1,8 +1,8 @@
 /** What `osirisfs setup` can be told. */
+import { siteNames } from '../../s3/osiris-sites.js';
 import type { Command } from '../command-line.js';
 
-export const siteNames = ['auto', 'um', 'msu', 'wsu', 'vai'] as const;
-export const defaultProfile = 'osirisfs';
+const defaultProfile = 'osirisfs';
 
 interface SetupOption {
   readonly group: 'Server:' | 'Credentials:' | 'Bucket:' | 'Running:';
@@ -69,5 +69,5 @@ export const setupCommand: Command = {
         ].join('\n'),
       );
   },
-  run: async (parsed) => (await import('./run-setup.js')).runSetup(parsed),
+  run: async (parsed) => (await import('./run-setup.js')).runSetup(parsed, defaultProfile),
 };

@@ -8,18 +8,17 @@ import { askServingProcess } from '../serving/control-client.js';
 import { findAllEntries, findEntries, type RegistryEntry } from '../serving/mount-registry.js';
 import { announceText, complain, showScreen } from '../terminal.js';
 import { describeInFull, describeInOneLine } from './describe-status.js';
-import { refreshMs } from './status-command.js';
 
 /** A process that is well answers at once. */
 const answerTimeoutMs = 5_000;
 
 /** Resolves with the exit code: 1 if a serving process does not answer. Rejects with a `CommandError`. */
-export async function runStatus(parsed: ParsedArguments): Promise<number> {
+export async function runStatus(parsed: ParsedArguments, refreshMs: number): Promise<number> {
   const directory = textOf(parsed, 'directory');
   if (directory === '') throw new UsageError('DIRECTORY is empty');
   const isJson = switchOf(parsed, 'json') ?? false;
   const show = (): Promise<Shown> => (directory === undefined ? showAll(isJson) : showOne(directory, isJson));
-  if (switchOf(parsed, 'watch')) return await watch(show, isJson);
+  if (switchOf(parsed, 'watch')) return await watch(show, { isJson, refreshMs });
   const { text, exitCode } = await show();
   if (text !== '') announceText(text);
   return exitCode;
@@ -30,7 +29,10 @@ interface Shown {
   readonly exitCode: number;
 }
 
-async function watch(show: () => Promise<Shown>, isJson: boolean): Promise<number> {
+async function watch(
+  show: () => Promise<Shown>,
+  { isJson, refreshMs }: { readonly isJson: boolean; readonly refreshMs: number },
+): Promise<number> {
   if (isJson || !process.stdout.isTTY) {
     throw new UsageError(
       '--watch is for a terminal and without --json; scripts can call osirisfs status again',

@@ -1,6 +1,9 @@
 /** What `osirisfs status` can be told. */
 import type { Command } from '../command-line.js';
 
+/** Between two times that `--watch` asks. */
+const refreshMs = 1_000;
+
 export const statusCommand: Command = {
   usage: 'status [directory]',
   summary: 'show your mounts, or the one on DIRECTORY in full',
@@ -19,8 +22,5 @@ export const statusCommand: Command = {
       .example('$0 status', 'all mounts: directory, bucket, process, age, pending files, errors')
       .example('$0 status ~/data --watch', 'cache, traffic, uploads, requests with their latencies, live')
       .epilogue('Sizes are in powers of 1,024. Latencies are estimated from a histogram.'),
-  run: async (parsed) => (await import('./run-status.js')).runStatus(parsed),
+  run: async (parsed) => (await import('./run-status.js')).runStatus(parsed, refreshMs),
 };
-
-/** Between two times that `--watch` asks. */
-export const refreshMs = 1_000;

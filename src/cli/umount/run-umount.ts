@@ -18,7 +18,6 @@ import {
 } from '../serving/mount-registry.js';
 import { describePaths } from '../serving/shutdown.js';
 import { complain } from '../terminal.js';
-import { defaultTimeout } from './umount-command.js';
 
 /** Between two looks whether the process is gone. */
 const pollMs = 20;
@@ -29,7 +28,7 @@ const registrationTimeoutMs = 3 * lookMs;
 const registrationPollMs = 200;
 
 /** Resolves with the exit code. Rejects with a `CommandError` or `MountError`. */
-export async function runUmount(parsed: ParsedArguments): Promise<number> {
+export async function runUmount(parsed: ParsedArguments, defaultTimeout: string): Promise<number> {
   const directory = positionalOf(parsed, 'directory');
   const lazy = switchOf(parsed, 'lazy') ?? false;
   const timeoutMs = parseDuration(textOf(parsed, 'timeout') ?? defaultTimeout);

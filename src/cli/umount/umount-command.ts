@@ -2,7 +2,7 @@
 import type { Command } from '../command-line.js';
 
 /** The process tries what the server refused again after a minute: long enough for a refusal that passes. */
-export const defaultTimeout = '90s';
+const defaultTimeout = '90s';
 
 export const umountCommand: Command = {
   usage: 'umount <directory>',
@@ -33,5 +33,5 @@ export const umountCommand: Command = {
           'end at once, also if the directory is in use: what is not in the bucket is lost, and named',
       })
       .example('$0 umount ~/data', 'returns when everything is in the bucket'),
-  run: async (parsed) => (await import('./run-umount.js')).runUmount(parsed),
+  run: async (parsed) => (await import('./run-umount.js')).runUmount(parsed, defaultTimeout),
 };
