@@ -11,7 +11,7 @@ const source = path.resolve(import.meta.dirname, '../src');
 await build({
   // The command line, and what is started by its file name from a module beside it. All in one directory that lies as deep as those
   // of the modules, so that names relative to a module hold.
-  entryPoints: ['cli/run.js', 'cache/cipher-thread-main.js', 'cli/demo/gateway-process.js'].map((file) =>
+  entryPoints: ['cli/run.js', 'staging/cipher-thread-main.js', 'cli/demo/gateway-process.js'].map((file) =>
     path.join(source, file),
   ),
   outdir: path.join(source, 'bundle'),

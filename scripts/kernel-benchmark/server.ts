@@ -10,7 +10,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { tmpdir } from 'node:os';
 import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
 import { FuseNativeDriver } from '../../src/fuse/fuse-native-driver.js';
 import { KernelDriver } from '../../src/fuse/kernel-driver.js';

@@ -2,7 +2,7 @@
 import { AccountFileSystem } from '../account/account-file-system.js';
 import type { Buckets } from '../account/buckets.js';
 import { attributeDefaultsOf, openBucketLayers } from './bucket-layers.js';
-import { ObjectInfoCache } from '../cache/object-info-cache.js';
+import { ObjectInfoCache } from '../vfs/object-info-cache.js';
 import type { MountConfig } from '../settings/config.js';
 import { FsError, StoreError } from '../errors.js';
 import type { KeyRing } from '../keys/key-ring.js';

@@ -1,7 +1,7 @@
 /** The layers of one bucket on top of each other, vfs → cache → s3, on the resources of the mount. */
 import { writingRules } from './bucket-access.js';
 import { ObjectReader } from '../cache/object-reader.js';
-import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { ObjectInfoCache } from '../vfs/object-info-cache.js';
 import type { MountConfig } from '../settings/config.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { MountResources } from './mount-resources.js';

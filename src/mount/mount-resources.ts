@@ -1,8 +1,8 @@
 /** What there is once in a mount, however many buckets it shows: the connection, the limits, the memory, the counters. */
 import { connectAs } from './bucket-access.js';
-import { ObjectInfoCache } from '../cache/object-info-cache.js';
+import { ObjectInfoCache } from '../vfs/object-info-cache.js';
 import { ReadMemory } from '../cache/read-memory.js';
-import { StagingArea } from '../cache/staging-area.js';
+import { StagingArea } from '../staging/staging-area.js';
 import { Limiter } from '../concurrency/limiter.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import type { MountConfig } from '../settings/config.js';

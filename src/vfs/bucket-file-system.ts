@@ -3,9 +3,9 @@
  * finds the nodes that a call is about and hands the work to the part that knows it.
  */
 import type { ObjectReader } from '../cache/object-reader.js';
-import { ObjectInfoCache } from '../cache/object-info-cache.js';
-import type { StagedFile } from '../cache/staged-file.js';
-import type { StagingArea } from '../cache/staging-area.js';
+import { ObjectInfoCache } from './object-info-cache.js';
+import type { StagedFile } from '../staging/staged-file.js';
+import type { StagingArea } from '../staging/staging-area.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';
 import type {

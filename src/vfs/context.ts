@@ -1,8 +1,8 @@
 /** What the parts of the file system share: built once by `BucketFileSystem`, passed to each part. */
-import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { ObjectInfoCache } from './object-info-cache.js';
 import type { ObjectReader } from '../cache/object-reader.js';
-import type { StagedFile } from '../cache/staged-file.js';
-import type { StagingArea } from '../cache/staging-area.js';
+import type { StagedFile } from '../staging/staged-file.js';
+import type { StagingArea } from '../staging/staging-area.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import type { KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';

@@ -4,7 +4,7 @@
  */
 import { makeGate } from '../concurrency/deferred.js';
 import type { ReadStream } from '../cache/object-reader.js';
-import { StagedFile } from '../cache/staged-file.js';
+import { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
 import type {
   Call,

@@ -5,7 +5,7 @@
  */
 import { hostname } from 'node:os';
 import { isSameVersion } from '../cache/version-map.js';
-import type { StagedFile } from '../cache/staged-file.js';
+import type { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
 import { headersOf } from '../object-headers.js';

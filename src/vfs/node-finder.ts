@@ -3,7 +3,7 @@
  * the nodes that the kernel already knows.
  */
 import { FsError } from '../errors.js';
-import { withKnownTime } from '../cache/object-info-cache.js';
+import { withKnownTime } from './object-info-cache.js';
 import type { Attributes, Entry } from '../file-system.js';
 import type { ObjectInfo } from '../object-store.js';
 import type { VfsContext } from './context.js';

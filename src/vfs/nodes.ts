@@ -3,7 +3,7 @@
  * something the bucket lacks. Keys follow from the chain of parents, so that a directory is renamed by moving one node.
  */
 import type { ReadStream } from '../cache/object-reader.js';
-import type { StagedFile } from '../cache/staged-file.js';
+import type { StagedFile } from '../staging/staged-file.js';
 import type { InodeId } from '../file-system.js';
 import type { ObjectInfo, WriteCondition } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';

@@ -2,7 +2,7 @@
  * Answers from the bucket what a name in a directory is: by the directory's listing where that is recent, by asking for
  * the one name where it is not. Remembers nothing of inodes; that is the business of the file system.
  */
-import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { ObjectInfoCache } from './object-info-cache.js';
 import { type ObjectReader, wholeObjectBytes } from '../cache/object-reader.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';

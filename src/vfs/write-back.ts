@@ -3,9 +3,9 @@
  * fsync, rename), after a short delay (attributes, so that chmod, chown and utimens cost one copy together), and again
  * after a failure: what could not be stored is kept and retried, never dropped.
  */
-import type { ObjectInfoCache } from '../cache/object-info-cache.js';
+import type { ObjectInfoCache } from './object-info-cache.js';
 import type { ObjectReader } from '../cache/object-reader.js';
-import type { StagedFile, UploadTarget } from '../cache/staged-file.js';
+import type { StagedFile, UploadTarget } from '../staging/staged-file.js';
 import { FsError, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import { infoOfHeaders } from '../object-headers.js';

@@ -1,7 +1,7 @@
 /** Flushes of one file at the same time: each returns when what was changed before it is stored, or says that it is not. */
 import { tmpdir } from 'node:os';
 import test from 'ava';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { StoreError } from '../../src/errors.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import { Fixture, makeLog } from './file-system-fixture.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import type { ExecutionContext } from 'ava';
 import { ObjectReader } from '../../src/cache/object-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
 import { lockOrder, lockRanks } from '../../src/concurrency/lock-order.js';
 import { makeDeferred } from '../../src/concurrency/deferred.js';

@@ -1,7 +1,7 @@
 /** What becomes of changes to a file that loses its name by what another client does: kept beside and told, never dropped. */
 import { tmpdir } from 'node:os';
 import test from 'ava';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { StoreError } from '../../src/errors.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import { writeFlags } from './file-system-client.js';

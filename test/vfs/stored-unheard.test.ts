@@ -1,7 +1,7 @@
 /** Content that reaches the bucket although no close or fsync reports it. */
 import { tmpdir } from 'node:os';
 import test from 'ava';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { FsError } from '../../src/errors.js';
 import { manyTurns, turnsUntil } from '../patience.js';
 import { defaultCall } from './file-system-client.js';

@@ -2,8 +2,8 @@
 import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import type { ExecutionContext } from 'ava';
-import { StagedFile, type StagedFileOptions } from '../../src/cache/staged-file.js';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagedFile, type StagedFileOptions } from '../../src/staging/staged-file.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
 import type { ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';

@@ -2,7 +2,7 @@ import { mkdtemp, open, readdir, readFile, readlink, rm, stat } from 'node:fs/pr
 import os from 'node:os';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { SpillFile, type SpillSlot } from '../../src/cache/spill-file.js';
+import { SpillFile, type SpillSlot } from '../../src/staging/spill-file.js';
 import { FsError } from '../../src/errors.js';
 import { silentLog } from '../silent-log.js';
 

@@ -4,8 +4,8 @@
  */
 import os from 'node:os';
 import test from 'ava';
-import { StagedFile } from '../../src/cache/staged-file.js';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagedFile } from '../../src/staging/staged-file.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import test from 'ava';
-import { StagedBytes } from '../../src/cache/staged-bytes.js';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagedBytes } from '../../src/staging/staged-bytes.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import { silentLog } from '../silent-log.js';
 import { chunkBytes, makeArea, never } from './staging.js';

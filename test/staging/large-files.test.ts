@@ -2,8 +2,8 @@
 import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import test, { type ExecutionContext } from 'ava';
-import { StagedFile } from '../../src/cache/staged-file.js';
-import { StagingArea } from '../../src/cache/staging-area.js';
+import { StagedFile } from '../../src/staging/staged-file.js';
+import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
 import type { StoreLimits } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';

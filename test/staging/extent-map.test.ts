@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ExtentMap, isStored, type ExtentSource } from '../../src/cache/extent-map.js';
+import { ExtentMap, isStored, type ExtentSource } from '../../src/staging/extent-map.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { fc } from '../seed.js';
 

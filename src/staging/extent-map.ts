@@ -3,7 +3,7 @@
  * A pure data structure; it holds no bytes.
  */
 import type { ObjectVersion } from '../object-version.js';
-import { isSameVersion } from './version-map.js';
+import { isSameVersion } from '../cache/version-map.js';
 
 /**
  * `staged`: in the staging area. `sent`: only in a part of the multipart upload under way, so that it can be read

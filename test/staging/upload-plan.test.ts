@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ExtentMap, isStored, type Extent } from '../../src/cache/extent-map.js';
+import { ExtentMap, isStored, type Extent } from '../../src/staging/extent-map.js';
 import {
   defaultCopyPartBytes,
   defaultPartBytes,
@@ -9,7 +9,7 @@ import {
   streamPartBytes,
   type PlanLimits,
   type PlannedPart,
-} from '../../src/cache/upload-plan.js';
+} from '../../src/staging/upload-plan.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { defaultMemoryLimits } from '../object-store/memory-object-store.js';
 import { fc } from '../seed.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ObjectInfoCache } from '../../src/cache/object-info-cache.js';
+import { ObjectInfoCache } from '../../src/vfs/object-info-cache.js';
 import type { ObjectInfo } from '../../src/object-store.js';
 
 const info: ObjectInfo = {

@@ -1,6 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import test from 'ava';
-import { encryptInThread } from '../../src/cache/cipher-thread.js';
+import { encryptInThread } from '../../src/staging/cipher-thread.js';
 
 function shared(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));

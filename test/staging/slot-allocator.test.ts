@@ -1,5 +1,5 @@
 import test from 'ava';
-import { SlotAllocator, type Slot } from '../../src/cache/slot-allocator.js';
+import { SlotAllocator, type Slot } from '../../src/staging/slot-allocator.js';
 import { fc } from '../seed.js';
 
 test('slots never overlap, stay within the limit, and become whole again', (t) => {

@@ -5,11 +5,11 @@
 import { StoreError } from '../errors.js';
 import type { ObjectVersion } from '../object-version.js';
 import { ExtentMap, isStored, type Extent } from './extent-map.js';
-import type { ReadStream } from './object-reader.js';
+import type { ReadStream } from '../cache/object-reader.js';
 import { StagedBytes, type LentBytes } from './staged-bytes.js';
 import type { Standing } from './staged-chunk.js';
 import type { StagingArea } from './staging-area.js';
-import type { VersionReader } from './version-reader.js';
+import type { VersionReader } from '../cache/version-reader.js';
 
 /** A request's body. The pieces stay as they are until `release`; `isIntact`: nobody uses them any more. */
 export interface Body {

@@ -12,15 +12,15 @@ import { ContentUploader } from './content-uploader.js';
 import { isStored } from './extent-map.js';
 import { FileContent } from './file-content.js';
 import type { UploadTarget } from './multipart-upload.js';
-import type { ReadStream } from './object-reader.js';
+import type { ReadStream } from '../cache/object-reader.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
 import type { StagingArea } from './staging-area.js';
 import { defaultHeldBytes } from './streamed-range.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
-import { isSameVersion } from './version-map.js';
-import type { VersionReader } from './version-reader.js';
+import { isSameVersion } from '../cache/version-map.js';
+import type { VersionReader } from '../cache/version-reader.js';
 
 export type { UploadTarget } from './multipart-upload.js';
 

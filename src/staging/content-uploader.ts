@@ -6,7 +6,7 @@ import { FsError, isAccessDenied, StoreError } from '../errors.js';
 import { isSameHeaders } from '../object-headers.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
-import { isSameVersion } from './version-map.js';
+import { isSameVersion } from '../cache/version-map.js';
 import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
 import { storeContent } from './store-content.js';
 import { StreamedUpload } from './streamed-upload.js';
@@ -17,7 +17,7 @@ import {
   type PlanLimits,
   type PlannedPart,
 } from './upload-plan.js';
-import type { VersionReader } from './version-reader.js';
+import type { VersionReader } from '../cache/version-reader.js';
 
 export interface ContentUploaderOptions {
   readonly services: Omit<UploadServices, 'onCleanup'>;
