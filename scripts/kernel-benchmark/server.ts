@@ -8,7 +8,7 @@ import { Session } from 'node:inspector/promises';
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { tmpdir } from 'node:os';
-import { ObjectReader } from '../../src/cache/object-reader.js';
+import { BlockReader } from '../../src/cache/block-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
@@ -40,7 +40,7 @@ for (const directory of coldDirectories) {
   }
 }
 const memory = new ReadMemory({ cacheBytes: Number(cacheBytes) });
-const reader = new ObjectReader({ store, memory, log });
+const reader = new BlockReader({ store, memory, log });
 const area = new StagingArea({
   memoryBytes: 128 * mebibyte,
   spillDirectory: tmpdir(),

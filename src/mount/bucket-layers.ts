@@ -1,6 +1,6 @@
 /** The layers of one bucket on top of each other, vfs → cache → s3, on the resources of the mount. */
 import { writingRules } from './bucket-access.js';
-import { ObjectReader } from '../cache/object-reader.js';
+import { BlockReader } from '../cache/block-reader.js';
 import type { ObjectInfoCache } from '../vfs/object-info-cache.js';
 import type { MountConfig } from '../settings/config.js';
 import type { KeyRing } from '../keys/key-ring.js';
@@ -67,7 +67,7 @@ export async function openBucketLayers(
   const rules = await writingRules({ connection, bucket, retry, log }, signal);
   const s3Store = new S3ObjectStore({ ...options, ...rules });
   const store = new RetryingObjectStore(s3Store, retry);
-  const reader = new ObjectReader({ store, memory, log });
+  const reader = new BlockReader({ store, memory, log });
   const fileSystem = new BucketFileSystem({
     store,
     reader,

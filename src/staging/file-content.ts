@@ -5,7 +5,7 @@
 import { StoreError } from '../errors.js';
 import type { ObjectVersion } from '../object-version.js';
 import { ExtentMap, isStored, type Extent } from './extent-map.js';
-import type { ReadStream } from '../cache/object-reader.js';
+import type { ReadStream } from '../cache/block-reader.js';
 import { StagedBytes, type LentBytes } from './staged-bytes.js';
 import type { Standing } from './staged-chunk.js';
 import type { StagingArea } from './staging-area.js';

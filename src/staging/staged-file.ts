@@ -12,7 +12,7 @@ import { ContentUploader } from './content-uploader.js';
 import { isStored } from './extent-map.js';
 import { FileContent } from './file-content.js';
 import type { UploadTarget } from './multipart-upload.js';
-import type { ReadStream } from '../cache/object-reader.js';
+import type { ReadStream } from '../cache/block-reader.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
 import type { StagingArea } from './staging-area.js';

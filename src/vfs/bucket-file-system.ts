@@ -2,7 +2,7 @@
  * A bucket, or what lies below a prefix of it, as a file system: the implementation of the seam that drivers serve. It
  * finds the nodes that a call is about and hands the work to the part that knows it.
  */
-import type { ObjectReader } from '../cache/object-reader.js';
+import type { BlockReader } from '../cache/block-reader.js';
 import { ObjectInfoCache } from './object-info-cache.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import type { StagingArea } from '../staging/staging-area.js';
@@ -81,7 +81,7 @@ import { WriteBack } from './write-back.js';
 
 export interface BucketFileSystemOptions {
   readonly store: ObjectStore;
-  readonly reader: ObjectReader;
+  readonly reader: BlockReader;
   readonly area: StagingArea;
   readonly uploads: Limiter;
   /** '' or ending in '/': only keys below it are seen. */

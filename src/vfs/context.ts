@@ -1,6 +1,6 @@
 /** What the parts of the file system share: built once by `BucketFileSystem`, passed to each part. */
 import type { ObjectInfoCache } from './object-info-cache.js';
-import type { ObjectReader } from '../cache/object-reader.js';
+import type { BlockReader } from '../cache/block-reader.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import type { StagingArea } from '../staging/staging-area.js';
 import type { Limiter } from '../concurrency/limiter.js';
@@ -26,7 +26,7 @@ export type ProveEncryption = (key: string, signal: AbortSignal) => Promise<void
 
 export interface VfsContext {
   readonly store: ObjectStore;
-  readonly reader: ObjectReader;
+  readonly reader: BlockReader;
   readonly rewriter: ObjectRewriter;
   readonly markers: DirectoryMarkers;
   readonly area: StagingArea;

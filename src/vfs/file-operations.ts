@@ -3,7 +3,7 @@
  * flush puts into the bucket is the business of WriteBack.
  */
 import { makeGate } from '../concurrency/deferred.js';
-import type { ReadStream } from '../cache/object-reader.js';
+import type { ReadStream } from '../cache/block-reader.js';
 import { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
 import type {

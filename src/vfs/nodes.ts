@@ -2,7 +2,7 @@
  * What the mount knows of the files, directories and symlinks that the kernel knows, that are open, or that hold
  * something the bucket lacks. Keys follow from the chain of parents, so that a directory is renamed by moving one node.
  */
-import type { ReadStream } from '../cache/object-reader.js';
+import type { ReadStream } from '../cache/block-reader.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import type { InodeId } from '../file-system.js';
 import type { ObjectInfo, WriteCondition } from '../object-store.js';

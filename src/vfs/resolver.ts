@@ -3,7 +3,7 @@
  * the one name where it is not. Remembers nothing of inodes; that is the business of the file system.
  */
 import type { ObjectInfoCache } from './object-info-cache.js';
-import { type ObjectReader, wholeObjectBytes } from '../cache/object-reader.js';
+import { type BlockReader, wholeObjectBytes } from '../cache/block-reader.js';
 import type { Log } from '../log.js';
 import type { ListedObject, ObjectInfo, ObjectStore } from '../object-store.js';
 import type { Clock } from '../clock.js';
@@ -37,7 +37,7 @@ export type Found =
 export interface ResolverOptions {
   readonly store: ObjectStore;
   readonly infos: ObjectInfoCache;
-  readonly reader: Pick<ObjectReader, 'fetchWhole'>;
+  readonly reader: Pick<BlockReader, 'fetchWhole'>;
   /** How old knowledge of names and attributes may be. */
   readonly metadataTtlMs: number;
   /** How old the knowledge may be that a name is not there; not longer than `metadataTtlMs`. */

@@ -1,12 +1,12 @@
 /** What is done with a node in whose place another client has put something else. */
-import type { ObjectReader } from '../cache/object-reader.js';
+import type { BlockReader } from '../cache/block-reader.js';
 import type { Log } from '../log.js';
 import type { InodeTable } from './inode-table.js';
 import { filesBelow, type Node } from './nodes.js';
 
 export interface SupersedeContext {
   readonly inodes: InodeTable;
-  readonly reader: ObjectReader;
+  readonly reader: BlockReader;
   readonly log: Log;
 }
 

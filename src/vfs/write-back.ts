@@ -4,7 +4,7 @@
  * after a failure: what could not be stored is kept and retried, never dropped.
  */
 import type { ObjectInfoCache } from './object-info-cache.js';
-import type { ObjectReader } from '../cache/object-reader.js';
+import type { BlockReader } from '../cache/block-reader.js';
 import type { StagedFile, UploadTarget } from '../staging/staged-file.js';
 import { FsError, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -38,7 +38,7 @@ import {
 
 export interface WriteBackOptions {
   readonly store: ObjectStore;
-  readonly reader: ObjectReader;
+  readonly reader: BlockReader;
   readonly rewriter: ObjectRewriter;
   readonly markers: DirectoryMarkers;
   readonly infos: ObjectInfoCache;

@@ -3,7 +3,7 @@
  * real kernel driver, and tells its parent by IPC what it holds. Only this process may not touch the mount.
  */
 import { tmpdir } from 'node:os';
-import { ObjectReader } from '../../src/cache/object-reader.js';
+import { BlockReader } from '../../src/cache/block-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
@@ -38,7 +38,7 @@ const fail = (fields: object, message: string) => {
 const log: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: fail };
 const store = new MemoryObjectStore();
 const memory = new ReadMemory({ cacheBytes: 8 * mebibyte });
-const reader = new ObjectReader({ store, memory, log });
+const reader = new BlockReader({ store, memory, log });
 const area = new StagingArea({
   memoryBytes: 8 * mebibyte,
   spillDirectory: tmpdir(),

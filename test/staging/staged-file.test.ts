@@ -1,6 +1,6 @@
 /** What a staged file promises beside the right bytes (`staged-file-model.test.ts` has those): commits, failures, aborts. */
 import test from 'ava';
-import { ObjectReader } from '../../src/cache/object-reader.js';
+import { BlockReader } from '../../src/cache/block-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
@@ -310,7 +310,7 @@ test('discarding ends those who wait, and frees everything', async (t) => {
 
 test('it works over the object reader', async (t) => {
   const store = makeStore();
-  const reader = new ObjectReader({
+  const reader = new BlockReader({
     store,
     memory: new ReadMemory({ cacheBytes: 100_000 }),
     blockBytes: 128,

@@ -1,7 +1,7 @@
 /** File systems over one bucket in memory, as several mounts of it would be, with a clock that tests can move. */
 import { tmpdir } from 'node:os';
 import type { ExecutionContext } from 'ava';
-import { ObjectReader } from '../../src/cache/object-reader.js';
+import { BlockReader } from '../../src/cache/block-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
@@ -33,7 +33,7 @@ export function makeLog(): { readonly log: Log; readonly lines: LogLine[] } {
 export interface TestMount {
   readonly fs: BucketFileSystem;
   readonly client: FileSystemClient;
-  readonly reader: ObjectReader;
+  readonly reader: BlockReader;
   readonly lines: LogLine[];
 }
 
@@ -78,7 +78,7 @@ export class Fixture {
     const { log, lines } = makeLog();
     const store = options.store ?? this.store;
     const memory = new ReadMemory({ cacheBytes: 1024 * 1024 });
-    const reader = new ObjectReader({ store, memory, blockBytes: 4096, log });
+    const reader = new BlockReader({ store, memory, blockBytes: 4096, log });
     const area = new StagingArea({
       memoryBytes: 1024 * 1024,
       spillDirectory: tmpdir(),

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
-import { ObjectReader, type ObjectReaderOptions, type ReadStream } from '../../src/cache/object-reader.js';
+import { BlockReader, type BlockReaderOptions, type ReadStream } from '../../src/cache/block-reader.js';
 import { ReadMemory, type ReadMemoryOptions } from '../../src/cache/read-memory.js';
 import { turnsUntil } from '../patience.js';
 import { patternOf } from './pattern.js';
@@ -14,17 +14,17 @@ const mebibyte = 1024 * kibibyte;
 interface Setup {
   readonly store: WatchedStore;
   readonly memory: ReadMemory;
-  readonly reader: ObjectReader;
+  readonly reader: BlockReader;
   readonly version: ObjectVersion;
   readonly content: Buffer;
 }
 
-function setup(size: number, options: Partial<ObjectReaderOptions & ReadMemoryOptions> = {}): Setup {
+function setup(size: number, options: Partial<BlockReaderOptions & ReadMemoryOptions> = {}): Setup {
   const store = new WatchedStore();
   const content = patternOf(size);
   const version = { key: 'object', etag: store.putForeign('object', content), size };
   const memory = options.memory ?? new ReadMemory({ cacheBytes: 256 * mebibyte, ...options });
-  const reader = new ObjectReader({ store, memory, log: silentLog, ...options });
+  const reader = new BlockReader({ store, memory, log: silentLog, ...options });
   return { store, memory, reader, version, content };
 }
 

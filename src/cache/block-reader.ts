@@ -24,7 +24,7 @@ import { isSameVersion } from './version-map.js';
 
 export type { ReadStream } from './read-stream.js';
 
-export interface ObjectReaderOptions {
+export interface BlockReaderOptions {
   readonly store: ObjectStore;
   /** May be shared with readers of other stores. */
   readonly memory: ReadMemory;
@@ -46,7 +46,7 @@ const fetchesOfEachReader = 2;
 /** An object up to this size comes in one request when its start is read: 1 MiB takes 10 ms on Ceph, a request 2.5 ms. */
 export const wholeObjectBytes = 1024 * 1024;
 
-export class ObjectReader {
+export class BlockReader {
   readonly #blockBytes: number;
   readonly #maxReadAheadBytes: number;
   readonly #log: Log;
@@ -59,7 +59,7 @@ export class ObjectReader {
   readonly #openSoon: FetchOwner = { fetches: new Set() };
   #isStopped = false;
 
-  constructor(options: ObjectReaderOptions) {
+  constructor(options: BlockReaderOptions) {
     const { store, memory, log } = options;
     this.#blockBytes = options.blockBytes ?? defaultBlockBytes;
     this.#maxReadAheadBytes = options.maxReadAheadBytes ?? defaultMaxReadAheadBytes;

@@ -4,7 +4,7 @@ import { StoreError } from '../../src/errors.js';
 import type { GetReply, GetRequest } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { blockOverheadBytes } from '../../src/cache/block-memory.js';
-import { ObjectReader, type ReadStream } from '../../src/cache/object-reader.js';
+import { BlockReader, type ReadStream } from '../../src/cache/block-reader.js';
 import { ReadMemory } from '../../src/cache/read-memory.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { turnsUntil } from '../patience.js';
@@ -116,7 +116,7 @@ class Session {
   readonly #t: ExecutionContext;
   readonly #store: DisorderlyStore;
   readonly #memory = new ReadMemory({ cacheBytes, maxConcurrentFetches });
-  readonly #reader: ObjectReader;
+  readonly #reader: BlockReader;
   readonly #objects: StoredVersion[];
   readonly #streams: { stream: ReadStream; object: StoredVersion; position: number }[];
   readonly #reads: { readonly abort: AbortController; readonly done: Promise<void> }[] = [];
@@ -125,7 +125,7 @@ class Session {
   constructor(t: ExecutionContext, seed: number) {
     this.#t = t;
     this.#store = new DisorderlyStore(seed);
-    this.#reader = new ObjectReader({
+    this.#reader = new BlockReader({
       store: this.#store,
       memory: this.#memory,
       blockBytes,
