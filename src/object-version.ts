@@ -4,3 +4,7 @@ export interface ObjectVersion {
   readonly etag: string;
   readonly size: number;
 }
+
+export function isSameVersion(a: ObjectVersion, b: ObjectVersion): boolean {
+  return a.key === b.key && a.etag === b.etag && a.size === b.size;
+}

@@ -5,7 +5,7 @@
 import { abortionOf, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import type { ObjectInfo, ObjectStore } from '../object-store.js';
-import type { ObjectVersion } from '../object-version.js';
+import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import { BlockCache } from './block-cache.js';
 import type { BlockFetch, FetchOwner } from './block-fetch.js';
 import { BlockFetcher, copyOf } from './block-fetcher.js';
@@ -20,7 +20,6 @@ import {
 import type { ReadMemory } from './read-memory.js';
 import { ReadStream } from './read-stream.js';
 import { RestFetch } from './rest-fetch.js';
-import { isSameVersion } from './version-map.js';
 
 export type { ReadStream } from './read-stream.js';
 

@@ -5,9 +5,8 @@
 import type { BlockFetch } from './block-fetch.js';
 import { BlockMemory } from './block-memory.js';
 import { FetchQueue } from './fetch-queue.js';
-import type { ObjectVersion } from '../object-version.js';
+import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { ReadStream } from './read-stream.js';
-import { isSameVersion } from './version-map.js';
 
 export interface ReadMemoryOptions {
   /** What blocks may take in memory; fetches under way come on top, each of at most 4 MiB. */

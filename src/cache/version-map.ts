@@ -37,7 +37,3 @@ export class VersionMap<T> {
     }
   }
 }
-
-export function isSameVersion(a: ObjectVersion, b: ObjectVersion): boolean {
-  return a.key === b.key && a.etag === b.etag && a.size === b.size;
-}

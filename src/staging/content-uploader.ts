@@ -5,8 +5,7 @@
 import { FsError, isAccessDenied, StoreError } from '../errors.js';
 import { isSameHeaders } from '../object-headers.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
-import type { ObjectVersion } from '../object-version.js';
-import { isSameVersion } from '../cache/version-map.js';
+import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
 import { storeContent } from './store-content.js';
 import { StreamedUpload } from './streamed-upload.js';

@@ -2,8 +2,7 @@
  * Where each byte of a file is at the moment: in a stored object, in the staging area, nowhere because it is zero.
  * A pure data structure; it holds no bytes.
  */
-import type { ObjectVersion } from '../object-version.js';
-import { isSameVersion } from '../cache/version-map.js';
+import { isSameVersion, type ObjectVersion } from '../object-version.js';
 
 /**
  * `staged`: in the staging area. `sent`: only in a part of the multipart upload under way, so that it can be read

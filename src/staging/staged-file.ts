@@ -6,7 +6,7 @@ import { FsError, StoreError } from '../errors.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
 import type { ObjectHeaders, ObjectStore } from '../object-store.js';
-import type { ObjectVersion } from '../object-version.js';
+import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import { abortable, withLinkedController } from '../concurrency/abortable.js';
 import { ContentUploader } from './content-uploader.js';
 import { isStored } from './extent-map.js';
@@ -19,7 +19,6 @@ import type { StagingArea } from './staging-area.js';
 import { defaultHeldBytes } from './streamed-range.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
-import { isSameVersion } from '../cache/version-map.js';
 import type { VersionReader } from '../cache/version-reader.js';
 
 export type { UploadTarget } from './multipart-upload.js';

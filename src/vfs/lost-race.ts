@@ -4,13 +4,12 @@
  * it, whoever stores ours hears of it.
  */
 import { hostname } from 'node:os';
-import { isSameVersion } from '../cache/version-map.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
 import { headersOf } from '../object-headers.js';
 import type { ObjectInfo, ObjectStore } from '../object-store.js';
-import type { ObjectVersion } from '../object-version.js';
+import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { asideSuffix, conflictKeyOf } from './conflict-key.js';
 import { isStoreError } from './fs-errors.js';

@@ -1,8 +1,8 @@
 /** Rename of a file, and what is common to it and the rename of a directory. */
+import { isSameVersion } from '../object-version.js';
 import { FsError } from '../errors.js';
 import type { Call, RenameFlags } from '../file-system.js';
 import type { ObjectInfo, WriteCondition } from '../object-store.js';
-import { isSameVersion } from '../cache/version-map.js';
 import type { VfsContext } from './context.js';
 import { DirectoryRenamer } from './directory-renamer.js';
 import type { FileOperations } from './file-operations.js';
