@@ -1,12 +1,14 @@
 /**
  * How the content of one file gets into the bucket, and what of it is there: streamed while it is being written, or by one
- * PUT or a planned upload at the commit. Its methods are called under the file's lock.
+ * PUT or a planned upload at the commit. Its methods are called under the file's lock, which a commit holds from its beginning to
+ * its end: that something is being stored is no state of its own.
  */
 import { FsError, isAccessDenied, StoreError } from '../errors.js';
 import { isSameHeaders } from '../object-headers.js';
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
-import type { UploadServices, UploadSignals, UploadTarget } from './multipart-upload.js';
+import type { UploadServices, UploadSignals } from './multipart-upload.js';
+import type { Placement, StoreTarget } from './placement.js';
 import { storeContent } from './store-content.js';
 import { StreamedUpload } from './streamed-upload.js';
 import {
@@ -22,8 +24,8 @@ export interface ContentUploaderOptions {
   readonly services: Omit<UploadServices, 'onCleanup'>;
   readonly reader: VersionReader;
   readonly base: ObjectVersion | undefined;
-  readonly target: () => UploadTarget;
-  readonly onStored: (version: ObjectVersion, headers: ObjectHeaders) => void;
+  /** Of uploads that begin while the file is being written. */
+  readonly owner: Placement;
   readonly limits: PlanLimits;
   readonly streamingThresholdBytes: number;
   /** Streamed parts are multiples of it. */
@@ -32,52 +34,62 @@ export interface ContentUploaderOptions {
   readonly maxStreamPartBytes: number;
 }
 
+/**
+ * What the bucket has, or is getting, of the content.
+ * - `idle`: nothing but what is in the base.
+ * - `streaming`: parts before the frontier of `stream` are, or are about to be, in an upload. Bytes whose extent is `sent` are nowhere
+ *   else. `isGone`: the server has lost the upload, or somebody has aborted it.
+ */
+type UploadState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'streaming'; readonly stream: StreamedUpload; isGone: boolean };
+
+/** What the bucket has of this file. */
+interface StoredBase {
+  readonly version: ObjectVersion;
+  /** It is not yet under the key, or not with the headers, that it should have. */
+  readonly isMisplaced: boolean;
+}
+
+const idle = { kind: 'idle' } as const;
+
 export class ContentUploader {
   readonly #services: UploadServices;
   readonly #reader: VersionReader;
-  readonly #target: () => UploadTarget;
-  readonly #onStored: (version: ObjectVersion, headers: ObjectHeaders) => void;
+  readonly #owner: Placement;
   readonly #limits: PlanLimits;
   readonly #chunkBytes: number;
   readonly #maxStreamPartBytes: number;
   readonly #firstPartBytes: number;
-  readonly #usualThresholdBytes: number;
-  /** Infinity: nothing is streamed any more. */
-  #streamingThresholdBytes: number;
-  #base: ObjectVersion | undefined;
-  #isMarked = false;
-  /** The content is in the bucket, but not yet under the key and with the headers that it should have. */
-  #isMisplaced = false;
-  /** The server has lost, or somebody has aborted, an upload that had bytes which are nowhere else. */
-  #isUploadGone = false;
+  readonly #streamingThresholdBytes: number;
+  #mayStream = true;
+  #base: StoredBase | undefined;
+  #state: UploadState = idle;
   /** What was sent has been asked for, or changed, once. */
   #keepsSent = false;
-  /** While it is there, parts before its frontier are, or are about to be, in the bucket. */
-  #stream: StreamedUpload | undefined;
   /** Aborts of uploads that go on by themselves. They never reject. */
   readonly #cleanups = new Set<Promise<void>>();
 
   constructor(options: ContentUploaderOptions) {
     this.#services = { ...options.services, onCleanup: (cleanup) => this.#track(cleanup) };
     this.#reader = options.reader;
-    this.#base = options.base;
-    this.#target = options.target;
-    this.#onStored = options.onStored;
+    this.#base = options.base && { version: options.base, isMisplaced: false };
+    this.#owner = options.owner;
     this.#limits = options.limits;
     this.#chunkBytes = options.chunkBytes;
     this.#maxStreamPartBytes = options.maxStreamPartBytes;
     const { limits } = options.services.store;
     this.#firstPartBytes = streamPartBytes(1, limits, options.limits.sendPartBytes, options.chunkBytes);
-    this.#usualThresholdBytes = Math.max(options.streamingThresholdBytes, this.#firstPartBytes);
-    this.#streamingThresholdBytes = this.#usualThresholdBytes;
+    this.#streamingThresholdBytes = Math.max(options.streamingThresholdBytes, this.#firstPartBytes);
   }
 
   get base(): ObjectVersion | undefined {
-    return this.#base;
+    return this.#base?.version;
   }
 
+  /** Whether the bucket lacks something: also of a new file to which nothing was written. */
   get isDirty(): boolean {
-    return this.#isMarked || this.#isMisplaced || !this.#isStoredAsBase();
+    return this.#base === undefined || this.#base.isMisplaced || !this.#isExactly(this.#base);
   }
 
   /** Why streaming does not get on, if it does not. */
@@ -97,7 +109,7 @@ export class ContentUploader {
 
   /** Whether bytes that are only in an upload are lost with it. */
   get isUploadGone(): boolean {
-    return this.#isUploadGone && this.#hasSent();
+    return this.#state.kind === 'streaming' && this.#state.isGone && this.#hasSent();
   }
 
   /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
@@ -107,11 +119,8 @@ export class ContentUploader {
 
   /** The bytes of `from` now are the object `to`. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
-    if (this.#base && isSameVersion(this.#base, from)) this.#base = to;
-  }
-
-  markDirty(): void {
-    this.#isMarked = true;
+    const base = this.#base;
+    if (base && isSameVersion(base.version, from)) this.#base = { ...base, version: to };
   }
 
   /** Whether a change of [offset, offset + length) needs bytes that are only in the upload. */
@@ -143,37 +152,33 @@ export class ContentUploader {
 
   /** More is staged: sends what can be sent already, but nothing of [from, end), which is about to change. */
   advance(from: number, end: number): void {
-    this.#stream ??= this.#beginStream();
-    if (!this.#stream) return;
-    const { frontier } = this.#stream;
+    const stream = this.#stream ?? this.#beginStream();
+    if (!stream) return;
+    const { frontier } = stream;
     const stagedEnd = this.#services.content.extents.endOfRun(frontier, 'staged');
-    this.#stream.advance(frontier < end && from < end ? Math.min(stagedEnd, from) : stagedEnd);
+    stream.advance(frontier < end && from < end ? Math.min(stagedEnd, from) : stagedEnd);
   }
 
   /** Nothing is streamed from now on. Nothing may be `sent`. */
   stopStreaming(): void {
-    this.#streamingThresholdBytes = Infinity;
+    this.#mayStream = false;
     this.#dropStream();
   }
 
   resumeStreaming(): void {
-    this.#streamingThresholdBytes = this.#usualThresholdBytes;
+    this.#mayStream = true;
   }
 
   /** The bucket has this, and so has the content. Whatever was under way is aborted. */
   reset(base: ObjectVersion | undefined): void {
     this.#dropStream();
     this.#services.content.reset(base);
-    this.forgetBase();
-    this.#base = base;
+    this.#base = base && { version: base, isMisplaced: false };
   }
 
   /** Nothing is in the bucket any more. */
   forgetBase(): void {
     this.#base = undefined;
-    this.#isMarked = false;
-    this.#isMisplaced = false;
-    this.#isUploadGone = false;
   }
 
   /** Resolves when no abort is under way any more. */
@@ -181,13 +186,17 @@ export class ContentUploader {
     await Promise.all(this.#cleanups);
   }
 
-  async commit(signals: UploadSignals): Promise<ObjectVersion> {
-    if (!this.isDirty && this.#base) return this.#base;
-    const target = this.#target();
-    if (this.#isMisplaced && this.#base && this.#isStoredAsBase()) {
-      return this.#place(this.#base, target, signals);
-    }
-    return (await this.#completeStream(target, signals)) ?? (await this.#storeAnew(target, signals));
+  async commit(placement: Placement, signals: UploadSignals): Promise<ObjectVersion> {
+    const base = this.#base;
+    const isStored = base !== undefined && this.#isExactly(base);
+    if (isStored && !base.isMisplaced) return base.version;
+    const order = { placement, target: placement.target(), signals };
+    if (isStored) return this.#place(base.version, order);
+    return (await this.#completeStream(order)) ?? (await this.#storeAnew(order));
+  }
+
+  get #stream(): StreamedUpload | undefined {
+    return this.#state.kind === 'streaming' ? this.#state.stream : undefined;
   }
 
   /**
@@ -199,7 +208,7 @@ export class ContentUploader {
     const { minPartSize, maxPartSize, maxParts } = this.#limits;
     const stagedFrom = content.extents.endOfStoredPrefix();
     const stagedEnd = content.extents.endOfRun(stagedFrom, 'staged');
-    if (stagedEnd - stagedFrom < this.#streamingThresholdBytes) return undefined;
+    if (!this.#mayStream || stagedEnd - stagedFrom < this.#streamingThresholdBytes) return undefined;
     const hasHead = stagedFrom > 0;
     if (hasHead && stagedEnd < content.size) return undefined;
     // As many as copying the head takes, and some for changes in it.
@@ -211,14 +220,16 @@ export class ContentUploader {
     const firstPartBytes = this.#streamPartBytes(reservedParts + 1);
     if (start + firstPartBytes > stagedEnd || start > reservedParts * maxPartSize) return undefined;
     content.setFilling(true);
-    const target = this.#target();
-    return new StreamedUpload({
+    const target = this.#owner.target();
+    const stream = new StreamedUpload({
       services: this.#services,
       target: { ...target, headers: target.unfinishedHeaders ?? target.headers },
       start,
       reservedParts,
       partBytes: (partNumber) => this.#streamPartBytes(partNumber),
     });
+    this.#state = { kind: 'streaming', stream, isGone: false };
+    return stream;
   }
 
   #streamPartBytes(partNumber: number): number {
@@ -252,9 +263,8 @@ export class ContentUploader {
     return { head, tail: plan(rest, { ...limits, maxParts }) };
   }
 
-  #isStoredAsBase(): boolean {
-    const { content } = this.#services;
-    return this.#base ? content.extents.isExactly(this.#base) : content.size === 0;
+  #isExactly({ version }: StoredBase): boolean {
+    return this.#services.content.extents.isExactly(version);
   }
 
   #hasSent(offset = 0, length = this.#services.content.size): boolean {
@@ -264,7 +274,7 @@ export class ContentUploader {
   #dropStream(): void {
     const stream = this.#stream;
     if (!stream) return;
-    this.#stream = undefined;
+    this.#state = idle;
     this.#services.content.setFilling(false);
     this.#track(stream.abort());
   }
@@ -274,18 +284,21 @@ export class ContentUploader {
     this.#cleanups.add(cleanup);
   }
 
-  async #storeAnew(target: UploadTarget, signals: UploadSignals): Promise<ObjectVersion> {
+  async #storeAnew(order: StoreOrder): Promise<ObjectVersion> {
+    const { target, signals } = order;
     const { etag, bytes } = await storeContent(this.#services, this.#limits, target, signals);
-    const version = this.#settle(target.key, etag, target.headers);
+    const version = this.#settle(order, { key: target.key, etag, headers: target.headers });
     if (bytes) this.#reader.seed(version, 0, bytes);
     return version;
   }
 
   /** Undefined if there is no streamed upload that could be completed. */
-  async #completeStream(target: UploadTarget, signals: UploadSignals): Promise<ObjectVersion | undefined> {
+  async #completeStream(order: StoreOrder): Promise<ObjectVersion | undefined> {
+    const { target, signals } = order;
     const { content, log } = this.#services;
-    const stream = this.#stream;
-    if (!stream) return undefined;
+    const state = this.#state;
+    if (state.kind !== 'streaming') return undefined;
+    const { stream } = state;
     const isElsewhere = stream.key !== target.key;
     if (!this.#hasSent() && (isElsewhere || content.size <= this.#limits.putBytes)) {
       this.#dropStream();
@@ -312,7 +325,7 @@ export class ContentUploader {
       const isGone = error instanceof StoreError && error.code === 'NoSuchUpload';
       // A part that the server does not have as it was told, among others: the same parts would be refused for ever.
       const isRefused = error instanceof StoreError && error.code === 'InvalidRequest';
-      this.#isUploadGone = isGone;
+      state.isGone = isGone;
       if (!(isGone || isRefused || isAccessDenied(error)) || this.#hasSent()) throw error;
       const reason = isAccessDenied(error)
         ? 'the upload is denied; trying one PUT'
@@ -325,16 +338,14 @@ export class ContentUploader {
       (headers) => headers !== undefined && isSameHeaders(stream.headers, headers),
     );
     const isMisplaced = isElsewhere || !isAsWanted;
-    const version = this.#settle(stream.key, etag, stream.headers, isMisplaced);
-    return isMisplaced ? this.#place(version, target, signals) : version;
+    const version = this.#settle(order, { key: stream.key, etag, headers: stream.headers, isMisplaced });
+    return isMisplaced ? this.#place(version, order) : version;
   }
 
   /** Gives the stored content the key and the headers that were decided on after its upload had begun. */
-  async #place(
-    version: ObjectVersion,
-    { key, headers, condition, through }: UploadTarget,
-    { signal, finalSignal }: UploadSignals,
-  ): Promise<ObjectVersion> {
+  async #place(version: ObjectVersion, order: StoreOrder): Promise<ObjectVersion> {
+    const { key, headers, condition, through } = order.target;
+    const { signal, finalSignal } = order.signals;
     const { store, log } = this.#services;
     const info = await store.head(version.key, signal);
     if (info.etag !== version.etag) {
@@ -346,7 +357,7 @@ export class ContentUploader {
       { source: info, targetKey: key, headers, condition: copyCondition },
       finalSignal,
     );
-    const placed = this.#settle(key, etag, headers);
+    const placed = this.#settle(order, { key, etag, headers });
     if (!isInPlace && !through) {
       try {
         await store.delete(version.key, finalSignal);
@@ -357,16 +368,32 @@ export class ContentUploader {
     return placed;
   }
 
-  /** The content is what was just stored. `isMisplaced`: not yet where or as it is to be. */
-  #settle(key: string, etag: string, headers: ObjectHeaders, isMisplaced = false): ObjectVersion {
+  /** The content is what was just stored. */
+  #settle(
+    { placement }: StoreOrder,
+    { key, etag, headers, isMisplaced = false }: StoredObject,
+  ): ObjectVersion {
     const { content } = this.#services;
     const version = { key, etag, size: content.size };
-    this.#stream = undefined;
+    this.#state = idle;
     content.reset(version);
-    this.#base = version;
-    this.#isMarked = false;
-    this.#isMisplaced = isMisplaced;
-    this.#onStored(version, headers);
+    this.#base = { version, isMisplaced };
+    placement.onStored(version, headers);
     return version;
   }
+}
+
+/** One commit. */
+interface StoreOrder {
+  readonly placement: Placement;
+  readonly target: StoreTarget;
+  readonly signals: UploadSignals;
+}
+
+interface StoredObject {
+  readonly key: string;
+  readonly etag: string;
+  readonly headers: ObjectHeaders;
+  /** Not yet where, or as, it is to be. */
+  readonly isMisplaced?: boolean;
 }

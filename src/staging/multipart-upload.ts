@@ -18,20 +18,6 @@ import { streamedRange } from './streamed-range.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import type { PlannedPart } from './upload-plan.js';
 
-/** What an object is stored as. */
-export interface UploadTarget {
-  readonly key: string;
-  readonly headers: ObjectHeaders;
-  /** With which an upload may be begun before the content is whole, and stay. Without it they are `headers`. */
-  readonly unfinishedHeaders?: ObjectHeaders | undefined;
-  readonly condition: WriteCondition;
-  /**
-   * An upload that was begun for another key, and has parts that are nowhere else, may be completed there on this condition, and
-   * is then copied to `key`. Without it nothing is replaced under the other key, and nothing left there.
-   */
-  readonly through?: WriteCondition;
-}
-
 export interface UploadSignals {
   /** The caller's: ends everything up to the last request. */
   readonly signal: AbortSignal;

@@ -5,13 +5,13 @@
 import { FsError, StoreError } from '../errors.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
-import type { ObjectHeaders, ObjectStore } from '../object-store.js';
+import type { ObjectStore } from '../object-store.js';
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import { abortable, withLinkedController } from '../concurrency/abortable.js';
 import { ContentUploader } from './content-uploader.js';
 import { isStored } from './extent-map.js';
 import { FileContent } from './file-content.js';
-import type { UploadTarget } from './multipart-upload.js';
+import type { Placement } from './placement.js';
 import type { ReadStream } from '../cache/block-reader.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
@@ -21,7 +21,22 @@ import type { Limiter } from '../concurrency/limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
 import type { VersionReader } from '../cache/version-reader.js';
 
-export type { UploadTarget } from './multipart-upload.js';
+/** What a staged file asks of the one whose content it is. As a placement: for what it stores by itself, when no commit says where. */
+export interface StagedFileOwner extends Placement {
+  /** Of the file, for messages. */
+  readonly key: string;
+  /** Asked in the turn in which a change is made, also one that had to wait: refuses it by throwing. */
+  mayChange(): void;
+  /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
+  isWriteOnly(): boolean;
+  /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
+  beforeReplacing(base: ObjectVersion, signal: AbortSignal): Promise<void>;
+  /**
+   * Runs `work`, which makes an object appear, when its key does not change, and keeps it from changing until then: a commit
+   * that is begun by a read or a write has nobody else who sees to that. Called without the file's lock.
+   */
+  whileInPlace<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+}
 
 export interface StagedFileOptions {
   readonly area: StagingArea;
@@ -31,28 +46,7 @@ export interface StagedFileOptions {
   readonly uploads: Limiter;
   /** What is in the bucket; undefined: a new, empty file. */
   readonly base: ObjectVersion | undefined;
-  /**
-   * Asked when an upload begins, and again when it is completed. Its condition should follow `base`, which an early
-   * publication may have changed.
-   */
-  readonly target: () => UploadTarget;
-  /**
-   * Hears, in the same turn, of each version that this file has put into the bucket and what it was stored with: also where
-   * no commit tells, because its wait was interrupted, or because the file was published early. A version that is not under
-   * the key or with the headers that were asked for leaves the file dirty. Must not throw.
-   */
-  readonly onStored?: (version: ObjectVersion, headers: ObjectHeaders) => void;
-  /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
-  readonly beforeReplacing?: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
-  /** Asked in the turn in which a change is made, also one that had to wait: refuses it by throwing. */
-  readonly mayChange?: () => void;
-  /**
-   * Runs `work`, which makes an object appear, when its key does not change, and keeps it from changing until then: a commit that is
-   * begun by a read or a write has nobody else who sees to that. Called without the file's lock.
-   */
-  readonly whileInPlace?: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
-  /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
-  readonly isWriteOnly?: () => boolean;
+  readonly owner: StagedFileOwner;
   /** The most zeros that it is extended by between two commits, which are all sent; more is EFBIG. Default: any number. */
   readonly maxHoleBytes?: number;
   readonly clock?: Clock;
@@ -76,10 +70,7 @@ export interface StoredRange {
 }
 
 export class StagedFile {
-  readonly #target: () => UploadTarget;
-  readonly #beforeReplacing: (base: ObjectVersion, signal: AbortSignal) => Promise<void>;
-  readonly #mayChange: () => void;
-  readonly #whileInPlace: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>;
+  readonly #owner: StagedFileOwner;
   readonly #log: Log;
   readonly #maxSize: number;
   readonly #maxHoleBytes: number;
@@ -98,17 +89,13 @@ export class StagedFile {
   #changes = 0;
 
   constructor(options: StagedFileOptions) {
-    const { area, reader, store, uploads, base, target, log, clock = systemClock } = options;
+    const { area, reader, store, uploads, base, owner, log, clock = systemClock } = options;
     const { minPartSize, maxPartSize, maxParts, maxObjectSize } = store.limits;
-    this.#target = target;
-    this.#beforeReplacing = options.beforeReplacing ?? (() => Promise.resolve());
-    this.#mayChange = options.mayChange ?? (() => undefined);
-    this.#whileInPlace = options.whileInPlace ?? ((_signal, work) => work());
+    this.#owner = owner;
     this.#log = log;
     this.#maxSize = maxObjectSize;
     this.#maxHoleBytes = options.maxHoleBytes ?? Infinity;
-    const isWriteOnly = options.isWriteOnly ?? (() => false);
-    const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && isWriteOnly();
+    const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && owner.isWriteOnly();
     this.#content = new FileContent(area, reader, base, isExpendable);
     this.#uploader = new ContentUploader({
       services: {
@@ -121,8 +108,7 @@ export class StagedFile {
       },
       reader,
       base,
-      target,
-      onStored: options.onStored ?? (() => undefined),
+      owner,
       limits: {
         minPartSize,
         maxPartSize,
@@ -149,14 +135,12 @@ export class StagedFile {
     return this.#uploader.base;
   }
 
-  /** There is something that the bucket does not have. */
+  /**
+   * There is something that the bucket does not have: also a new file to which nothing was written. False
+   * once it is discarded.
+   */
   get isDirty(): boolean {
-    return this.#uploader.isDirty;
-  }
-
-  /** A new file must be stored although nothing was written. */
-  markDirty(): void {
-    this.#uploader.markDirty();
+    return !this.#controller.signal.aborted && this.#uploader.isDirty;
   }
 
   /**
@@ -195,7 +179,7 @@ export class StagedFile {
       try {
         const end = offset + data.length;
         await this.#content.write(offset, data, linked, {
-          mayStage: this.#mayChange,
+          mayStage: () => this.#owner.mayChange(),
           onStaged: (done) => this.#uploader.advance(done, end),
         });
       } catch (error) {
@@ -363,12 +347,6 @@ export class StagedFile {
     return this.#content.extents.seek(offset, whence);
   }
 
-  /** The object is now this one: changed elsewhere, or copied under another key or with other headers. */
-  rebase(base: ObjectVersion | undefined): void {
-    if (this.isDirty) throw new Error('only a file without changes can be rebased');
-    this.#uploader.reset(base);
-  }
-
   /**
    * The bytes of `from` now are the object `to`, by a copy on the server. Staged changes stay; a commit under way may fail
    * with `PreconditionFailed`, and succeeds when it is called again.
@@ -383,17 +361,17 @@ export class StagedFile {
    * be called again. An abort before the last request stops it; during that request only the wait ends, and a later commit
    * finds what came of it. `PreconditionFailed`: somebody else changed the object, or one that parts are copied from.
    */
-  async commit(signal: AbortSignal): Promise<ObjectVersion> {
-    return abortable(this.#commit(signal), signal, 'commit');
+  async commit(signal: AbortSignal, placement: Placement = this.#owner): Promise<ObjectVersion> {
+    return abortable(this.#commit(placement, signal), signal, 'commit');
   }
 
-  async #commit(signal: AbortSignal): Promise<ObjectVersion> {
+  async #commit(placement: Placement, signal: AbortSignal): Promise<ObjectVersion> {
     for (;;) {
       // Without the lock: others, who may be waiting for this file in the same way, take their own.
       const announced = this.isDirty ? this.base : undefined;
-      if (announced) await this.#beforeReplacing(announced, signal);
-      const version = await this.#whileInPlace(signal, () =>
-        this.#lock.run(() => this.#commitLocked(announced, signal), signal, 'commit'),
+      if (announced) await this.#owner.beforeReplacing(announced, signal);
+      const version = await this.#owner.whileInPlace(signal, () =>
+        this.#lock.run(() => this.#commitLocked(placement, announced, signal), signal, 'commit'),
       );
       if (version) return version;
     }
@@ -401,12 +379,16 @@ export class StagedFile {
 
   /** Undefined if the object that is to be replaced is another than was announced. */
   async #commitLocked(
+    placement: Placement,
     announced: ObjectVersion | undefined,
     signal: AbortSignal,
   ): Promise<ObjectVersion | undefined> {
     if (this.isDirty && this.base && this.base !== announced) return undefined;
     return withLinkedController([signal, this.#controller.signal], (controller) =>
-      this.#uploader.commit({ signal: controller.signal, finalSignal: this.#controller.signal }),
+      this.#uploader.commit(placement, {
+        signal: controller.signal,
+        finalSignal: this.#controller.signal,
+      }),
     );
   }
 
@@ -463,7 +445,7 @@ export class StagedFile {
     if (!this.isDirty) this.#holeBytes = 0;
     const holeBytes = Math.min(this.#holeBytes, size, end) + Math.max(0, end - size);
     if (end > size && holeBytes > this.#maxHoleBytes) {
-      const { key } = this.#target();
+      const { key } = this.#owner;
       const message = `${key}: ${holeBytes} zeros would have to be sent, which is more than --max-hole`;
       this.#log.error({ key, size, end, maxHoleBytes: this.#maxHoleBytes }, message);
       throw new FsError('EFBIG', message);
@@ -495,7 +477,7 @@ export class StagedFile {
     work: (linked: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const mayOrNeedsCommit = () => {
-      this.#mayChange();
+      this.#owner.mayChange();
       return needsCommit();
     };
     await this.#change(what, signal, mayOrNeedsCommit, (linked) => {
@@ -523,7 +505,7 @@ export class StagedFile {
     this.#uploader.keepSent();
     if (!this.#hasPublishedEarly) {
       this.#hasPublishedEarly = true;
-      const { key } = this.#target();
+      const { key } = this.#owner;
       this.#log.info(
         { key },
         'stored before it is closed: there was no room to keep what was uploaded already',

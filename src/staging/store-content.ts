@@ -5,12 +5,8 @@
 import { FsError } from '../errors.js';
 import type { WriteReply } from '../object-store.js';
 import { mayPutWhole, withMd5 } from '../streamed-body.js';
-import {
-  MultipartUpload,
-  type UploadServices,
-  type UploadSignals,
-  type UploadTarget,
-} from './multipart-upload.js';
+import { MultipartUpload, type UploadServices, type UploadSignals } from './multipart-upload.js';
+import type { StoreTarget } from './placement.js';
 import { streamedRange } from './streamed-range.js';
 import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
 
@@ -24,7 +20,7 @@ export interface StoredContent {
 export async function storeContent(
   services: UploadServices,
   limits: PlanLimits,
-  target: UploadTarget,
+  target: StoreTarget,
   signals: UploadSignals,
 ): Promise<StoredContent> {
   const { content } = services;
@@ -50,7 +46,7 @@ function planOrRefuse<T>(key: string, plan: () => T): T {
 
 async function put(
   { store, limiter, content }: UploadServices,
-  { key, headers, condition }: UploadTarget,
+  { key, headers, condition }: StoreTarget,
   { signal, finalSignal }: UploadSignals,
 ): Promise<StoredContent> {
   const send = async () => {
@@ -72,7 +68,7 @@ async function put(
 /** Much of the content may be on disk, or in objects that cannot be copied on the server then. */
 function putStreamed(
   { store, limiter, content, heldBytes }: UploadServices,
-  { key, headers, condition }: UploadTarget,
+  { key, headers, condition }: StoreTarget,
   { signal, finalSignal }: UploadSignals,
 ): Promise<WriteReply> {
   return limiter.run({ bytes: heldBytes, signal, what: `put ${key}` }, async () => {
@@ -84,7 +80,7 @@ function putStreamed(
 
 async function storeParts(
   services: UploadServices,
-  { key, headers, condition }: UploadTarget,
+  { key, headers, condition }: StoreTarget,
   parts: readonly PlannedPart[],
   { signal, finalSignal }: UploadSignals,
 ): Promise<WriteReply> {

@@ -6,12 +6,8 @@ import { StoreError } from '../errors.js';
 import type { UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
 import { abortable, settleAll, withLinkedController } from '../concurrency/abortable.js';
 import { forEachLimited } from '../concurrency/for-each-limited.js';
-import {
-  MultipartUpload,
-  type UploadServices,
-  type UploadSignals,
-  type UploadTarget,
-} from './multipart-upload.js';
+import { MultipartUpload, type UploadServices, type UploadSignals } from './multipart-upload.js';
+import type { StoreTarget } from './placement.js';
 import type { PlannedPart } from './upload-plan.js';
 
 /**
@@ -30,7 +26,7 @@ interface StreamedPart {
 
 export interface StreamedUploadOptions {
   readonly services: UploadServices;
-  readonly target: UploadTarget;
+  readonly target: StoreTarget;
   /** Where the first part begins, a multiple of the chunk size: what comes before it is planned when the upload is completed. */
   readonly start: number;
   /** Part numbers for that. */
@@ -74,7 +70,7 @@ export class StreamedUpload {
     return this.#upload.key;
   }
 
-  get headers(): UploadTarget['headers'] {
+  get headers(): StoreTarget['headers'] {
     return this.#upload.headers;
   }
 

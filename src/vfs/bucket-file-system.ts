@@ -4,7 +4,6 @@
  */
 import type { BlockReader } from '../cache/block-reader.js';
 import { ObjectInfoCache } from './object-info-cache.js';
-import type { StagedFile } from '../staging/staged-file.js';
 import type { StagingArea } from '../staging/staging-area.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';
@@ -53,6 +52,7 @@ import type { Scope } from './drain.js';
 import { DirectoryReader } from './directory-reader.js';
 import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
 import { noExtendedAttributes } from './extended-attributes.js';
+import { FileContents } from './file-contents.js';
 import { FileOperations } from './file-operations.js';
 import { IdleInodes } from './idle-inodes.js';
 import { InodeTable } from './inode-table.js';
@@ -76,6 +76,7 @@ import { Reopenings } from './reopenings.js';
 import { Resolver } from './resolver.js';
 import { shownAttributes } from './shown-attributes.js';
 import { isSpecialType, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
+import { StoredRecords } from './stored-records.js';
 import { unlimitedSpace } from './unlimited-space.js';
 import { WriteBack } from './write-back.js';
 
@@ -163,7 +164,9 @@ export class BucketFileSystem implements FileSystem {
     const attributeDelayMs = options.attributeDelayMs ?? 500;
     const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
     const markers = new DirectoryMarkers({ store, rewriter, known: knownMarkers, clock, log });
-    const contents = new Set<StagedFile>();
+    const records = new StoredRecords(infos, clock);
+    const maxHoleBytes = options.maxHoleBytes ?? Infinity;
+    const contents = new FileContents({ store, reader, area, uploads, records, maxHoleBytes, clock, log });
     const writeBack = new WriteBack({
       store,
       reader,
@@ -172,6 +175,7 @@ export class BucketFileSystem implements FileSystem {
       infos,
       inodes,
       contents,
+      records,
       defaults,
       attributeDelayMs,
       clock,
@@ -182,8 +186,6 @@ export class BucketFileSystem implements FileSystem {
       reader,
       rewriter,
       markers,
-      area,
-      uploads,
       infos,
       inodes,
       idleInodes: new IdleInodes({
@@ -193,6 +195,7 @@ export class BucketFileSystem implements FileSystem {
         log,
       }),
       contents,
+      records,
       resolver,
       knownMarkers,
       writeBack,
@@ -201,7 +204,6 @@ export class BucketFileSystem implements FileSystem {
       reopenings: new Reopenings(clock),
       isReadOnly,
       proveEncryption: options.proveEncryption ?? (() => undefined),
-      maxHoleBytes: options.maxHoleBytes ?? Infinity,
       clock,
       log,
       kernel: noKernel,
@@ -221,13 +223,13 @@ export class BucketFileSystem implements FileSystem {
 
   /** Keeps trying until everything is in the bucket; `abandon` ends that. */
   async stop(): Promise<void> {
-    const { writeBack, inodes } = this.#context;
+    const { writeBack, contents, inodes } = this.#context;
     try {
       await writeBack.drain(this.#abandon.signal);
     } finally {
       writeBack.stop();
       for (const node of inodes.nodes()) {
-        if (node.kind === 'file' && node.content) await writeBack.closeContent(node, node.content);
+        if (node.kind === 'file') await contents.close(node);
       }
       this.#listed.dropAll(inodes.root);
     }

@@ -1,14 +1,12 @@
 /** What the parts of the file system share: built once by `BucketFileSystem`, passed to each part. */
 import type { ObjectInfoCache } from './object-info-cache.js';
 import type { BlockReader } from '../cache/block-reader.js';
-import type { StagedFile } from '../staging/staged-file.js';
-import type { StagingArea } from '../staging/staging-area.js';
-import type { Limiter } from '../concurrency/limiter.js';
 import type { KernelCaches } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { ObjectStore } from '../object-store.js';
 import type { Clock } from '../clock.js';
 import type { DirectoryMarkers } from './directory-markers.js';
+import type { FileContents } from './file-contents.js';
 import type { IdleInodes } from './idle-inodes.js';
 import type { InodeTable } from './inode-table.js';
 import type { KnownMarkers } from './known-markers.js';
@@ -16,6 +14,7 @@ import type { ObjectRewriter } from './object-rewriter.js';
 import type { Reopenings } from './reopenings.js';
 import type { Resolver } from './resolver.js';
 import type { AttributeDefaults } from './stored-attributes.js';
+import type { StoredRecords } from './stored-records.js';
 import type { WriteBack } from './write-back.js';
 
 /**
@@ -29,13 +28,11 @@ export interface VfsContext {
   readonly reader: BlockReader;
   readonly rewriter: ObjectRewriter;
   readonly markers: DirectoryMarkers;
-  readonly area: StagingArea;
-  readonly uploads: Limiter;
   readonly infos: ObjectInfoCache;
   readonly inodes: InodeTable;
   readonly idleInodes: IdleInodes;
-  /** Every content that is open: a copy on the server may concern more than one. */
-  readonly contents: Set<StagedFile>;
+  readonly contents: FileContents;
+  readonly records: StoredRecords;
   readonly resolver: Resolver;
   readonly knownMarkers: KnownMarkers;
   readonly writeBack: WriteBack;
@@ -44,7 +41,6 @@ export interface VfsContext {
   readonly reopenings: Reopenings;
   readonly isReadOnly: boolean;
   readonly proveEncryption: ProveEncryption;
-  readonly maxHoleBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Set by `start`; before it nothing is cached in the kernel. */

@@ -18,7 +18,7 @@ import { whileMoving } from './moves.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
 import { isSameObject } from './same-object.js';
 import { supersede } from './supersede.js';
-import type { CopiedObject } from './write-back.js';
+import type { CopiedObject } from './file-contents.js';
 
 /** Objects copied at the same time. */
 const copyParallelism = 16;
@@ -348,7 +348,7 @@ export class DirectoryRenamer {
 
   /** The live nodes, and what is to be copied from these objects, go on with the copies. */
   #moveBelow({ source, oldPrefix, newPrefix, moved }: Job): void {
-    const { writeBack, contents } = this.#context;
+    const { contents } = this.#context;
     this.#dropListings(source);
     for (const file of filesBelow(source)) {
       const { info } = file;
@@ -356,18 +356,16 @@ export class DirectoryRenamer {
       if (!info || copy?.toEtag === undefined) continue;
       if (info.etag === copy.etag && info.size === copy.size) {
         const to = { key: file.key, etag: copy.toEtag, size: info.size };
-        writeBack.recordMoved(file, { from: info, to, headers: headersOf(info) });
+        contents.recordMoved(file, { from: info, to, headers: headersOf(info) });
       } else if (!file.content?.isDirty) {
         supersede(file, this.#context); // changed by another client before it was copied
       }
     }
-    for (const content of contents) {
-      for (const version of content.storedVersions()) {
-        const copy = moved.get(version.key);
-        if (copy?.toEtag === undefined || copy.etag !== version.etag) continue;
-        const key = newPrefix + version.key.slice(oldPrefix.length);
-        writeBack.relabel(version, { key, etag: copy.toEtag, size: version.size });
-      }
+    for (const version of contents.storedVersions()) {
+      const copy = moved.get(version.key);
+      if (copy?.toEtag === undefined || copy.etag !== version.etag) continue;
+      const key = newPrefix + version.key.slice(oldPrefix.length);
+      contents.relabel(version, { key, etag: copy.toEtag, size: version.size });
     }
   }
 

@@ -4,7 +4,6 @@
  */
 import { makeGate } from '../concurrency/deferred.js';
 import type { ReadStream } from '../cache/block-reader.js';
-import { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
 import type {
   Call,
@@ -22,7 +21,6 @@ import type { VfsContext } from './context.js';
 import { joinPieces, type ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
-import { whileInPlace } from './moves.js';
 import { abortable } from '../concurrency/abortable.js';
 import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
 import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
@@ -53,7 +51,7 @@ export class FileOperations {
     if (isRead(flags) && node.parent) this.#context.resolver.noteOpen(node.parent, node.name);
     const reply = await this.#openVersion(node, flags, call.signal);
     if (flags.truncate) {
-      const content = this.contentOf(node);
+      const content = this.#context.contents.of(node);
       try {
         if (content.size > 0) await content.truncate(0, call.signal);
       } catch (error) {
@@ -68,7 +66,7 @@ export class FileOperations {
 
   /** Opens a handle on content that is known to be current. */
   openHandle(node: FileNode, flags: OpenFlags, { hasChanged = false } = {}): OpenReply {
-    const content = this.contentOf(node);
+    const content = this.#context.contents.of(node);
     this.#context.log.trace({ key: node.key, write: flags.write }, 'opened');
     const handle: FileHandle = {
       node,
@@ -103,7 +101,7 @@ export class FileOperations {
     const { node } = handle;
     this.#checkGeneration(handle);
     this.#checkSize(node, offset + data.length);
-    const content = this.contentOf(node);
+    const content = this.#context.contents.of(node);
     if (!content.isDirty || !content.tryWrite(offset, data)) return false;
     countChange(handle);
     this.#touch(node, call);
@@ -116,7 +114,7 @@ export class FileOperations {
     const handle = this.#writable(request.handle);
     await this.#changeBy(handle, call, async () => {
       await this.#keepRest(handle, call.signal);
-      await this.contentOf(handle.node).write(offset, data, call.signal);
+      await this.#context.contents.of(handle.node).write(offset, data, call.signal);
     });
   }
 
@@ -148,7 +146,7 @@ export class FileOperations {
     if (handleId !== undefined) {
       const handle = this.#writable(handleId);
       this.#checkGeneration(handle);
-      await this.#changeBy(handle, call, () => this.contentOf(node).truncate(size, call.signal));
+      await this.#changeBy(handle, call, () => this.#context.contents.of(node).truncate(size, call.signal));
       return;
     }
     // truncate(2) has no close to wait for: it is stored when it returns.
@@ -156,7 +154,7 @@ export class FileOperations {
     try {
       await this.#checkVersion(node, undefined, call.signal);
       if (node.isUnreadable) throw new FsError('EACCES', `truncate ${node.key}: not readable with this key`);
-      await this.#change(node, call, () => this.contentOf(node).truncate(size, call.signal));
+      await this.#change(node, call, () => this.#context.contents.of(node).truncate(size, call.signal));
       await this.#context.writeBack.store(node, call.signal);
     } finally {
       node.pins -= 1;
@@ -172,7 +170,7 @@ export class FileOperations {
     this.#checkGeneration(handle);
     if (!mode.keepSize) this.#checkSize(node, offset + length);
     await this.#changeBy(handle, call, async () => {
-      const content = this.contentOf(node);
+      const content = this.#context.contents.of(node);
       const end = offset + length;
       if (!mode.keepSize && end > content.size) await content.truncate(end, call.signal);
       if (!mode.punchHole && !mode.zeroRange) return; // space cannot be reserved in a bucket, nor run short here
@@ -183,7 +181,7 @@ export class FileOperations {
 
   seek({ handle, offset, whence }: SeekRequest): number {
     const { node } = this.#handle(handle);
-    const found = this.contentOf(node).seek(offset, whence);
+    const found = this.#context.contents.of(node).seek(offset, whence);
     if (found === undefined) throw new FsError('ENXIO', `seek in ${node.key}: past the end`);
     return found;
   }
@@ -194,14 +192,14 @@ export class FileOperations {
     const target = this.#writable(to.handle);
     this.#checkGeneration(source);
     this.#checkGeneration(target);
-    const content = this.contentOf(source.node);
+    const content = this.#context.contents.of(source.node);
     const count = Math.max(0, Math.min(length, content.size - from.offset));
     if (count === 0) return 0;
     this.#checkSize(target.node, to.offset + count);
     const findStored = () => content.storedRange(from.offset, count);
     if (source.node !== target.node && findStored()) {
       const isInserted = await this.#changeBy(target, call, () =>
-        this.contentOf(target.node).insertCopy(to.offset, count, findStored, call.signal),
+        this.#context.contents.of(target.node).insertCopy(to.offset, count, findStored, call.signal),
       );
       if (isInserted) return count;
     }
@@ -209,36 +207,9 @@ export class FileOperations {
     const pieces = await this.#readContent(source.node, source.stream, from.offset, step, call.signal);
     const bytes = Buffer.concat(pieces);
     await this.#changeBy(target, call, () =>
-      this.contentOf(target.node).write(to.offset, bytes, call.signal),
+      this.#context.contents.of(target.node).write(to.offset, bytes, call.signal),
     );
     return bytes.length;
-  }
-
-  /** The file's content, opened if need be. The caller has made sure that `node.info` is current. */
-  contentOf(node: FileNode): StagedFile {
-    if (node.content) return node.content;
-    const { area, reader, store, uploads, writeBack, contents, maxHoleBytes, clock, log } = this.#context;
-    const content: StagedFile = new StagedFile({
-      area,
-      reader,
-      store,
-      uploads,
-      base: node.info && { key: node.info.key, etag: node.info.etag, size: node.info.size },
-      target: () => writeBack.targetOf(node),
-      onStored: (version, headers) => writeBack.contentStored(node, version, headers),
-      isWriteOnly: () => node.handles.size > 0 && [...node.handles].every(({ canRead }) => !canRead),
-      mayChange: () => {
-        if (node.isOutdated) throw new FsError('ESTALE', `changing ${node.key}: replaced by another client`);
-      },
-      beforeReplacing: (version, signal) => writeBack.stageCopiesOf(version, content, signal),
-      whileInPlace: (signal, work) => whileInPlace(node, signal, work),
-      maxHoleBytes,
-      clock,
-      log,
-    });
-    node.content = content;
-    contents.add(content);
-    return content;
   }
 
   /**
@@ -254,7 +225,7 @@ export class FileOperations {
     let attach: (() => void) | undefined;
     try {
       if (node.handles.size > 0 && node.content) attach = await node.content.detach(signal);
-      if (node.info) await this.#context.writeBack.stageCopiesOf(node.info, node.content, signal);
+      if (node.info) await this.#context.contents.stageCopiesOf(node.info, node.content, signal);
       return await remove();
     } catch (error) {
       if (!node.isRemoved) attach?.();
@@ -355,7 +326,7 @@ export class FileOperations {
    * another client replaces the object meanwhile, ours can still be kept whole beside theirs.
    */
   async #keepRest({ node, stream }: FileHandle, signal: AbortSignal): Promise<void> {
-    const { base, isDirty } = this.contentOf(node);
+    const { base, isDirty } = this.#context.contents.of(node);
     if (isDirty || !base || base.size === 0 || base.size > keptRestBytes) return;
     await this.#readContent(node, stream, 0, base.size, signal);
   }
@@ -367,15 +338,15 @@ export class FileOperations {
     length: number,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    const before = this.contentOf(node).base;
+    const before = this.#context.contents.of(node).base;
     try {
-      return await this.contentOf(node).read(offset, length, stream, signal);
+      return await this.#context.contents.of(node).read(offset, length, stream, signal);
     } catch (error) {
       if (!isStoreError(error, 'NotFound', 'PreconditionFailed'))
         throw toFsError(error, `reading ${node.key}`);
       // A copy of our own (chmod, rename) replaces the object a moment before we know its new ETag.
       await this.#afterOwnStore(node, signal);
-      if (this.contentOf(node).base !== before) {
+      if (this.#context.contents.of(node).base !== before) {
         return await this.#readAgain(node, stream, offset, length, signal);
       }
       throw this.#staleOf(node, error);
@@ -390,7 +361,7 @@ export class FileOperations {
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
     try {
-      return await this.contentOf(node).read(offset, length, stream, signal);
+      return await this.#context.contents.of(node).read(offset, length, stream, signal);
     } catch (error) {
       if (isStoreError(error, 'NotFound', 'PreconditionFailed')) throw this.#staleOf(node, error);
       throw toFsError(error, `reading ${node.key}`);

@@ -60,3 +60,18 @@ export function isTransient(error: unknown): boolean {
     'QuotaExceeded',
   );
 }
+
+/**
+ * Whether a commit failed because the object, or one that parts are copied from, is not what it was, be it one under another
+ * customer key, or because the upload is gone that had a part of the bytes.
+ */
+export function isLost(error: unknown): error is Error {
+  return isStoreError(
+    error,
+    'PreconditionFailed',
+    'NotFound',
+    'NoSuchUpload',
+    'WrongCustomerKey',
+    'PlaintextRefused',
+  );
+}

@@ -12,11 +12,13 @@ import type { ObjectInfo, ObjectStore } from '../object-store.js';
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { asideSuffix, conflictKeyOf } from './conflict-key.js';
-import { isStoreError } from './fs-errors.js';
+import type { FileContents } from './file-contents.js';
+import { isLost, isStoreError } from './fs-errors.js';
 import type { DirectoryNode, FileNode } from './nodes.js';
 
 export interface LostRaceOptions {
   readonly store: ObjectStore;
+  readonly contents: FileContents;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -154,12 +156,7 @@ export class LostRace {
     ownKey: string,
     signal: AbortSignal,
   ): Promise<void> {
-    node.detour = { key: ownKey };
-    try {
-      await content.commit(signal);
-    } finally {
-      node.detour = undefined;
-    }
+    await content.commit(signal, this.#options.contents.placeBeside(node, { key: ownKey }));
   }
 
   /**
@@ -173,7 +170,7 @@ export class LostRace {
     ownKey: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const { store, log } = this.#options;
+    const { store, contents, log } = this.#options;
     const asideKey = ownKey + asideSuffix;
     log.warn({ key: node.key, asideKey }, 'the other version is set aside for a moment');
     const { etag } = await store.copy(
@@ -181,11 +178,10 @@ export class LostRace {
       signal,
     );
     const aside = { theirs, copy: { ...theirs, key: asideKey, etag } };
-    node.detour = { key: ownKey, through: { ifMatch: theirs.etag } };
+    const through = { ifMatch: theirs.etag };
     try {
-      await content.commit(signal);
+      await content.commit(signal, contents.placeBeside(node, { key: ownKey, through }));
     } finally {
-      node.detour = undefined;
       await this.#putBack(node, content, aside);
     }
   }
@@ -250,21 +246,6 @@ export class LostRace {
   #nowMs(): number {
     return Number(this.#options.clock.nowNs() / 1_000_000n);
   }
-}
-
-/**
- * Whether a commit failed because the object, or one that parts are copied from, is not what it was, be it one under another
- * customer key, or because the upload is gone that had a part of the bytes.
- */
-export function isLost(error: unknown): error is Error {
-  return isStoreError(
-    error,
-    'PreconditionFailed',
-    'NotFound',
-    'NoSuchUpload',
-    'WrongCustomerKey',
-    'PlaintextRefused',
-  );
 }
 
 function isObject(present: Present): present is ObjectInfo {

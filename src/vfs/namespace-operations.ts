@@ -47,7 +47,7 @@ export class NamespaceOperations {
     const attributes = this.#newAttributes(parent, typeRegular, mode, call);
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
     node.creation = { atMs: clock.monotonicMs(), replaces };
-    this.#files.contentOf(node).markDirty();
+    this.#context.contents.of(node);
     parent.listing?.set(entryOfUnstored(name, node.key, 0));
     this.touchDirectory(parent);
     return node;
@@ -106,7 +106,7 @@ export class NamespaceOperations {
     content: Uint8Array,
     call: Call,
   ): Promise<FileNode> {
-    const { store, inodes, writeBack, clock } = this.#context;
+    const { store, inodes, records, clock } = this.#context;
     await this.#requireFree(parent, name, call.signal);
     const key = this.checkNewName(parent, name, 'file');
     const headers = headersOfAttributes(attributes, undefined);
@@ -116,7 +116,7 @@ export class NamespaceOperations {
       store.put({ key, body: [content], headers, condition: { ifNoneMatch: '*' } }, call.signal),
     );
     const node = inodes.addFile(parent, name, attributes, undefined, clock.monotonicMs());
-    writeBack.recordStored(node, { key, etag, size: content.length }, headers);
+    records.recordFile(node, { key, etag, size: content.length }, headers);
     this.touchDirectory(parent);
     return node;
   }

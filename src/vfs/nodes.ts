@@ -5,7 +5,7 @@
 import type { ReadStream } from '../cache/block-reader.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import type { InodeId } from '../file-system.js';
-import type { ObjectInfo, WriteCondition } from '../object-store.js';
+import type { ObjectInfo } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
@@ -84,11 +84,6 @@ export class FileNode extends BaseNode {
    * there.
    */
   creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
-  /**
-   * Where the next commit goes instead of `key`, set while a lost race is settled. `through`: what was sent already may be
-   * completed under `key` on this condition, to be copied on.
-   */
-  detour: { readonly key: string; readonly through?: WriteCondition } | undefined;
   /**
    * Its object is about to go, by unlink or by a rename over it, and what the open handles need has been fetched: whoever
    * opens it now waits for the lock, since nothing more would be fetched.

@@ -16,7 +16,7 @@ import { attributesOfObject, headersOfAttributes, type StoredAttributes } from '
 import { mergeAttributes } from './merged-attributes.js';
 import { isSameObject } from './same-object.js';
 import { isStoreError } from './fs-errors.js';
-import type { CopiedObject } from './write-back.js';
+import type { CopiedObject } from './file-contents.js';
 
 /** How often what another client changes meanwhile is looked at anew. */
 const maxAttempts = 5;
@@ -214,10 +214,10 @@ export class Renamer {
 
   /** `before`: the attributes that were copied. What was set since is still to be stored, under the new name. */
   #recordMoved(node: FileNode, copied: CopiedFile, before: StoredAttributes): void {
-    const { writeBack } = this.#context;
+    const { contents, writeBack } = this.#context;
     if (node.attributes === before) writeBack.cancel(node);
     node.attributes = mergeAttributes(before, node.attributes, copied.attributes);
-    writeBack.recordMoved(node, copied);
+    contents.recordMoved(node, copied);
   }
 
   /** The name now is for what another client has stored; what was written here since is kept beside it when it is stored. */

@@ -5,11 +5,10 @@
  */
 import type { ObjectInfoCache } from './object-info-cache.js';
 import type { BlockReader } from '../cache/block-reader.js';
-import type { StagedFile, UploadTarget } from '../staging/staged-file.js';
+import type { StagedFile } from '../staging/staged-file.js';
 import { FsError, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
-import { infoOfHeaders } from '../object-headers.js';
-import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectHeaders, ObjectStore } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { Clock } from '../clock.js';
 import { copyWithAttributes } from './attribute-copy.js';
@@ -17,21 +16,22 @@ import type { Pending } from '../mount-statistics.js';
 import { countOf } from '../units.js';
 import type { DirectoryMarkers } from './directory-markers.js';
 import { Drain, type Scope } from './drain.js';
-import { isTransient, toFsError } from './fs-errors.js';
+import type { FileContents } from './file-contents.js';
+import { isLost, isTransient, toFsError } from './fs-errors.js';
 import type { InodeTable } from './inode-table.js';
-import { isLost, LostRace } from './lost-race.js';
+import { LostRace } from './lost-race.js';
 import { moveAbove, whileInPlace } from './moves.js';
 import type { DirectoryNode, FileNode, Node } from './nodes.js';
 import { abortable } from '../concurrency/abortable.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { isBeingWritten, isLeftOver, isPending } from './pending.js';
 import { StoreFailures } from './store-failures.js';
+import type { StoredRecords } from './stored-records.js';
 import { supersede } from './supersede.js';
 import {
   attributesOfObject,
   headersOfAttributes,
   type AttributeDefaults,
-  withoutTimesOfWrite,
   withTimeOfWrite,
   type StoredAttributes,
 } from './stored-attributes.js';
@@ -43,7 +43,8 @@ export interface WriteBackOptions {
   readonly markers: DirectoryMarkers;
   readonly infos: ObjectInfoCache;
   readonly inodes: InodeTable;
-  readonly contents: Set<StagedFile>;
+  readonly contents: FileContents;
+  readonly records: StoredRecords;
   readonly defaults: AttributeDefaults;
   /** How long changed attributes of stored objects wait for further changes. */
   readonly attributeDelayMs: number;
@@ -53,13 +54,6 @@ export interface WriteBackOptions {
 
 /** One attempt in the background; the store's own retries and timeouts are within it. */
 const attemptTimeoutMs = 3_600_000;
-
-/** What a rename has put under another key. */
-export interface CopiedObject {
-  readonly from: ObjectVersion;
-  readonly to: ObjectVersion;
-  readonly headers: ObjectHeaders;
-}
 
 export class WriteBack {
   readonly #options: WriteBackOptions;
@@ -89,18 +83,6 @@ export class WriteBack {
   /** Everything that the bucket lacks. */
   pending(): Pending[] {
     return this.#pendingNodes().map((node) => ({ path: node.key, reason: this.#failures.reasonFor(node) }));
-  }
-
-  /** Where and how an upload of this file goes. */
-  targetOf(node: FileNode): UploadTarget {
-    node.sentAttributes = node.attributes;
-    const headers = headersOfAttributes(node.attributes, node.info);
-    const unfinishedHeaders = node.attributes.hasTimesOfWrite ? withoutTimesOfWrite(headers) : undefined;
-    if (node.detour) {
-      return { ...node.detour, headers, unfinishedHeaders, condition: { ifNoneMatch: '*' } };
-    }
-    const condition = node.info ? { ifMatch: node.info.etag } : ({ ifNoneMatch: '*' } as const);
-    return { key: node.key, headers, unfinishedHeaders, condition };
   }
 
   /** Resolves when the bucket has everything of this node. Rejects with an FsError; what is not stored is kept. */
@@ -209,7 +191,7 @@ export class WriteBack {
     this.#lostCount += this.#pendingNodes().length;
     this.#isGivenUp = true;
     this.stop();
-    await Promise.all([...this.#options.contents].map((content) => content.discard()));
+    await this.#options.contents.discardAll();
   }
 
   /** Ends the timers. */
@@ -226,23 +208,15 @@ export class WriteBack {
       return;
     }
     const known = marker === 'inaccessible' ? 'unknown' : marker; // it is asked for again
-    this.#recordMarker(
-      directory,
-      attributes,
-      await this.#options.markers.write(key, attributes, known, signal),
-    );
+    const stored = await this.#options.markers.write(key, attributes, known, signal);
+    this.#options.records.recordMarker(directory, stored, attributes);
   }
 
   /** The same for a new directory. Rejects with a StoreError, `PreconditionFailed`, if another client has made it. */
   async makeMarker(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
     const { attributes, key } = directory;
-    this.#recordMarker(directory, attributes, await this.#options.markers.make(key, attributes, signal));
-  }
-
-  #recordMarker(directory: DirectoryNode, attributes: StoredAttributes, marker: ObjectInfo): void {
-    directory.marker = marker;
-    this.#options.infos.setWritten(marker);
-    directory.hasUnstoredAttributes = directory.attributes !== attributes;
+    const made = await this.#options.markers.make(key, attributes, signal);
+    this.#options.records.recordMarker(directory, made, attributes);
   }
 
   /** Waits while a directory above is being renamed. */
@@ -263,78 +237,13 @@ export class WriteBack {
   /** Frees the staged content that nobody needs any more, and leaves the node to whoever is about to hand it out. */
   async closeUnused(node: FileNode): Promise<void> {
     const { content } = node;
-    if (content && !this.#needsContent(node, content)) await this.closeContent(node, content);
+    if (content && !this.#needsContent(node, content)) await this.#options.contents.close(node);
   }
 
   #needsContent(node: FileNode, content: StagedFile): boolean {
     if (node.handles.size > 0) return true;
     if (node.pins > (this.#scheduled.has(node) ? 1 : 0)) return true; // of somebody who lets go of it afterwards
     return content.isDirty && (!node.isRemoved || node.isOutdated);
-  }
-
-  /** Lets go of a file's content, and of what is staged of it. */
-  async closeContent(node: FileNode, content: StagedFile): Promise<void> {
-    node.content = undefined;
-    this.#options.contents.delete(content);
-    await content.discard();
-  }
-
-  /** The bytes of `from` now are `to`, by a copy on the server: whatever reads or copies them goes on with it. */
-  relabel(from: ObjectVersion, to: ObjectVersion): void {
-    this.#options.reader.relabel(from, to);
-    for (const content of this.#options.contents) content.relabel(from, to);
-  }
-
-  /**
-   * Stages what other files are to have copied from this version, which is about to go. `own`: the content that the version
-   * is of. What another client has taken away already is left to the commits that miss it.
-   */
-  async stageCopiesOf(
-    version: ObjectVersion,
-    own: StagedFile | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    for (const content of [...this.#options.contents]) {
-      if (content === own || !content.hasCopiedFrom(version)) continue;
-      try {
-        await content.stage(version, signal);
-      } catch (error) {
-        if (!isLost(error)) throw error;
-      }
-    }
-  }
-
-  /** The node has its new name; its object now is the copy. */
-  recordMoved(node: FileNode, { from, to, headers }: CopiedObject): void {
-    this.relabel(from, to);
-    if (node.linkTarget?.etag === from.etag) node.linkTarget = { ...node.linkTarget, etag: to.etag };
-    this.recordStored(node, to, headers);
-  }
-
-  /** Records that the object of this file now is `version`, stored here with `headers`. */
-  recordStored(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
-    node.info = this.#remember(version, headers);
-    node.pageEtag = version.etag;
-    node.creation = undefined;
-    node.isUnreadable = false;
-    node.validatedAtMs = this.#options.clock.monotonicMs();
-    const { info } = node;
-    if (!node.isRemoved) node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
-  }
-
-  /**
-   * The content of this file has been stored, which its commit may not tell: a wait that was interrupted ends before the
-   * upload does, and what cannot be kept here is published early.
-   */
-  contentStored(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
-    if (version.key !== node.key) {
-      if (node.detour?.key === version.key) return; // beside an object that another client has changed
-      // Its upload was begun before a rename. The content is not clean until it is under the key of now.
-      this.#options.log.debug({ key: node.key, storedAs: version.key }, 'stored under its former name first');
-      return;
-    }
-    this.recordStored(node, version, headers);
-    node.hasUnstoredAttributes = node.attributes !== node.sentAttributes;
   }
 
   async #commit(node: FileNode, signal: AbortSignal): Promise<void> {
@@ -350,7 +259,7 @@ export class WriteBack {
     }
     // Most are recorded in the moment in which they are stored, with the headers that they have.
     if (node.info?.etag !== version.etag || node.info.key !== version.key) {
-      this.recordStored(
+      this.#options.records.recordFile(
         node,
         version,
         headersOfAttributes(node.sentAttributes ?? node.attributes, node.info),
@@ -406,8 +315,8 @@ export class WriteBack {
       this.#leaveToOthers(node, to, headers);
       return;
     }
-    this.relabel(info, to);
-    this.recordStored(node, to, headers);
+    this.#options.contents.relabel(info, to);
+    this.#options.records.recordFile(node, to, headers);
     node.hasUnstoredAttributes = node.attributes !== attributes;
     if (!node.hasUnstoredAttributes) node.attributes = copy.attributes;
   }
@@ -415,20 +324,13 @@ export class WriteBack {
   /** The name is for another client's version, which has the attributes that were set here. */
   #leaveToOthers(node: FileNode, version: ObjectVersion, headers: ObjectHeaders): void {
     node.hasUnstoredAttributes = false;
-    node.parent?.listing?.set({ name: node.name, kind: 'file', object: this.#remember(version, headers) });
+    node.parent?.listing?.set({
+      name: node.name,
+      kind: 'file',
+      object: this.#options.records.remember(version, headers),
+    });
     // What was written here meanwhile meets the other version when it is stored.
     if (!node.content?.isDirty) supersede(node, this.#options);
-  }
-
-  #remember(version: ObjectVersion, headers: ObjectHeaders): ObjectInfo {
-    const info: ObjectInfo = {
-      ...version,
-      lastModifiedMs: Number(this.#options.clock.nowNs() / 1_000_000n),
-      ...infoOfHeaders(headers),
-      isEncrypted: true,
-    };
-    this.#options.infos.setWritten(info);
-    return info;
   }
 
   #pendingNodes(): Node[] {

@@ -9,6 +9,7 @@ import type { StoreLimits } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { HollowObjectStore } from './hollow-object-store.js';
 import { silentLog } from '../silent-log.js';
+import { ownerOf } from './staging.js';
 import { StoreReader } from './store-reader.js';
 
 const never = new AbortController().signal;
@@ -35,7 +36,7 @@ function makeLarge(
     store,
     uploads: new Limiter({ maxTasks: 6, maxBytes: 64 * 1024 * 1024 }),
     base: base(store),
-    target: () => ({ key: 'file', headers: { metadata: {} }, condition: {} }),
+    owner: ownerOf(() => ({ key: 'file', headers: { metadata: {} }, condition: {} })),
     log: silentLog,
   });
   t.teardown(async () => {

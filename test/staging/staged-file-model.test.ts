@@ -11,6 +11,7 @@ import { FsError, StoreError } from '../../src/errors.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { MemoryObjectStore, type StoreMethod } from '../object-store/memory-object-store.js';
 import { fc } from '../seed.js';
+import { ownerOf } from './staging.js';
 import { StoreReader } from './store-reader.js';
 import { silentLog } from '../silent-log.js';
 
@@ -131,7 +132,7 @@ class Run {
       store: this.store,
       uploads: new Limiter({ maxTasks: 3, maxBytes: 300 }),
       base,
-      target: () => {
+      owner: ownerOf(() => {
         const etag = this.file.base?.etag;
         this.#targetCalls += 1;
         return {
@@ -139,7 +140,7 @@ class Run {
           headers: { metadata: { mode: String(this.mode) } },
           condition: etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag },
         };
-      },
+      }),
       log: silentLog,
       streamingThresholdBytes: 0,
       putBytes: 100,

@@ -16,8 +16,6 @@ function putBase(store: MemoryObjectStore, content: Buffer): ObjectVersion {
 test('a new file is not in the bucket until it is committed, even if it is empty', async (t) => {
   const store = makeStore();
   const { file } = makeFile(t, store, undefined);
-  t.false(file.isDirty);
-  file.markDirty();
   t.true(file.isDirty);
   t.is(store.contentOf('file'), undefined);
   const version = await file.commit(never);
@@ -253,15 +251,28 @@ test('an object that was replaced under the file cannot be read as a mixture', a
   t.is(error.code, 'PreconditionFailed');
 });
 
-test('a file without changes can be given another version', async (t) => {
+test('what is left of a file that is discarded is not to be stored', async (t) => {
+  const { file } = makeFile(t, makeStore(), undefined);
+  await file.write(0, pattern(10), never);
+  await file.discard();
+  t.false(file.isDirty);
+});
+
+test('a commit may put the file elsewhere, and tells whoever said where', async (t) => {
   const store = makeStore();
-  const { file } = makeFile(t, store, putBase(store, pattern(500)));
-  const next = putBase(store, pattern(300, 1));
-  file.rebase(next);
-  t.is(file.size, 300);
-  t.deepEqual(await contentOf(file), pattern(300, 1));
+  const base = putBase(store, pattern(500));
+  const { file } = makeFile(t, store, base);
   await file.write(0, Buffer.of(0), never);
-  t.throws(() => file.rebase(undefined));
+  const heard: ObjectVersion[] = [];
+  const headers = { metadata: {} };
+  const version = await file.commit(never, {
+    target: () => ({ key: 'beside', headers, condition: { ifNoneMatch: '*' } }),
+    onStored: (stored) => heard.push(stored),
+  });
+  t.deepEqual(heard, [version]);
+  t.is(version.key, 'beside');
+  t.deepEqual(store.contentOf('beside')?.subarray(1), pattern(500).subarray(1));
+  t.deepEqual(store.contentOf('file'), pattern(500), 'the other is left as it is');
 });
 
 test('a file cannot be larger than an object', async (t) => {

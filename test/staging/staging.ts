@@ -2,7 +2,8 @@
 import { setMaxListeners } from 'node:events';
 import os from 'node:os';
 import type { ExecutionContext } from 'ava';
-import { StagedFile, type StagedFileOptions } from '../../src/staging/staged-file.js';
+import type { StoreTarget } from '../../src/staging/placement.js';
+import { StagedFile, type StagedFileOptions, type StagedFileOwner } from '../../src/staging/staged-file.js';
 import { StagingArea } from '../../src/staging/staging-area.js';
 import { Limiter } from '../../src/concurrency/limiter.js';
 import type { ObjectStore } from '../../src/object-store.js';
@@ -53,7 +54,7 @@ export function makeFile(
   t: ExecutionContext,
   store: ObjectStore,
   base: ObjectVersion | undefined,
-  options: StagingOptions & Partial<StagedFileOptions> = {},
+  options: StagingOptions & Partial<StagedFileOptions> & Partial<StagedFileOwner> = {},
 ) {
   const area = options.area ?? makeArea(t, options);
   const reader = new StoreReader(store);
@@ -64,14 +65,14 @@ export function makeFile(
     store,
     uploads: new Limiter({ maxTasks: 3 }),
     base,
-    target: () => {
+    owner: ownerOf(() => {
       const etag = file.base?.key === goal.key ? file.base.etag : undefined;
       return {
         key: goal.key,
         headers: { metadata: { mode: goal.mode } },
         condition: etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag },
       };
-    },
+    }, options),
     log: silentLog,
     streamingThresholdBytes: 0,
     putBytes: 100,
@@ -81,6 +82,22 @@ export function makeFile(
   });
   t.teardown(() => file.discard());
   return { area, reader, goal, file };
+}
+
+/** Of a file that nobody else has an interest in. */
+export function ownerOf(
+  target: () => StoreTarget,
+  { mayChange, isWriteOnly }: Partial<StagedFileOwner> = {},
+): StagedFileOwner {
+  return {
+    key: 'file',
+    target,
+    onStored: () => undefined,
+    mayChange: mayChange ?? (() => undefined),
+    isWriteOnly: isWriteOnly ?? (() => false),
+    beforeReplacing: () => Promise.resolve(),
+    whileInPlace: (_signal, work) => work(),
+  };
 }
 
 /** Bytes that differ from position to position and from seed to seed. */
