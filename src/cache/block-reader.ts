@@ -45,6 +45,15 @@ const fetchesOfEachReader = 2;
 /** An object up to this size comes in one request when its start is read: 1 MiB takes 10 ms on Ceph, a request 2.5 ms. */
 export const wholeObjectBytes = 1024 * 1024;
 
+/** `length` bytes of a version from `offset` on, cut at its size. */
+export interface VersionRange {
+  readonly version: ObjectVersion;
+  readonly offset: number;
+  readonly length: number;
+  /** Of the reader who goes through the version; none: nothing is fetched ahead. */
+  readonly stream?: ReadStream | undefined;
+}
+
 export class BlockReader {
   readonly #blockBytes: number;
   readonly #maxReadAheadBytes: number;
@@ -81,16 +90,12 @@ export class BlockReader {
   }
 
   /**
-   * The bytes from `offset`, at most `length`, cut at the version's size. The pieces are views into the cache: do not write
-   * to them, and say `done` when nobody looks at them any more, if that can be known. Without a stream nothing is fetched
-   * ahead. Rejects with a StoreError, among them `PreconditionFailed` if the object is no longer this version, `NotFound` if
+   * The bytes of the range. The pieces are views into the cache: do not write to them, and say `done` when nobody looks at
+   * them any more, if that can be known. Rejects with a StoreError, among them `PreconditionFailed` if the object is no longer this version, `NotFound` if
    * it is gone, and `Aborted`.
    */
   async read(
-    version: ObjectVersion,
-    offset: number,
-    length: number,
-    stream: ReadStream | undefined,
+    { version, offset, length, stream }: VersionRange,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
     if (signal.aborted) throw abortionOf(signal, `read ${version.key}`);

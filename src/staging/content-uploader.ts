@@ -18,7 +18,7 @@ import {
   type PlanLimits,
   type PlannedPart,
 } from './upload-plan.js';
-import type { VersionReader } from '../cache/version-reader.js';
+import type { VersionReader } from './version-reader.js';
 
 export interface ContentUploaderOptions {
   readonly services: Omit<UploadServices, 'onCleanup'>;

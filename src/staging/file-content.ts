@@ -9,12 +9,20 @@ import type { ReadStream } from '../cache/block-reader.js';
 import { StagedBytes, type LentBytes } from './staged-bytes.js';
 import type { Standing } from './staged-chunk.js';
 import type { StagingArea } from './staging-area.js';
-import type { VersionReader } from '../cache/version-reader.js';
+import type { VersionReader } from './version-reader.js';
 
 /** A request's body. The pieces stay as they are until `release`; `isIntact`: nobody uses them any more. */
 export interface Body {
   readonly pieces: readonly Uint8Array[];
   release(isIntact: boolean): void;
+}
+
+/** `length` bytes of a file from `offset` on. */
+export interface ContentRange {
+  readonly offset: number;
+  readonly length: number;
+  /** Of the reader who goes through the file. */
+  readonly stream?: ReadStream | undefined;
 }
 
 /** Views of this stand for all zeros. Never written to. */
@@ -63,12 +71,7 @@ export class FileContent {
   }
 
   /** Copies or views of the reader's blocks. Nothing of the range may be `sent`. */
-  async read(
-    offset: number,
-    length: number,
-    stream: ReadStream | undefined,
-    signal: AbortSignal,
-  ): Promise<Uint8Array[]> {
+  async read({ offset, length, stream }: ContentRange, signal: AbortSignal): Promise<Uint8Array[]> {
     const reads = this.#extents
       .slice(offset, length)
       .map((extent) =>
@@ -166,7 +169,7 @@ export class FileContent {
         for (let done = 0; done < length; done += stagedAtOnceBytes) {
           let at = offset + done;
           const step = Math.min(stagedAtOnceBytes, length - done);
-          for (const piece of await this.read(at, step, stream, signal)) {
+          for (const piece of await this.read({ offset: at, length: step, stream }, signal)) {
             await this.write(at, piece, signal);
             at += piece.length;
             onStaged(at);
@@ -231,7 +234,7 @@ export class FileContent {
   ): Promise<readonly Uint8Array[]> {
     if (source === 'zero') return zeroPieces(length);
     if (!isStored(source)) throw new Error(`the bytes at ${offset} are only in the upload`);
-    const pieces = await this.#reader.read(source, sourceOffset, length, stream, signal);
+    const pieces = await this.#reader.read({ version: source, offset: sourceOffset, length, stream }, signal);
     const received = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (received !== length) {
       throw new StoreError('CorruptReply', `read ${source.key}: ${received} bytes instead of ${length}`);

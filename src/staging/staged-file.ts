@@ -1,6 +1,6 @@
 /**
- * The content of one file while it is changed: stored objects underneath, staged changes on top, and how these get into
- * the bucket. What a file is (names, handles, attributes) is left to the caller.
+ * The content of one file that is changed here: stored objects underneath, staged changes on top, and how these get into the
+ * bucket. A file that only was read has none. What a file is (names, handles, attributes) is left to the caller.
  */
 import { FsError, StoreError } from '../errors.js';
 import { systemClock, type Clock } from '../clock.js';
@@ -10,16 +10,15 @@ import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import { abortable, withLinkedController } from '../concurrency/abortable.js';
 import { ContentUploader } from './content-uploader.js';
 import { isStored } from './extent-map.js';
-import { FileContent } from './file-content.js';
+import { FileContent, type ContentRange } from './file-content.js';
 import type { Placement } from './placement.js';
-import type { ReadStream } from '../cache/block-reader.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
 import type { StagingArea } from './staging-area.js';
 import { defaultHeldBytes } from './streamed-range.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
-import type { VersionReader } from '../cache/version-reader.js';
+import type { VersionReader } from './version-reader.js';
 
 /** What a staged file asks of the one whose content it is. As a placement: for what it stores by itself, when no commit says where. */
 export interface StagedFileOwner extends Placement {
@@ -144,20 +143,15 @@ export class StagedFile {
   }
 
   /**
-   * The bytes of [offset, offset + length), cut at the size. Views of the reader's cache, which must not be changed, or
+   * The bytes of the range, cut at the size. Views of the reader's cache, which must not be changed, or
    * copies. Rejects as the reader does, with `PreconditionFailed` if an object underneath was replaced.
    */
-  async read(
-    offset: number,
-    length: number,
-    stream: ReadStream | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly Uint8Array[]> {
+  async read(range: ContentRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
     for (;;) {
-      while (this.#content.extents.has('sent', offset, length)) await this.#publishEarly(signal);
+      while (this.#content.extents.has('sent', range.offset, range.length)) await this.#publishEarly(signal);
       const { relocations } = this.#content;
       try {
-        return await this.#content.read(offset, length, stream, signal);
+        return await this.#content.read(range, signal);
       } catch (error) {
         if (!isReplaced(error)) throw error;
         // Perhaps by this file's own commit, which will say so when it is done.

@@ -22,7 +22,7 @@ export function streamedRange(
       if (at + wanted > content.size) {
         throw new StoreError('Aborted', `the content ends at ${content.size}, before ${end}`);
       }
-      yield* await content.read(at, wanted, undefined, signal);
+      yield* await content.read({ offset: at, length: wanted }, signal);
     }
   }
   const needsRequests = content.extents.slice(offset, length).some(({ source }) => isStored(source));

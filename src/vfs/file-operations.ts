@@ -3,7 +3,6 @@
  * flush puts into the bucket is the business of WriteBack.
  */
 import { makeGate } from '../concurrency/deferred.js';
-import type { ReadStream } from '../cache/block-reader.js';
 import { FsError } from '../errors.js';
 import type {
   Call,
@@ -17,8 +16,10 @@ import type {
   SeekRequest,
   WriteRequest,
 } from '../file-system.js';
-import type { VfsContext } from './context.js';
 import { joinPieces, type ObjectInfo } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
+import type { ContentRange } from '../staging/file-content.js';
+import type { VfsContext } from './context.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { abortable } from '../concurrency/abortable.js';
@@ -66,7 +67,6 @@ export class FileOperations {
 
   /** Opens a handle on content that is known to be current. */
   openHandle(node: FileNode, flags: OpenFlags, { hasChanged = false } = {}): OpenReply {
-    const content = this.#context.contents.of(node);
     this.#context.log.trace({ key: node.key, write: flags.write }, 'opened');
     const handle: FileHandle = {
       node,
@@ -80,7 +80,7 @@ export class FileOperations {
     const id = this.#nextHandle++;
     this.#handles.set(id, handle);
     node.addHandle(handle);
-    const etag = content.base?.etag;
+    const etag = versionOf(node)?.etag;
     // Pages of this very version are good, and so are those of a file that only this mount has.
     const keepCache = node.pageEtag === undefined ? false : node.pageEtag === etag;
     node.pageEtag = etag;
@@ -90,7 +90,8 @@ export class FileOperations {
   async read({ handle: handleId, offset, length }: ReadRequest, call: Call): Promise<readonly Uint8Array[]> {
     const handle = this.#handle(handleId);
     this.#checkGeneration(handle);
-    const pieces = await this.#readContent(handle.node, handle.stream, offset, length, call.signal);
+    const { node, stream } = handle;
+    const pieces = await this.#readContent(node, { offset, length, stream }, call.signal);
     call.afterAnswer?.(() => this.#context.reader.done(pieces));
     return pieces;
   }
@@ -101,8 +102,7 @@ export class FileOperations {
     const { node } = handle;
     this.#checkGeneration(handle);
     this.#checkSize(node, offset + data.length);
-    const content = this.#context.contents.of(node);
-    if (!content.isDirty || !content.tryWrite(offset, data)) return false;
+    if (!node.content?.isDirty || !node.content.tryWrite(offset, data)) return false;
     countChange(handle);
     this.#touch(node, call);
     return true;
@@ -204,7 +204,8 @@ export class FileOperations {
       if (isInserted) return count;
     }
     const step = Math.min(count, copyStepBytes);
-    const pieces = await this.#readContent(source.node, source.stream, from.offset, step, call.signal);
+    const range = { offset: from.offset, length: step, stream: source.stream };
+    const pieces = await this.#readContent(source.node, range, call.signal);
     const bytes = Buffer.concat(pieces);
     await this.#changeBy(target, call, () =>
       this.#context.contents.of(target.node).write(to.offset, bytes, call.signal),
@@ -224,7 +225,7 @@ export class FileOperations {
     node.isLeaving = true;
     let attach: (() => void) | undefined;
     try {
-      if (node.handles.size > 0 && node.content) attach = await node.content.detach(signal);
+      if (node.handles.size > 0) attach = await this.#context.contents.of(node).detach(signal);
       if (node.info) await this.#context.contents.stageCopiesOf(node.info, node.content, signal);
       return await remove();
     } catch (error) {
@@ -326,46 +327,47 @@ export class FileOperations {
    * another client replaces the object meanwhile, ours can still be kept whole beside theirs.
    */
   async #keepRest({ node, stream }: FileHandle, signal: AbortSignal): Promise<void> {
-    const { base, isDirty } = this.#context.contents.of(node);
-    if (isDirty || !base || base.size === 0 || base.size > keptRestBytes) return;
-    await this.#readContent(node, stream, 0, base.size, signal);
+    const base = versionOf(node);
+    if (node.content?.isDirty || !base || base.size === 0 || base.size > keptRestBytes) return;
+    await this.#readContent(node, { offset: 0, length: base.size, stream }, signal);
   }
 
   async #readContent(
     node: FileNode,
-    stream: ReadStream,
-    offset: number,
-    length: number,
+    range: ContentRange,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    const before = this.#context.contents.of(node).base;
+    const before = versionOf(node);
     try {
-      return await this.#context.contents.of(node).read(offset, length, stream, signal);
+      return await this.#readVersion(node, range, signal);
     } catch (error) {
       if (!isStoreError(error, 'NotFound', 'PreconditionFailed'))
         throw toFsError(error, `reading ${node.key}`);
       // A copy of our own (chmod, rename) replaces the object a moment before we know its new ETag.
       await this.#afterOwnStore(node, signal);
-      if (this.#context.contents.of(node).base !== before) {
-        return await this.#readAgain(node, stream, offset, length, signal);
-      }
+      if (versionOf(node) !== before) return await this.#readAgain(node, range, signal);
       throw this.#staleOf(node, error);
     }
   }
 
-  async #readAgain(
-    node: FileNode,
-    stream: ReadStream,
-    offset: number,
-    length: number,
-    signal: AbortSignal,
-  ): Promise<readonly Uint8Array[]> {
+  async #readAgain(node: FileNode, range: ContentRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
     try {
-      return await this.#context.contents.of(node).read(offset, length, stream, signal);
+      return await this.#readVersion(node, range, signal);
     } catch (error) {
       if (isStoreError(error, 'NotFound', 'PreconditionFailed')) throw this.#staleOf(node, error);
       throw toFsError(error, `reading ${node.key}`);
     }
+  }
+
+  /** What was not changed here is read from the cache. */
+  async #readVersion(
+    node: FileNode,
+    range: ContentRange,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[]> {
+    if (node.content) return await node.content.read(range, signal);
+    if (!node.info) throw new Error(`${node.key} is neither here nor in the bucket`);
+    return await this.#context.reader.read({ version: node.info, ...range }, signal);
   }
 
   /** Resolves when what is being stored, moved or copied of this file is done. */
@@ -472,6 +474,11 @@ const copyStepBytes = 4 * 1024 * 1024;
 /** The compiler takes a lock that was free before a wait for free afterwards. */
 function isBusy(node: FileNode): boolean {
   return node.lock.isBusy;
+}
+
+/** What the bucket has of this file, as far as it is known here. */
+function versionOf({ content, info }: FileNode): ObjectVersion | undefined {
+  return content ? content.base : info;
 }
 
 /** Returns what ends it, which may be called again. */

@@ -32,7 +32,9 @@ export class ObjectRewriter {
       return await this.#store.copy({ source, targetKey, headers, condition }, signal);
     }
     const pieces =
-      source.size === 0 ? [] : await this.#reader.read(source, 0, source.size, undefined, signal);
+      source.size === 0
+        ? []
+        : await this.#reader.read({ version: source, offset: 0, length: source.size }, signal);
     return await this.#store.put({ key: targetKey, body: pieces, headers, condition }, signal);
   }
 }

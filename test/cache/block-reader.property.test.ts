@@ -212,7 +212,10 @@ class Session {
     const abort = new AbortController();
     const read = async () => {
       try {
-        const pieces = await this.#reader.read(version, position, length, used.stream, abort.signal);
+        const pieces = await this.#reader.read(
+          { version, offset: position, length, stream: used.stream },
+          abort.signal,
+        );
         const expected = content.subarray(position, position + length);
         this.#t.true(Buffer.concat(pieces).equals(expected), `wrong bytes of ${version.key} at ${position}`);
       } catch (error) {

@@ -35,7 +35,7 @@ async function readBytes(
   stream?: ReadStream,
   signal = new AbortController().signal,
 ): Promise<Buffer> {
-  return Buffer.concat(await reader.read(version, offset, length, stream, signal));
+  return Buffer.concat(await reader.read({ version, offset, length, stream }, signal));
 }
 
 /** Resolves when nothing is fetched any more. */
@@ -76,7 +76,7 @@ test('memory is used again when nobody looks at it any more, and never before', 
         const abort = new AbortController();
         if (random(10) === 0) void pause(random(3)).then(() => abort.abort());
         const pieces = await reader
-          .read(version, offset, length, stream, abort.signal)
+          .read({ version, offset, length, stream }, abort.signal)
           .catch(() => undefined);
         if (pieces === undefined) continue; // aborted
         for (const { buffer } of pieces) buffers.set(buffer, (buffers.get(buffer) ?? 0) + 1);

@@ -222,7 +222,7 @@ class Run {
   }
 
   async compare(from: number, length: number): Promise<void> {
-    const bytes = Buffer.concat(await this.file.read(from, length, undefined, this.signal));
+    const bytes = Buffer.concat(await this.file.read({ offset: from, length }, this.signal));
     if (!bytes.equals(this.model.subarray(from, from + length))) throw new Error('wrong bytes are read');
     if (this.file.size !== this.model.length) throw new Error('wrong size');
   }
@@ -267,7 +267,7 @@ class Run {
     // Some first part of the bytes was written.
     const before = this.model;
     this.store.beforeRequest = () => undefined;
-    const now = Buffer.concat(await this.file.read(0, maxSize, undefined, this.signal));
+    const now = Buffer.concat(await this.file.read({ offset: 0, length: maxSize }, this.signal));
     for (let written = 0; written <= bytes.length; written++) {
       this.model = Buffer.from(before);
       if (written > 0) this.overlay(at, bytes.subarray(0, written));

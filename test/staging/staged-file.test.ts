@@ -101,7 +101,7 @@ test('what was written may be changed by its owner afterwards', async (t) => {
 test('what was read does not change when the file is written to', async (t) => {
   const { file } = makeFile(t, makeStore(), undefined);
   await file.write(0, pattern(90), never);
-  const pieces = await file.read(0, 90, undefined, never);
+  const pieces = await file.read({ offset: 0, length: 90 }, never);
   await file.write(0, Buffer.alloc(90), never);
   t.deepEqual(Buffer.concat(pieces), pattern(90));
 });
@@ -247,7 +247,7 @@ test('an object that was replaced under the file cannot be read as a mixture', a
   const store = makeStore();
   const { file } = makeFile(t, store, putBase(store, pattern(500)));
   store.putForeign('file', pattern(500, 1));
-  const error = await t.throwsAsync(file.read(0, 10, undefined, never), { instanceOf: StoreError });
+  const error = await t.throwsAsync(file.read({ offset: 0, length: 10 }, never), { instanceOf: StoreError });
   t.is(error.code, 'PreconditionFailed');
 });
 
@@ -333,13 +333,16 @@ test('it works over the object reader', async (t) => {
   await file.write(1000, pattern(50, 1), never);
   const expected = pattern(5000);
   expected.set(pattern(50, 1), 1000);
-  t.deepEqual(Buffer.concat(await file.read(0, 5000, stream, never)), expected);
+  t.deepEqual(Buffer.concat(await file.read({ offset: 0, length: 5000, stream }, never)), expected);
   await file.commit(never);
-  t.deepEqual(Buffer.concat(await file.read(0, 5000, stream, never)), expected);
+  t.deepEqual(Buffer.concat(await file.read({ offset: 0, length: 5000, stream }, never)), expected);
   await file.truncate(60, never);
   await file.commit(never);
   store.resetCounters();
-  t.deepEqual(Buffer.concat(await file.read(0, 5000, stream, never)), expected.subarray(0, 60));
+  t.deepEqual(
+    Buffer.concat(await file.read({ offset: 0, length: 5000, stream }, never)),
+    expected.subarray(0, 60),
+  );
   t.is(store.requestCount('get'), 0, 'what was put is in the cache');
   reader.closeStream(stream);
 });
@@ -351,7 +354,7 @@ test('calls that overlap leave the file as if they had come one after the other'
   const work: Promise<unknown>[] = [];
   for (let offset = 0; offset < 6400; offset += 100) {
     work.push(file.write(offset, expected.subarray(offset, offset + 100), never));
-    if (offset % 800 === 0) work.push(file.commit(never), file.read(0, offset, undefined, never));
+    if (offset % 800 === 0) work.push(file.commit(never), file.read({ offset: 0, length: offset }, never));
   }
   await Promise.all(work);
   t.deepEqual(await contentOf(file), expected);

@@ -108,7 +108,7 @@ export function pattern(length: number, seed = 0): Buffer {
 }
 
 export async function contentOf(file: StagedFile): Promise<Buffer> {
-  return Buffer.concat(await file.read(0, file.size + 1, undefined, never));
+  return Buffer.concat(await file.read({ offset: 0, length: file.size + 1 }, never));
 }
 
 /** A door that a store's hook can be made to wait at. */

@@ -1,6 +1,7 @@
 /** The simplest thing that reads versions: a ranged GET each time, nothing kept but what was seeded, to be looked at. */
+import type { VersionRange } from '../../src/cache/block-reader.js';
 import { ReadStream } from '../../src/cache/read-stream.js';
-import type { VersionReader } from '../../src/cache/version-reader.js';
+import type { VersionReader } from '../../src/staging/version-reader.js';
 import { joinPieces, type ObjectStore } from '../../src/object-store.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 
@@ -12,13 +13,7 @@ export class StoreReader implements VersionReader {
     this.#store = store;
   }
 
-  async read(
-    version: ObjectVersion,
-    offset: number,
-    length: number,
-    _stream: ReadStream | undefined,
-    signal: AbortSignal,
-  ): Promise<readonly Uint8Array[]> {
+  async read({ version, offset, length }: VersionRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
     const request = { range: { offset, length }, ifMatch: version.etag };
     const bytes = joinPieces((await this.#store.get({ key: version.key, ...request }, signal)).pieces);
     const half = bytes.length >>> 1;
