@@ -2,6 +2,7 @@
  * A piece of one file's staged bytes: a window that is in memory or in the spill file. The staging area moves it
  * between the two; which of its bytes mean anything is known to the file's extent map.
  */
+import type { MemoryLedger } from './memory-ledger.js';
 import type { SpillSlot } from './spill-file.js';
 
 /**
@@ -30,7 +31,7 @@ export class StagedChunk {
   buffer: Buffer | undefined;
   slot: SpillSlot | undefined;
   standing: Standing;
-  /** The staging area's: those that it may do the same with. This is one of them. */
+  /** The spiller's: those that it may do the same with. This is one of them. */
   place: Set<StagedChunk> | undefined;
   /** While it is positive the buffer stays. */
   pins = 0;
@@ -54,6 +55,15 @@ export class StagedChunk {
   /** Whether [offset, end) is in memory, with room for it. */
   covers(offset: number, end: number): boolean {
     return this.buffer !== undefined && offset >= this.offset && end <= this.end;
+  }
+
+  /** Leaves the memory: its bytes are elsewhere by now, or not wanted any more. */
+  dropBuffer(memory: MemoryLedger): void {
+    const { buffer } = this;
+    if (!buffer) return;
+    this.buffer = undefined;
+    memory.free(buffer, !this.isLeaked);
+    this.isLeaked = false;
   }
 
   /** Copies into the buffer, which must cover it. */
