@@ -1,6 +1,6 @@
 /** Draws what terminals showed as an SVG picture. Pure. */
 
-export interface TerminalWindow {
+interface TerminalWindow {
   readonly title: string;
   readonly lines: readonly TerminalLine[];
 }
@@ -20,7 +20,7 @@ const titleHeight = 30;
 const gap = 14;
 
 /** Longer lines are cut, with an ellipsis. */
-export const columns = 110;
+const columns = 110;
 
 const colours = {
   background: '#1e1e2e',

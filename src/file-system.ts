@@ -74,7 +74,6 @@ export interface AttributeChanges {
 export interface OpenFlags {
   readonly read: boolean;
   readonly write: boolean;
-  readonly append: boolean;
   readonly truncate: boolean;
   readonly exclusive: boolean;
   readonly direct: boolean;

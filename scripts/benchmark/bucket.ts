@@ -17,7 +17,7 @@ export interface StoredObject {
   readonly etag: string;
 }
 
-export interface EncryptionFields {
+interface EncryptionFields {
   readonly SSECustomerAlgorithm: 'AES256';
   readonly SSECustomerKey: string;
   readonly SSECustomerKeyMD5: string;

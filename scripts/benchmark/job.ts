@@ -13,7 +13,7 @@ export interface Job {
 }
 
 /** What the server can do: the same in parallel requests, without a file system. Rejects with `StepFailure`. */
-export interface RawMeasures {
+interface RawMeasures {
   /** Of the rows that it is a figure for. */
   readonly ids: readonly string[];
   readonly measure: (work: Work) => Promise<Sample>;

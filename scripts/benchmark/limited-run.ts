@@ -4,7 +4,7 @@ import { start, type ChildOptions, type Finished } from '../../test/mount/child.
 /** The message is what the table says. */
 export class StepFailure extends Error {}
 
-export interface LimitedOptions extends Omit<ChildOptions, 'timeoutMs' | 'ownGroup'> {
+interface LimitedOptions extends Omit<ChildOptions, 'timeoutMs' | 'ownGroup'> {
   readonly limitSeconds: number;
   readonly signal: AbortSignal;
 }

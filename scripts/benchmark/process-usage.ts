@@ -5,7 +5,7 @@ import { residentBytes } from '../../test/mount/mounting.js';
 /** Linux counts processor time in these for user space, on every architecture: USER_HZ. */
 const ticksPerSecond = 100;
 
-export interface UsageSpan {
+interface UsageSpan {
   /** Since the span began. */
   end(): Promise<{ readonly residentBytes: number; readonly processorSeconds: number }>;
 }

@@ -17,7 +17,7 @@ export function medianValue(outcome: Outcome | undefined): number | undefined {
 }
 
 /** How many times as fast `ours` is as `theirs`. */
-export function timesAsFast(unit: Unit, ours: number, theirs: number): number {
+function timesAsFast(unit: Unit, ours: number, theirs: number): number {
   return unit === 's' ? theirs / ours : ours / theirs;
 }
 

@@ -16,7 +16,7 @@ import { runStep } from './run-step.js';
 import { formatNumber } from './statistics.js';
 import type { Work } from './work.js';
 
-export interface Plan {
+interface Plan {
   readonly setting: Setting;
   readonly jobs: readonly Job[];
   readonly programs: readonly MountProgram[];

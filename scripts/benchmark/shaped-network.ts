@@ -9,7 +9,7 @@ import { runLimited } from './limited-run.js';
 export const serverAddress = '198.18.71.1';
 const clientAddress = '198.18.71.2';
 const prefixLength = 30;
-export const megabitsPerSecond = 1000;
+const megabitsPerSecond = 1000;
 const program = path.join(path.dirname(fileURLToPath(import.meta.url)), 'delay-line.js');
 
 export interface ShapedNetwork {

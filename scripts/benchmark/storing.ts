@@ -5,7 +5,7 @@ import type { Stored } from './job.js';
 import { StepFailure } from './limited-run.js';
 
 /** What the bucket is waited for to show. */
-export type Condition = () => Promise<boolean>;
+type Condition = () => Promise<boolean>;
 
 /** A tree's size, as the mount shows it. */
 export interface TreeSize {

@@ -1,7 +1,7 @@
 /** What the plots have in common: a frame whose colours suit a light and a dark page, text, and logarithmic axes. Pure. */
 
 /** Okabe and Ito's colours, which people who are colour-blind can tell apart, on white and on black. */
-export const seriesColours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7'] as const;
+const seriesColours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7'] as const;
 
 const fontSize = 12;
 
@@ -60,7 +60,7 @@ export function colourOf(series: number): string {
   return seriesColours[series % seriesColours.length] ?? seriesColours[0];
 }
 
-export interface LogAxis {
+interface LogAxis {
   /** Pixels of a value. */
   readonly place: (value: number) => number;
   readonly ticks: readonly number[];

@@ -15,7 +15,7 @@ export interface BenchmarkOptions {
   readonly resultsFile: string;
 }
 
-export const contenderNames = ['tmpfs', 'passthrough', 'fuse-native', 'other', 'osirisfs'] as const;
+const contenderNames = ['tmpfs', 'passthrough', 'fuse-native', 'other', 'osirisfs'] as const;
 export type ContenderName = (typeof contenderNames)[number];
 
 const maxSizeMib = 8192;

@@ -1,7 +1,7 @@
 /** The jobs that move the bytes of one big file, by fio: its arguments, and what it reports. Pure. */
 import { fioThroughput } from '../benchmark/fio-report.js';
 
-export interface ThroughputJob {
+interface ThroughputJob {
   readonly name: string;
   readonly direction: 'read' | 'write';
   /** Beyond those that all jobs have. */

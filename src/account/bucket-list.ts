@@ -12,7 +12,7 @@ import { abortable } from '../concurrency/abortable.js';
 import { isShowableName } from '../vfs/names.js';
 import type { BucketFacts, Buckets } from './buckets.js';
 
-export interface BucketListOptions {
+interface BucketListOptions {
   readonly buckets: Buckets;
   readonly metadataTtlMs: number;
   readonly negativeTtlMs: number;
@@ -22,7 +22,7 @@ export interface BucketListOptions {
   readonly signal: AbortSignal;
 }
 
-export interface FoundBucket {
+interface FoundBucket {
   readonly bucket: BucketFacts;
   /** For how long that may be believed. */
   readonly ttlMs: number;

@@ -13,7 +13,7 @@ import { abortable } from '../concurrency/abortable.js';
 import type { BucketFacts, OpenBucket } from './buckets.js';
 import { inodeAt, numbersOf } from './inode-space.js';
 
-export interface ShownBucketOptions {
+interface ShownBucketOptions {
   readonly open: (bucket: BucketFacts, signal: AbortSignal) => Promise<OpenBucket>;
   readonly kernel: KernelCaches;
   /** How long it is believed that a bucket cannot be entered. */

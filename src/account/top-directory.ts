@@ -22,7 +22,7 @@ import type { BucketFacts, Buckets } from './buckets.js';
 import { inodeAt, rootNumber } from './inode-space.js';
 import type { ShownBucket } from './shown-bucket.js';
 
-export interface TopDirectoryOptions {
+interface TopDirectoryOptions {
   readonly list: BucketList;
   readonly make: Buckets['make'];
   /** The bucket among those that the kernel knows, made known if it is not. Throws an FsError if there is no more room. */

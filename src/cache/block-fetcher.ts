@@ -14,7 +14,7 @@ import type { FetchQueue } from './fetch-queue.js';
 import type { ReadMemory } from './read-memory.js';
 import { VersionMap } from './version-map.js';
 
-export interface BlockFetcherOptions {
+interface BlockFetcherOptions {
   readonly store: ObjectStore;
   readonly cache: BlockCache;
   readonly memory: ReadMemory;
@@ -158,7 +158,6 @@ export class BlockFetcher {
       const request = { key: version.key, ifMatch: version.etag, ...part, memory: this.#pieceMemory };
       const { pieces, info } = await this.#store.get(request, controller.signal);
       const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-      this.#memory.countFetched(length);
       if (length !== range.length) {
         throw new StoreError(
           'CorruptReply',

@@ -8,7 +8,7 @@ export interface QueuedFetch {
   run(): Promise<void>;
 }
 
-export interface FetchQueueOptions {
+interface FetchQueueOptions {
   readonly maxRunning: number;
   /** Of those, how many may be fetches ahead. */
   readonly maxRunningAhead: number;

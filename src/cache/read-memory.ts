@@ -17,12 +17,11 @@ export interface ReadMemoryOptions {
   readonly now?: () => number;
 }
 
-export interface ReadStatistics {
+interface ReadStatistics {
   /** Blocks that a read found in the cache or already on their way. */
   readonly hits: number;
   /** Blocks that a read had to begin a fetch for. */
   readonly misses: number;
-  readonly bytesFetched: number;
   readonly bytesCached: number;
   readonly fetchesInFlight: number;
 }
@@ -41,7 +40,6 @@ export class ReadMemory {
   readonly #rooms = new Map<ReadStream, { readonly version: ObjectVersion; lastReadMs: number }>();
   #hits = 0;
   #misses = 0;
-  #bytesFetched = 0;
 
   constructor({ cacheBytes, maxConcurrentFetches, now }: ReadMemoryOptions) {
     const maxRunning = maxConcurrentFetches ?? defaultMaxConcurrentFetches;
@@ -55,16 +53,11 @@ export class ReadMemory {
     this.#misses += misses;
   }
 
-  countFetched(bytes: number): void {
-    this.#bytesFetched += bytes;
-  }
-
   /** Of all readers since the beginning. */
   statistics(): ReadStatistics {
     return {
       hits: this.#hits,
       misses: this.#misses,
-      bytesFetched: this.#bytesFetched,
       bytesCached: this.blocks.bytes,
       fetchesInFlight: this.queue.runningCount,
     };

@@ -10,7 +10,7 @@ import { RestBudget, type RestBudgetOptions } from './rest-budget.js';
 /** What was read before cuts the rest into pieces: so many are fetched at once. */
 const maxRuns = 4;
 
-export interface RestFetchOptions extends RestBudgetOptions {
+interface RestFetchOptions extends RestBudgetOptions {
   readonly blockBytes: number;
   readonly version: ObjectVersion;
   /** Whether a block is neither in memory nor on its way. */

@@ -15,7 +15,7 @@ const serverNames = ['endpoint', 'region', 'profile', 'caBundle', 'allowPlainHtt
 const timeoutNames = ['connectTimeoutMs', 'requestTimeoutMs'] as const;
 
 /** `withKeyFile`: false for commands that need no key, or name theirs by options of their own. */
-export interface BucketOptionsForm {
+interface BucketOptionsForm {
   readonly withKeyFile: boolean;
 }
 
@@ -45,7 +45,7 @@ export async function readAccessConfig(
   return await loadAccessConfig(bucket, values, process.env);
 }
 
-export type ConnectionSettings = Pick<
+type ConnectionSettings = Pick<
   ConnectOptions,
   (typeof serverNames)[number] | (typeof timeoutNames)[number]
 > & {

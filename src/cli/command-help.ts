@@ -19,7 +19,7 @@ export interface PositionalHelp {
   readonly defaultText: string | undefined;
 }
 
-export interface CommandHelp {
+interface CommandHelp {
   readonly positionals: readonly PositionalHelp[];
   readonly options: readonly OptionHelp[];
   /** Command line and explanation. */

@@ -9,7 +9,7 @@ import { CommandError, UsageError } from './command-errors.js';
 import { Interrupted } from './stop-signal.js';
 
 export const exitFailure = 1;
-export const exitUsage = 2;
+const exitUsage = 2;
 /** 128 and the number of SIGINT, as shells count. */
 export const exitInterrupted = 130;
 

@@ -7,12 +7,12 @@ const barIntervalMs = 200;
 const lineIntervalMs = 10_000;
 const barCells = 24;
 
-export interface ProgressScreen {
+interface ProgressScreen {
   readonly isTerminal: boolean;
   write(text: string): void;
 }
 
-export const standardError: ProgressScreen = {
+const standardError: ProgressScreen = {
   isTerminal: process.stderr.isTTY,
   write: (text) => void process.stderr.write(text),
 };

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { prepareRegistry } from './serving/mount-registry.js';
 import { xdgDirectory } from './user-directories.js';
 
-export interface StateDirectory {
+interface StateDirectory {
   readonly directory: string;
   /** Why it is not where the user expects it, in one line. */
   readonly problem: string | undefined;

@@ -14,7 +14,7 @@ export function makeDeferred<T>(): Deferred<T> {
 }
 
 /** A wait without a value, for as many as want to wait. */
-export interface Gate {
+interface Gate {
   readonly opened: Promise<void>;
   /** May be called again. */
   readonly open: () => void;

@@ -1,7 +1,7 @@
 /** Works on items, several at a time, and holds no more of them than that. */
 import { withLinkedController } from './abortable.js';
 
-export interface ForEachOptions {
+interface ForEachOptions {
   /** Items that are worked on at once. */
   readonly limit: number;
   /** Aborts what is under way. */

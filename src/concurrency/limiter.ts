@@ -2,7 +2,7 @@
 import { createWaiter, throwIfAborted, type Waiter } from './abortable.js';
 import { lockOrder, type RankedLock } from './lock-order.js';
 
-export interface LimiterOptions {
+interface LimiterOptions {
   /** Under way at once, at least 1. */
   readonly maxTasks: number;
   /** Of all tasks under way. A task with more is let through when it is alone. Default: any number. */

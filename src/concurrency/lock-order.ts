@@ -42,7 +42,7 @@ interface Held {
   isHeld: boolean;
 }
 
-export class LockOrder {
+class LockOrder {
   /** Undefined while nobody watches: it costs nothing then. */
   #held: AsyncLocalStorage<Held> | undefined;
   readonly #violations: string[] = [];

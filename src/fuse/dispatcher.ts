@@ -23,7 +23,7 @@ import { SetIdInodes } from './set-id-inodes.js';
 const abandonTimeoutMs = 10_000;
 
 /** What follows the header of a request. */
-export interface RequestBody {
+interface RequestBody {
   readonly bytes: Buffer;
   /** Whether the bytes stay as they are until the answer. Else they are overwritten when `serve` has returned. */
   readonly isLasting: boolean;

@@ -40,7 +40,7 @@ export interface Driver {
   mount(options: DriverOptions): Promise<MountedFileSystem>;
 }
 
-export type MountErrorCode =
+type MountErrorCode =
   | 'NoFuseDevice' // /dev/fuse is missing or may not be opened
   | 'NoFusermount' // fusermount3 is not installed
   | 'MountRefused' // fusermount3 or the kernel refused; the message has its words

@@ -154,7 +154,7 @@ export class FuseNativeDriver implements Driver {
 }
 
 /** The one argument that libfuse gets. What it does not know is for the kernel or fusermount. */
-export function nativeOptions(options: DriverOptions): string {
+function nativeOptions(options: DriverOptions): string {
   return `-o${[...libfuseOptions, mountOptions(options)].join(',')}`;
 }
 

@@ -39,13 +39,12 @@ const permissionBits = 0o7777;
 const createFlags: OpenFlags = {
   read: true,
   write: true,
-  append: false,
   truncate: false,
   exclusive: false,
   direct: false,
 };
 
-export interface ListedName {
+interface ListedName {
   readonly name: string;
   /** The type bits of st_mode. */
   readonly type: number;

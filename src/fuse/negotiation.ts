@@ -38,7 +38,7 @@ const maxReadaheadBytes = 1 << 20;
 const maxBackground = 64;
 const congestionThreshold = 48;
 
-export type Negotiation =
+type Negotiation =
   /** Both agree: `reply` is the answer. */
   | { readonly outcome: 'agreed'; readonly reply: Buffer; readonly minor: number; readonly flags: number }
   /** The kernel speaks a newer major version: `reply` asks it to send INIT again in ours. */

@@ -12,7 +12,7 @@ import { findMount, type Mount } from './mount-table.js';
 /** The kernel sends INIT at once; this is for a kernel that does not. */
 const startTimeoutMs = 10_000;
 
-export interface OwnMount {
+interface OwnMount {
   readonly mountpoint: string;
   /** As it was seen when it was made. */
   readonly mount: Mount | undefined;

@@ -11,7 +11,7 @@ import { rootInode, type Attributes, type Call, type FileSystem, type InodeId } 
  */
 const maxKept = 4096;
 
-export interface FoundInode {
+interface FoundInode {
   readonly inode: InodeId;
   readonly attributes: Attributes;
 }

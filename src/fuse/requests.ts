@@ -47,7 +47,6 @@ export function decodeHeader(buffer: Buffer): RequestHeader {
 export function decodeInitialize(body: Buffer): {
   major: number;
   minor: number;
-  maxReadahead: number;
   flags: number;
   flags2: number;
 } {
@@ -56,7 +55,6 @@ export function decodeInitialize(body: Buffer): {
   return {
     major: body.readUInt32LE(0),
     minor: body.readUInt32LE(4),
-    maxReadahead: body.readUInt32LE(8),
     flags,
     flags2: isExtended ? body.readUInt32LE(16) : 0,
   };
@@ -111,7 +109,6 @@ export function openFlagsOf(flags: number): OpenFlags {
   return {
     read: accessMode === constants.O_RDONLY || accessMode === constants.O_RDWR,
     write: accessMode === constants.O_WRONLY || accessMode === constants.O_RDWR,
-    append: (flags & constants.O_APPEND) !== 0,
     truncate: (flags & constants.O_TRUNC) !== 0,
     exclusive: (flags & constants.O_EXCL) !== 0,
     direct: (flags & constants.O_DIRECT) !== 0,

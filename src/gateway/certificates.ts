@@ -17,7 +17,7 @@ import {
 } from '@peculiar/x509';
 import { makeDirectoryDurably, writeDurably } from './storage/durable-files.js';
 
-export interface Certificates {
+interface Certificates {
   /** For clients to trust: AWS_CA_BUNDLE. */
   readonly authorityFile: string;
   /** PEM, as node:tls wants them. */

@@ -25,7 +25,7 @@ export interface Listening {
   close(graceMs: number): Promise<void>;
 }
 
-export interface HttpServerOptions {
+interface HttpServerOptions {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;

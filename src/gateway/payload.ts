@@ -8,7 +8,7 @@ import { decodeChunks } from './signatures/chunked-body.js';
 import { checksumNames, makeChecksum, type ChecksumName } from './signatures/checksums.js';
 
 /** Of one PUT, as AWS and RGW have it. */
-export const maxPutBytes = 5 * 2 ** 30;
+const maxPutBytes = 5 * 2 ** 30;
 /** Of XML and policies: 10,000 parts or 1,000 keys of 1,024 bytes fit. */
 const maxTextBytes = 4 * 2 ** 20;
 

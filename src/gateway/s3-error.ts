@@ -45,7 +45,7 @@ const statuses = {
   XAmzContentSHA256Mismatch: 400,
 } as const satisfies Record<string, number>;
 
-export type S3ErrorCode = keyof typeof statuses;
+type S3ErrorCode = keyof typeof statuses;
 
 export class S3Error extends Error {
   override readonly name = 'S3Error';

@@ -3,7 +3,7 @@ import { XMLParser } from 'fast-xml-parser';
 import { S3Error } from './s3-error.js';
 
 /** Text to be escaped, or elements that are XML already. */
-export type XmlContent = string | number | boolean | XmlElement | readonly XmlElement[];
+type XmlContent = string | number | boolean | XmlElement | readonly XmlElement[];
 
 export class XmlElement {
   readonly text: string;

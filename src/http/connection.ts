@@ -54,7 +54,7 @@ export interface ConnectionOptions {
 }
 
 /** Gives a request up that has been sent and has not one byte of a reply. */
-export interface SilenceLimit {
+interface SilenceLimit {
   /** After this long. */
   readonly afterMs: number;
   /** Called before the request fails. */

@@ -15,7 +15,7 @@ export interface ReplyHead {
 }
 
 /** Exceptions go through to `feed`. */
-export interface ReplyHandlers {
+interface ReplyHandlers {
   /** Not for interim replies. Whether there is a body that comes by `onBody`. */
   readonly onHead: (head: ReplyHead) => boolean;
   readonly onBody: (bytes: Buffer) => void;

@@ -2,7 +2,7 @@
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { checkedTls, loadCertificateAuthorities } from './certificate-authorities.js';
 
-export interface AuthorityFiles {
+interface AuthorityFiles {
   /** PEM; undefined: Node's defaults. */
   readonly bundle: string | undefined;
   /** NODE_EXTRA_CA_CERTS. */

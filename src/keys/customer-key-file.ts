@@ -22,7 +22,7 @@ const groupAndOthersMask = 0o077;
 /** 64 characters, so that each carries exactly six bits. */
 const textAlphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-export type KeyFileErrorCode =
+type KeyFileErrorCode =
   | 'NotFound'
   | 'NotReadable' // permission, or the system failed to read it
   | 'NotAFile' // a directory, a device, ...
@@ -44,7 +44,7 @@ export class KeyFileError extends Error {
   }
 }
 
-export interface KeyFileOptions {
+interface KeyFileOptions {
   /** How long a pipe that has a name is waited for. */
   readonly writerTimeoutMs?: number;
 }
@@ -78,7 +78,7 @@ export async function readKeyRing(files: readonly string[]): Promise<KeyRing> {
 }
 
 /** `base64`: 256 random bits. `text`: 32 characters of 6 random bits, for programs that take the file as it is. */
-export type GeneratedForm = 'base64' | 'text';
+type GeneratedForm = 'base64' | 'text';
 
 /**
  * Makes a new key file with mode 0600 and resolves with its key when the file is safe on the disk. Never overwrites:

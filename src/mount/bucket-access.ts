@@ -15,7 +15,7 @@ import { RetryPolicy, type RetryOptions } from '../s3/retry-policy.js';
 import { RetryingObjectStore } from '../s3/retrying-object-store.js';
 import { S3ObjectStore, type S3StoreOptions } from '../s3/s3-object-store.js';
 
-export type ConnectionConfig = Omit<AccessConfig, 'bucket' | 'prefix' | 'keyFiles'>;
+type ConnectionConfig = Omit<AccessConfig, 'bucket' | 'prefix' | 'keyFiles'>;
 
 /** Rejects with a StoreError whose message is meant for the user. Sends nothing. */
 export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3Connection> {

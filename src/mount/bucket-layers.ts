@@ -12,7 +12,7 @@ import { S3ObjectStore, type S3StoreOptions } from '../s3/s3-object-store.js';
 import { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';
 
-export interface BucketLayersOptions {
+interface BucketLayersOptions {
   readonly bucket: string;
   readonly prefix: string;
   /** What the top directory shows for its times; default now. */

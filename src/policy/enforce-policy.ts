@@ -8,7 +8,7 @@ import { StoreError } from '../errors.js';
 import type { BucketAdministration, ProbeEncryption } from '../s3/bucket-administration.js';
 import { policyForms, withStatement, type PolicyForm } from './force-encryption.js';
 
-export interface Enforced {
+interface Enforced {
   readonly form: PolicyForm;
   readonly allowsMultipart: boolean;
 }

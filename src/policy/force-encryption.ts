@@ -6,7 +6,7 @@ import type { ProbeEncryption } from '../s3/bucket-administration.js';
 
 export type PolicyForm = 'customer-algorithm' | 'encryption-header';
 
-export interface FormFacts {
+interface FormFacts {
   /** A request without it is denied. */
   readonly conditionName: string;
   /** What a PUT has to bring. */

@@ -2,7 +2,7 @@
 import { HeadBucketCommand, ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { statusOf, toStoreError } from './error-codes.js';
 
-export interface ListedBucket {
+interface ListedBucket {
   readonly name: string;
   /** Undefined if the server does not tell. */
   readonly createdAtMs: number | undefined;

@@ -24,21 +24,21 @@ import { abortUpload, copyObject, createUpload, deleteObject, putObject } from '
 import { conditionHeaders } from './write-headers.js';
 
 /** Objects that try out the server are below it, and are deleted again. */
-export const probePrefix = '.osirisfs/';
+const probePrefix = '.osirisfs/';
 
 /** What a PUT brings: nothing, the customer key, or with it the header that policies on Ceph 16 demand. */
 export type ProbeEncryption = 'none' | 'customer key' | 'customer key and header';
 
 /** What a bucket that kept versions once does today. */
-export type Versioning = 'Enabled' | 'Suspended';
+type Versioning = 'Enabled' | 'Suspended';
 
 /**
  * What the server makes of the conditions of a PUT. `wrong`: it refuses some that hold; `ignored`: it lets some pass that do
  * not.
  */
-export type ConditionsJudged = 'right' | 'wrong' | 'ignored';
+type ConditionsJudged = 'right' | 'wrong' | 'ignored';
 
-export interface LeftUpload {
+interface LeftUpload {
   readonly key: string;
   readonly begun: Date | undefined;
 }

@@ -24,7 +24,7 @@ export interface S3Access {
 }
 
 /** What a request is for, and how it counts. */
-export interface CountedCall extends FailedCall {
+interface CountedCall extends FailedCall {
   /** Default: what the operation is called. */
   readonly kind?: RequestKind;
   /** Of an object's content, sent with the request. Default 0. */
@@ -42,7 +42,7 @@ export interface BucketClientOptions {
 }
 
 /** To be handed to the SDK with a command. */
-export interface SendOptions {
+interface SendOptions {
   readonly abortSignal: AbortSignal;
 }
 

@@ -24,7 +24,7 @@ export interface CheckBucketOptions {
 }
 
 /** What was found of the objects that were looked at. */
-export interface BucketCheck {
+interface BucketCheck {
   readonly sampled: number;
   /** The customer key fits. */
   readonly encrypted: number;

@@ -4,7 +4,7 @@ import { StoreError } from '../errors.js';
 import { serverCodeOf, toStoreError } from './error-codes.js';
 
 /** What CreateBucket calls `LocationConstraint`; '' leaves the choice to the server. */
-export type Location = string;
+type Location = string;
 
 /**
  * Makes it where it is wanted, or where the server likes if it does not know that place; resolves with whether it did. Rejects

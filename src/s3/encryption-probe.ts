@@ -16,7 +16,7 @@ import { requestBody } from './request-body.js';
 import { abortUpload, createUpload, deleteObject, type ObjectRequest, putObject } from './requests.js';
 import type { WriteEncryption } from './write-encryption.js';
 
-export interface EncryptionProbeOptions {
+interface EncryptionProbeOptions {
   readonly bucket: BucketClient;
   readonly proof: EncryptionProof;
   readonly encryption: WriteEncryption;

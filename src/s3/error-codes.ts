@@ -8,7 +8,7 @@ import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
  * What the server said, without the rest of the SDK's error: a reply to a wrong signature repeats the signed request
  * and with it the customer key, and loggers print whatever hangs on a `cause`.
  */
-export class ServerRefusal extends Error {
+class ServerRefusal extends Error {
   override readonly name = 'ServerRefusal';
 
   constructor(
@@ -48,7 +48,7 @@ export class RefusedReply extends Error {
 }
 
 /** A failure below HTTP: the errno of a socket, or OpenSSL's code. */
-export class ConnectionFailure extends Error {
+class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
 
   constructor(

@@ -3,7 +3,7 @@ import { StoreError } from '../errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import { errnoOf, explanations, serverCodeOf } from './error-codes.js';
 
-export interface BucketSubject {
+interface BucketSubject {
   readonly bucket: string;
   /** Undefined for AWS itself. */
   readonly endpoint: URL | undefined;

@@ -37,7 +37,7 @@ import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
 import { storedHeaders, type TaggedHeaders } from './write-headers.js';
 
-export interface MultipartUploaderOptions {
+interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
   readonly reader: ObjectReader;
   readonly conditions: WriteConditions;

@@ -36,7 +36,7 @@ const maxCopyObjectBytes = 512 * mebibyte;
 /** Of the parts that pass through the client at once. */
 const maxMovedBytesAtOnce = 128 * mebibyte;
 
-export interface ObjectCopierOptions {
+interface ObjectCopierOptions {
   readonly bucket: BucketClient;
   readonly conditions: WriteConditions;
   /** For the requests that a copy is made of. */

@@ -30,7 +30,7 @@ export type PlaintextPolicy = 'refuse' | 'warn' | 'read';
 /** Versions of unencrypted objects that have been logged: those that come after so many others are logged again. */
 const maxLoggedVersions = 10_000;
 
-export interface ObjectReaderOptions {
+interface ObjectReaderOptions {
   readonly bucket: BucketClient;
   readonly customerKey: CustomerKey;
   /** Tried when that one does not fit. Default: none. */

@@ -18,7 +18,7 @@ import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
 import { storedHeaders, type TaggedHeaders } from './write-headers.js';
 
-export interface ObjectWriterOptions {
+interface ObjectWriterOptions {
   readonly bucket: BucketClient;
   readonly reader: ObjectReader;
   readonly deleter: ObjectDeleter;

@@ -3,7 +3,7 @@
  * VAI by its client bundle (https://github.com/MI-OSiRIS/osiris-bundle, detect-endpoint.py).
  */
 
-export interface OsirisSite {
+interface OsirisSite {
   /** As `--site` names it. */
   readonly name: string;
   readonly endpoint: string;

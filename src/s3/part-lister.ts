@@ -5,7 +5,7 @@ import type { BucketClient } from './bucket-client.js';
 import { unquoteEtag } from './etag.js';
 import type { RetryPolicy } from './retry-policy.js';
 
-export interface ListedPart {
+interface ListedPart {
   readonly partNumber: number;
   readonly size: number;
   readonly etag: string;

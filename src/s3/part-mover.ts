@@ -14,7 +14,7 @@ const pieceBytes = 16 * 1024 * 1024;
 /** Of the parts of at most one piece: callers take copies for free, so nobody else limits the memory for them. */
 const partsAtOnce = 4;
 
-export interface PartMoverOptions {
+interface PartMoverOptions {
   readonly reader: ObjectReader;
   readonly partSender: PartSender;
   /** For bodies that need other requests; undefined: there cannot be two at once. */

@@ -9,7 +9,7 @@ import type { RequestBody } from './request-body.js';
 import { uploadPart } from './requests.js';
 
 /** Which part, and the `operation` that an error names. */
-export interface PartCall {
+interface PartCall {
   readonly operation: string;
   readonly key: string;
   readonly uploadId: string;
@@ -18,7 +18,7 @@ export interface PartCall {
   readonly length: number;
 }
 
-export interface PartSenderOptions {
+interface PartSenderOptions {
   readonly bucket: BucketClient;
   readonly customerKey: CustomerKey;
   readonly proof: EncryptionProof;

@@ -8,7 +8,7 @@ import type { AwsCredentialIdentity } from '@aws-sdk/types';
 import { systemClock, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
 
-export interface RenewableCredentialsOptions {
+interface RenewableCredentialsOptions {
   /** Looks at the source itself. Rejects if it has none. */
   readonly find: () => Promise<AwsCredentialIdentity>;
   readonly clock?: Clock;

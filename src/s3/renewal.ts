@@ -7,7 +7,7 @@ import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
 import { serverCodeOf, statusOf } from './error-codes.js';
 
-export interface RenewalOptions {
+interface RenewalOptions {
   /** Look at their source again; resolve with whether there are others now. Absent: they cannot change. */
   readonly renewCredentials?: () => Promise<boolean>;
   readonly reloadAuthorities?: () => Promise<boolean>;

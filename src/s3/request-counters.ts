@@ -30,7 +30,7 @@ export function kindOfOperation(operation: string): RequestKind {
   return requestKinds.find((kind) => kind === operation) ?? 'other';
 }
 
-export interface StoreCounters {
+interface StoreCounters {
   /** By kind; those never sent are absent. */
   readonly requests: Readonly<Partial<Record<RequestKind, number>>>;
   readonly failures: Readonly<Partial<Record<RequestKind, number>>>;

@@ -33,7 +33,7 @@ export interface RetryOptions {
 }
 
 /** A request that has not succeeded for some seconds. */
-export interface Waiting {
+interface Waiting {
   /** What the request does to which key. */
   readonly subject: string;
   readonly code: StoreErrorCode;

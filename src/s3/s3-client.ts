@@ -5,7 +5,7 @@ import type { PatientHttpHandler } from './patient-http-handler.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
 import type { ServerClock, TransportOptions } from './transport.js';
 
-export interface S3ClientOptions {
+interface S3ClientOptions {
   /** Undefined for AWS itself. */
   readonly endpoint: URL | undefined;
   readonly region: string;

@@ -11,7 +11,7 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
-export interface UnsignedRequest {
+interface UnsignedRequest {
   readonly method: string;
   /** As it is sent, each byte that has to be percent-encoded. */
   readonly path: string;

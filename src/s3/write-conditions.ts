@@ -11,7 +11,7 @@ import { explanations, type FailedCall } from './error-codes.js';
 import type { ObjectReader } from './object-reader.js';
 import { conditionHeaders } from './write-headers.js';
 
-export interface WriteConditionsOptions {
+interface WriteConditionsOptions {
   readonly reader: ObjectReader;
   /** AWS judges conditions rightly; how it wants ETags is only a first guess. */
   readonly isAws: boolean;

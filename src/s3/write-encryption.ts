@@ -9,7 +9,7 @@ import type { HeaderField } from '../http/connection.js';
 import { newObjectHeaders } from './encryption-headers.js';
 import { type FailedCall, serverCodeOf, statusOf } from './error-codes.js';
 
-export interface WriteEncryptionOptions {
+interface WriteEncryptionOptions {
   readonly customerKey: CustomerKey;
   readonly hasExtraHeader: boolean;
   /** Whether the policy demands it now. Where it rejects, all stays as it is. Default: nobody knows. */

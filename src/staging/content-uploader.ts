@@ -20,7 +20,7 @@ import {
 } from './upload-plan.js';
 import type { VersionReader } from './version-reader.js';
 
-export interface ContentUploaderOptions {
+interface ContentUploaderOptions {
   readonly services: Omit<UploadServices, 'onCleanup'>;
   readonly reader: VersionReader;
   readonly base: ObjectVersion | undefined;

@@ -12,7 +12,7 @@ import type { StagingArea } from './staging-area.js';
 import type { VersionReader } from './version-reader.js';
 
 /** A request's body. The pieces stay as they are until `release`; `isIntact`: nobody uses them any more. */
-export interface Body {
+interface Body {
   readonly pieces: readonly Uint8Array[];
   release(isIntact: boolean): void;
 }

@@ -10,7 +10,7 @@ import type { Log } from '../log.js';
 import { encryptInThread } from './cipher-thread.js';
 import { SlotAllocator, type Slot } from './slot-allocator.js';
 
-export interface SpillFileOptions {
+interface SpillFileOptions {
   readonly directory: string;
   /** The file is never longer. */
   readonly limitBytes: number;

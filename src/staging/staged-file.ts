@@ -63,7 +63,7 @@ export interface StagedFileOptions {
 }
 
 /** Bytes of an object from `offset` on. */
-export interface StoredRange {
+interface StoredRange {
   readonly version: ObjectVersion;
   readonly offset: number;
 }

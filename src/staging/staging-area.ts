@@ -9,7 +9,7 @@ import { SpillFile } from './spill-file.js';
 import { Spiller } from './spiller.js';
 import type { StagedChunk, Standing } from './staged-chunk.js';
 
-export interface StagingAreaOptions {
+interface StagingAreaOptions {
   /** Of staged bytes in memory, over all files. */
   readonly memoryBytes: number;
   /** Where the spill file goes: an existing directory. */
@@ -21,7 +21,7 @@ export interface StagingAreaOptions {
   readonly log: Log;
 }
 
-export interface StagingStatistics {
+interface StagingStatistics {
   /** Staged bytes in memory, those being sent included. */
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;

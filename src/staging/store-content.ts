@@ -10,7 +10,7 @@ import type { StoreTarget } from './placement.js';
 import { streamedRange } from './streamed-range.js';
 import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
 
-export interface StoredContent {
+interface StoredContent {
   readonly etag: string;
   /** The bytes, if they were stored by one PUT. */
   readonly bytes: Uint8Array | undefined;

@@ -24,7 +24,7 @@ interface StreamedPart {
   uploaded: UploadedPart | undefined;
 }
 
-export interface StreamedUploadOptions {
+interface StreamedUploadOptions {
   readonly services: UploadServices;
   readonly target: StoreTarget;
   /** Where the first part begins, a multiple of the chunk size: what comes before it is planned when the upload is completed. */

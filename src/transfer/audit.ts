@@ -23,7 +23,7 @@ export interface AuditSummary {
   readonly notReadable: number;
 }
 
-export interface AuditOptions {
+interface AuditOptions {
   readonly store: ObjectStore;
   readonly prefix: string;
   /** Requests at a time. */

@@ -18,7 +18,7 @@ import type { Progress } from './progress.js';
 import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
 import type { TransferSummary } from './transfer-summary.js';
 
-export interface GetAllOptions {
+interface GetAllOptions {
   readonly store: ObjectStore;
   /** '' or ending in '/': everything below it, and the object of that name without the '/'. */
   readonly prefix: string;

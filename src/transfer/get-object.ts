@@ -7,7 +7,7 @@ import { joinPieces, type ObjectInfo, type ObjectStore } from '../object-store.j
 import { planRanges, type PlannedRange } from './part-plan.js';
 import { TransferError } from './transfer-error.js';
 
-export interface GetTools {
+interface GetTools {
   readonly store: ObjectStore;
   /** Bounds the memory of all objects that are fetched at once. */
   readonly limiter: Limiter;

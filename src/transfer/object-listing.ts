@@ -4,7 +4,7 @@ import type { ListedObject, ListPage, ObjectStore } from '../object-store.js';
 export type ListingEntry =
   { readonly object: ListedObject } | { readonly object?: undefined; readonly prefix: string };
 
-export interface ListingOptions {
+interface ListingOptions {
   /** Everything below the prefix, instead of only what is directly in it. */
   readonly isRecursive: boolean;
 }

@@ -9,7 +9,7 @@ import { putEntry, type LocalEntry, type PutTools } from './put-file.js';
 import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
 import type { TransferSummary } from './transfer-summary.js';
 
-export interface PutAllOptions extends Omit<PutTools, 'limiter' | 'onBytes'> {
+interface PutAllOptions extends Omit<PutTools, 'limiter' | 'onBytes'> {
   /** Files and directories; those named `DIR/.` without the directory itself. */
   readonly sources: readonly string[];
   /** '' or ending in '/'. */

@@ -22,7 +22,7 @@ export interface LocalEntry {
 }
 
 /** The parts that the server has of an upload; undefined if it does not know it. */
-export type ListParts = (
+type ListParts = (
   key: string,
   uploadId: string,
   signal: AbortSignal,

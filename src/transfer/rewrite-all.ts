@@ -9,7 +9,7 @@ import { maxBytesInFlight, parallelParts } from './part-plan.js';
 import type { Progress } from './progress.js';
 import { rewriteObject } from './rewrite-object.js';
 
-export interface RewriteAllOptions {
+interface RewriteAllOptions {
   /** Writes under the key `fingerprint`, and reads the others. */
   readonly store: ObjectStore;
   readonly fingerprint: string;

@@ -14,7 +14,7 @@ import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.j
 /** For freeing the parts of an upload that failed, whoever aborted it. */
 const abortTimeoutMs = 10_000;
 
-export interface RewriteTools {
+interface RewriteTools {
   /** Decrypts the object, and writes under the new key. */
   readonly store: ObjectStore;
   /** Of the new key. */

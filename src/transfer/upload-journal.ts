@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errnoOf } from './transfer-error.js';
 
-export interface JournalEntry {
+interface JournalEntry {
   readonly uploadId: string;
   /** Of the content and the headers: only an upload of the same is gone on with. */
   readonly identity: string;

@@ -10,7 +10,7 @@ import type { ListPage, ObjectStore } from '../object-store.js';
 import type { DirectoryListing } from './directory-listing.js';
 import { abortable } from '../concurrency/abortable.js';
 
-export interface AbsentNamesOptions {
+interface AbsentNamesOptions {
   readonly store: Pick<ObjectStore, 'list'>;
   /** How long it is believed that a name is not there. */
   readonly ttlMs: number;

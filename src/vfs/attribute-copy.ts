@@ -12,13 +12,13 @@ import {
   type StoredAttributes,
 } from './stored-attributes.js';
 
-export interface AttributeCopyOptions {
+interface AttributeCopyOptions {
   readonly store: ObjectStore;
   readonly rewriter: ObjectRewriter;
   readonly defaults: AttributeDefaults;
 }
 
-export interface AttributeCopy {
+interface AttributeCopy {
   /** What was copied: `known`, or what another client has stored since. */
   readonly from: ObjectInfo;
   readonly to: ObjectVersion;

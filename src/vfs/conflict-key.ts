@@ -9,7 +9,7 @@ export const asideSuffix = '.other';
 const maxHostBytes = 20;
 const maxExtensionBytes = 16;
 
-export interface ConflictKeyRequest {
+interface ConflictKeyRequest {
   readonly node: FileNode;
   readonly host: string;
   readonly time: Date;

@@ -11,7 +11,7 @@ export type ListedEntry =
   | { readonly name: string; readonly kind: 'file'; readonly object: ListedObject }
   | { readonly name: string; readonly kind: 'directory' };
 
-export interface DirectoryListingOptions {
+interface DirectoryListingOptions {
   readonly store: ObjectStore;
   readonly prefix: string;
   readonly isRoot: boolean;
@@ -112,10 +112,6 @@ export class DirectoryListing {
       this.#loading.run(() => this.#loadPage()),
       signal,
     );
-  }
-
-  async loadAll(signal: AbortSignal): Promise<void> {
-    while (!this.#isComplete) await this.loadMore(signal);
   }
 
   async #loadPage(): Promise<void> {

@@ -12,7 +12,7 @@ import type { KnownMarkers } from './known-markers.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
 
-export interface DirectoryMarkersOptions {
+interface DirectoryMarkersOptions {
   readonly store: ObjectStore;
   readonly rewriter: ObjectRewriter;
   /** Told of what is stored, or may be. */

@@ -15,7 +15,7 @@ import { isBeingWritten } from './pending.js';
  */
 export type Scope = 'everything' | 'what is closed';
 
-export interface DrainOptions {
+interface DrainOptions {
   /** What the bucket lacks something of. */
   readonly pendingNodes: () => Node[];
   readonly store: (node: Node, signal: AbortSignal, scope: Scope) => Promise<void>;

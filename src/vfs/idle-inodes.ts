@@ -10,7 +10,7 @@ import type { Log } from '../log.js';
 import type { InodeTable } from './inode-table.js';
 import type { FileNode, Node } from './nodes.js';
 
-export interface IdleInodesOptions {
+interface IdleInodesOptions {
   readonly inodes: InodeTable;
   /** More are given back, down to three quarters; inodes in use are not counted on. */
   readonly maxKnown: number;

@@ -16,7 +16,7 @@ import type { FileContents } from './file-contents.js';
 import { isLost, isStoreError } from './fs-errors.js';
 import type { DirectoryNode, FileNode } from './nodes.js';
 
-export interface LostRaceOptions {
+interface LostRaceOptions {
   readonly store: ObjectStore;
   readonly contents: FileContents;
   readonly clock: Clock;
@@ -24,7 +24,7 @@ export interface LostRaceOptions {
 }
 
 /** Either ours could be stored after all, or it is kept beside, in the directory `keptIn`, and `error` says so. */
-export type Settlement =
+type Settlement =
   | { readonly isStored: true; readonly version: ObjectVersion }
   | { readonly isStored: false; readonly error: FsError; readonly keptIn: DirectoryNode };
 

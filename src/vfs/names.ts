@@ -45,10 +45,3 @@ export function keyOfEntry(
   }
   return key;
 }
-
-/** The parent's prefix and the name of a key: `a/b` is `b` in `a/`, and so is the marker `a/b/`. */
-export function splitKey(key: string): { readonly prefix: string; readonly name: string } {
-  const end = key.endsWith('/') ? key.length - 1 : key.length;
-  const cut = key.lastIndexOf('/', end - 1) + 1;
-  return { prefix: key.slice(0, cut), name: key.slice(cut, end) };
-}

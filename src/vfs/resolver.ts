@@ -34,7 +34,7 @@ export type Found =
       readonly isUnreadable: boolean;
     };
 
-export interface ResolverOptions {
+interface ResolverOptions {
   readonly store: ObjectStore;
   readonly infos: ObjectInfoCache;
   readonly reader: Pick<BlockReader, 'fetchWhole'>;

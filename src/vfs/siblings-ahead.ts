@@ -11,7 +11,7 @@ interface Positions {
 
 export type Wanted = 'attributes' | 'content';
 
-export interface SiblingsAheadOptions<Listing extends Positions> {
+interface SiblingsAheadOptions<Listing extends Positions> {
   /** Fetches and remembers what is not here of the entry at this position. */
   readonly fetch: (listing: Listing, position: number, wanted: Wanted) => void;
   /** How many bytes that is if content is wanted: 0 for entries of which only the attributes are ever fetched. */

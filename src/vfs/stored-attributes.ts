@@ -48,7 +48,7 @@ export interface StoredAttributes {
 }
 
 /** What a mount shows of every file, as s3fs's uid, gid and umask. Absent: as it is stored. What programs set is stored all the same. */
-export interface AttributeOverrides {
+interface AttributeOverrides {
   readonly uid?: number;
   readonly gid?: number;
   /** Without type bits. */
@@ -65,7 +65,7 @@ export interface AttributeDefaults {
   readonly overrides?: AttributeOverrides;
 }
 
-export const directoryContentType = 'application/x-directory';
+const directoryContentType = 'application/x-directory';
 export const maxNanoseconds = (1n << 63n) - 1n;
 
 /** st_mode has 16 bits. */

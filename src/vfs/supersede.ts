@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import type { InodeTable } from './inode-table.js';
 import { filesBelow, type Node } from './nodes.js';
 
-export interface SupersedeContext {
+interface SupersedeContext {
   readonly inodes: InodeTable;
   readonly reader: BlockReader;
   readonly log: Log;

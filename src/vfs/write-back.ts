@@ -36,7 +36,7 @@ import {
   type StoredAttributes,
 } from './stored-attributes.js';
 
-export interface WriteBackOptions {
+interface WriteBackOptions {
   readonly store: ObjectStore;
   readonly reader: BlockReader;
   readonly rewriter: ObjectRewriter;

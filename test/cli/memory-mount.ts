@@ -13,7 +13,7 @@ import type { Misbehaviour } from './memory-main.js';
 /** What runs in place of dist/src/main.cjs. */
 export const mainFile = fileURLToPath(new URL('memory-main.js', import.meta.url));
 
-export interface MemoryMount {
+interface MemoryMount {
   readonly directory: string;
   readonly keyFile: KeyFile;
   readonly logFile: string;

@@ -6,7 +6,7 @@ import { Session, type RequestChannel, type SessionLimits } from '../../src/fuse
 import type { Log } from '../../src/log.js';
 import { MemoryFileSystem } from './memory-file-system.js';
 
-export interface Answer {
+interface Answer {
   readonly unique: number;
   readonly errno: number;
   readonly body: Buffer;

@@ -40,7 +40,7 @@ export interface ServerCommands {
   dropInodeAndExit: (name: string) => undefined;
 }
 
-export interface ServerStatistics {
+interface ServerStatistics {
   readonly knownCount: number;
   readonly openHandleCount: number;
   readonly hangingCount: number;

@@ -16,7 +16,7 @@ import type {
 } from './memory-server.js';
 
 /** How long anything in these tests may take. */
-export const limitMs = patienceMs;
+const limitMs = patienceMs;
 
 /** An ordinary user: Debian's `nobody`. */
 export const nobody = { uid: 65534, gid: 65534 };
@@ -26,7 +26,7 @@ export interface User {
   readonly gid: number;
 }
 
-export interface CommandOutcome {
+interface CommandOutcome {
   readonly code: number | string | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -62,7 +62,7 @@ export async function until(what: string, isTrue: () => Promise<boolean>): Promi
   }
 }
 
-export class MemoryServer {
+class MemoryServer {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
   readonly #waiting = new Map<number, (reply: ServerReply) => void>();

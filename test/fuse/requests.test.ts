@@ -107,14 +107,13 @@ test('SETATTR to the present is told apart from a time', (t) => {
 });
 
 test('the flags of open are decoded', (t) => {
-  const none = { read: false, write: false, append: false, truncate: false, exclusive: false, direct: false };
+  const none = { read: false, write: false, truncate: false, exclusive: false, direct: false };
   const decode = (flags: number) => requests.decodeOpenFlags(struct([32, flags], [32, 0]), 0);
   t.deepEqual(decode(constants.O_RDONLY), { ...none, read: true });
-  t.deepEqual(decode(constants.O_WRONLY | constants.O_APPEND), { ...none, write: true, append: true });
+  t.deepEqual(decode(constants.O_WRONLY | constants.O_APPEND), { ...none, write: true });
   t.deepEqual(decode(constants.O_RDWR | constants.O_TRUNC | constants.O_EXCL | constants.O_DIRECT), {
     read: true,
     write: true,
-    append: false,
     truncate: true,
     exclusive: true,
     direct: true,

@@ -16,7 +16,7 @@ import { silentLog } from '../silent-log.js';
 export { silentLog };
 
 /** Makes the AWS variables of this process lead to the gateway, for clients of every kind. */
-export function useGateway({ endpoint, accessKey, authorityFile }: RunningGateway): void {
+function useGateway({ endpoint, accessKey, authorityFile }: RunningGateway): void {
   Object.assign(process.env, {
     AWS_ENDPOINT_URL: endpoint,
     AWS_ACCESS_KEY_ID: accessKey.accessKeyId,

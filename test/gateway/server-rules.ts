@@ -7,7 +7,7 @@ import { withBoto3 } from '../mount/bucket.js';
 import type { KeyFile } from '../mount/temporary.js';
 
 /** The title is a sentence. A rule without `ceph18` or `aws` is as `rgw`. */
-export interface ServerRule {
+interface ServerRule {
   readonly title: string;
   readonly script: string;
   readonly rgw: readonly unknown[];

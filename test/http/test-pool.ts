@@ -15,7 +15,7 @@ export const get: HttpRequest = {
   isWork: false,
 };
 
-export interface TestPoolOptions extends Partial<PoolOptions> {
+interface TestPoolOptions extends Partial<PoolOptions> {
   /** The authority to believe. */
   readonly ca?: SecureContextOptions['ca'];
   /** Of everything that has one. Default 5 s. */

@@ -31,7 +31,7 @@ def refused(operation, **arguments):
     return None
 `;
 
-export interface BotoInputs {
+interface BotoInputs {
   readonly bucket: string;
   readonly keyFile?: KeyFile;
   readonly [name: string]: unknown;

@@ -2,7 +2,7 @@
 import type { FlavorName } from '../../src/gateway/flavor.js';
 
 /** Whatever is not here must be the same on all. */
-export interface ServerUnderTest {
+interface ServerUnderTest {
   readonly kind: 'ceph' | 'gateway';
   /** The flavor of the gateway that has its rules. */
   readonly rules: FlavorName;

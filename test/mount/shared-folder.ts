@@ -5,7 +5,7 @@ import { getByBoto3, keysInBucket, makeBucket, python, withBoto3 } from './bucke
 import { mountBucket, type Mount } from './mounting.js';
 import { makeKeyFile, type KeyFile, type Scope } from './temporary.js';
 
-export interface SharedMount {
+interface SharedMount {
   readonly bucket: string;
   readonly keyFile: KeyFile;
   readonly mount: Mount;

@@ -14,7 +14,7 @@ import {
 } from '../../src/object-store.js';
 import { whole } from './whole.js';
 
-export interface SuiteStore {
+interface SuiteStore {
   readonly store: ObjectStore;
   /** Begins every key that the test uses: '' or something that no other test uses. */
   readonly prefix: string;

@@ -4,7 +4,7 @@ import type { ExecutionContext, TestFn } from 'ava';
 import { headersOf } from '../../src/object-headers.js';
 import type { ObjectStore } from '../../src/object-store.js';
 
-export interface TaggedPlace {
+interface TaggedPlace {
   readonly store: ObjectStore;
   readonly client: S3Client;
   readonly bucket: string;

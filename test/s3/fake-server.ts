@@ -29,7 +29,7 @@ export interface Received {
   readonly body: Buffer;
 }
 
-export interface FakeServer {
+interface FakeServer {
   readonly endpoint: URL;
   readonly received: Received[];
 }
@@ -42,7 +42,7 @@ export const testKey = new CustomerKey(Buffer.alloc(32, 'test key'));
 export const never = new AbortController().signal;
 setMaxListeners(0, never); // one for all calls of all tests
 
-export interface TestCertificate {
+interface TestCertificate {
   /** The authority's certificate, and the path of a file with it. */
   readonly authority: string;
   readonly authorityPath: string;
@@ -141,7 +141,7 @@ export async function codeOf(sending: Promise<unknown>): Promise<string> {
   }
 }
 
-export interface AccessOptions {
+interface AccessOptions {
   readonly idleTimeoutMs?: number;
   readonly workTimeoutMs?: number;
   readonly connectTimeoutMs?: number;

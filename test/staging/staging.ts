@@ -18,7 +18,7 @@ export const chunkBytes = 64;
 /** Of streamed parts. */
 export const partBytes = 128;
 
-export interface StagingOptions {
+interface StagingOptions {
   readonly memoryChunks?: number;
   readonly spillBytes?: number;
 }
@@ -45,7 +45,7 @@ export function makeArea(t: ExecutionContext, { memoryChunks = 16, spillBytes = 
 }
 
 /** What the file is stored as: the test may change it at any time. */
-export interface Goal {
+interface Goal {
   key: string;
   mode: string;
 }

@@ -391,9 +391,8 @@ test('before an open of a version that the kernel does not know resolves, the ke
 for (const [what, flags, before, after, isOtherInode] of [
   ['read, longer by now', readFlags, 'short', 'longer', true],
   ['read, shorter by now', readFlags, 'longer', 'short', true],
-  ['appended to, longer by now', { ...writeFlags, append: true }, 'short', 'longer', true],
-  ['appended to, shorter by now', { ...writeFlags, append: true }, 'longer', 'short', true],
   ['written, longer by now', writeFlags, 'short', 'longer', true],
+  ['written, shorter by now', writeFlags, 'longer', 'short', true],
   ['written anew, shorter by now', { ...writeFlags, truncate: true }, 'longer', 'short', false],
   ['written, of the same size', writeFlags, 'same 1', 'same 2', false],
 ] as const) {

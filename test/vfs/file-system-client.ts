@@ -24,7 +24,6 @@ export const defaultCall: Call = { uid: 1000, gid: 1000, pid: 1, signal: never }
 export const readFlags: OpenFlags = {
   read: true,
   write: false,
-  append: false,
   truncate: false,
   exclusive: false,
   direct: false,

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { FsError } from '../../src/errors.js';
-import { isShowableName, keyOfEntry, splitKey } from '../../src/vfs/names.js';
+import { isShowableName, keyOfEntry } from '../../src/vfs/names.js';
 
 test('names that a directory can hold are shown, in any script', (t) => {
   for (const name of [
@@ -40,10 +40,4 @@ test('a key of exactly the limit is accepted and one byte more is refused', (t) 
 
 test('a name of more than 255 bytes is refused, counted in bytes and not in characters', (t) => {
   t.throws(() => keyOfEntry('', 'ü'.repeat(128), 'file', 1024), { code: 'ENAMETOOLONG' });
-});
-
-test('a key is split into the prefix of its directory and its name', (t) => {
-  t.deepEqual(splitKey('a'), { prefix: '', name: 'a' });
-  t.deepEqual(splitKey('a/b/c'), { prefix: 'a/b/', name: 'c' });
-  t.deepEqual(splitKey('a/b/'), { prefix: 'a/', name: 'b' });
 });

@@ -2,7 +2,7 @@
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { makeLog } from './file-system-fixture.js';
 
-export interface PatientPolicy {
+interface PatientPolicy {
   readonly policy: RetryPolicy;
   readonly nowMs: () => number;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { quoteWhereNeeded as quote } from '../terminal.js';
 import type { DemoData } from './demo-data.js';
 
-export interface DemoTextOptions {
+interface DemoTextOptions {
   readonly bucket: string;
   /** Where it is mounted. */
   readonly directory: string;

@@ -24,7 +24,7 @@ const program = fileURLToPath(new URL('gateway-process.js', import.meta.url));
 /** Beyond what it takes by itself. */
 const killAfterMs = 2 * stopGraceMs;
 
-export interface GatewayLog {
+interface GatewayLog {
   /** Named in errors. */
   readonly file: string;
   /** Open to be written; it is closed here. */

@@ -1,6 +1,6 @@
 /** Runs checks in their order. What depends on one that failed is not run, and says so; everything else goes on. */
 
-export type Verdict = 'ok' | 'warning' | 'failed' | 'not checked';
+type Verdict = 'ok' | 'warning' | 'failed' | 'not checked';
 
 export interface Finding {
   readonly verdict: Verdict;

@@ -18,7 +18,7 @@ import { firstAnswerRetry, RetryPolicy } from '../../s3/retry-policy.js';
 import { S3ObjectStore } from '../../s3/s3-object-store.js';
 import { failed, notChecked, ok, warning, type Check, type Finding } from './checks.js';
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly connection: ConnectOptions;
   readonly bucket: string | undefined;
   readonly prefix: string;

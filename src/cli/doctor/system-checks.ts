@@ -4,7 +4,7 @@ import { access, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { failed, ok, warning, type Check } from './checks.js';
 
-export interface System {
+interface System {
   readonly filesystemsFile: string;
   readonly devicePath: string;
   /** Directories, separated by colons. */

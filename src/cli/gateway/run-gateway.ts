@@ -21,7 +21,7 @@ import { announce, announceText, quoteForShell } from '../terminal.js';
 /** How long requests under way may take to finish when the gateway is stopped. */
 const stopGraceMs = 30_000;
 
-export interface GatewayDefaults {
+interface GatewayDefaults {
   readonly listen: string;
   readonly flavor: FlavorName;
   readonly logLevel: LogLevel;

@@ -26,7 +26,7 @@ interface FromCommand {
   readonly base64: readonly [string, ...string[]];
 }
 
-export interface BackgroundOptions {
+interface BackgroundOptions {
   readonly keyRing: KeyRing;
   /** What the serving process prints goes there; closed here. */
   readonly logDescriptor: number;

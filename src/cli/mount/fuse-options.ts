@@ -6,7 +6,7 @@ import { settingNames, settings, type SettingName } from '../../settings/setting
 import { UsageError } from '../command-errors.js';
 import type { SettingValues } from '../setting-sources.js';
 
-export interface FuseOptions {
+interface FuseOptions {
   readonly values: SettingValues;
   readonly mountFlags: readonly string[];
 }

@@ -19,7 +19,7 @@ import {
 /** Between two times that the entry is made young again, for programs that tidy old files away after days. */
 const refreshMs = 3_600_000;
 
-export interface RegistrationOptions {
+interface RegistrationOptions {
   readonly mountpoint: string;
   readonly source: string;
   readonly controlled: Controlled;

@@ -19,7 +19,7 @@ import { findHolders } from './mount-holders.js';
 import { Registration } from './registration.js';
 import { Shutdown } from './shutdown.js';
 
-export interface ServeOptions {
+interface ServeOptions {
   readonly config: MountConfig;
   readonly keyRing: KeyRing;
   readonly logging: Logging;

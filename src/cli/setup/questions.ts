@@ -2,7 +2,7 @@
 import { confirm, isCancel, log, password, select, text } from '@clack/prompts';
 import { Interrupted } from '../stop-signal.js';
 
-export interface Choice<T extends string> {
+interface Choice<T extends string> {
   readonly value: T;
   readonly label: string;
 }

@@ -18,7 +18,7 @@ export interface SetupResult {
   readonly location: string | undefined;
 }
 
-export interface PlannedFile {
+interface PlannedFile {
   readonly file: string;
   readonly text: string;
   /** Names of what has another value now. */

@@ -1,6 +1,6 @@
 /** A user unit of systemd that mounts a bucket: systemd.service(5), systemd.unit(5), systemd.syntax(7). Pure. */
 
-export interface UnitContent {
+interface UnitContent {
   readonly bucket: string;
   /** Absolute. */
   readonly mountpoint: string;

@@ -9,7 +9,7 @@ export function isCopy({ request }: OperationContext): boolean {
   return headerOf(request, 'x-amz-copy-source') !== undefined;
 }
 
-export interface CopySource {
+interface CopySource {
   readonly bucket: Bucket;
   readonly key: string;
 }

@@ -2,7 +2,7 @@
 import { S3Error } from '../s3-error.js';
 import type { Condition, Operator, Policy, PolicyAction, Statement } from './parse-policy.js';
 
-export interface PolicyQuestion {
+interface PolicyQuestion {
   readonly action: PolicyAction;
   /** BUCKET or BUCKET/KEY */
   readonly resource: string;

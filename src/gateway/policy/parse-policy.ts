@@ -39,14 +39,7 @@ export interface Condition {
   readonly values: readonly string[];
 }
 
-export const operators = [
-  'Null',
-  'Bool',
-  'StringEquals',
-  'StringNotEquals',
-  'StringLike',
-  'StringNotLike',
-] as const;
+const operators = ['Null', 'Bool', 'StringEquals', 'StringNotEquals', 'StringLike', 'StringNotLike'] as const;
 export type Operator = (typeof operators)[number];
 
 const versions = ['2012-10-17', '2008-10-17'];

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-export interface Checksum {
+interface Checksum {
   update(piece: Uint8Array): void;
   /** Base64 of the big-endian value. */
   digest(): string;

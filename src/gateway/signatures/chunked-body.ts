@@ -12,7 +12,7 @@ const maxLineBytes = 1024;
 const maxTrailerLines = 16;
 const newline = 0x0a;
 
-export interface ChunkedBody {
+interface ChunkedBody {
   readonly bytes: AsyncGenerator<Buffer>;
   /** By lower-case name; filled when `bytes` is at its end. */
   readonly trailer: ReadonlyMap<string, string>;

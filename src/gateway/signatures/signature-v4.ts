@@ -23,7 +23,7 @@ export interface ChunkSigning {
   readonly signature: string;
 }
 
-export interface SignedV4 {
+interface SignedV4 {
   /** The x-amz-content-sha256 that was signed: a hash in hexadecimal, or one of the words that S3 has instead. */
   readonly contentHash: string;
   readonly chunks: ChunkSigning;

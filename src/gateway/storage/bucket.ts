@@ -11,7 +11,7 @@ import { checkAuthentic, type ObjectRecord, type StoredRecord } from './object-r
 import { RecordFiles } from './record-files.js';
 import { Upload, type StoredPart, type UploadInfo } from './upload.js';
 
-export interface BucketInfo {
+interface BucketInfo {
   readonly name: string;
   readonly createdMs: number;
   /** As LocationConstraint gave it; '' if it gave none. */
@@ -28,7 +28,7 @@ export interface HeldObject {
 }
 
 /** What is written with a record. */
-export interface WriteFields {
+interface WriteFields {
   /** Of the record's protection, if it has one. */
   readonly recordKey?: Uint8Array | undefined;
   /** In the form of `x-amz-tagging`. */
@@ -36,9 +36,9 @@ export interface WriteFields {
 }
 
 /** Throws if the change may not be made to the object as it is now; undefined: there is none. */
-export type Precondition = (current: ObjectRecord | undefined) => void;
+type Precondition = (current: ObjectRecord | undefined) => void;
 
-export interface FoundAtStart {
+interface FoundAtStart {
   readonly bucket: Bucket;
   /** The data files that records and parts name. */
   readonly files: readonly string[];

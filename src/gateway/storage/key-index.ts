@@ -4,7 +4,7 @@
  */
 
 /** What listings show of an object. */
-export interface ListedRecord {
+interface ListedRecord {
   readonly key: string;
   readonly size: number;
   readonly etag: string;

@@ -17,7 +17,7 @@ const keyBytes = 32;
 const nonceBytes = 12;
 
 /** What a derived key is for: one that is known for one purpose says nothing of the others. */
-export type Purpose = 'segment' | 'record' | 'recognition';
+type Purpose = 'segment' | 'record' | 'recognition';
 
 /** HKDF-SHA256 (RFC 5869). */
 export function deriveKey(customerKey: CustomerKey, salt: Uint8Array, purpose: Purpose): Buffer {

@@ -5,7 +5,7 @@ import type { OpenFile } from '../file-system-client.js';
 import { difference } from './bytes.js';
 
 /** How a file is shown that has no permissions of its own, and those that are made here. */
-export const defaultPermissions = 0o644;
+const defaultPermissions = 0o644;
 
 export interface ModelFile {
   content: Buffer;
