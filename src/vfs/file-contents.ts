@@ -18,7 +18,7 @@ import type { FileNode } from './nodes.js';
 import { headersOfAttributes, withoutTimesOfWrite } from './stored-attributes.js';
 import type { StoredRecords } from './stored-records.js';
 
-export interface FileContentsOptions {
+interface FileContentsOptions {
   readonly store: ObjectStore;
   readonly reader: BlockReader;
   readonly area: StagingArea;
@@ -32,7 +32,7 @@ export interface FileContentsOptions {
 }
 
 /** Where a file is stored whose name another client's version has. */
-export interface Beside {
+interface Beside {
   readonly key: string;
   /** What was sent already may be completed under the file's own key on this condition, to be copied on. */
   readonly through?: WriteCondition;
