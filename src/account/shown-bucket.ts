@@ -102,7 +102,7 @@ export class ShownBucket {
     if (inodes > 1 || openHandles > 0 || opened.fileSystem.pendingKeys().length > 0) return;
     this.#opened = undefined;
     this.#closing = closeBucket(opened).catch((error: unknown) => {
-      this.#options.log.error({ bucket: this.facts.name, error }, 'closing a bucket failed');
+      this.#options.log.error({ bucket: this.facts.name, err: error }, 'closing a bucket failed');
     });
     await this.#closing;
     this.#closing = undefined;
@@ -153,7 +153,7 @@ export class ShownBucket {
         throw new FsError('ENOENT', `bucket ${name} is gone`, { cause: error });
       }
       const failure = toFsError(error, `bucket ${name}`);
-      log.warn({ bucket: name, error }, 'a bucket cannot be entered');
+      log.warn({ bucket: name, err: error }, 'a bucket cannot be entered');
       if (!isTransient(error)) this.#refusal = { error: failure, atMs };
       throw failure;
     }

@@ -92,7 +92,7 @@ function bucketsOf(config: MountConfig, resources: MountResources, keyRing: KeyR
                 cause: error,
               });
             }
-            resources.log.warn({ bucket: name, error }, 'a bucket could not be made');
+            resources.log.warn({ bucket: name, err: error }, 'a bucket could not be made');
             throw error;
           }
         }

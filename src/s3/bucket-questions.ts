@@ -29,7 +29,7 @@ export async function askBucket(
     return await retry.run(`${subject} ${bucket}`, () => question(administration), signal);
   } catch (error) {
     if (signal.aborted) throw error;
-    log.debug({ subject, error }, 'a bucket does not say that of itself');
+    log.debug({ subject, err: error }, 'a bucket does not say that of itself');
     return false;
   }
 }

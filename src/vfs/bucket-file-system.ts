@@ -292,7 +292,7 @@ export class BucketFileSystem implements FileSystem {
       node.lookups = Math.max(0, node.lookups - count);
       inodes.release(node);
     } catch (error) {
-      log.debug({ inode, error }, 'forget of an inode that is not known');
+      log.debug({ inode, err: error }, 'forget of an inode that is not known');
     }
   }
 

@@ -179,7 +179,7 @@ export class DirectoryReader {
     } catch (error) {
       if (signal.aborted) throw toFsError(error, `reading ${directory.key}`);
       // One entry that cannot be asked for must not hide the others: the kernel looks it up when it needs to.
-      log.debug({ name: entry.name, error }, 'attributes of an entry could not be fetched');
+      log.debug({ name: entry.name, err: error }, 'attributes of an entry could not be fetched');
       return undefined;
     }
   }

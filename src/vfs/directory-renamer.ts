@@ -326,7 +326,7 @@ export class DirectoryRenamer {
         await markers.restore(replaced, marker, signal);
       }
     } catch (error) {
-      log.warn({ error, count: made.size }, 'copies of a failed rename are left in the bucket');
+      log.warn({ err: error, count: made.size }, 'copies of a failed rename are left in the bucket');
     }
   }
 

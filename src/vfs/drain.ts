@@ -74,7 +74,7 @@ export class Drain {
     const last = failed.at(-1);
     if (last) {
       this.#options.log.warn(
-        { keys: failed.slice(0, 10).map(({ key }) => key), count: failed.length, error: last.error },
+        { keys: failed.slice(0, 10).map(({ key }) => key), count: failed.length, err: last.error },
         'some files are not in the bucket yet; trying again',
       );
     }

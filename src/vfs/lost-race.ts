@@ -213,7 +213,7 @@ export class LostRace {
       );
     } catch (error) {
       log.error(
-        { key, asideKey: copy.key, error },
+        { key, asideKey: copy.key, err: error },
         'the version that another client stored may be left under another key',
       );
     }

@@ -245,7 +245,10 @@ export class NamespaceOperations {
     } catch (error) {
       if (isStoreError(error, 'AccessDenied')) {
         // Who may not make it may still remove what is in the directory.
-        this.#context.log.debug({ key: directory.key, error }, 'the marker of a directory may not be made');
+        this.#context.log.debug(
+          { key: directory.key, err: error },
+          'the marker of a directory may not be made',
+        );
         directory.marker = 'inaccessible';
         return;
       }

@@ -284,7 +284,7 @@ export class WriteBack {
       node.sentAttributes = node.attributes;
     } catch (error) {
       log.debug(
-        { key: node.key, error },
+        { key: node.key, err: error },
         'the times of a stored file are not known yet; the next look will tell',
       );
     }
@@ -375,7 +375,7 @@ export class WriteBack {
     if (this.#revertIfRefused(node, error)) return;
     if (!this.#failures.isRefused(node)) {
       this.#options.log.error(
-        { key: node.key, error, failures: this.#failures.countOf(node) },
+        { key: node.key, err: error, failures: this.#failures.countOf(node) },
         'could not be stored; kept, and tried again later',
       );
     }
@@ -398,7 +398,10 @@ export class WriteBack {
     const hasContent = node.kind === 'file' && node.content?.isDirty === true;
     if (node.isOutdated && !hasContent) return true; // ours was kept beside, and that was told
     if (hasContent || isTransient(cause)) return false;
-    log.error({ key: node.key, error }, 'changed attributes could not be stored; the former ones are back');
+    log.error(
+      { key: node.key, err: error },
+      'changed attributes could not be stored; the former ones are back',
+    );
     node.hasUnstoredAttributes = false;
     this.#failures.forget(node);
     revertAttributes(node, defaults);

@@ -25,7 +25,7 @@ const lockRetryMs = 100;
 
 const { log } = startLogging({ level: 'warn' });
 await serve(process.argv[2] ?? '').catch(async (error: unknown) => {
-  log.error({ error }, 'the gateway could not be started');
+  log.error({ err: error }, 'the gateway could not be started');
   await send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
 });
 process.exit();

@@ -78,7 +78,7 @@ async function runGatewayAndMount(
     announce(`${directory} is unmounted; the bucket stays in ${data.directory} for the next time`);
     return exitCode;
   } catch (error) {
-    logging.log.error({ error }, 'ended with an error');
+    logging.log.error({ err: error }, 'ended with an error');
     throw error;
   } finally {
     await gateway.stop();

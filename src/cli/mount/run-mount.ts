@@ -45,7 +45,7 @@ export async function runMount(
     await serve({ config, keyRing, logging, signal, onMounted, say: complain, dependencies });
     return 0;
   } catch (error) {
-    logging.log.error({ error }, 'ended with an error');
+    logging.log.error({ err: error }, 'ended with an error');
     throw error;
   }
 }
@@ -73,7 +73,7 @@ async function serveInBackground(
     await serve({ config, keyRing, logging, signal: command.signal, onMounted, say, dependencies });
     return 0;
   } catch (error) {
-    logging.log.error({ error }, 'ended with an error');
+    logging.log.error({ err: error }, 'ended with an error');
     const explanation = explainError(error);
     await command.reportFailure(explanation);
     return explanation.exitCode;

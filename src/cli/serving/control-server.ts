@@ -50,14 +50,14 @@ export async function startControlServer(
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    socket.on('error', (error) => log.debug({ error }, 'control connection failed'));
+    socket.on('error', (error) => log.debug({ err: error }, 'control connection failed'));
     answer(socket, controlled, log);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(socketPath, resolve);
   });
-  server.on('error', (error) => log.error({ error }, 'control socket failed'));
+  server.on('error', (error) => log.error({ err: error }, 'control socket failed'));
   await chmod(socketPath, 0o600);
   return {
     get isInUse() {
@@ -78,7 +78,7 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
   const timer = setTimeout(() => socket.destroy(), requestTimeoutMs);
   socket.once('close', () => clearTimeout(timer));
   const fail = (error: unknown): void => {
-    log.error({ error }, 'a request at the control socket failed');
+    log.error({ err: error }, 'a request at the control socket failed');
     socket.destroy();
   };
   let received = '';
@@ -118,14 +118,14 @@ async function whileTelling(
   const beat = (): void => {
     send(waitingOf(controlled));
   };
-  const missed = (error: unknown): void => log.error({ error }, 'what is pending cannot be told');
+  const missed = (error: unknown): void => log.error({ err: error }, 'what is pending cannot be told');
   const heartbeat = setInterval(guarded(beat, missed), heartbeatMs);
   socket.once('close', () => clearInterval(heartbeat)); // who asked has gone, and what was asked for goes on
   try {
     await action();
     send({ done: true });
   } catch (error) {
-    log.warn({ error }, 'unmounting failed');
+    log.warn({ err: error }, 'unmounting failed');
     const code = error instanceof MountError ? error.code : undefined;
     send({
       error: explainError(error).line,

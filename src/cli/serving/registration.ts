@@ -50,7 +50,8 @@ export class Registration {
   async start(): Promise<void> {
     await this.#look();
     const look = (): Promise<void> => (this.#looking = this.#look());
-    const failed = (error: unknown): void => this.#options.log.error({ error }, 'no look at the registry');
+    const failed = (error: unknown): void =>
+      this.#options.log.error({ err: error }, 'no look at the registry');
     const next = (): void => {
       this.#timer = setTimeout(
         guarded(async () => {
@@ -87,7 +88,7 @@ export class Registration {
     } catch (error) {
       const text = 'osirisfs umount cannot find this mount, and not wait until everything is in the bucket';
       const problem = `${text}: ${explainError(error).line}`;
-      if (problem !== this.#problem) log.error({ error }, text);
+      if (problem !== this.#problem) log.error({ err: error }, text);
       this.#problem = problem;
     }
   }

@@ -99,12 +99,12 @@ async function serveMetrics(
  */
 function endOnCrash(log: Log): () => void {
   const onCrash = (error: unknown): void => {
-    log.error({ error }, 'crashed: an error that nobody caught');
+    log.error({ err: error }, 'crashed: an error that nobody caught');
     complain(explainError(error).line);
     exitImmediately(exitFailure);
   };
   const onRejection = (error: unknown): void => {
-    log.error({ error }, 'a failure that nobody looked at; going on');
+    log.error({ err: error }, 'a failure that nobody looked at; going on');
   };
   process.on('uncaughtException', onCrash).on('unhandledRejection', onRejection);
   return () => {

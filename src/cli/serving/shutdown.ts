@@ -108,7 +108,7 @@ export class Shutdown {
       else if (this.#signals === 2) await this.#force();
     } catch (error) {
       if (signal === 'SIGTERM' && this.#signals > 1) return; // the second one has given it up
-      log.error({ error }, 'unmounting failed');
+      log.error({ err: error }, 'unmounting failed');
       this.#options.say(
         `cannot unmount ${this.#running.mountpoint}: ${explainError(error).line}; a second signal ends without it`,
       );
@@ -188,7 +188,7 @@ export class Shutdown {
     const [exitCode] = await Promise.all([
       this.#giveUp(),
       this.#running.unmount({ lazy: true }).catch((error: unknown) => {
-        this.#options.log.warn({ error }, 'detaching by force failed');
+        this.#options.log.warn({ err: error }, 'detaching by force failed');
       }),
     ]);
     return exitCode;

@@ -31,12 +31,12 @@ export async function startMetricsServer(
     'request',
     guarded(
       (request: IncomingMessage, response: ServerResponse) => {
-        response.on('error', (error) => log.debug({ error }, 'a reply of the metrics server was lost'));
+        response.on('error', (error) => log.debug({ err: error }, 'a reply of the metrics server was lost'));
         if (isAskedFor(request.headers.host, host)) answer(request, response, status);
         else response.writeHead(403).end('this is not the host of these metrics\n');
       },
       (error, _request, response) => {
-        log.error({ error }, 'a request to the metrics server failed');
+        log.error({ err: error }, 'a request to the metrics server failed');
         if (response.headersSent) response.destroy();
         else response.writeHead(500).end();
       },
@@ -46,7 +46,7 @@ export async function startMetricsServer(
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
-  server.on('error', (error) => log.error({ error }, 'metrics server failed'));
+  server.on('error', (error) => log.error({ err: error }, 'metrics server failed'));
   const address = server.address() as AddressInfo;
   log.info({ host: address.address, port: address.port }, 'serving metrics at /metrics');
   return {
