@@ -4,7 +4,7 @@
  */
 import type { DirectoryEntry, Entry, InodeId } from '../file-system.js';
 import * as protocol from './protocol.js';
-import { writeEntry } from './replies.js';
+import { writeEntry } from './reply-encoding.js';
 import { writeUint64 } from './wire.js';
 
 export class DirectoryReply {

@@ -15,8 +15,8 @@ import { Invocation } from './invocation.js';
 import type { OperationContext } from './operation.js';
 import { isReadOnly, operationFor } from './operations.js';
 import { opcodeName, opcodes } from './protocol.js';
-import { encodeEmpty, sealReply, type Reply } from './replies.js';
-import type { RequestHeader } from './requests.js';
+import { encodeEmpty, sealReply, type Reply } from './reply-encoding.js';
+import type { RequestHeader } from './request-decoding.js';
 import { SetIdInodes } from './set-id-inodes.js';
 
 /** How long the end waits for requests that only look and were told to stop. */

@@ -1,6 +1,6 @@
 /** What the package fuse-native wants and gives: arrays of 32-bit numbers, times in milliseconds. Pure. */
 import type { Attributes, FileSystemStatistics } from '../file-system.js';
-import { preferredIoSize } from './replies.js';
+import { preferredIoSize } from './reply-encoding.js';
 
 const twoTo32 = 0x1_0000_0000;
 const maxUint32 = twoTo32 - 1;

@@ -19,10 +19,10 @@ import type {
   InodeId,
   OpenFlags,
 } from '../file-system.js';
-import { isUnsupported } from './attribute-operations.js';
+import { isUnsupported } from './attribute-requests.js';
 import { PathFinder, requireUnspoiled } from './path-finder.js';
 import * as protocol from './protocol.js';
-import { openFlagsOf } from './requests.js';
+import { openFlagsOf } from './request-decoding.js';
 
 /** Descriptors are 32-bit integers with a sign; 0 means none. */
 const maxDescriptor = 0x7fff_ffff;

@@ -2,7 +2,7 @@
 import { FsError } from '../errors.js';
 import type { Call } from '../file-system.js';
 import { opcodeName } from './protocol.js';
-import type { RequestHeader } from './requests.js';
+import type { RequestHeader } from './request-decoding.js';
 
 export class Invocation implements Call {
   readonly unique: number;

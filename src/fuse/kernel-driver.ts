@@ -9,7 +9,7 @@ import { mountDevice, unmount } from './fusermount.js';
 import { loadLibc } from './libc.js';
 import { findMount } from './mount-table.js';
 import { resolveMountpoint, unmountOurs, withStartTimeout } from './own-mount.js';
-import { raiseReadAhead } from './read-ahead.js';
+import { raiseReadAhead } from './kernel-read-ahead.js';
 import { Session } from './session.js';
 import { Watchdog } from './watchdog.js';
 

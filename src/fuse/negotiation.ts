@@ -1,6 +1,6 @@
 /** Answers INIT: which version of the protocol is spoken, and which of the kernel's offers are taken up. */
 import * as protocol from './protocol.js';
-import { decodeInitialize } from './requests.js';
+import { decodeInitialize } from './request-decoding.js';
 
 /**
  * What is asked for, where the kernel offers it.

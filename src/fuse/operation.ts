@@ -1,7 +1,7 @@
 /** What every request handler is given and gives back; the handlers are in the `*-operations.ts` files. */
 import type { Call, Entry, FileSystem, InodeId, KernelCaches } from '../file-system.js';
 import type { CachedInodes } from './cached-inodes.js';
-import { encodeEntry, type Reply } from './replies.js';
+import { encodeEntry, type Reply } from './reply-encoding.js';
 import type { SetIdInodes } from './set-id-inodes.js';
 
 export interface OperationContext {

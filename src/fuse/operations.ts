@@ -1,8 +1,8 @@
 /** The table of requests that are answered by asking the file system, and what the session needs to know of each. */
-import * as attributes from './attribute-operations.js';
-import * as directories from './directory-operations.js';
-import * as files from './file-operations.js';
-import * as names from './name-operations.js';
+import * as attributes from './attribute-requests.js';
+import * as directories from './directory-requests.js';
+import * as files from './file-requests.js';
+import * as names from './name-requests.js';
 import type { Operation } from './operation.js';
 import { opcodes } from './protocol.js';
 

@@ -13,9 +13,9 @@ import { errnoOf } from './errno.js';
 import { KernelCacheDropper } from './kernel-cache-dropper.js';
 import { negotiate } from './negotiation.js';
 import { opcodes, requestHeaderSize } from './protocol.js';
-import { sealReply } from './replies.js';
+import { sealReply } from './reply-encoding.js';
 import { RequestBuffers } from './request-buffers.js';
-import { decodeBatchForget, decodeHeader, type RequestHeader } from './requests.js';
+import { decodeBatchForget, decodeHeader, type RequestHeader } from './request-decoding.js';
 import { readUint64 } from './wire.js';
 
 /** Requests received before other events (the network) get their turn. */

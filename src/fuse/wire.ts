@@ -1,6 +1,6 @@
 /**
  * Numbers, times and names as they lie in FUSE messages: little-endian (the driver refuses to start elsewhere),
- * 64-bit counts as JavaScript numbers. Which field lies where is left to `requests.ts` and `replies.ts`.
+ * 64-bit counts as JavaScript numbers. Which field lies where is left to `request-decoding.ts` and `reply-encoding.ts`.
  */
 import { isUtf8 } from 'node:buffer';
 import { FsError } from '../errors.js';

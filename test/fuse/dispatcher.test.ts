@@ -14,7 +14,7 @@ import type {
 import { FsError } from '../../src/errors.js';
 import { makeDeferred } from '../../src/concurrency/deferred.js';
 import { encodeInvalidateInode } from '../../src/fuse/kernel-cache-dropper.js';
-import { openFlagsOf } from '../../src/fuse/requests.js';
+import { openFlagsOf } from '../../src/fuse/request-decoding.js';
 import {
   interruptBody,
   name,

@@ -4,8 +4,8 @@ import { FsError } from '../errors.js';
 import type { OperationContext, Operation, Request } from './operation.js';
 import { replyEntry } from './operation.js';
 import type { Call } from '../file-system.js';
-import { encodeBytes, encodeCreated, encodeEmpty, type Reply } from './replies.js';
-import { decodeOpenFlags, decodeRenameFlags } from './requests.js';
+import { encodeBytes, encodeCreated, encodeEmpty, type Reply } from './reply-encoding.js';
+import { decodeOpenFlags, decodeRenameFlags } from './request-decoding.js';
 import { readExistingName, readNewName, readUint64, stringEnd } from './wire.js';
 
 export const lookup: Operation = async (context, { inode, body }, call) =>

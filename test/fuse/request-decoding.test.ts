@@ -1,7 +1,7 @@
 // The structs of linux/fuse.h, put together field by field in the header's order.
 import { constants } from 'node:fs';
 import test from 'ava';
-import * as requests from '../../src/fuse/requests.js';
+import * as requests from '../../src/fuse/request-decoding.js';
 
 type Field = readonly [bits: 16 | 32 | 64, value: number | bigint];
 

@@ -1,8 +1,8 @@
 /** Requests about open directories. */
 import { DirectoryReply } from './directory-reply.js';
 import type { Operation } from './operation.js';
-import { encodeEmpty, encodeOpenDirectory } from './replies.js';
-import { decodeRead } from './requests.js';
+import { encodeEmpty, encodeOpenDirectory } from './reply-encoding.js';
+import { decodeRead } from './request-decoding.js';
 import { readUint64 } from './wire.js';
 
 export const openDirectory: Operation = async ({ fileSystem }, { inode }, call) => {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { raiseReadAhead } from '../../src/fuse/read-ahead.js';
+import { raiseReadAhead } from '../../src/fuse/kernel-read-ahead.js';
 import type { Log } from '../../src/log.js';
 import { makeDirectory } from '../mount/temporary.js';
 

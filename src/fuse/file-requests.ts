@@ -3,8 +3,8 @@ import { FsError } from '../errors.js';
 import type { Call, HandleId, InodeId } from '../file-system.js';
 import type { Operation, OperationContext } from './operation.js';
 import * as protocol from './protocol.js';
-import { encodeCount, encodeEmpty, encodeOffset, encodeOpen, type Reply } from './replies.js';
-import * as requests from './requests.js';
+import { encodeCount, encodeEmpty, encodeOffset, encodeOpen, type Reply } from './reply-encoding.js';
+import * as requests from './request-decoding.js';
 import { readUint64 } from './wire.js';
 
 /** `fuse_open_in`. */

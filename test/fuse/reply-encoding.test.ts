@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Attributes, Entry } from '../../src/file-system.js';
-import * as replies from '../../src/fuse/replies.js';
+import * as replies from '../../src/fuse/reply-encoding.js';
 
 const attributes: Attributes = {
   ino: 2n ** 63n + 5n,

@@ -2,9 +2,15 @@
 import { FsError } from '../errors.js';
 import type { Operation } from './operation.js';
 import * as protocol from './protocol.js';
-import { encodeAttributes, encodeBytes, encodeCount, encodeEmpty, encodeStatistics } from './replies.js';
-import type { Reply } from './replies.js';
-import { decodeGetAttributesHandle, decodeSetAttributes } from './requests.js';
+import {
+  encodeAttributes,
+  encodeBytes,
+  encodeCount,
+  encodeEmpty,
+  encodeStatistics,
+} from './reply-encoding.js';
+import type { Reply } from './reply-encoding.js';
+import { decodeGetAttributesHandle, decodeSetAttributes } from './request-decoding.js';
 import { readString, stringEnd } from './wire.js';
 
 export const getAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
