@@ -1,5 +1,5 @@
 /** Reaches the bucket of a command. Whoever imports it, as each run-X.ts may, loads all layers below, which takes half a second. */
-import { openBucket, type OpenBucket } from '../mount/bucket-access.js';
+import { openBucket, type BucketAccess } from '../mount/bucket-access.js';
 import type { AccessConfig } from '../settings/config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
 import { startLogging } from './logging.js';
@@ -14,7 +14,7 @@ import { clearUnfinishedLine, complain } from './terminal.js';
 export async function withBucket<T>(
   config: AccessConfig,
   signal: AbortSignal,
-  work: (bucket: OpenBucket) => Promise<T>,
+  work: (bucket: BucketAccess) => Promise<T>,
 ): Promise<T> {
   limitCoreDumps();
   const keyRing = await readKeyRing(config.keyFiles);

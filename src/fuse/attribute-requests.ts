@@ -1,6 +1,6 @@
 /** Requests about what is known of a file beside its data: attributes, access, extended attributes, space. */
 import { FsError } from '../errors.js';
-import type { Operation } from './operation.js';
+import type { FuseOperation } from './operation.js';
 import * as protocol from './protocol.js';
 import {
   encodeAttributes,
@@ -9,29 +9,29 @@ import {
   encodeEmpty,
   encodeStatistics,
 } from './reply-encoding.js';
-import type { Reply } from './reply-encoding.js';
+import type { FuseReply } from './reply-encoding.js';
 import { decodeGetAttributesHandle, decodeSetAttributes } from './request-decoding.js';
 import { readString, stringEnd } from './wire.js';
 
-export const getAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
+export const getAttributes: FuseOperation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
   const reply = await fileSystem.getAttributes({ inode, handle: decodeGetAttributesHandle(body) }, call);
   setIdInodes.note(inode, reply.attributes);
   return encodeAttributes(reply);
 };
 
-export const setAttributes: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
+export const setAttributes: FuseOperation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
   const { changes, handle } = decodeSetAttributes(body);
   const reply = await fileSystem.setAttributes({ inode, changes, handle }, call);
   setIdInodes.note(inode, reply.attributes);
   return encodeAttributes(reply);
 };
 
-export const access: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const access: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   await fileSystem.access({ inode, mask: body.readUInt32LE(0) }, call);
   return encodeEmpty();
 };
 
-export const statistics: Operation = async ({ fileSystem }, _request, call) =>
+export const statistics: FuseOperation = async ({ fileSystem }, _request, call) =>
   encodeStatistics(await fileSystem.statistics(call));
 
 /**
@@ -43,7 +43,7 @@ export function isUnsupported(name: string): boolean {
 }
 
 /** `fuse_getxattr_in`, name. */
-export const getExtendedAttribute: Operation = ({ fileSystem }, { inode, body }, call) => {
+export const getExtendedAttribute: FuseOperation = ({ fileSystem }, { inode, body }, call) => {
   const size = body.readUInt32LE(0);
   const name = readString(body, 8);
   if (name === undefined) throw new FsError('ENODATA', 'getxattr: the name is not UTF-8');
@@ -54,21 +54,21 @@ export const getExtendedAttribute: Operation = ({ fileSystem }, { inode, body },
 };
 
 /** `fuse_getxattr_in`. The names are each followed by a NUL. */
-export const listExtendedAttributes: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const listExtendedAttributes: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   const size = body.readUInt32LE(0);
   const names = await fileSystem.listExtendedAttributes({ inode }, call);
   return replyWithin(size, Buffer.from(names.map((name) => `${name}\0`).join('')), 'listxattr');
 };
 
 /** getxattr(2): a size of 0 asks how much room the value needs. */
-function replyWithin(size: number, value: Uint8Array, operation: string): Reply {
+function replyWithin(size: number, value: Uint8Array, operation: string): FuseReply {
   if (size === 0) return encodeCount(value.length);
   if (value.length > size) throw new FsError('ERANGE', `${operation}: the buffer is too small`);
   return encodeBytes(value);
 }
 
 /** `fuse_setxattr_in` in its short form (FUSE_SETXATTR_EXT is not asked for), name, value. */
-export const setExtendedAttribute: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const setExtendedAttribute: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   const size = body.readUInt32LE(0);
   const flags = body.readUInt32LE(4);
   const name = readString(body, 8);
@@ -83,7 +83,7 @@ export const setExtendedAttribute: Operation = async ({ fileSystem }, { inode, b
   return encodeEmpty();
 };
 
-export const removeExtendedAttribute: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const removeExtendedAttribute: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   const name = readString(body, 0);
   if (name === undefined) throw new FsError('ENODATA', 'removexattr: the name is not UTF-8');
   await fileSystem.removeExtendedAttribute({ inode, name }, call);

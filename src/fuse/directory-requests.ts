@@ -1,11 +1,11 @@
 /** Requests about open directories. */
 import { DirectoryReply } from './directory-reply.js';
-import type { Operation } from './operation.js';
+import type { FuseOperation } from './operation.js';
 import { encodeEmpty, encodeOpenDirectory } from './reply-encoding.js';
 import { decodeRead } from './request-decoding.js';
 import { readUint64 } from './wire.js';
 
-export const openDirectory: Operation = async ({ fileSystem }, { inode }, call) => {
+export const openDirectory: FuseOperation = async ({ fileSystem }, { inode }, call) => {
   const reply = await fileSystem.openDirectory({ inode }, call);
   return {
     head: encodeOpenDirectory(reply),
@@ -14,7 +14,7 @@ export const openDirectory: Operation = async ({ fileSystem }, { inode }, call) 
 };
 
 /** `fuse_read_in`. */
-export const readDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const readDirectory: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   const { handle, offset, length } = decodeRead(body);
   const reply = new DirectoryReply(length, false);
   await fileSystem.readDirectory(
@@ -25,7 +25,11 @@ export const readDirectory: Operation = async ({ fileSystem }, { inode, body }, 
 };
 
 /** `fuse_read_in`. Each full entry that was taken is a lookup, also if the whole then fails. */
-export const readDirectoryPlus: Operation = async ({ fileSystem, setIdInodes }, { inode, body }, call) => {
+export const readDirectoryPlus: FuseOperation = async (
+  { fileSystem, setIdInodes },
+  { inode, body },
+  call,
+) => {
   const { handle, offset, length } = decodeRead(body);
   const reply = new DirectoryReply(length, true);
   const undo = () => {
@@ -54,13 +58,13 @@ export const readDirectoryPlus: Operation = async ({ fileSystem, setIdInodes }, 
 };
 
 /** `fuse_release_in`: its handle comes first. */
-export const releaseDirectory: Operation = ({ fileSystem }, { inode, body }) => {
+export const releaseDirectory: FuseOperation = ({ fileSystem }, { inode, body }) => {
   fileSystem.releaseDirectory({ inode, handle: readUint64(body, 0) });
   return encodeEmpty();
 };
 
 /** `fuse_fsync_in`. */
-export const synchronizeDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const synchronizeDirectory: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   await fileSystem.synchronizeDirectory({ inode, handle: readUint64(body, 0) }, call);
   return encodeEmpty();
 };

@@ -8,14 +8,14 @@ import type { Log } from '../log.js';
 import { CachedInodes } from './cached-inodes.js';
 import { makeDeferred, type Deferred } from '../concurrency/deferred.js';
 import type { Device } from './device.js';
-import { errnoOf } from './errno.js';
+import { errnoNumber } from './errno.js';
 import { FailureLog } from './failure-log.js';
 import { Interrupts } from './interrupts.js';
 import { Invocation } from './invocation.js';
-import type { OperationContext } from './operation.js';
+import type { FuseContext } from './operation.js';
 import { isReadOnly, operationFor } from './operations.js';
 import { opcodeName, opcodes } from './protocol.js';
-import { encodeEmpty, sealReply, type Reply } from './reply-encoding.js';
+import { encodeEmpty, sealReply, type FuseReply } from './reply-encoding.js';
 import type { RequestHeader } from './request-decoding.js';
 import { SetIdInodes } from './set-id-inodes.js';
 
@@ -23,7 +23,7 @@ import { SetIdInodes } from './set-id-inodes.js';
 const abandonTimeoutMs = 10_000;
 
 /** What follows the header of a request. */
-interface RequestBody {
+interface ReceivedBytes {
   readonly bytes: Buffer;
   /** Whether the bytes stay as they are until the answer. Else they are overwritten when `serve` has returned. */
   readonly isLasting: boolean;
@@ -31,13 +31,13 @@ interface RequestBody {
   readonly lentBuffer?: Buffer;
 }
 
-const noBody: RequestBody = { bytes: Buffer.alloc(0), isLasting: false };
+const noBody: ReceivedBytes = { bytes: Buffer.alloc(0), isLasting: false };
 
 export class Dispatcher {
   readonly #device: Pick<Device, 'send'>;
   readonly #fileSystem: FileSystem;
   readonly #failures: FailureLog;
-  readonly #context: OperationContext;
+  readonly #context: FuseContext;
   readonly #setIdInodes = new SetIdInodes();
   readonly #cachedInodes = new CachedInodes();
   readonly #interrupts: Interrupts;
@@ -81,10 +81,10 @@ export class Dispatcher {
   }
 
   /** Starts the work. */
-  serve(header: RequestHeader, body: RequestBody): void {
+  serve(header: RequestHeader, body: ReceivedBytes): void {
     const operation = operationFor(header.opcode);
     if (operation === undefined) {
-      this.refuse(header.unique, errnoOf('ENOSYS'));
+      this.refuse(header.unique, errnoNumber('ENOSYS'));
       return;
     }
     const invocation = new Invocation(header);
@@ -129,7 +129,7 @@ export class Dispatcher {
   refuseForMemory({ unique, opcode }: RequestHeader): void {
     const error = new Error(`${this.inFlightCount} requests wait for their answers`);
     this.#failures.report(opcodeName(opcode), error, 'a request was refused, since too many wait');
-    this.refuse(unique, errnoOf('ENOMEM'));
+    this.refuse(unique, errnoNumber('ENOMEM'));
   }
 
   /** Answers a request with an error. */
@@ -144,7 +144,7 @@ export class Dispatcher {
 
   /** Answers everything with EIO: the process is about to end, and somebody waits in the kernel. */
   abandonAll(): void {
-    for (const unique of this.#inFlight.keys()) this.refuse(unique, errnoOf('EIO'));
+    for (const unique of this.#inFlight.keys()) this.refuse(unique, errnoNumber('EIO'));
     this.#inFlight.clear();
   }
 
@@ -173,7 +173,7 @@ export class Dispatcher {
     clearTimeout(timer);
   }
 
-  #succeed(invocation: Invocation, reply: Reply, body: RequestBody): void {
+  #succeed(invocation: Invocation, reply: FuseReply, body: ReceivedBytes): void {
     const { head, pieces, undo } = reply;
     let length = head.length;
     if (pieces !== undefined) for (const piece of pieces) length += piece.length;
@@ -183,14 +183,14 @@ export class Dispatcher {
       if (typeof outcome === 'object') {
         const operation = opcodeName(invocation.opcode);
         this.#failures.report(operation, outcome.error, 'the kernel did not take an answer');
-        this.refuse(invocation.unique, errnoOf('EIO'));
+        this.refuse(invocation.unique, errnoNumber('EIO'));
       }
       if (undo !== undefined) this.#undo(undo);
     }
     this.#settle(invocation, body);
   }
 
-  #fail(invocation: Invocation, error: unknown, body: RequestBody): void {
+  #fail(invocation: Invocation, error: unknown, body: ReceivedBytes): void {
     this.refuse(invocation.unique, this.#classify(invocation, error));
     this.#settle(invocation, body);
   }
@@ -200,11 +200,11 @@ export class Dispatcher {
     const isInterruption = error instanceof FsError && error.code === 'EINTR';
     if (error instanceof FsError && !isInterruption) {
       this.#failures.reportAnswer(opcodeName(invocation.opcode), error);
-      return errnoOf(error.code);
+      return errnoNumber(error.code);
     }
-    if (invocation.isAborted) return errnoOf('EINTR');
+    if (invocation.isAborted) return errnoNumber('EINTR');
     this.#failures.report(opcodeName(invocation.opcode), error, 'an operation failed for no reason known');
-    return errnoOf('EIO');
+    return errnoNumber('EIO');
   }
 
   #undo(undo: () => void): void {
@@ -215,7 +215,7 @@ export class Dispatcher {
     }
   }
 
-  #settle(invocation: Invocation, { bytes, lentBuffer }: RequestBody): void {
+  #settle(invocation: Invocation, { bytes, lentBuffer }: ReceivedBytes): void {
     this.#inFlight.delete(invocation.unique);
     if (invocation.opcode === opcodes.write) this.#waitingWriteBytes -= bytes.length;
     invocation.answered();

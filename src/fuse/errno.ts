@@ -41,6 +41,6 @@ const errnoByCode: Readonly<Record<FsErrorCode, number>> = {
 };
 
 /** The positive errno of `code` on this machine. */
-export function errnoOf(code: FsErrorCode): number {
+export function errnoNumber(code: FsErrorCode): number {
   return errnoByCode[code];
 }

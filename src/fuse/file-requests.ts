@@ -1,14 +1,14 @@
 /** Requests about the data of files. */
 import { FsError } from '../errors.js';
 import type { Call, HandleId, InodeId } from '../file-system.js';
-import type { Operation, OperationContext } from './operation.js';
+import type { FuseOperation, FuseContext } from './operation.js';
 import * as protocol from './protocol.js';
-import { encodeCount, encodeEmpty, encodeOffset, encodeOpen, type Reply } from './reply-encoding.js';
+import { encodeCount, encodeEmpty, encodeOffset, encodeOpen, type FuseReply } from './reply-encoding.js';
 import * as requests from './request-decoding.js';
 import { readUint64 } from './wire.js';
 
 /** `fuse_open_in`. */
-export const open: Operation = async (context, { inode, body }, call) => {
+export const open: FuseOperation = async (context, { inode, body }, call) => {
   const { fileSystem } = context;
   const flags = requests.decodeOpenFlags(body, 0);
   const killsSetId = (body.readUInt32LE(4) & protocol.openKillsSetId) !== 0;
@@ -30,7 +30,7 @@ export const open: Operation = async (context, { inode, body }, call) => {
 };
 
 /** `fuse_read_in`. */
-export const read: Operation = async ({ fileSystem, cachedInodes }, { inode, body }, call) => {
+export const read: FuseOperation = async ({ fileSystem, cachedInodes }, { inode, body }, call) => {
   const { handle, offset, length } = requests.decodeRead(body);
   if (!requests.isDirect(body)) cachedInodes.note(inode);
   const pieces = await fileSystem.read({ inode, handle, offset, length }, call);
@@ -41,7 +41,7 @@ export const read: Operation = async ({ fileSystem, cachedInodes }, { inode, bod
 };
 
 /** `fuse_write_in`, data. */
-export const write: Operation = (context, { inode, body, isBodyLasting }, call) => {
+export const write: FuseOperation = (context, { inode, body, isBodyLasting }, call) => {
   const decoded = requests.decodeWrite(body);
   const { handle, offset, data } = decoded;
   const isDirect = requests.isDirect(body);
@@ -58,23 +58,23 @@ export const write: Operation = (context, { inode, body, isBodyLasting }, call) 
 };
 
 async function afterDirectWrite(
-  { cachedInodes, caches }: OperationContext,
+  { cachedInodes, caches }: FuseContext,
   inode: InodeId,
   range: { offset: number; length: number },
-  written: Reply | Promise<Reply>,
+  written: FuseReply | Promise<FuseReply>,
   call: Call,
-): Promise<Reply> {
+): Promise<FuseReply> {
   const reply = await written;
   await cachedInodes.dropAfterDirectWrite(caches, { inode, ...range }, call);
   return reply;
 }
 
 async function writeWaiting(
-  context: OperationContext,
+  context: FuseContext,
   inode: InodeId,
   { handle, offset, data, killSetId }: ReturnType<typeof requests.decodeWrite>,
   call: Call,
-): Promise<Reply> {
+): Promise<FuseReply> {
   if (killSetId) await dropSetIdBits(context, inode, handle, call);
   await context.fileSystem.write({ inode, handle, offset, data }, call);
   return encodeCount(data.length);
@@ -82,7 +82,7 @@ async function writeWaiting(
 
 /** What FUSE_HANDLE_KILLPRIV_V2 obliges to; see `set-id-inodes.ts`. */
 async function dropSetIdBits(
-  { fileSystem, setIdInodes, caches }: OperationContext,
+  { fileSystem, setIdInodes, caches }: FuseContext,
   inode: InodeId,
   handle: HandleId,
   call: Call,
@@ -98,24 +98,24 @@ async function dropSetIdBits(
 }
 
 /** `fuse_flush_in`: its handle comes first; the rest is about locks, which the kernel keeps. */
-export const flush: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const flush: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   await fileSystem.flush({ inode, handle: readUint64(body, 0) }, call);
   return encodeEmpty();
 };
 
 /** `fuse_release_in`: its handle comes first. */
-export const release: Operation = async ({ fileSystem }, { inode, body }) => {
+export const release: FuseOperation = async ({ fileSystem }, { inode, body }) => {
   await fileSystem.release({ inode, handle: readUint64(body, 0) });
   return encodeEmpty();
 };
 
 /** `fuse_fsync_in`: its handle comes first. fdatasync(2) is no cheaper: an object is stored whole. */
-export const synchronize: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const synchronize: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   await fileSystem.synchronize({ inode, handle: readUint64(body, 0) }, call);
   return encodeEmpty();
 };
 
-export const fallocate: Operation = async (context, { inode, body }, call) => {
+export const fallocate: FuseOperation = async (context, { inode, body }, call) => {
   const { handle, offset, length, mode } = requests.decodeFallocate(body);
   if (mode === undefined) throw new FsError('EOPNOTSUPP', 'fallocate: this mode is not supported');
   // Here the kernel says nothing of the caller's privilege.
@@ -125,7 +125,7 @@ export const fallocate: Operation = async (context, { inode, body }, call) => {
 };
 
 /** `fuse_lseek_in`. Other kinds of lseek(2) the kernel does by itself. */
-export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const seek: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   const whence = body.readUInt32LE(16);
   if (whence !== protocol.seekData && whence !== protocol.seekHole) {
     throw new FsError('EINVAL', `lseek: whence ${whence} is not known`);
@@ -145,7 +145,7 @@ export const seek: Operation = async ({ fileSystem }, { inode, body }, call) => 
  */
 const maxCopyBytes = 2 ** 31;
 
-export const copyFileRange: Operation = async (context, { inode, body }, call) => {
+export const copyFileRange: FuseOperation = async (context, { inode, body }, call) => {
   const { from, to, length } = requests.decodeCopyFileRange(inode, body);
   if (call.uid !== 0) await dropSetIdBits(context, to.inode, to.handle, call);
   const request = { from, to, length: Math.min(length, maxCopyBytes) };

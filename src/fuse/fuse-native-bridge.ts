@@ -4,7 +4,7 @@
  */
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
-import { errnoOf } from './errno.js';
+import { errnoNumber } from './errno.js';
 import { FailureLog } from './failure-log.js';
 import {
   nativeOperationCount,
@@ -81,7 +81,7 @@ export class FuseNativeBridge {
       this.#addon.fuse_native_signal_init(thread, 0);
     } catch (error) {
       this.#failures.report('init', error, 'the file system could not be started');
-      this.#addon.fuse_native_signal_init(thread, -errnoOf('EIO'));
+      this.#addon.fuse_native_signal_init(thread, -errnoNumber('EIO'));
     }
   }
 
@@ -109,10 +109,10 @@ export class FuseNativeBridge {
     // libfuse does not tell of interrupts, so nobody may hear of one.
     if (error instanceof FsError && error.code !== 'EINTR') {
       if (!this.#isOver) this.#failures.reportAnswer(name, error);
-      return errnoOf(error.code);
+      return errnoNumber(error.code);
     }
     this.#failures.report(name, error, 'an operation failed for no reason known');
-    return errnoOf('EIO');
+    return errnoNumber('EIO');
   }
 }
 
@@ -141,7 +141,7 @@ const noDescriptor = () => [0];
 const operations: Readonly<Record<AskedOperationName, Operation>> = {
   access: plainOperation((fs, path: string, mask: number) => fs.access(path, mask)),
   statfs: operation(
-    async (fs) => [0, codec.encodeStatistics(await fs.statistics())],
+    async (fs) => [0, codec.encodeStatvfs(await fs.statistics())],
     () => [new Uint32Array(codec.statisticsLength)],
   ),
   getattr: operation(async (fs, path: string) => [0, codec.encodeStat(await fs.attributes(path))], noStat),

@@ -39,7 +39,7 @@ export function encodeType(type: number): Uint32Array {
 export const statLength = 18;
 
 /** `struct statvfs`. Its counts have 32 bits: blocks are shown larger until their number fits. */
-export function encodeStatistics(statistics: FileSystemStatistics): Uint32Array {
+export function encodeStatvfs(statistics: FileSystemStatistics): Uint32Array {
   let factor = 1;
   while (statistics.blocks / factor > maxUint32) factor *= 2;
   const blockSize = Math.min(statistics.blockSize * factor, maxUint32);

@@ -14,7 +14,7 @@ import { FuseNativeBridge } from './fuse-native-bridge.js';
 import { FuseNativeOperations } from './fuse-native-operations.js';
 import { mountOptions, unmount } from './fusermount.js';
 import { findMount } from './mount-table.js';
-import { resolveMountpoint, unmountOurs, withStartTimeout } from './own-mount.js';
+import { clearMountpoint, unmountOurs, withStartTimeout } from './own-mount.js';
 import { Watchdog } from './watchdog.js';
 
 const devicePath = '/dev/fuse';
@@ -62,7 +62,7 @@ export class FuseNativeDriver implements Driver {
 
   async mount(options: DriverOptions): Promise<MountedFileSystem> {
     const { fileSystem, log } = options;
-    const mountpoint = await resolveMountpoint(options.mountpoint, log);
+    const mountpoint = await clearMountpoint(options.mountpoint, log);
     await requireFusermount(process.getuid?.() ?? 0, process.env['PATH'] ?? '');
     const started = makeDeferred<undefined>();
     let hasStarted = false;

@@ -8,7 +8,7 @@ import type { Driver, DriverOptions, MountedFileSystem } from './driver.js';
 import { mountDevice, unmount } from './fusermount.js';
 import { loadLibc } from './libc.js';
 import { findMount } from './mount-table.js';
-import { resolveMountpoint, unmountOurs, withStartTimeout } from './own-mount.js';
+import { clearMountpoint, unmountOurs, withStartTimeout } from './own-mount.js';
 import { raiseReadAhead } from './kernel-read-ahead.js';
 import { Session } from './session.js';
 import { Watchdog } from './watchdog.js';
@@ -17,7 +17,7 @@ export class KernelDriver implements Driver {
   async mount(options: DriverOptions): Promise<MountedFileSystem> {
     const { fileSystem, log } = options;
     const libc = await loadLibc();
-    const mountpoint = await resolveMountpoint(options.mountpoint, log);
+    const mountpoint = await clearMountpoint(options.mountpoint, log);
     const watchdog = new Watchdog(mountpoint, log);
     let descriptor: number;
     try {

@@ -1,31 +1,31 @@
 /** Requests about names in directories: looking up, making, removing, renaming. */
 import { constants } from 'node:fs';
 import { FsError } from '../errors.js';
-import type { OperationContext, Operation, Request } from './operation.js';
+import type { FuseContext, FuseOperation, Request } from './operation.js';
 import { replyEntry } from './operation.js';
 import type { Call } from '../file-system.js';
-import { encodeBytes, encodeCreated, encodeEmpty, type Reply } from './reply-encoding.js';
+import { encodeBytes, encodeCreated, encodeEmpty, type FuseReply } from './reply-encoding.js';
 import { decodeOpenFlags, decodeRenameFlags } from './request-decoding.js';
 import { readExistingName, readNewName, readUint64, stringEnd } from './wire.js';
 
-export const lookup: Operation = async (context, { inode, body }, call) =>
+export const lookup: FuseOperation = async (context, { inode, body }, call) =>
   replyEntry(
     context,
     await context.fileSystem.lookup({ parent: inode, name: readExistingName(body, 0) }, call),
   );
 
 /** The body: name, target. */
-export const makeSymlink: Operation = async (context, { inode, body }, call) => {
+export const makeSymlink: FuseOperation = async (context, { inode, body }, call) => {
   const name = readNewName(body, 0);
   const target = readNewName(body, stringEnd(body, 0) + 1);
   return replyEntry(context, await context.fileSystem.makeSymlink({ parent: inode, name, target }, call));
 };
 
-export const readLink: Operation = async ({ fileSystem }, { inode }, call) =>
+export const readLink: FuseOperation = async ({ fileSystem }, { inode }, call) =>
   encodeBytes(Buffer.from(await fileSystem.readLink({ inode }, call)));
 
 /** `fuse_mknod_in`, name. The kernel has applied the umask. */
-export const makeNode: Operation = async (context, { inode, body }, call) => {
+export const makeNode: FuseOperation = async (context, { inode, body }, call) => {
   const [mode, deviceNumber] = [body.readUInt32LE(0), body.readUInt32LE(4)];
   const name = readNewName(body, 16);
   return replyEntry(
@@ -35,7 +35,7 @@ export const makeNode: Operation = async (context, { inode, body }, call) => {
 };
 
 /** `fuse_mkdir_in`, name. The kernel leaves the type bits out. */
-export const makeDirectory: Operation = async (context, { inode, body }, call) => {
+export const makeDirectory: FuseOperation = async (context, { inode, body }, call) => {
   const mode = body.readUInt32LE(0) | constants.S_IFDIR;
   return replyEntry(
     context,
@@ -44,7 +44,7 @@ export const makeDirectory: Operation = async (context, { inode, body }, call) =
 };
 
 /** `fuse_create_in`, name. */
-export const create: Operation = async (context, { inode, body }, call) => {
+export const create: FuseOperation = async (context, { inode, body }, call) => {
   const { fileSystem, setIdInodes } = context;
   const mode = body.readUInt32LE(4);
   const { entry, open } = await fileSystem.create(
@@ -64,7 +64,7 @@ export const create: Operation = async (context, { inode, body }, call) => {
 };
 
 /** `fuse_link_in`, new name; the request's inode is the new parent. */
-export const link: Operation = async (context, { inode, body }, call) =>
+export const link: FuseOperation = async (context, { inode, body }, call) =>
   replyEntry(
     context,
     await context.fileSystem.makeLink(
@@ -73,30 +73,30 @@ export const link: Operation = async (context, { inode, body }, call) =>
     ),
   );
 
-export const unlink: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const unlink: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   await fileSystem.unlink({ parent: inode, name: readExistingName(body, 0) }, call);
   return encodeEmpty();
 };
 
-export const removeDirectory: Operation = async ({ fileSystem }, { inode, body }, call) => {
+export const removeDirectory: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   await fileSystem.removeDirectory({ parent: inode, name: readExistingName(body, 0) }, call);
   return encodeEmpty();
 };
 
 /** `fuse_rename_in`, old name, new name. */
-export const rename: Operation = (context, request, call) => renameAt(context, request, 8, 0, call);
+export const rename: FuseOperation = (context, request, call) => renameAt(context, request, 8, 0, call);
 
 /** `fuse_rename2_in`, old name, new name. */
-export const rename2: Operation = (context, request, call) =>
+export const rename2: FuseOperation = (context, request, call) =>
   renameAt(context, request, 16, request.body.readUInt32LE(8), call);
 
 async function renameAt(
-  { fileSystem }: OperationContext,
+  { fileSystem }: FuseContext,
   { inode, body }: Request,
   namesOffset: number,
   flagBits: number,
   call: Call,
-): Promise<Reply> {
+): Promise<FuseReply> {
   const flags = decodeRenameFlags(flagBits);
   if (flags === undefined) throw new FsError('EINVAL', `rename: flags ${flagBits} are not supported`);
   const newParent = readUint64(body, 0);

@@ -1,10 +1,10 @@
 /** What every request handler is given and gives back; the handlers are in the `*-operations.ts` files. */
 import type { Call, Entry, FileSystem, InodeId, KernelCaches } from '../file-system.js';
 import type { CachedInodes } from './cached-inodes.js';
-import { encodeEntry, type Reply } from './reply-encoding.js';
+import { encodeEntry, type FuseReply } from './reply-encoding.js';
 import type { SetIdInodes } from './set-id-inodes.js';
 
-export interface OperationContext {
+export interface FuseContext {
   readonly fileSystem: FileSystem;
   readonly setIdInodes: SetIdInodes;
   readonly cachedInodes: CachedInodes;
@@ -22,10 +22,14 @@ export interface Request {
 }
 
 /** Rejects with an `FsError`; anything else is answered with EIO. */
-export type Operation = (context: OperationContext, request: Request, call: Call) => Promise<Reply> | Reply;
+export type FuseOperation = (
+  context: FuseContext,
+  request: Request,
+  call: Call,
+) => Promise<FuseReply> | FuseReply;
 
 /** The answer that hands out one lookup. */
-export function replyEntry({ fileSystem, setIdInodes }: OperationContext, entry: Entry): Reply {
+export function replyEntry({ fileSystem, setIdInodes }: FuseContext, entry: Entry): FuseReply {
   setIdInodes.note(entry.inode, entry.attributes);
   return { head: encodeEntry(entry), undo: () => fileSystem.forget(entry.inode, 1) };
 }

@@ -3,10 +3,10 @@ import * as attributes from './attribute-requests.js';
 import * as directories from './directory-requests.js';
 import * as files from './file-requests.js';
 import * as names from './name-requests.js';
-import type { Operation } from './operation.js';
+import type { FuseOperation } from './operation.js';
 import { opcodes } from './protocol.js';
 
-const operations = new Map<number, Operation>([
+const operations = new Map<number, FuseOperation>([
   [opcodes.lookup, names.lookup],
   [opcodes.getAttributes, attributes.getAttributes],
   [opcodes.setAttributes, attributes.setAttributes],
@@ -43,7 +43,7 @@ const operations = new Map<number, Operation>([
 ]);
 
 /** Undefined for requests that the kernel is told not to send again (ENOSYS). */
-export function operationFor(opcode: number): Operation | undefined {
+export function operationFor(opcode: number): FuseOperation | undefined {
   return operations.get(opcode);
 }
 

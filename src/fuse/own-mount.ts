@@ -38,7 +38,7 @@ export async function unmountOurs(
 }
 
 /** The mountpoint without symbolic links, after taking away a dead mount of ours that is in the way. */
-export async function resolveMountpoint(mountpoint: string, log: Log): Promise<string> {
+export async function clearMountpoint(mountpoint: string, log: Log): Promise<string> {
   try {
     // Not of the mountpoint itself, which may be dead, and is not to be a symbolic link if it is.
     const parent = await realpath(path.dirname(mountpoint));

@@ -15,7 +15,7 @@ import * as protocol from './protocol.js';
 import { writeTimeNs, writeTtl, writeUint64 } from './wire.js';
 
 /** A successful answer that is ready to be sent. */
-export interface Reply {
+export interface FuseReply {
   /** Starts with `replyHeaderSize` bytes that `sealReply` fills in. */
   readonly head: Buffer;
   /** File data that follows `head`. */
@@ -40,7 +40,7 @@ export function sealReply(head: Buffer, unique: number, errno: number, length: n
 }
 
 /** An answer that says only that it worked, or, once sealed, with an errno. */
-export function encodeEmpty(): Reply {
+export function encodeEmpty(): FuseReply {
   return { head: Buffer.allocUnsafe(bodyStart) };
 }
 
@@ -86,14 +86,14 @@ export function encodeEntry(entry: Entry): Buffer {
 export function encodeCreated(entry: Entry, open: OpenReply): Buffer {
   const head = Buffer.allocUnsafe(bodyStart + protocol.entrySize + 16);
   writeEntry(head, entry, bodyStart);
-  writeOpen(head, open.handle, openFlagsOf(open), bodyStart + protocol.entrySize);
+  writeOpen(head, open.handle, openReplyFlagsOf(open), bodyStart + protocol.entrySize);
   return head;
 }
 
 /** `fuse_open_out`. */
 export function encodeOpen(open: OpenReply): Buffer {
   const head = Buffer.allocUnsafe(bodyStart + 16);
-  writeOpen(head, open.handle, openFlagsOf(open), bodyStart);
+  writeOpen(head, open.handle, openReplyFlagsOf(open), bodyStart);
   return head;
 }
 
@@ -105,7 +105,7 @@ export function encodeOpenDirectory({ handle, keepCache = false }: OpenDirectory
   return head;
 }
 
-function openFlagsOf({ directIo, keepCache }: OpenReply): number {
+function openReplyFlagsOf({ directIo, keepCache }: OpenReply): number {
   const flags = protocol.openReplyFlags;
   return (directIo ? flags.directIo : 0) | (keepCache ? flags.keepCache : 0);
 }
@@ -117,7 +117,7 @@ function writeOpen(buffer: Buffer, handle: HandleId, flags: number, offset: numb
 }
 
 /** `fuse_attr_out`. */
-export function encodeAttributes(reply: AttributesReply): Reply {
+export function encodeAttributes(reply: AttributesReply): FuseReply {
   const head = Buffer.allocUnsafe(bodyStart + 16 + protocol.attributesSize);
   writeTtl(head, reply.attributesTtlMs, bodyStart, bodyStart + 8);
   head.writeUInt32LE(0, bodyStart + 12);
@@ -126,12 +126,12 @@ export function encodeAttributes(reply: AttributesReply): Reply {
 }
 
 /** Bytes as they are: a symlink's target, an extended attribute, a list of their names. */
-export function encodeBytes(bytes: Uint8Array): Reply {
+export function encodeBytes(bytes: Uint8Array): FuseReply {
   return { head: Buffer.allocUnsafe(bodyStart), pieces: [bytes] };
 }
 
 /** `fuse_write_out` and `fuse_getxattr_out`: a count of at most 2^32 - 1. */
-export function encodeCount(count: number): Reply {
+export function encodeCount(count: number): FuseReply {
   const head = Buffer.allocUnsafe(bodyStart + 8);
   head.writeUInt32LE(count, bodyStart);
   head.writeUInt32LE(0, bodyStart + 4);
@@ -139,14 +139,14 @@ export function encodeCount(count: number): Reply {
 }
 
 /** `fuse_lseek_out`. */
-export function encodeOffset(offset: number): Reply {
+export function encodeOffset(offset: number): FuseReply {
   const head = Buffer.allocUnsafe(bodyStart + 8);
   writeUint64(head, offset, bodyStart);
   return { head };
 }
 
 /** `fuse_statfs_out`. */
-export function encodeStatistics(statistics: FileSystemStatistics): Reply {
+export function encodeStatistics(statistics: FileSystemStatistics): FuseReply {
   const head = Buffer.alloc(bodyStart + 80);
   writeUint64(head, statistics.blocks, bodyStart);
   writeUint64(head, statistics.blocksFree, bodyStart + 8);

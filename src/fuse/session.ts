@@ -9,7 +9,7 @@ import { makeDeferred } from '../concurrency/deferred.js';
 import type { Device } from './device.js';
 import { Dispatcher } from './dispatcher.js';
 import { MountError } from './driver.js';
-import { errnoOf } from './errno.js';
+import { errnoNumber } from './errno.js';
 import { KernelCacheDropper } from './kernel-cache-dropper.js';
 import { negotiate } from './negotiation.js';
 import { opcodes, requestHeaderSize } from './protocol.js';
@@ -194,7 +194,7 @@ export class Session {
   #initialize(header: RequestHeader, body: Buffer): void {
     const result = negotiate(body);
     if (result.outcome === 'refused') {
-      this.#dispatcher.refuse(header.unique, errnoOf('EPROTO'));
+      this.#dispatcher.refuse(header.unique, errnoNumber('EPROTO'));
       this.#initialized.reject(new MountError('ProtocolError', result.reason));
       return;
     }
@@ -248,7 +248,7 @@ export class Session {
       quietFromMs = nowMs;
       const { opcode, unique } = decodeHeader(buffer);
       if (opcode !== opcodes.forget && opcode !== opcodes.batchForget) {
-        this.#dispatcher.refuse(unique, errnoOf('EIO'));
+        this.#dispatcher.refuse(unique, errnoNumber('EIO'));
       }
     }
   }

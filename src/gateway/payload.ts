@@ -47,7 +47,7 @@ export function payloadOf(request: S3Request, claim: PayloadClaim, flavor: Flavo
 }
 
 /** All of a short body, as UTF-8 text. */
-export async function textOf(payload: Payload): Promise<string> {
+export async function payloadText(payload: Payload): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of payload.bytes) {

@@ -53,7 +53,7 @@ export async function writingRules(
 }
 
 /** A bucket that answers, with everything to work on it but a file system. */
-export interface OpenBucket {
+export interface BucketAccess {
   /** With retries. Reads what any key of the ring decrypts and what is not encrypted, writes with the first one. */
   readonly store: ObjectStore;
   readonly keyRing: KeyRing;
@@ -74,7 +74,7 @@ export async function openBucket(
   log: Log,
   signal: AbortSignal,
   onWaiting?: RetryOptions['onWaiting'],
-): Promise<OpenBucket> {
+): Promise<BucketAccess> {
   const retry = new RetryPolicy({ maxElapsedMs: config.retryMs, log, ...(onWaiting && { onWaiting }) });
   const connection = await connectAs(config, log);
   const { endpoint } = connection;

@@ -5,7 +5,7 @@ import { concernsAll, findEncryptionState, type EncryptionState } from './encryp
 import { listObjects } from './object-listing.js';
 import { mapInOrder } from '../concurrency/for-each-limited.js';
 
-export interface Finding {
+export interface AuditFinding {
   readonly key: string;
   readonly size: number;
   readonly problem: 'not-encrypted' | 'unknown-key' | 'not-readable';
@@ -29,7 +29,7 @@ interface AuditOptions {
   /** Requests at a time. */
   readonly concurrency: number;
   /** In the order of keys. */
-  readonly onFinding: (finding: Finding) => Promise<void>;
+  readonly onFinding: (finding: AuditFinding) => Promise<void>;
 }
 
 type Looked = EncryptionState | { readonly state: 'not-readable'; readonly message: string };

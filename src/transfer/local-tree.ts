@@ -18,7 +18,7 @@ import {
 import path from 'node:path';
 import { isShowableName } from '../vfs/names.js';
 import type { StoredAttributes } from '../vfs/stored-attributes.js';
-import { errnoOf, TransferError } from './transfer-error.js';
+import { systemErrorCode, TransferError } from './transfer-error.js';
 
 /** Set-id bits are not taken from a bucket. */
 const maxRestoredPermissions = 0o777;
@@ -79,7 +79,7 @@ export class LocalTree {
         (Number(stats.mode) & maxRestoredPermissions) === this.#permissionsOf(attributes)
       );
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
+      if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return false;
       throw error;
     }
   }
@@ -107,7 +107,7 @@ export class LocalTree {
       await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });
-      throw errnoOf(error) === 'EISDIR' ? isDirectoryThere(target) : error;
+      throw systemErrorCode(error) === 'EISDIR' ? isDirectoryThere(target) : error;
     }
   }
 
@@ -117,7 +117,7 @@ export class LocalTree {
       const file = this.#fileOf(relative);
       if ((await lstat(file)).isFile()) await rm(file);
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
+      if (systemErrorCode(error) !== 'ENOENT' && systemErrorCode(error) !== 'ENOTDIR') throw error;
     }
   }
 
@@ -130,7 +130,7 @@ export class LocalTree {
       await rename(temporary, target);
     } catch (error) {
       await rm(temporary, { force: true });
-      throw errnoOf(error) === 'EISDIR' ? isDirectoryThere(target) : error;
+      throw systemErrorCode(error) === 'EISDIR' ? isDirectoryThere(target) : error;
     }
   }
 
@@ -190,7 +190,7 @@ export class LocalTree {
     try {
       await mkdir(directory);
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
+      if (systemErrorCode(error) !== 'EEXIST') throw error;
       if (!(await lstat(directory)).isDirectory()) throw notADirectory(directory);
     }
   }

@@ -14,7 +14,7 @@ export class LocalFailure extends Error {
 
 /** An error that ends a transfer, with the place where it happened if it is one of the local file system. */
 export function lastingFailure(error: unknown, where: string): unknown {
-  if (!(error instanceof Error) || !lastingErrnos.has(errnoOf(error) ?? '')) return error;
+  if (!(error instanceof Error) || !lastingErrnos.has(systemErrorCode(error) ?? '')) return error;
   return new LocalFailure(`${where}: ${error.message}`, { cause: error });
 }
 
@@ -25,11 +25,11 @@ const lastingErrnos: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS',
 export function messageOfOneFailure(error: unknown): string | undefined {
   if (error instanceof TransferError) return error.message;
   if (error instanceof StoreError) return concernsAll(error) ? undefined : error.message;
-  const errno = errnoOf(error);
+  const errno = systemErrorCode(error);
   return errno === undefined || lastingErrnos.has(errno) ? undefined : (error as Error).message;
 }
 
-export function errnoOf(error: unknown): string | undefined {
+export function systemErrorCode(error: unknown): string | undefined {
   const isSystemError = error instanceof Error && 'code' in error && 'syscall' in error;
   return isSystemError && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { errnoOf } from './transfer-error.js';
+import { systemErrorCode } from './transfer-error.js';
 
 interface JournalEntry {
   readonly uploadId: string;
@@ -28,7 +28,7 @@ export class UploadJournal {
     try {
       text = await readFile(this.#fileOf(key), 'utf8');
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
+      if (systemErrorCode(error) === 'ENOENT') return undefined;
       throw error;
     }
     return parseEntry(text);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Attributes } from '../../src/file-system.js';
-import { decodeTimeNs, encodeStat, encodeStatistics, joinUint64 } from '../../src/fuse/fuse-native-codec.js';
+import { decodeTimeNs, encodeStat, encodeStatvfs, joinUint64 } from '../../src/fuse/fuse-native-codec.js';
 
 const attributes: Attributes = {
   ino: 2n ** 40n,
@@ -33,7 +33,7 @@ test('a file system of more blocks than 32 bits can count is shown in larger blo
     filesFree: 5,
     maxNameBytes: 255,
   };
-  const [blockSize = 0, , blocks = 0, blocksFree = 0, , files, filesFree] = encodeStatistics(statistics);
+  const [blockSize = 0, , blocks = 0, blocksFree = 0, , files, filesFree] = encodeStatvfs(statistics);
   t.is(blockSize * blocks, 2 ** 50);
   t.is(blockSize * blocksFree, 2 ** 49);
   t.is(files, 2 ** 32 - 1);

@@ -1,6 +1,6 @@
 /** `osirisfs audit`: finds objects that are not encrypted, or not under a key of the ring. */
 import { printable } from '../../printable.js';
-import { audit, type AuditSummary, type Finding } from '../../transfer/audit.js';
+import { audit, type AuditSummary, type AuditFinding } from '../../transfer/audit.js';
 import { readAccessConfig, requireAnything } from '../bucket-options.js';
 import { positionalOf, switchOf, type ParsedArguments } from '../command-line.js';
 import { exitFailure } from '../explain-error.js';
@@ -13,7 +13,7 @@ export async function runAudit(parsed: ParsedArguments): Promise<number> {
   // Whoever stops reading has not seen the end.
   return await printFromBucket(config, exitFailure, async (store, output, signal) => {
     const { prefix, maxConnections } = config;
-    const onFinding = (finding: Finding): Promise<void> =>
+    const onFinding = (finding: AuditFinding): Promise<void> =>
       output.write(isJson ? JSON.stringify(finding) : findingLine(finding));
     const concurrency = 2 * maxConnections;
     const summary = await audit({ store, prefix, concurrency, onFinding }, signal);
@@ -24,7 +24,7 @@ export async function runAudit(parsed: ParsedArguments): Promise<number> {
   });
 }
 
-function findingLine({ key, problem, message }: Finding): string {
+function findingLine({ key, problem, message }: AuditFinding): string {
   return `${problem.padEnd('not-encrypted'.length)}  ${printable(key)}${message === undefined ? '' : `  (${message})`}`;
 }
 

@@ -8,13 +8,13 @@ import {
   parseReply,
   type ControlReply,
   type ControlRequest,
-  type Waiting,
+  type WaitingReply,
 } from './control-protocol.js';
 
 /** After so many missed heartbeats the process counts as hung. */
 const silenceMs = 30 * heartbeatMs;
 
-export type Outcome = Exclude<ControlReply, Waiting> | { readonly noProcess: true };
+export type Outcome = Exclude<ControlReply, WaitingReply> | { readonly noProcess: true };
 
 /**
  * Sends one request and resolves with the last reply; `noProcess` if nobody listens at the socket. Rejects with a
@@ -23,7 +23,7 @@ export type Outcome = Exclude<ControlReply, Waiting> | { readonly noProcess: tru
 export async function askServingProcess(
   socketPath: string,
   request: ControlRequest,
-  onWaiting: (waiting: Waiting) => void = () => undefined,
+  onWaiting: (waiting: WaitingReply) => void = () => undefined,
   limitMs = silenceMs,
 ): Promise<Outcome> {
   return await new Promise((resolve, reject) => {
@@ -41,7 +41,7 @@ export async function askServingProcess(
       if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') resolve({ noProcess: true });
       else reject(new CommandError(`cannot reach the serving process: ${error.message}`, { cause: error }));
     });
-    const wait = (waiting: Waiting): void => {
+    const wait = (waiting: WaitingReply): void => {
       try {
         onWaiting(waiting);
       } catch (error) {

@@ -6,7 +6,7 @@
 import type { MountStatus } from '../../mount-statistics.js';
 
 /** A longer line is not one of ours. */
-export const maxLineBytes = 64 * 1024;
+export const maxControlLineBytes = 64 * 1024;
 
 /** While an answer takes its time, a `waiting` comes at least this often. */
 export const heartbeatMs = 1_000;
@@ -20,14 +20,14 @@ export type ControlRequest =
 
 export type ControlReply =
   /** What the bucket does not have yet; at most `maxWaitingPaths` of `count`. */
-  | Waiting
+  | WaitingReply
   /** Unmounted. Unless the request was lazy, everything is in the bucket and the process is about to end. */
   | { readonly done: true }
   | { readonly status: MountStatus }
   /** `busy`: still mounted, since programs use it. `isNotMounted`: it was unmounted before. */
   | { readonly error: string; readonly busy: boolean; readonly isNotMounted?: true };
 
-export interface Waiting {
+export interface WaitingReply {
   readonly waiting: readonly string[];
   readonly count: number;
   /** By path, of those in `waiting`: why the last try failed. */
@@ -43,7 +43,7 @@ export function formatLine(message: ControlRequest | ControlReply): string {
 }
 
 /** Undefined if it is not a request. */
-export function parseRequest(line: string): ControlRequest | undefined {
+export function parseControlRequest(line: string): ControlRequest | undefined {
   const fields = parseFields(line);
   if (fields?.['command'] === 'status') return { command: 'status' };
   if (fields?.['command'] === 'give up') return { command: 'give up' };

@@ -9,11 +9,11 @@ import { explainError } from '../explain-error.js';
 import {
   formatLine,
   heartbeatMs,
-  maxLineBytes,
+  maxControlLineBytes,
   maxWaitingPaths,
-  parseRequest,
+  parseControlRequest,
   type ControlReply,
-  type Waiting,
+  type WaitingReply,
 } from './control-protocol.js';
 import { reasonsOf } from './shutdown.js';
 
@@ -85,10 +85,10 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
   const onData = guarded((text: string) => {
     received += text;
     const end = received.indexOf('\n');
-    if (end < 0 && received.length <= maxLineBytes) return undefined;
+    if (end < 0 && received.length <= maxControlLineBytes) return undefined;
     clearTimeout(timer);
     socket.off('data', onData).resume(); // whatever else comes is not read
-    const request = end < 0 ? undefined : parseRequest(received.slice(0, end));
+    const request = end < 0 ? undefined : parseControlRequest(received.slice(0, end));
     if (request?.command === 'umount') {
       log.info(request, 'asked to unmount');
       const { lazy, isDetached } = request;
@@ -138,7 +138,7 @@ async function whileTelling(
   }
 }
 
-function waitingOf(controlled: Controlled): Waiting {
+function waitingOf(controlled: Controlled): WaitingReply {
   const pending = controlled.pending();
   const named = pending.slice(0, maxWaitingPaths);
   return {

@@ -131,7 +131,7 @@ async function isListening(socketPath: string): Promise<boolean> {
 }
 
 /** Resolves when a reader can only find the whole entry. */
-export async function writeEntry(entry: RegistryEntry): Promise<void> {
+export async function writeRegistryEntry(entry: RegistryEntry): Promise<void> {
   const file = entryFile(entry);
   await writeFile(`${file}.new`, JSON.stringify(entry), { mode: 0o600 });
   await rename(`${file}.new`, file);

@@ -12,7 +12,7 @@ import {
   prepareRegistry,
   removeDeadEntries,
   removeEntry,
-  writeEntry,
+  writeRegistryEntry,
   type RegistryEntry,
 } from './mount-registry.js';
 
@@ -118,7 +118,7 @@ export class Registration {
     const socketPath = ownSocketPath(directory, pidNamespace);
     this.#server = await startControlServer(socketPath, controlled, log);
     const entry = { pid: process.pid, pidNamespace, mountpoint, source, socketPath };
-    await writeEntry(entry);
+    await writeRegistryEntry(entry);
     this.#entry = entry;
     this.#refreshedAtMs = performance.now();
   }

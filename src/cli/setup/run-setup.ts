@@ -28,7 +28,7 @@ import {
   checkServer,
   findBucket,
   makeBucketAt,
-  type Credentials,
+  type AccessKeyPair,
   type Server,
 } from './setup-server.js';
 
@@ -158,7 +158,7 @@ async function askEndpointOrSite(): Promise<string> {
 async function chooseCredentials(
   given: Given,
   server: Server,
-): Promise<{ readonly credentials: Credentials; readonly buckets: readonly string[] }> {
+): Promise<{ readonly credentials: AccessKeyPair; readonly buckets: readonly string[] }> {
   const { accessKey, secretKey } = given;
   const all =
     accessKey === undefined || secretKey === undefined
@@ -166,7 +166,7 @@ async function chooseCredentials(
       : { accessKeyId: accessKey, secretAccessKey: secretKey };
   const missing =
     accessKey === undefined ? '--access-key' : 'the secret key (--secret-file or AWS_SECRET_ACCESS_KEY)';
-  const ask = async (): Promise<Credentials> => ({
+  const ask = async (): Promise<AccessKeyPair> => ({
     accessKeyId: accessKey ?? parseToken(await askText('Access key')),
     secretAccessKey: secretKey ?? parseToken(await askSecret('Secret key')),
   });
@@ -180,7 +180,7 @@ async function chooseCredentials(
 async function chooseBucket(
   given: Given,
   server: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
   known: readonly string[],
 ): Promise<{ readonly bucket: string; readonly location: string | undefined }> {
   const isAtOsiris = given.organisation !== undefined || isOsiris(new URL(server.endpoint));
@@ -225,7 +225,7 @@ function requirePrefix(bucket: string, organisation: string | undefined): void {
 async function chooseKeyFile(
   given: Given,
   server: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
   bucket: string,
 ): Promise<string> {
   const ask = async (): Promise<string> =>

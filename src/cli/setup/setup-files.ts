@@ -7,12 +7,12 @@ import { CommandError } from '../command-errors.js';
 import { configFileOf } from '../setting-sources.js';
 import { changeSettings, settingIn } from './config-text.js';
 import { changeSection, configSection, entryIn, type Entries } from './profile-files.js';
-import type { Credentials, Server } from './setup-server.js';
+import type { AccessKeyPair, Server } from './setup-server.js';
 
 export interface SetupResult {
   readonly profile: string;
   readonly server: Server;
-  readonly credentials: Credentials;
+  readonly credentials: AccessKeyPair;
   readonly keyFile: string;
   /** Where buckets are made; undefined: the server decides. */
   readonly location: string | undefined;

@@ -18,7 +18,7 @@ export interface Server {
   readonly caBundle: string | undefined;
 }
 
-export interface Credentials {
+export interface AccessKeyPair {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
@@ -36,7 +36,10 @@ const silentLog: Log = {
 };
 
 /** Nobody's: a server that is one of S3 refuses it in its own words. */
-const strangerCredentials: Credentials = { accessKeyId: 'osirisfs-setup', secretAccessKey: 'osirisfs-setup' };
+const strangerCredentials: AccessKeyPair = {
+  accessKeyId: 'osirisfs-setup',
+  secretAccessKey: 'osirisfs-setup',
+};
 const noCustomerKey = new CustomerKey(Buffer.alloc(customerKeyBytes));
 
 /** Resolves if an S3 server answers there, over TLS that can be trusted. */
@@ -53,7 +56,7 @@ export async function checkServer(server: Server): Promise<void> {
 /** The buckets that these credentials' owner has; undefined if the credentials are right and may not list them. */
 export async function checkCredentials(
   server: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
 ): Promise<readonly string[] | undefined> {
   return await explained(server, credentials, '', async (client) => {
     try {
@@ -66,14 +69,14 @@ export async function checkCredentials(
 }
 
 /** Whether there is one. */
-export function findBucket(server: Server, credentials: Credentials, bucket: string): Promise<boolean> {
+export function findBucket(server: Server, credentials: AccessKeyPair, bucket: string): Promise<boolean> {
   return explained(server, credentials, bucket, (client) => hasBucket(client, bucket, neverAborted()));
 }
 
 /** As `makeBucket` of s3. */
 export async function makeBucketAt(
   server: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
   bucket: string,
   location: string,
 ): Promise<{ readonly isPlaced: boolean }> {
@@ -85,7 +88,7 @@ export async function makeBucketAt(
 /** Resolves if the key decrypts what is in the bucket, as far as a few objects tell. */
 export async function checkCustomerKey(
   server: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
   bucket: string,
   customerKey: CustomerKey,
 ): Promise<{ readonly encrypted: number; readonly plaintext: number; readonly otherKey: number }> {
@@ -112,7 +115,7 @@ export async function checkCustomerKey(
 
 async function withConnection<T>(
   { endpoint, region, caBundle }: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
   action: (connection: S3Connection) => Promise<T>,
 ): Promise<T> {
   const connection = await connect({
@@ -136,7 +139,7 @@ async function withConnection<T>(
 /** `action` with the server's refusals in words for the user. */
 async function explained<T>(
   server: Server,
-  credentials: Credentials,
+  credentials: AccessKeyPair,
   bucket: string,
   action: (client: S3Connection['client']) => Promise<T>,
 ): Promise<T> {

@@ -8,7 +8,7 @@ import { parseDuration } from '../../settings/setting-values.js';
 import { CommandError } from '../command-errors.js';
 import { positionalOf, switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { askServingProcess, type Outcome } from '../serving/control-client.js';
-import type { Waiting } from '../serving/control-protocol.js';
+import type { WaitingReply } from '../serving/control-protocol.js';
 import { describeHolders, findHolders } from '../serving/mount-holders.js';
 import {
   findEntries,
@@ -114,7 +114,10 @@ async function giveUp(directory: string, entries: readonly RegistryEntry[]): Pro
 }
 
 /** Says what is waited for, when it changes. Throws a `CommandError` when all of it has been refused for so long. */
-function reportWaiting({ pid, mountpoint }: RegistryEntry, timeoutMs: number): (waiting: Waiting) => void {
+function reportWaiting(
+  { pid, mountpoint }: RegistryEntry,
+  timeoutMs: number,
+): (waiting: WaitingReply) => void {
   let said = '';
   let stuckSinceMs: number | undefined;
   return (waiting) => {
@@ -134,7 +137,7 @@ function reportWaiting({ pid, mountpoint }: RegistryEntry, timeoutMs: number): (
   };
 }
 
-function describeWaiting({ waiting, count, reasons }: Waiting): string {
+function describeWaiting({ waiting, count, reasons }: WaitingReply): string {
   return describePaths(waiting, count, reasons);
 }
 

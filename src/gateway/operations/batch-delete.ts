@@ -1,5 +1,5 @@
 /** DeleteObjects: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
-import { textOf } from '../payload.js';
+import { payloadText } from '../payload.js';
 import { xmlReply, type Reply } from '../reply.js';
 import { S3Error } from '../s3-error.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument, type XmlElement } from '../xml.js';
@@ -9,7 +9,7 @@ const maxKeys = 1000;
 
 export async function deleteObjects(context: OperationContext): Promise<Reply> {
   const bucket = requireBucket(context);
-  const root = parseXml(await textOf(context.payload()), 'Delete');
+  const root = parseXml(await payloadText(context.payload()), 'Delete');
   const isQuiet = childText(root, 'Quiet')?.trim() === 'true';
   const keys = childrenOf(root, 'Object').map((object) => {
     const key = childText(object, 'Key');

@@ -1,5 +1,5 @@
 /** Buckets themselves: list, make, look at, delete, and the simple questions about them. */
-import { textOf } from '../payload.js';
+import { payloadText } from '../payload.js';
 import { isoTime, noContent, xmlReply, type Reply } from '../reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
@@ -32,7 +32,7 @@ export async function createBucket(context: OperationContext): Promise<Reply> {
   // A request without a body need not say so.
   const hasBody =
     Number(headerOf(request, 'content-length') ?? 0) > 0 || headerOf(request, 'transfer-encoding');
-  const text = hasBody ? await textOf(context.payload()) : '';
+  const text = hasBody ? await payloadText(context.payload()) : '';
   const location =
     text === '' ? '' : (childText(parseXml(text, 'CreateBucketConfiguration'), 'LocationConstraint') ?? '');
   const isNew = await storage.createBucket(name, location, nowMs);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { checkLateConditions } from '../conditions.js';
 import type { Flavor } from '../flavor.js';
-import { textOf } from '../payload.js';
+import { payloadText } from '../payload.js';
 import { quoted, unquoted, xmlReply, type Reply } from '../reply.js';
 import { S3Error } from '../s3-error.js';
 import type { ObjectRecord } from '../storage/object-record.js';
@@ -24,7 +24,7 @@ export async function completeUpload(context: OperationContext): Promise<Reply> 
   const bucket = requireBucket(context);
   const upload = requireUpload(context, bucket);
   authorize(context, bucket, 's3:PutObject', policyHeaders(context, upload.info));
-  const wanted = parseWanted(await textOf(context.payload()));
+  const wanted = parseWanted(await payloadText(context.payload()));
   let etag = '';
   const isCompleted = await bucket.completeUpload(
     upload,

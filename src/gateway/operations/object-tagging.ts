@@ -1,5 +1,5 @@
 /** The tags of an object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html */
-import { textOf } from '../payload.js';
+import { payloadText } from '../payload.js';
 import { noContent, xmlReply, type Reply } from '../reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
@@ -41,7 +41,7 @@ export async function getTags(context: OperationContext): Promise<Reply> {
 export async function putTags(context: OperationContext): Promise<Reply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:PutObjectTagging');
-  const [set] = childrenOf(parseXml(await textOf(context.payload()), 'Tagging'), 'TagSet');
+  const [set] = childrenOf(parseXml(await payloadText(context.payload()), 'Tagging'), 'TagSet');
   const tags = childrenOf(set, 'Tag').map((tag): Tag => {
     const name = childText(tag, 'Key');
     if (name === undefined) throw malformed();

@@ -1,5 +1,5 @@
 /** The policy of a bucket. Only its owner comes here, and no policy can lock the owner out of it. */
-import { textOf } from '../payload.js';
+import { payloadText } from '../payload.js';
 import { parsePolicy } from '../policy/parse-policy.js';
 import { noContent, type Reply } from '../reply.js';
 import { S3Error } from '../s3-error.js';
@@ -13,7 +13,7 @@ export function getPolicy(context: OperationContext): Promise<Reply> {
 
 export async function putPolicy(context: OperationContext): Promise<Reply> {
   const bucket = requireBucket(context);
-  const text = await textOf(context.payload());
+  const text = await payloadText(context.payload());
   requireSense(text, context);
   await bucket.setPolicy(text);
   return noContent;

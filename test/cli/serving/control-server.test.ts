@@ -5,10 +5,10 @@ import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { askServingProcess } from '../../../src/cli/serving/control-client.js';
 import {
-  maxLineBytes,
+  maxControlLineBytes,
   maxWaitingPaths,
   parseReply,
-  parseRequest,
+  parseControlRequest,
 } from '../../../src/cli/serving/control-protocol.js';
 import { type Controlled, startControlServer } from '../../../src/cli/serving/control-server.js';
 import { CommandError } from '../../../src/cli/command-errors.js';
@@ -231,7 +231,7 @@ test('closing lets the last reply out, and does not wait for those who say nothi
 
 test('lines of other forms are neither request nor reply', (t) => {
   for (const line of ['', 'x', 'null', '1', '{}', '{"command":"umount"}', '{"command":"umount","lazy":1}']) {
-    t.is(parseRequest(line), undefined, line);
+    t.is(parseControlRequest(line), undefined, line);
   }
   for (const line of ['', '{}', '{"done":false}', '{"error":"x"}', '{"waiting":[]}', '[]']) {
     t.is(parseReply(line), undefined, line);
@@ -245,7 +245,7 @@ test('garbage at the socket ends its own connection only', async (t) => {
     ['bytes that are no text', Buffer.from([0, 255, 254, 128, 10]), refusal],
     ['JSON of another kind', Buffer.from('[[[[{}]]]]\n'), refusal],
     ['deep JSON', Buffer.from(`${'['.repeat(30_000)}\n`), refusal],
-    ['a line without an end', Buffer.alloc(maxLineBytes + 1, 'x'), refusal],
+    ['a line without an end', Buffer.alloc(maxControlLineBytes + 1, 'x'), refusal],
     ['no line', Buffer.from('{"command"'), ''],
     ['nothing', Buffer.alloc(0), ''],
   ] as const) {

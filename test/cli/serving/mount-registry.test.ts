@@ -12,7 +12,7 @@ import {
   prepareRegistry,
   removeDeadEntries,
   removeEntry,
-  writeEntry,
+  writeRegistryEntry,
 } from '../../../src/cli/serving/mount-registry.js';
 import { runOk, start, waitUntil } from '../../mount/child.js';
 import { makeDirectory } from '../../mount/temporary.js';
@@ -31,8 +31,8 @@ test('an entry is found by its mountpoint until it is removed', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
   t.is(directory, path.join(environment.XDG_RUNTIME_DIR, 'osirisfs'));
-  await writeEntry(entryIn(directory));
-  await writeEntry({ ...entryIn(directory, '13'), pid: 13, mountpoint: '/mnt/ab' });
+  await writeRegistryEntry(entryIn(directory));
+  await writeRegistryEntry({ ...entryIn(directory, '13'), pid: 13, mountpoint: '/mnt/ab' });
   t.deepEqual(await findEntries('/mnt/a', uid, environment), [entryIn(directory)]);
   t.deepEqual(await findEntries('/mnt/a', uid, environment, uid), [entryIn(directory)]);
   t.deepEqual(await findEntries('/mnt/a', uid, environment, uid + 1), [], 'somebody else has mounted it');
@@ -45,7 +45,7 @@ test('an entry is found by its mountpoint until it is removed', async (t) => {
 test('directory and entries are for their owner alone', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
-  await writeEntry(entryIn(directory));
+  await writeRegistryEntry(entryIn(directory));
   t.is((await stat(directory)).mode & 0o777, 0o700);
   t.is((await stat(path.join(directory, '12.json'))).mode & 0o777, 0o600);
 });
@@ -55,7 +55,7 @@ test('a directory that others can enter is neither used nor believed', async (t)
   const directory = path.join(environment.XDG_RUNTIME_DIR, 'osirisfs');
   await mkdir(directory);
   await chmod(directory, 0o755);
-  await writeEntry(entryIn(directory));
+  await writeRegistryEntry(entryIn(directory));
   t.not(await prepareRegistry(uid, environment), directory);
   t.deepEqual(await findEntries('/mnt/a', uid, environment), []);
 });
@@ -106,8 +106,8 @@ test('what dead processes left is removed, and nothing else', async (t) => {
   const environment = { XDG_RUNTIME_DIR: await makeDirectory(t) };
   const directory = await prepareRegistry(uid, environment);
   const deadPid = 2 ** 22 + 1; // above the highest pid that Linux gives
-  await writeEntry({ ...entryIn(directory, `${process.pid}`), pid: process.pid });
-  await writeEntry({ ...entryIn(directory, `${deadPid}`), pid: deadPid });
+  await writeRegistryEntry({ ...entryIn(directory, `${process.pid}`), pid: process.pid });
+  await writeRegistryEntry({ ...entryIn(directory, `${deadPid}`), pid: deadPid });
   for (const name of [`${process.pid}.sock`, `${deadPid}.sock`, 'other']) {
     await writeFile(path.join(directory, name), '');
   }
@@ -125,7 +125,7 @@ test('of a process in another PID namespace the socket tells whether it is there
   t.is(path.basename(own), `${process.pid}-${await ownPidNamespace()}.sock`);
   const alive = { ...entryIn(directory, `${process.pid}-7`), pid: process.pid, pidNamespace: '7' };
   const dead = { ...entryIn(directory, `${process.pid}-8`), pid: process.pid, pidNamespace: '8' };
-  for (const each of [alive, dead]) await writeEntry(each);
+  for (const each of [alive, dead]) await writeRegistryEntry(each);
   const server = net.createServer().listen(alive.socketPath);
   await once(server, 'listening');
   t.teardown(() => server.close());
