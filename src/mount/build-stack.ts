@@ -64,6 +64,7 @@ async function bucketStack(
         cause: failure.cause,
       });
     });
+    resources.counters.recountMissingBucket();
     return await open();
   });
   return {

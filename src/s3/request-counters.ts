@@ -82,6 +82,17 @@ export class RequestCounters {
     return { ...this.#failureCodes };
   }
 
+  /**
+   * A bucket that was missing has been made since. That it was missing then was an answer, like that of an object that is not there,
+   * and no trouble.
+   */
+  recountMissingBucket(): void {
+    const { NoSuchBucket = 0, NotFound = 0 } = this.#failureCodes;
+    if (NoSuchBucket === 0) return;
+    this.#failureCodes.NotFound = NotFound + NoSuchBucket;
+    delete this.#failureCodes.NoSuchBucket;
+  }
+
   countReceived(bytes: number): void {
     this.#bytesReceived += bytes;
   }
