@@ -6,3 +6,7 @@ export interface Log {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
+
+const ignore = (): void => undefined;
+/** For what is not to be logged. */
+export const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };

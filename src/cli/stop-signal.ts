@@ -11,7 +11,19 @@ export class Interrupted extends Error {
   }
 }
 
-/** Runs `work` with a signal that aborts then. Rejects with `Interrupted` if that is why it failed. */
+/** Runs `work` with a signal that aborts then. What `work` makes of it is the result, and further signals change nothing. */
+export async function withStopSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const onSignal = (name: NodeJS.Signals): void => controller.abort(new Interrupted(name));
+  for (const each of ['SIGINT', 'SIGTERM'] as const) process.on(each, onSignal);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const each of ['SIGINT', 'SIGTERM'] as const) process.off(each, onSignal);
+  }
+}
+
+/** Runs `work` with a signal that aborts then, once; the next one ends the process. Rejects with `Interrupted` if that is why it failed. */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { parseJsonObject } from '../json-object.js';
 import { systemErrorCode } from './transfer-error.js';
 
 interface JournalEntry {
@@ -53,14 +54,7 @@ export class UploadJournal {
 
 /** Undefined for what a crash or a stranger left: then the upload begins anew. */
 function parseEntry(text: string): JournalEntry | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const uploadId: unknown = Reflect.get(value, 'uploadId');
-  const identity: unknown = Reflect.get(value, 'identity');
+  const fields: Partial<Record<keyof JournalEntry, unknown>> = parseJsonObject(text) ?? {};
+  const { uploadId, identity } = fields;
   return typeof uploadId === 'string' && typeof identity === 'string' ? { uploadId, identity } : undefined;
 }

@@ -1,21 +1,19 @@
 /** `osirisfs doctor`: what is right, what is not, and what to do about it, a line each. */
 import { parseBucket } from '../../settings/config.js';
 import { systemFuseSupport } from '../../mount/fuse-support.js';
-import type { Log } from '../../log.js';
+import { silentLog } from '../../log.js';
 import { limitCoreDumps } from '../../native/limit-core-dumps.js';
 import { readConnectionSettings } from '../bucket-options.js';
 import { UsageError } from '../command-errors.js';
 import { switchOf, textOf, type ParsedArguments } from '../command-line.js';
 import { explainError } from '../explain-error.js';
-import { Interrupted } from '../stop-signal.js';
+import { withStopSignal } from '../stop-signal.js';
 import { announce, announceText } from '../terminal.js';
 import { runChecks, type NamedFinding } from './checks.js';
 import { programCheck } from './program-check.js';
 import { serverChecks } from './server-checks.js';
 import { systemChecks } from './system-checks.js';
 
-const ignore = (): void => undefined;
-const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 const maxSockets = 4;
 
 /** Resolves with the exit code. */
@@ -46,24 +44,17 @@ export async function runDoctor(parsed: ParsedArguments): Promise<number> {
     log: silentLog,
     now: () => new Date(),
   });
-  const stop = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => stop.abort(new Interrupted(signal));
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
     const describe = (error: unknown): string => explainError(error).line;
-    const findings = await runChecks(
-      [...system, program, ...server.checks],
-      stop.signal,
-      describe,
-      (finding) => {
+    const findings = await withStopSignal((signal) =>
+      runChecks([...system, program, ...server.checks], signal, describe, (finding) => {
         if (!isJson) announce(lineOf(finding));
-      },
+      }),
     );
     if (isJson) announceText(JSON.stringify(findings, undefined, 2));
     return findings.some(({ verdict }) => verdict === 'failed') ? 1 : 0;
   } finally {
     server.close();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
 }
 

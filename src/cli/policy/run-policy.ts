@@ -1,7 +1,7 @@
 /** `osirisfs policy`: sets, shows and removes the force-encryption policy of a bucket. */
 import { parseBucket } from '../../settings/config.js';
 import { StoreError } from '../../errors.js';
-import type { Log } from '../../log.js';
+import { silentLog } from '../../log.js';
 import { enforcePolicy, PolicyFailure } from '../../policy/enforce-policy.js';
 import { formOf, policyForms, withoutStatement } from '../../policy/force-encryption.js';
 import { BucketAdministration } from '../../s3/bucket-administration.js';
@@ -9,11 +9,9 @@ import { connect } from '../../s3/connect.js';
 import { readConnectionSettings } from '../bucket-options.js';
 import { CommandError, UsageError } from '../command-errors.js';
 import { positionalOf, type ParsedArguments } from '../command-line.js';
-import { Interrupted } from '../stop-signal.js';
+import { withStopSignal } from '../stop-signal.js';
 import { announce, announceText, complain } from '../terminal.js';
 
-const ignore = (): void => undefined;
-const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 const maxSockets = 4;
 const policyActions = ['enforce', 'show', 'remove'] as const;
 
@@ -25,25 +23,31 @@ export async function runPolicy(parsed: ParsedArguments): Promise<number> {
   if (action === undefined)
     throw new UsageError(`${JSON.stringify(parsed['action'])} is not enforce, show or remove`);
   const settings = await readConnectionSettings(parsed, { withKeyFile: false });
-  const stop = new AbortController();
-  const onSignal = (signal: NodeJS.Signals): void => stop.abort(new Interrupted(signal));
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return await withStopSignal((signal) => runAction({ action, bucket, settings }, signal));
+}
+
+interface PolicyWork {
+  readonly action: (typeof policyActions)[number];
+  readonly bucket: string;
+  readonly settings: Awaited<ReturnType<typeof readConnectionSettings>>;
+}
+
+async function runAction({ action, bucket, settings }: PolicyWork, signal: AbortSignal): Promise<number> {
   const connection = await connect({ ...settings, maxSockets, log: silentLog });
   try {
     const administration = new BucketAdministration({ access: connection, bucket, log: silentLog });
     switch (action) {
       case 'enforce':
-        return await enforce(administration, stop.signal);
+        return await enforce(administration, signal);
       case 'show':
-        return await show(administration, stop.signal);
+        return await show(administration, signal);
       case 'remove':
-        return await remove(administration, stop.signal);
+        return await remove(administration, signal);
     }
   } catch (error) {
     throw explain(error, bucket);
   } finally {
     connection.close();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
 }
 

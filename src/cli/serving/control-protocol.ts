@@ -3,6 +3,7 @@
  * until `done`, `status` or `error`, each one line of JSON. Pure.
  */
 
+import { parseJsonObject } from '../../json-object.js';
 import type { MountStatus } from '../../mount-statistics.js';
 
 /** A longer line is not one of ours. */
@@ -44,7 +45,7 @@ export function formatLine(message: ControlRequest | ControlReply): string {
 
 /** Undefined if it is not a request. */
 export function parseControlRequest(line: string): ControlRequest | undefined {
-  const fields = parseFields(line);
+  const fields = parseJsonObject(line);
   if (fields?.['command'] === 'status') return { command: 'status' };
   if (fields?.['command'] === 'give up') return { command: 'give up' };
   if (fields?.['command'] !== 'umount' || typeof fields['lazy'] !== 'boolean') return undefined;
@@ -57,7 +58,7 @@ export function parseControlRequest(line: string): ControlRequest | undefined {
 
 /** Undefined if it is not a reply. */
 export function parseReply(line: string): ControlReply | undefined {
-  const fields = parseFields(line);
+  const fields = parseJsonObject(line);
   if (fields?.['done'] === true) return { done: true };
   const { error, busy, isNotMounted, waiting, count, reasons, refusedCount, status } = fields ?? {};
   if (isStatus(status)) return { status };
@@ -92,13 +93,4 @@ function textsIn(value: unknown): Record<string, string> {
   return Object.fromEntries(
     Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
-}
-
-function parseFields(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
+import { parseJsonObject } from '../../json-object.js';
 import { CommandError } from '../command-errors.js';
 import { xdgDirectory } from '../user-directories.js';
 
@@ -207,16 +208,8 @@ async function readEntryFile(file: string, owner: number): Promise<string> {
 }
 
 function parseEntry(text: string): RegistryEntry | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { pid, pidNamespace, mountpoint, source, socketPath } = value as Partial<
-    Record<keyof RegistryEntry, unknown>
-  >;
+  const fields: Partial<Record<keyof RegistryEntry, unknown>> = parseJsonObject(text) ?? {};
+  const { pid, pidNamespace, mountpoint, source, socketPath } = fields;
   if (typeof pid !== 'number' || typeof mountpoint !== 'string') return undefined;
   if (typeof source !== 'string' || typeof socketPath !== 'string') return undefined;
   return { pid, ...(typeof pidNamespace === 'string' && { pidNamespace }), mountpoint, source, socketPath };

@@ -2,7 +2,7 @@
 import { CustomerKey, customerKeyBytes } from '../../keys/customer-key.js';
 import { StoreError } from '../../errors.js';
 import { KeyRing } from '../../keys/key-ring.js';
-import type { Log } from '../../log.js';
+import { silentLog } from '../../log.js';
 import { hasBucket, listBuckets } from '../../s3/account.js';
 import { checkBucket } from '../../s3/check-bucket.js';
 import { connect, type S3Connection } from '../../s3/connect.js';
@@ -26,14 +26,6 @@ export interface AccessKeyPair {
 const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 30_000;
 const maxConnections = 4;
-
-const silentLog: Log = {
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 /** Nobody's: a server that is one of S3 refuses it in its own words. */
 const strangerCredentials: AccessKeyPair = {

@@ -1,0 +1,11 @@
+/** JSON from files and sockets: what a crash, another version or another program may have made of it. */
+
+/** The fields of a JSON object, none of them checked. Undefined for every other text; the fields of an array are its indices. */
+export function parseJsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
