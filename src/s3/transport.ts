@@ -13,7 +13,7 @@ import type { RefusedReply } from './error-codes.js';
 import { encodeKey } from './key-encoding.js';
 import { refusalOf } from './replies.js';
 import type { ObjectRequest } from './requests.js';
-import { type Credentials, emptySha256, RequestSigner } from './signature-v4.js';
+import { type Credentials, emptySha256, RequestSigner } from './request-signer.js';
 
 export interface TransportOptions {
   /** Where a bucket is: host, and what comes before the key in paths. Asked once for each bucket and region. */

@@ -2,7 +2,7 @@
 import { isoTime, quoted, xmlReply, type Reply } from '../reply.js';
 import { queryNumber, queryValue } from '../request.js';
 import { S3Error } from '../s3-error.js';
-import { encode } from '../signatures/signature-v4.js';
+import { encode } from '../signatures/check-signature-v4.js';
 import type { KeyPage } from '../storage/key-index.js';
 import { element, xmlDocument, type XmlElement } from '../xml.js';
 import { authorize, requireBucket, type OperationContext } from './context.js';

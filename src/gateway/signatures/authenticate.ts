@@ -3,8 +3,8 @@ import type { Flavor } from '../flavor.js';
 import type { S3Request } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { AccessKey } from './access-keys.js';
-import { checkSignatureV2, isSignedV2 } from './signature-v2.js';
-import { checkSignatureV4, isSignedV4, unsignedPayload, type ChunkSigning } from './signature-v4.js';
+import { checkSignatureV2, isSignedV2 } from './check-signature-v2.js';
+import { checkSignatureV4, isSignedV4, unsignedPayload, type ChunkSigning } from './check-signature-v4.js';
 
 /** What the signature says of the body. */
 export interface PayloadClaim {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { S3Error } from '../s3-error.js';
 import { hmacSha256, requireSameSignature, sha256Hex } from './access-keys.js';
-import type { ChunkSigning } from './signature-v4.js';
+import type { ChunkSigning } from './check-signature-v4.js';
 
 /** A chunk's line, or one of the trailer's. */
 const maxLineBytes = 1024;
