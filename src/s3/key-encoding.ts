@@ -1,16 +1,9 @@
 /** How keys stand in the paths and headers of requests, and which of them cannot be named as the source of a copy. */
 import { StoreError } from '../errors.js';
+import { encodeUri } from '../signature-v4.js';
 
 /** Most keys are sent as they are. */
 const needsNoEncoding = /^[\w.~/-]*$/;
-
-/** As signatures want it: everything but the unreserved characters of RFC 3986. */
-export function encodeUri(text: string): string {
-  return encodeURIComponent(text).replaceAll(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-}
 
 /** The slashes stay. */
 export function encodeKey(key: string): string {

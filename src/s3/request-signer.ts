@@ -1,9 +1,18 @@
 /**
- * AWS Signature Version 4 in headers: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
- * Only what `transport.ts` sends: one service, and a hash of the body that the caller knows.
+ * Signs requests by AWS Signature Version 4, in their headers. Only what `transport.ts` sends: a hash of the body that the caller
+ * knows. What is signed is in `signature-v4.ts`.
  */
-import { createHmac, hash } from 'node:crypto';
 import type { HeaderField } from '../http/connection.js';
+import {
+  canonicalRequest,
+  formatDateTime,
+  scopeText,
+  signatureAlgorithm,
+  signatureOf,
+  signedNames,
+  signingKeyOf,
+  stringToSign,
+} from '../signature-v4.js';
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -23,15 +32,11 @@ interface UnsignedRequest {
   readonly bodySha256: string;
 }
 
-const algorithm = 'AWS4-HMAC-SHA256';
-/** SHA-256 of nothing, in hex. */
-export const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-
 export class RequestSigner {
   readonly #region: string;
   /** The signing key of a day and a secret: four HMACs that do not change. */
   #keyOf: { readonly day: string; readonly secret: string; readonly key: Buffer } | undefined;
-  /** `#dateTimeOf` of the last second that something was signed in. */
+  /** The text of the last second that something was signed in. */
   #time: { readonly second: number; readonly dateTime: string } | undefined;
 
   constructor(region: string) {
@@ -42,7 +47,7 @@ export class RequestSigner {
   sign(request: UnsignedRequest, credentials: Credentials, timeMs: number): HeaderField[] {
     const dateTime = this.#dateTimeOf(timeMs);
     const day = dateTime.slice(0, 8);
-    const scope = `${day}/${this.#region}/s3/aws4_request`;
+    const scope = scopeText({ day, region: this.#region });
     const headers: HeaderField[] = [
       ...request.headers,
       ['x-amz-date', dateTime],
@@ -52,20 +57,13 @@ export class RequestSigner {
       headers.push(['x-amz-security-token', credentials.sessionToken]);
     }
     headers.sort(([one], [other]) => (one < other ? -1 : 1));
-    let signedHeaders = '';
-    let canonicalHeaders = '';
-    for (const [name, value] of headers) {
-      signedHeaders += signedHeaders === '' ? name : `;${name}`;
-      canonicalHeaders += `${name}:${canonicalValue(value)}\n`;
-    }
-    const { method, path, query, bodySha256 } = request;
-    const canonical = `${method}\n${path}\n${query}\n${canonicalHeaders}\n${signedHeaders}\n${bodySha256}`;
-    const text = `${algorithm}\n${dateTime}\n${scope}\n${hash('sha256', Buffer.from(canonical, 'latin1'))}`;
-    const signature = hmac(this.#signingKey(day, credentials.secretAccessKey), text).toString('hex');
+    const text = stringToSign(dateTime, scope, canonicalRequest({ ...request, headers }));
+    const signature = signatureOf(this.#signingKey(day, credentials.secretAccessKey), text);
+    const names = signedNames(headers);
     const credential = `${credentials.accessKeyId}/${scope}`;
     headers.push([
       'authorization',
-      `${algorithm} Credential=${credential}, SignedHeaders=${signedHeaders}, Signature=${signature}`,
+      `${signatureAlgorithm} Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
     ]);
     return headers;
   }
@@ -74,29 +72,16 @@ export class RequestSigner {
   #dateTimeOf(timeMs: number): string {
     const second = Math.floor(timeMs / 1000);
     if (this.#time?.second !== second) {
-      const dateTime = `${new Date(timeMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
-      this.#time = { second, dateTime };
+      this.#time = { second, dateTime: formatDateTime(timeMs) };
     }
     return this.#time.dateTime;
   }
 
   #signingKey(day: string, secret: string): Buffer {
     if (this.#keyOf?.day !== day || this.#keyOf.secret !== secret) {
-      const key = [day, this.#region, 's3', 'aws4_request'].reduce(
-        hmac,
-        Buffer.from(`AWS4${secret}`, 'utf8'),
-      );
+      const key = signingKeyOf(secret, { day, region: this.#region });
       this.#keyOf = { day, secret, key };
     }
     return this.#keyOf.key;
   }
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
-}
-
-/** Not by `trim`, for which the byte A0, the last of many letters in UTF-8, is a space. */
-function canonicalValue(value: string): string {
-  return value.replaceAll(/^[ \t]+|[ \t]+$/g, '').replaceAll(/ {2,}/g, ' ');
 }

@@ -13,7 +13,8 @@ import {
 } from '../object-store.js';
 import { copySourceEncryptionHeaders, encryptionHeaders } from './encryption-headers.js';
 import { quoteEtag } from './etag.js';
-import { copySourceOf, encodeUri } from './key-encoding.js';
+import { encodeUri } from '../signature-v4.js';
+import { copySourceOf } from './key-encoding.js';
 import type { RequestBody } from './request-body.js';
 
 export interface ObjectRequest extends Omit<HttpRequest, 'path'> {

@@ -1,6 +1,6 @@
 /** The SDK's client with everything set that this project needs of it, wherever the server is. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { encodeUri } from './key-encoding.js';
+import { encodeUri } from '../signature-v4.js';
 import type { PatientHttpHandler } from './patient-http-handler.js';
 import { silenceSdkWarning } from './silence-sdk-warning.js';
 import type { ServerClock, TransportOptions } from './transport.js';

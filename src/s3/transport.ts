@@ -3,7 +3,6 @@
  * three times what such a request itself does (2.3 of 3.1 ms of CPU per HEAD), and a directory or a tree of small files is thousands
  * of them. What is rare (listings, policies, buckets, credentials) is left to the SDK.
  */
-import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { BoundedMap } from '../bounded-map.js';
 import { systemClock, type Clock } from '../clock.js';
@@ -13,7 +12,8 @@ import type { RefusedReply } from './error-codes.js';
 import { encodeKey } from './key-encoding.js';
 import { refusalOf } from './replies.js';
 import type { ObjectRequest } from './requests.js';
-import { type Credentials, emptySha256, RequestSigner } from './request-signer.js';
+import { emptySha256, sha256Hex, unsignedPayload } from '../signature-v4.js';
+import { type Credentials, RequestSigner } from './request-signer.js';
 
 export interface TransportOptions {
   /** Where a bucket is: host, and what comes before the key in paths. Asked once for each bucket and region. */
@@ -43,7 +43,6 @@ interface Attempt {
 
 /** Servers refuse what is signed for a time that is a quarter of an hour from theirs. */
 const skewMs = 4 * 60 * 1000;
-const unsignedBody = 'UNSIGNED-PAYLOAD';
 /** Of which it is remembered where they are; that of others is found again. */
 const maxBuckets = 1_000;
 
@@ -157,6 +156,6 @@ export class Transport {
 function hashOf({ method, body }: ObjectRequest, { protocol }: URL): string {
   if (body === undefined) return emptySha256;
   const isDocument = method === 'POST';
-  if (!Buffer.isBuffer(body) || (protocol === 'https:' && !isDocument)) return unsignedBody;
-  return hash('sha256', body);
+  if (!Buffer.isBuffer(body) || (protocol === 'https:' && !isDocument)) return unsignedPayload;
+  return sha256Hex(body);
 }

@@ -1,7 +1,8 @@
 import { createHmac, hash } from 'node:crypto';
 import test from 'ava';
 import type { HeaderField } from '../../src/http/connection.js';
-import { emptySha256, RequestSigner } from '../../src/s3/request-signer.js';
+import { RequestSigner } from '../../src/s3/request-signer.js';
+import { emptySha256 } from '../../src/signature-v4.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html */
 const credentials = {

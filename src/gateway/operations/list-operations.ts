@@ -2,7 +2,7 @@
 import { isoTime, quoted, xmlReply, type Reply } from '../reply.js';
 import { queryNumber, queryValue } from '../request.js';
 import { S3Error } from '../s3-error.js';
-import { encode } from '../signatures/check-signature-v4.js';
+import { encodeUri } from '../../signature-v4.js';
 import type { KeyPage } from '../storage/key-index.js';
 import { element, xmlDocument, type XmlElement } from '../xml.js';
 import { authorize, requireBucket, type OperationContext } from './context.js';
@@ -69,7 +69,7 @@ function contentsOf(page: KeyPage, encodeName: (name: string) => string, unitMs:
 function nameEncoder(encodingType: string | undefined): (name: string) => string {
   if (encodingType === undefined) return (name) => name;
   if (encodingType !== 'url') throw new S3Error('InvalidArgument', 'encoding-type must be url.');
-  return (name) => encode(name).replaceAll('%2F', '/');
+  return (name) => encodeUri(name).replaceAll('%2F', '/');
 }
 
 /** Opaque to clients, who would otherwise have to encode what XML cannot hold. */

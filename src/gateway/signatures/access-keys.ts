@@ -1,5 +1,4 @@
 /** What the signatures are checked against. */
-import { createHash, createHmac } from 'node:crypto';
 import { isEqual } from '../storage/sealing.js';
 import { S3Error } from '../s3-error.js';
 
@@ -36,12 +35,4 @@ export function requireClockInTime(timeMs: number | undefined, nowMs: number): v
   if (Math.abs(timeMs - nowMs) > maxClockSkewMs) {
     throw new S3Error('RequestTimeTooSkewed', "The request's time is too far from the gateway's.");
   }
-}
-
-export function hmacSha256(key: string | Uint8Array, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
-}
-
-export function sha256Hex(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
 }

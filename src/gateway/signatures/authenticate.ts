@@ -4,7 +4,8 @@ import type { S3Request } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { AccessKey } from './access-keys.js';
 import { checkSignatureV2, isSignedV2 } from './check-signature-v2.js';
-import { checkSignatureV4, isSignedV4, unsignedPayload, type ChunkSigning } from './check-signature-v4.js';
+import { checkSignatureV4, isSignedV4, type ChunkSigning } from './check-signature-v4.js';
+import { unsignedPayload } from '../../signature-v4.js';
 
 /** What the signature says of the body. */
 export interface PayloadClaim {

@@ -1,18 +1,26 @@
 /**
- * AWS Signature Version 4 of headers and of presigned addresses:
+ * Checks AWS Signature Version 4 of headers and of presigned addresses:
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
  */
 import { S3Error } from '../s3-error.js';
-import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../request.js';
+import { headerOf, queryValue, type S3Request } from '../request.js';
 import {
   type AccessKey,
-  hmacSha256,
   maxClockSkewMs,
   requireClockInTime,
   requireKnown,
   requireSameSignature,
-  sha256Hex,
 } from './access-keys.js';
+import {
+  canonicalRequest,
+  encodeUri,
+  formatDateTime,
+  signatureAlgorithm,
+  signatureOf,
+  signingKeyOf,
+  stringToSign,
+  unsignedPayload,
+} from '../../signature-v4.js';
 
 /** What the signatures of a body's chunks go on from. */
 export interface ChunkSigning {
@@ -29,8 +37,6 @@ interface SignedV4 {
   readonly chunks: ChunkSigning;
 }
 
-const algorithm = 'AWS4-HMAC-SHA256';
-export const unsignedPayload = 'UNSIGNED-PAYLOAD';
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html */
 const maxExpirySeconds = 7 * 24 * 3600;
 
@@ -46,7 +52,7 @@ interface Claim {
 
 export function isSignedV4(request: S3Request): boolean {
   return (
-    headerOf(request, 'authorization')?.startsWith(algorithm) === true ||
+    headerOf(request, 'authorization')?.startsWith(signatureAlgorithm) === true ||
     queryValue(request, 'X-Amz-Algorithm') !== undefined
   );
 }
@@ -55,22 +61,18 @@ export function isSignedV4(request: S3Request): boolean {
 export function checkSignatureV4(request: S3Request, accessKey: AccessKey, nowMs: number): SignedV4 {
   const isPresigned = queryValue(request, 'X-Amz-Algorithm') !== undefined;
   const claim = isPresigned ? claimOfQuery(request) : claimOfHeaders(request);
-  const [, credentialDate = '', region = '', service = ''] =
-    /^(\d{8})\/([^/]+)\/(s3)\/aws4_request$/.exec(claim.scope) ??
+  const [, day = '', region = ''] =
+    /^(\d{8})\/([^/]+)\/s3\/aws4_request$/.exec(claim.scope) ??
     malformed('The credential scope is malformed.');
   requireKnown(accessKey, claim.accessKeyId);
   const timeMs = timeOf(claim.dateTime);
   if (isPresigned) requireNotExpired(request, timeMs, nowMs);
   else requireClockInTime(timeMs, nowMs);
-  if (!claim.dateTime.startsWith(credentialDate))
-    malformed('The credential scope has another date than the request.');
+  if (!claim.dateTime.startsWith(day)) malformed('The credential scope has another date than the request.');
   requireSigned(request, claim.signedHeaders);
-  const text = [algorithm, claim.dateTime, claim.scope, sha256Hex(canonicalRequest(request, claim))].join(
-    '\n',
-  );
-  const dateKey = hmacSha256(`AWS4${accessKey.secretAccessKey}`, credentialDate);
-  const signingKey = [region, service, 'aws4_request'].reduce<Buffer>(hmacSha256, dateKey);
-  requireSameSignature(hmacSha256(signingKey, text).toString('hex'), claim.signature);
+  const signingKey = signingKeyOf(accessKey.secretAccessKey, { day, region });
+  const text = stringToSign(claim.dateTime, claim.scope, canonicalOf(request, claim));
+  requireSameSignature(signatureOf(signingKey, text), claim.signature);
   const { signature, scope, dateTime, contentHash } = claim;
   return { contentHash, chunks: { signingKey, dateTime, scope, signature } };
 }
@@ -78,7 +80,7 @@ export function checkSignatureV4(request: S3Request, accessKey: AccessKey, nowMs
 function claimOfHeaders(request: S3Request): Claim {
   const fields = new Map(
     (headerOf(request, 'authorization') ?? '')
-      .slice(algorithm.length)
+      .slice(signatureAlgorithm.length)
       .split(',')
       .map((field) => {
         const at = field.indexOf('=');
@@ -94,7 +96,8 @@ function claimOfHeaders(request: S3Request): Claim {
 }
 
 function claimOfQuery(request: S3Request): Claim {
-  if (queryValue(request, 'X-Amz-Algorithm') !== algorithm) malformed(`The only algorithm is ${algorithm}.`);
+  if (queryValue(request, 'X-Amz-Algorithm') !== signatureAlgorithm)
+    malformed(`The only algorithm is ${signatureAlgorithm}.`);
   return claimOf(
     queryValue(request, 'X-Amz-Credential'),
     queryValue(request, 'X-Amz-SignedHeaders'),
@@ -151,46 +154,33 @@ function requireNotExpired(request: S3Request, timeMs: number | undefined, nowMs
   }
 }
 
-function canonicalRequest(request: S3Request, claim: Claim): Buffer {
+/** Of the request as it came in, which may be encoded in another way than it was signed. */
+function canonicalOf(request: S3Request, { signedHeaders, contentHash }: Claim): string {
   const query = request.query
     .filter(([name]) => name !== 'X-Amz-Signature')
-    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .map(([name, value]) => [encodeUri(name), encodeUri(value)] as const)
     .sort(([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB))
     .map(([name, value]) => `${name}=${value}`)
     .join('&');
-  const headers = claim.signedHeaders.map((name) => `${name}:${signedValue(request, name)}\n`).join('');
-  return Buffer.from(
-    [
-      request.method,
-      canonicalPath(request),
-      query,
-      headers,
-      claim.signedHeaders.join(';'),
-      claim.contentHash,
-    ].join('\n'),
-    'latin1', // Node gives each byte of a header as one character
-  );
+  return canonicalRequest({
+    method: request.method,
+    path: canonicalPath(request),
+    query,
+    headers: signedHeaders.map((name) => [name, fieldValue(request, name)] as const),
+    bodySha256: contentHash,
+  });
 }
 
 function canonicalPath({ rawPath }: S3Request): string {
   return rawPath
     .split('/')
-    .map((part) => encode(decodeURIComponent(part)))
+    .map((part) => encodeUri(decodeURIComponent(part)))
     .join('/');
 }
 
-function signedValue(request: S3Request, name: string): string {
+function fieldValue(request: S3Request, name: string): string {
   const value = request.message.headers[name];
-  const text = Array.isArray(value) ? value.join(',') : (value ?? '');
-  return withoutOuterSpace(text).replaceAll(/ +/g, ' ');
-}
-
-/** As S3 wants it: everything but letters, digits and `-._~`. */
-export function encode(text: string): string {
-  return encodeURIComponent(text).replaceAll(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return Array.isArray(value) ? value.join(',') : (value ?? '');
 }
 
 function compare(a: string, b: string): number {
@@ -207,7 +197,7 @@ function timeOf(dateTime: string): number | undefined {
 
 function isoTimeOf(date: string | undefined): string {
   const timeMs = Date.parse(date ?? '');
-  return Number.isNaN(timeMs) ? '' : new Date(timeMs).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  return Number.isNaN(timeMs) ? '' : formatDateTime(timeMs);
 }
 
 function malformed(message: string): never {

@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { S3Error } from '../s3-error.js';
-import { hmacSha256, requireSameSignature, sha256Hex } from './access-keys.js';
+import { emptySha256, sha256Hex, signatureAlgorithm, signatureOf } from '../../signature-v4.js';
+import { requireSameSignature } from './access-keys.js';
 import type { ChunkSigning } from './check-signature-v4.js';
 
 /** A chunk's line, or one of the trailer's. */
@@ -44,7 +45,7 @@ async function* chunksOf(
       yield piece;
     }
     if (signing !== undefined) {
-      const expected = signatureOf(signing, 'PAYLOAD', [previous, sha256Hex(''), hash.digest('hex')]);
+      const expected = chunkSignature(signing, 'PAYLOAD', [previous, emptySha256, hash.digest('hex')]);
       requireSameSignature(expected, signature);
       previous = expected;
     }
@@ -56,7 +57,7 @@ async function* chunksOf(
     const given = trailer.get('x-amz-trailer-signature');
     trailer.delete('x-amz-trailer-signature');
     const text = [...trailer].map(([name, value]) => `${name}:${value}\n`).join('');
-    requireSameSignature(signatureOf(signing, 'TRAILER', [previous, sha256Hex(text)]), given);
+    requireSameSignature(chunkSignature(signing, 'TRAILER', [previous, sha256Hex(text)]), given);
   }
 }
 
@@ -70,9 +71,13 @@ async function readTrailer(reader: ByteReader, trailer: Map<string, string>): Pr
   }
 }
 
-function signatureOf(signing: ChunkSigning, what: 'PAYLOAD' | 'TRAILER', lines: readonly string[]): string {
-  const text = [`AWS4-HMAC-SHA256-${what}`, signing.dateTime, signing.scope, ...lines].join('\n');
-  return hmacSha256(signing.signingKey, text).toString('hex');
+function chunkSignature(
+  signing: ChunkSigning,
+  what: 'PAYLOAD' | 'TRAILER',
+  lines: readonly string[],
+): string {
+  const text = [`${signatureAlgorithm}-${what}`, signing.dateTime, signing.scope, ...lines].join('\n');
+  return signatureOf(signing.signingKey, text);
 }
 
 function incomplete(reason: string): S3Error {
