@@ -8,12 +8,10 @@ import { needsEncryptionHeader, needsEncryptionHeaderNow } from '../policy/needs
 import { keepsVersions, type QuestionOptions } from '../s3/bucket-questions.js';
 import { BucketClient } from '../s3/bucket-client.js';
 import { checkListing } from '../s3/check-bucket.js';
-import { EncryptionProof } from '../s3/encryption-proof.js';
 import { connect, type S3Connection } from '../s3/connect.js';
+import { openStore, type WritingRules } from '../s3/open-store.js';
 import { PartLister } from '../s3/part-lister.js';
 import { RetryPolicy, type RetryOptions } from '../s3/retry-policy.js';
-import { RetryingObjectStore } from '../s3/retrying-object-store.js';
-import { S3ObjectStore, type S3StoreOptions } from '../s3/s3-object-store.js';
 
 type ConnectionConfig = Omit<AccessConfig, 'bucket' | 'prefix' | 'keyFiles'>;
 
@@ -34,10 +32,7 @@ export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3C
 }
 
 /** What a store has to know to write to a bucket, which is known to answer. Who may not ask goes without. */
-export async function writingRules(
-  options: QuestionOptions,
-  signal: AbortSignal,
-): Promise<Pick<S3StoreOptions, 'extraEncryptionHeader' | 'askExtraHeader' | 'keepsVersions'>> {
+export async function writingRules(options: QuestionOptions, signal: AbortSignal): Promise<WritingRules> {
   const [extraEncryptionHeader, hasVersions] = await Promise.all([
     needsEncryptionHeader(options, signal),
     keepsVersions(options, signal),
@@ -77,31 +72,19 @@ export async function openBucket(
 ): Promise<BucketAccess> {
   const retry = new RetryPolicy({ maxElapsedMs: config.retryMs, log, ...(onWaiting && { onWaiting }) });
   const connection = await connectAs(config, log);
-  const { endpoint } = connection;
   const { bucket, prefix, maxConnections: maxConcurrentRequests } = config;
+  const source = { connection, bucket, plaintext: 'read', maxConcurrentRequests, log } as const;
   try {
-    const options: S3StoreOptions = {
-      access: connection,
-      endpoint,
-      bucket,
-      customerKey: keyRing.first,
-      otherCustomerKeys: keyRing.others,
-      plaintext: 'read',
-      maxConcurrentRequests,
-      copyRetry: retry,
-      encryptionProof: new EncryptionProof(log),
-      log,
-    };
-    const first = new S3ObjectStore(options); // only reads
-    await checkListing({ store: first, bucket, endpoint, keyRing, prefix, log }, signal);
-    const rules = await writingRules({ connection, bucket, retry, log }, signal);
-    const store = new RetryingObjectStore(new S3ObjectStore({ ...options, ...rules }), retry);
+    const { store } = await openStore(
+      { ...source, keyRing, prefix, retry, check: checkListing, askRules: writingRules },
+      signal,
+    );
     const requests = new BucketClient({ access: connection, bucket, maxConcurrentRequests, log });
     const lister = new PartLister(requests, retry);
     return {
       store,
       keyRing,
-      server: endpoint?.host ?? 'AWS',
+      server: connection.endpoint?.host ?? 'AWS',
       listParts: (key, uploadId, partSignal) => lister.listParts(key, uploadId, partSignal),
       close: () => connection.close(),
     };

@@ -6,9 +6,8 @@ import type { MountConfig } from '../settings/config.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import type { MountResources } from './mount-resources.js';
 import { checkBucket } from '../s3/check-bucket.js';
+import { openStore } from '../s3/open-store.js';
 import type { RetryPolicy } from '../s3/retry-policy.js';
-import { RetryingObjectStore } from '../s3/retrying-object-store.js';
-import { S3ObjectStore, type S3StoreOptions } from '../s3/s3-object-store.js';
 import { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';
 
@@ -44,29 +43,25 @@ export async function openBucketLayers(
 ): Promise<BucketLayers> {
   const { connection, retry, slots, counters, memory, area, uploads, listed, encryptionProof, log } =
     resources;
-  const { endpoint } = connection;
-  const options: S3StoreOptions = {
-    access: connection,
-    endpoint,
-    bucket,
-    customerKey: keyRing.first,
-    otherCustomerKeys: keyRing.others,
-    plaintext: config.plaintext,
-    maxConcurrentRequests: slots,
-    copyRetry: retry,
-    counters,
-    encryptionProof,
-    log,
-  };
-  const first = new S3ObjectStore(options); // only reads
-  const found = await checkBucket(
-    { store: first, bucket, endpoint, keyRing, prefix, log, ...(firstRetry && { retry: firstRetry }) },
+  const { store, found, proveEncryption } = await openStore(
+    {
+      connection,
+      bucket,
+      keyRing,
+      prefix,
+      plaintext: config.plaintext,
+      maxConcurrentRequests: slots,
+      counters,
+      encryptionProof,
+      retry,
+      firstRetry,
+      check: checkBucket,
+      askRules: writingRules,
+      log,
+    },
     signal,
   );
   log.debug({ bucket, ...found }, 'the bucket can be read with this key');
-  const rules = await writingRules({ connection, bucket, retry, log }, signal);
-  const s3Store = new S3ObjectStore({ ...options, ...rules });
-  const store = new RetryingObjectStore(s3Store, retry);
   const reader = new BlockReader({ store, memory, log });
   const fileSystem = new BucketFileSystem({
     store,
@@ -81,10 +76,7 @@ export async function openBucketLayers(
     metadataTtlMs: config.metadataTtlMs,
     negativeTtlMs: config.negativeTtlMs,
     isReadOnly: config.readOnly,
-    proveEncryption: (key, proofSignal) =>
-      s3Store.isEncryptionSettled
-        ? undefined
-        : retry.run(`proof ${key}`, () => s3Store.proveEncryption(key, proofSignal), proofSignal),
+    proveEncryption,
     maxHoleBytes: config.maxHoleBytes,
     log,
   });

@@ -24,7 +24,7 @@ export interface CheckBucketOptions {
 }
 
 /** What was found of the objects that were looked at. */
-interface BucketCheck {
+export interface BucketCheck {
   readonly sampled: number;
   /** The customer key fits. */
   readonly encrypted: number;

@@ -11,11 +11,10 @@ import type { Log } from '../../log.js';
 import { needsEncryptionHeader } from '../../policy/needs-encryption-header.js';
 import { readAwsSettings } from '../../s3/aws-settings.js';
 import { BucketAdministration, type ProbeEncryption } from '../../s3/bucket-administration.js';
-import { checkBucket } from '../../s3/check-bucket.js';
 import { connect, type ConnectOptions, type S3Connection } from '../../s3/connect.js';
 import { parseEndpoint } from '../../s3/endpoint.js';
+import { checkStore } from '../../s3/open-store.js';
 import { firstAnswerRetry, RetryPolicy } from '../../s3/retry-policy.js';
-import { S3ObjectStore } from '../../s3/s3-object-store.js';
 import { failed, notChecked, ok, warning, type Check, type Finding } from './checks.js';
 
 interface ServerOptions {
@@ -128,12 +127,11 @@ export function serverChecks(options: ServerOptions): { checks: Check[]; close: 
       name: 'customer key',
       needs: ['bucket', 'key file'],
       run: async (signal) => {
-        const access = connected();
-        const { endpoint } = access;
         const keyRing = required(state.keyRing);
-        const keys = { customerKey: keyRing.first, otherCustomerKeys: keyRing.others };
-        const store = new S3ObjectStore({ access, endpoint, bucket, ...keys, plaintext: 'read', log });
-        const found = await checkBucket({ store, bucket, endpoint, keyRing, prefix, log }, signal);
+        const found = await checkStore(
+          { connection: connected(), bucket, keyRing, prefix, plaintext: 'read', log },
+          signal,
+        );
         const text = `of ${found.sampled} objects looked at, the key fits ${found.encrypted}; ${found.plaintext} are plain, ${found.otherKey} under another key`;
         return found.plaintext + found.otherKey > 0 ? warning(text) : ok(text);
       },

@@ -4,13 +4,11 @@ import { StoreError } from '../../errors.js';
 import { KeyRing } from '../../keys/key-ring.js';
 import { silentLog } from '../../log.js';
 import { hasBucket, listBuckets } from '../../s3/account.js';
-import { checkBucket } from '../../s3/check-bucket.js';
 import { connect, type S3Connection } from '../../s3/connect.js';
 import { makeBucket } from '../../s3/create-bucket.js';
 import { serverCodeOf } from '../../s3/error-codes.js';
 import { explainBucketFailure } from '../../s3/explain-bucket-failure.js';
-import { RetryPolicy } from '../../s3/retry-policy.js';
-import { S3ObjectStore } from '../../s3/s3-object-store.js';
+import { checkStore } from '../../s3/open-store.js';
 
 export interface Server {
   readonly endpoint: string;
@@ -84,25 +82,11 @@ export async function checkCustomerKey(
   bucket: string,
   customerKey: CustomerKey,
 ): Promise<{ readonly encrypted: number; readonly plaintext: number; readonly otherKey: number }> {
-  return await withConnection(server, credentials, async (access) => {
-    const { endpoint } = access;
-    const log = silentLog;
-    const copyRetry = new RetryPolicy({ maxAttempts: 1, maxElapsedMs: 1_000, log });
-    const store = new S3ObjectStore({
-      access,
-      endpoint,
-      bucket,
-      customerKey,
-      plaintext: 'read',
-      maxConcurrentRequests: maxConnections,
-      copyRetry,
-      log,
-    });
-    return await checkBucket(
-      { store, bucket, endpoint, keyRing: new KeyRing(customerKey), prefix: '', log },
-      neverAborted(),
-    );
-  });
+  const keyRing = new KeyRing(customerKey);
+  const options = { bucket, keyRing, prefix: '', plaintext: 'read', log: silentLog } as const;
+  return await withConnection(server, credentials, (connection) =>
+    checkStore({ ...options, connection, maxConcurrentRequests: maxConnections }, neverAborted()),
+  );
 }
 
 async function withConnection<T>(
