@@ -1,4 +1,5 @@
 /** What a mount tells of its work so far: counters since its start, and what is under way now. Made in `stack.ts`. */
+import { isStoreErrorCode, storeErrorFacts } from './store-error-facts.js';
 
 /** Requests of one kind. */
 export interface RequestStatistics {
@@ -76,13 +77,12 @@ export interface MountStatus {
   readonly statistics?: MountStatistics | undefined;
 }
 
-/** Failures that say something of the object asked for, or of what the server can do, and are no trouble. */
-const answers: ReadonlySet<string> = new Set(['NotFound', 'PreconditionFailed', 'NotImplemented', 'Aborted']);
-
 /** Failures that were trouble. */
 export function countErrors({ failures }: MountStatistics): number {
   let count = 0;
-  for (const [code, failed] of Object.entries(failures)) if (!answers.has(code)) count += failed ?? 0;
+  for (const [code, failed] of Object.entries(failures)) {
+    if (!isStoreErrorCode(code) || storeErrorFacts[code].isTrouble) count += failed ?? 0;
+  }
   return count;
 }
 

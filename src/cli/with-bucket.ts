@@ -5,7 +5,7 @@ import { readKeyRing } from '../keys/customer-key-file.js';
 import { startLogging } from './logging.js';
 import { limitCoreDumps } from '../native/limit-core-dumps.js';
 import type { ObjectStore } from '../object-store.js';
-import { explanations } from '../s3/error-codes.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import { LineOutput, OutputClosed } from './line-output.js';
 import { untilInterrupted } from './stop-signal.js';
 import { clearUnfinishedLine, complain } from './terminal.js';
@@ -19,7 +19,9 @@ export async function withBucket<T>(
   limitCoreDumps();
   const keyRing = await readKeyRing(config.keyFiles);
   const { log } = startLogging({ level: 'error' });
-  const bucket = await openBucket(config, keyRing, log, signal, ({ code }) => sayWaiting(explanations[code]));
+  const bucket = await openBucket(config, keyRing, log, signal, ({ code }) =>
+    sayWaiting(storeErrorFacts[code].meaning),
+  );
   try {
     return await work(bucket);
   } finally {

@@ -14,10 +14,11 @@ import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HeaderField, HttpReply } from '../http/connection.js';
 import type { WriteCondition } from '../object-store.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import { BucketClient, type BucketClientOptions } from './bucket-client.js';
 import { copySourceEncryptionHeaders, encryptionOf, newObjectHeaders } from './encryption-headers.js';
 import { encryptionFault } from './encryption-proof.js';
-import { explanations, serverCodeOf } from './error-codes.js';
+import { serverCodeOf } from './error-codes.js';
 import { etagOf, uploadIdOf } from './replies.js';
 import { requestBody } from './request-body.js';
 import { abortUpload, copyObject, createUpload, deleteObject, putObject } from './requests.js';
@@ -205,7 +206,8 @@ const cleanUpTimeoutMs = 30_000;
 
 function requireEncrypted({ headers }: HttpReply, customerKey: CustomerKey): void {
   const fault = encryptionFault(encryptionOf(headers), customerKey.fingerprint);
-  if (fault !== undefined) throw new StoreError('NotEncrypting', `${fault}: ${explanations.NotEncrypting}`);
+  if (fault !== undefined)
+    throw new StoreError('NotEncrypting', `${fault}: ${storeErrorFacts.NotEncrypting.meaning}`);
 }
 
 /** Secret: for requests only. */

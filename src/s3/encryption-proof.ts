@@ -5,8 +5,9 @@
  */
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import type { EncryptionReply } from './encryption-headers.js';
-import { explanations, type FailedCall } from './error-codes.js';
+import type { FailedCall } from './error-codes.js';
 
 /** What is wrong with the reply to a request that begins an object under a key; undefined: it is encrypted under that key. */
 export function encryptionFault(reply: EncryptionReply, fingerprint: string): string | undefined {
@@ -69,7 +70,7 @@ export class EncryptionProof {
       );
     }
     this.#isProven = false;
-    this.#refusal ??= `${explanations.NotEncrypting}: ${fault}`;
+    this.#refusal ??= `${storeErrorFacts.NotEncrypting.meaning}: ${fault}`;
     throw notEncrypting(call, this.#refusal);
   }
 }

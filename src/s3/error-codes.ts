@@ -3,6 +3,7 @@
  * code, else the HTTP status, else the errno, never by message text. What to do about an error is left to the callers.
  */
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 
 /**
  * What the server said, without the rest of the SDK's error: a reply to a wrong signature repeats the signed request
@@ -158,7 +159,7 @@ export function toStoreError(error: unknown, call: FailedCall, signal: AbortSign
   const code = classify(facts);
   const cause =
     facts.status === undefined ? new ConnectionFailure(facts.errno ?? facts.name) : refusalOf(facts);
-  return new StoreError(code, `${subject}: ${explanations[code]} (${cause.message})`, { cause });
+  return new StoreError(code, `${subject}: ${storeErrorFacts[code].meaning} (${cause.message})`, { cause });
 }
 
 /** The server's own code behind a StoreError, for example `InvalidAccessKeyId`. */
@@ -180,35 +181,6 @@ export function errnoOf(error: StoreError): string | undefined {
 export function codeOfServerCode(serverCode: string | undefined): StoreErrorCode {
   return (serverCode !== undefined ? codeByServerCode[serverCode] : undefined) ?? 'ServerError';
 }
-
-/** What each code means, in the words of a message. */
-export const explanations: Readonly<Record<StoreErrorCode, string>> = {
-  NotFound: 'no such object',
-  NoSuchBucket: 'no such bucket',
-  NoSuchUpload: 'the multipart upload is unknown to the server',
-  AccessDenied: 'access denied',
-  NoCredentials: 'the S3 credentials cannot be renewed',
-  WrongCustomerKey: 'the object is encrypted under another customer key',
-  PlaintextRefused: 'the object is not encrypted',
-  PreconditionFailed: 'the object was changed by somebody else',
-  RangeNotSatisfiable: 'the range starts past the end of the object',
-  KeyTooLong: 'the key is too long',
-  InvalidRequest: 'the server refuses the request as invalid',
-  NotImplemented: 'the server cannot do this',
-  EncryptionBlocked: 'the bucket blocks SSE-C',
-  NotEncrypting: 'what is written would not be encrypted',
-  QuotaExceeded: 'the quota is exceeded',
-  EntityTooLarge: 'too large for the server',
-  Throttled: 'the server asks to slow down',
-  ServerError: 'the server failed',
-  Unreachable: 'the server cannot be reached',
-  CertificateRejected: "the server's certificate is not trusted",
-  ServerRefused: 'nothing is sent to another server than the configured one',
-  Timeout: 'the server did not answer in time',
-  ClockSkewed: "this machine's clock differs too much from the server's",
-  Aborted: 'aborted',
-  CorruptReply: 'the transfer was damaged',
-};
 
 interface Facts {
   readonly name: string | undefined;

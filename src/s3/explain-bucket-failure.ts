@@ -1,7 +1,8 @@
 /** The sentences that a user reads when a bucket cannot be used: what is wrong, and what to do about it. */
 import { StoreError } from '../errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
-import { errnoOf, explanations, serverCodeOf } from './error-codes.js';
+import { storeErrorFacts } from '../store-error-facts.js';
+import { errnoOf, serverCodeOf } from './error-codes.js';
 
 interface BucketSubject {
   readonly bucket: string;
@@ -15,6 +16,7 @@ export function explainBucketFailure(error: StoreError, subject: BucketSubject):
   return new StoreError(error.code, explain(error, subject), { cause: error.cause });
 }
 
+/** The sentences name the bucket and the server; what no sentence here is about has its meaning from the table. */
 function explain(error: StoreError, subject: BucketSubject): string {
   const { bucket, endpoint, keyRing } = subject;
   const server = endpoint?.host ?? 'AWS';
@@ -46,7 +48,7 @@ function explain(error: StoreError, subject: BucketSubject): string {
     case 'InvalidRequest':
       return explainRefusal(error, bucket, endpoint, server);
     default:
-      return `bucket ${quoted(bucket)} at ${server} cannot be used: ${explanations[error.code]}${detailOf(error)}`;
+      return `bucket ${quoted(bucket)} at ${server} cannot be used: ${storeErrorFacts[error.code].meaning}${detailOf(error)}`;
   }
 }
 

@@ -1,8 +1,9 @@
 /** Tells a write that is denied because the bucket blocks SSE-C from other denials. */
 import { GetBucketEncryptionCommand } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import type { BucketClient } from './bucket-client.js';
-import { explanations, type FailedCall } from './error-codes.js';
+import type { FailedCall } from './error-codes.js';
 
 /** Rejects as `send` does, but with `EncryptionBlocked` in place of `AccessDenied` if that is the reason. */
 export async function explainDenial<T>(
@@ -17,7 +18,7 @@ export async function explainDenial<T>(
     if (error instanceof StoreError && error.code === 'AccessDenied' && (await isBlocked(bucket, signal))) {
       throw new StoreError(
         'EncryptionBlocked',
-        `${call.operation} ${call.key}: ${explanations.EncryptionBlocked}; allow it in the bucket's encryption setting`,
+        `${call.operation} ${call.key}: ${storeErrorFacts.EncryptionBlocked.meaning}; allow it in the bucket's encryption setting`,
         { cause: error.cause },
       );
     }

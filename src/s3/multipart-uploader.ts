@@ -17,9 +17,10 @@ import type {
   WriteReply,
 } from '../object-store.js';
 import { withMd5 } from '../streamed-body.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionHeaders, encryptionOf } from './encryption-headers.js';
-import { explanations, type FailedCall, statusOf } from './error-codes.js';
+import { type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
 import { canNameCopySource } from './key-encoding.js';
@@ -151,7 +152,7 @@ export class MultipartUploader {
     if (etag !== source.ifMatch) {
       throw new StoreError(
         'PreconditionFailed',
-        `uploadPartCopy ${source.key}: ${explanations.PreconditionFailed}`,
+        `uploadPartCopy ${source.key}: ${storeErrorFacts.PreconditionFailed.meaning}`,
       );
     }
     return part;
@@ -250,9 +251,13 @@ export class MultipartUploader {
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'ServerError') throw error;
       if (await this.#hasUpload(call.key, uploadId, signal)) throw error;
-      throw new StoreError('NoSuchUpload', `${call.operation} ${call.key}: ${explanations.NoSuchUpload}`, {
-        cause: error.cause,
-      });
+      throw new StoreError(
+        'NoSuchUpload',
+        `${call.operation} ${call.key}: ${storeErrorFacts.NoSuchUpload.meaning}`,
+        {
+          cause: error.cause,
+        },
+      );
     }
   }
 

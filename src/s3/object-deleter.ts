@@ -3,8 +3,9 @@ import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { StoreError } from '../errors.js';
 import type { DeleteFailure } from '../object-store.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import type { BucketClient } from './bucket-client.js';
-import { codeOfServerCode, explanations } from './error-codes.js';
+import { codeOfServerCode } from './error-codes.js';
 import { deleteObject } from './requests.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
@@ -69,7 +70,10 @@ export class ObjectDeleter {
       const code = codeOfServerCode(Code);
       if (code === 'NotFound') return [];
       const key = Key ?? call.key;
-      const error = new StoreError(code, `delete ${key}: ${explanations[code]} (${Code ?? 'no code'})`);
+      const error = new StoreError(
+        code,
+        `delete ${key}: ${storeErrorFacts[code].meaning} (${Code ?? 'no code'})`,
+      );
       return [{ key, error }];
     });
   }

@@ -15,10 +15,11 @@ import {
   type ListRequest,
   type ObjectInfo,
 } from '../object-store.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
-import { errnoOf, explanations, serverCodeOf, statusOf } from './error-codes.js';
+import { errnoOf, serverCodeOf, statusOf } from './error-codes.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
 import { contentLengthOf, infoOf } from './replies.js';
@@ -115,7 +116,10 @@ export class ObjectReader {
   checkReadable(operation: string, info: ObjectInfo): void {
     if (info.isEncrypted) return;
     if (this.#plaintext === 'refuse') {
-      throw new StoreError('PlaintextRefused', `${operation} ${info.key}: ${explanations.PlaintextRefused}`);
+      throw new StoreError(
+        'PlaintextRefused',
+        `${operation} ${info.key}: ${storeErrorFacts.PlaintextRefused.meaning}`,
+      );
     }
     const { key, etag } = info;
     const isFirst = this.#loggedPlaintext.size === 0;
@@ -158,7 +162,7 @@ export class ObjectReader {
   async #getNothing({ key, ifMatch }: GetRequest, signal: AbortSignal): Promise<GetReply> {
     const info = await this.head(key, signal);
     if (ifMatch !== undefined && ifMatch !== info.etag) {
-      throw new StoreError('PreconditionFailed', `get ${key}: ${explanations.PreconditionFailed}`);
+      throw new StoreError('PreconditionFailed', `get ${key}: ${storeErrorFacts.PreconditionFailed.meaning}`);
     }
     this.checkReadable('get', info);
     return { info, pieces: [] };
@@ -216,7 +220,7 @@ export class ObjectReader {
       if (statusOf(error) !== 400) throw refusal;
       throw new StoreError(
         'WrongCustomerKey',
-        `${operation} ${key}: ${explanations.WrongCustomerKey} than ${this.#memory.describe()}`,
+        `${operation} ${key}: ${storeErrorFacts.WrongCustomerKey.meaning} than ${this.#memory.describe()}`,
         { cause: refusal.cause },
       );
     }

@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 
 export interface RetryOptions {
   readonly log: Log;
@@ -55,37 +56,9 @@ const noticeEveryMs = 60_000;
 /** Errors after which a policy has given up: one around it, as of a copy that consists of requests, does not begin anew. */
 const givenUp = new WeakSet<StoreError>();
 
-const transientCodes: Readonly<Record<StoreErrorCode, boolean>> = {
-  Throttled: true,
-  ServerError: true,
-  Unreachable: true,
-  Timeout: true,
-  CorruptReply: true,
-  NoCredentials: true,
-  NotFound: false,
-  NoSuchBucket: false,
-  NoSuchUpload: false,
-  AccessDenied: false,
-  WrongCustomerKey: false,
-  PlaintextRefused: false,
-  PreconditionFailed: false,
-  RangeNotSatisfiable: false,
-  KeyTooLong: false,
-  InvalidRequest: false,
-  NotImplemented: false,
-  EncryptionBlocked: false,
-  NotEncrypting: false,
-  QuotaExceeded: false,
-  EntityTooLarge: false,
-  CertificateRejected: false,
-  ServerRefused: false,
-  ClockSkewed: false,
-  Aborted: false,
-};
-
 /** Whether the same request may succeed a little later. */
-export function isTransient(error: StoreError): boolean {
-  return transientCodes[error.code];
+export function isRetried({ code }: StoreError): boolean {
+  return storeErrorFacts[code].passes === 'soon';
 }
 
 export class RetryPolicy {
@@ -136,7 +109,7 @@ export class RetryPolicy {
       try {
         return await attempt(number > 1);
       } catch (error) {
-        if (!(error instanceof StoreError) || !isTransient(error) || givenUp.has(error)) throw error;
+        if (!(error instanceof StoreError) || !isRetried(error) || givenUp.has(error)) throw error;
         if (signal.aborted) throw abortionOf(signal, subject);
         const nowMs = this.#now();
         countedFromMs ??= nowMs;

@@ -26,7 +26,7 @@ import type {
 import { isMd5, multipartEtag } from './etag.js';
 import { isStreamed, lengthOfBody, md5OfBody } from './put-body.js';
 import { md5Of } from './request-body.js';
-import { isTransient, type RetryPolicy } from './retry-policy.js';
+import { isRetried, type RetryPolicy } from './retry-policy.js';
 
 /** Larger bodies are not hashed only to learn how the server makes its ETags. */
 const maxLearningBytes = 1024 * 1024;
@@ -138,8 +138,8 @@ export class RetryingObjectStore implements ObjectStore {
     const attempt = async () => {
       passing = [];
       const failures = await this.#store.deleteMany(remaining, signal);
-      lasting.push(...failures.filter(({ error }) => !isTransient(error)));
-      passing = failures.filter(({ error }) => isTransient(error));
+      lasting.push(...failures.filter(({ error }) => !isRetried(error)));
+      passing = failures.filter(({ error }) => isRetried(error));
       remaining = passing.map(({ key }) => key);
       const [first] = passing;
       if (first) throw first.error;

@@ -1,7 +1,8 @@
 /** What servers insist on: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; Ceph has the same but for metadata. */
 import { StoreError } from '../errors.js';
 import type { StoreLimits } from '../object-store.js';
-import { explanations, type FailedCall } from './error-codes.js';
+import { storeErrorFacts } from '../store-error-facts.js';
+import type { FailedCall } from './error-codes.js';
 
 const mebibyte = 1024 * 1024;
 const maxPartSize = 5 * 1024 * mebibyte;
@@ -28,6 +29,6 @@ export function checkKey({ operation, key }: FailedCall): void {
   if (bytes <= maxKeyBytes) return;
   throw new StoreError(
     'KeyTooLong',
-    `${operation} ${key}: ${explanations.KeyTooLong} (${bytes} bytes, at most ${maxKeyBytes})`,
+    `${operation} ${key}: ${storeErrorFacts.KeyTooLong.meaning} (${bytes} bytes, at most ${maxKeyBytes})`,
   );
 }

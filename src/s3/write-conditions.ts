@@ -7,7 +7,8 @@ import { StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
 import type { Log } from '../log.js';
 import type { WriteCondition } from '../object-store.js';
-import { explanations, type FailedCall } from './error-codes.js';
+import { storeErrorFacts } from '../store-error-facts.js';
+import type { FailedCall } from './error-codes.js';
 import type { ObjectReader } from './object-reader.js';
 import { conditionHeaders } from './write-headers.js';
 
@@ -46,7 +47,7 @@ export class WriteConditions {
     if (isEmpty(condition) || (await this.#holds(call.key, condition, signal))) return;
     throw new StoreError(
       'PreconditionFailed',
-      `${call.operation} ${call.key}: ${explanations.PreconditionFailed}`,
+      `${call.operation} ${call.key}: ${storeErrorFacts.PreconditionFailed.meaning}`,
     );
   }
 

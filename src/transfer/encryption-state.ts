@@ -1,6 +1,7 @@
 /** Finds out how an object is encrypted, as far as a key ring tells. */
 import { StoreError } from '../errors.js';
 import type { ObjectInfo, ObjectStore } from '../object-store.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 
 export type EncryptionState =
   | { readonly state: 'encrypted'; readonly fingerprint: string; readonly info: ObjectInfo }
@@ -29,21 +30,5 @@ export async function findEncryptionState(
 
 /** Errors that every further object would meet too. */
 export function concernsAll(error: unknown): boolean {
-  if (!(error instanceof StoreError)) return true;
-  switch (error.code) {
-    case 'Aborted':
-    case 'CertificateRejected':
-    case 'ClockSkewed':
-    case 'EncryptionBlocked':
-    case 'NoCredentials':
-    case 'NoSuchBucket':
-    case 'NotEncrypting':
-    case 'QuotaExceeded':
-    case 'ServerRefused':
-    case 'Unreachable':
-    case 'Timeout':
-      return true;
-    default:
-      return false;
-  }
+  return !(error instanceof StoreError) || storeErrorFacts[error.code].concernsAll;
 }

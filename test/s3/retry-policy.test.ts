@@ -1,6 +1,6 @@
 import test from 'ava';
 import { StoreError, storeErrorCodes } from '../../src/errors.js';
-import { firstAnswerRetry, isTransient, RetryPolicy, type RetryOptions } from '../../src/s3/retry-policy.js';
+import { firstAnswerRetry, isRetried, RetryPolicy, type RetryOptions } from '../../src/s3/retry-policy.js';
 import { silentLog } from './fake-server.js';
 
 const never = new AbortController().signal;
@@ -74,7 +74,7 @@ test('no attempt begins after the time is up', async (t) => {
 });
 
 test('every failure that passes is tried again for a minute, however the waits are drawn', async (t) => {
-  const transient = storeErrorCodes.filter((code) => isTransient(new StoreError(code, 'x')));
+  const transient = storeErrorCodes.filter((code) => isRetried(new StoreError(code, 'x')));
   // An even spread, the shortest waits that are likely, and the longest.
   for (const draws of [[0.5], [0.1], [1], [0, 0.9, 0.2, 0.6]]) {
     for (const code of transient) {
@@ -151,7 +151,7 @@ test('a time limit ends the attempts, and is no interruption', async (t) => {
 });
 
 test('only what passes by itself is tried again', async (t) => {
-  const transient = storeErrorCodes.filter((code) => isTransient(new StoreError(code, 'x')));
+  const transient = storeErrorCodes.filter((code) => isRetried(new StoreError(code, 'x')));
   t.deepEqual(transient, [
     'NoCredentials',
     'Throttled',

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { abortionOf, fsErrorCodes, StoreError, storeErrorCodes } from '../../src/errors.js';
-import { errnoByStoreError, toFsError } from '../../src/vfs/fs-errors.js';
+import { storeErrorFacts } from '../../src/store-error-facts.js';
+import { toFsError } from '../../src/vfs/fs-errors.js';
 
 /** For success, for "not supported, so nothing to do", or for "try later". */
 const misunderstood = ['EAGAIN', 'EWOULDBLOCK', 'EINPROGRESS', 'EALREADY', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'];
@@ -8,7 +9,7 @@ const misunderstood = ['EAGAIN', 'EWOULDBLOCK', 'EINPROGRESS', 'EALREADY', 'EOPN
 test('no failure of the store becomes an errno that programs take for success or for "try later"', (t) => {
   for (const code of storeErrorCodes) {
     const { code: errno } = toFsError(new StoreError(code, 'x'), 'reading f');
-    t.is(errno, errnoByStoreError[code]);
+    t.is(errno, storeErrorFacts[code].errno);
     t.false(misunderstood.includes(errno), `${code} is ${errno}`);
     t.is(errno === 'EINTR', code === 'Aborted', `${code} is ${errno}`);
   }

@@ -1,0 +1,204 @@
+/**
+ * What follows from each code of a `StoreError`, once for everybody: what a system call says, whether it is tried again, what the
+ * user reads. What depends on more than the code (the bucket's name, what was asked for) is with those who know it.
+ */
+import type { FsErrorCode, StoreErrorCode } from './errors.js';
+
+interface StoreErrorFacts {
+  /** In the words of a message. */
+  readonly meaning: string;
+  /**
+   * What a system call says. None that programs take for success, for "not supported, so nothing to do" (EOPNOTSUPP and ENOSYS, of
+   * `fsync`), or for "try later" (EAGAIN).
+   */
+  readonly errno: FsErrorCode;
+  /** Whether the same request may succeed: by itself after a moment, after somebody has put something right, or not at all. */
+  readonly passes: 'soon' | 'later' | 'never';
+  /** Whether the same would be said of every other object too. */
+  readonly concernsAll: boolean;
+  /** False: it says something of the object asked for, or of what the server can do, as many requests want to know. */
+  readonly isTrouble: boolean;
+}
+
+export const storeErrorFacts: Readonly<Record<StoreErrorCode, StoreErrorFacts>> = {
+  NotFound: {
+    meaning: 'no such object',
+    errno: 'ENOENT',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: false,
+  },
+  NoSuchBucket: {
+    meaning: 'no such bucket',
+    errno: 'EIO',
+    passes: 'never',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  NoSuchUpload: {
+    meaning: 'the multipart upload is unknown to the server',
+    errno: 'EIO',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  AccessDenied: {
+    meaning: 'access denied',
+    errno: 'EACCES',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  NoCredentials: {
+    meaning: 'the S3 credentials cannot be renewed',
+    errno: 'EIO',
+    passes: 'soon',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  WrongCustomerKey: {
+    meaning: 'the object is encrypted under another customer key',
+    errno: 'EACCES',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  PlaintextRefused: {
+    meaning: 'the object is not encrypted',
+    errno: 'EACCES',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  PreconditionFailed: {
+    meaning: 'the object was changed by somebody else',
+    errno: 'ESTALE',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: false,
+  },
+  RangeNotSatisfiable: {
+    meaning: 'the range starts past the end of the object',
+    errno: 'EIO',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  KeyTooLong: {
+    meaning: 'the key is too long',
+    errno: 'ENAMETOOLONG',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  InvalidRequest: {
+    meaning: 'the server refuses the request as invalid',
+    errno: 'EIO',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  NotImplemented: {
+    meaning: 'the server cannot do this',
+    errno: 'EIO',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: false,
+  },
+  EncryptionBlocked: {
+    meaning: 'the bucket blocks SSE-C',
+    errno: 'EACCES',
+    passes: 'never',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  NotEncrypting: {
+    meaning: 'what is written would not be encrypted',
+    errno: 'EROFS',
+    passes: 'never',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  QuotaExceeded: {
+    meaning: 'the quota is exceeded',
+    errno: 'EDQUOT',
+    passes: 'later',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  EntityTooLarge: {
+    meaning: 'too large for the server',
+    errno: 'EFBIG',
+    passes: 'never',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  Throttled: {
+    meaning: 'the server asks to slow down',
+    errno: 'EIO',
+    passes: 'soon',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  ServerError: {
+    meaning: 'the server failed',
+    errno: 'EIO',
+    passes: 'soon',
+    concernsAll: false,
+    isTrouble: true,
+  },
+  Unreachable: {
+    meaning: 'the server cannot be reached',
+    errno: 'EIO',
+    passes: 'soon',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  CertificateRejected: {
+    meaning: "the server's certificate is not trusted",
+    errno: 'EIO',
+    passes: 'later',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  ServerRefused: {
+    meaning: 'nothing is sent to another server than the configured one',
+    errno: 'EIO',
+    passes: 'never',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  Timeout: {
+    meaning: 'the server did not answer in time',
+    errno: 'ETIMEDOUT',
+    passes: 'soon',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  ClockSkewed: {
+    meaning: "this machine's clock differs too much from the server's",
+    errno: 'EACCES',
+    passes: 'later',
+    concernsAll: true,
+    isTrouble: true,
+  },
+  Aborted: {
+    meaning: 'aborted',
+    errno: 'EINTR',
+    passes: 'never',
+    concernsAll: true,
+    isTrouble: false,
+  },
+  CorruptReply: {
+    meaning: 'the transfer was damaged',
+    errno: 'EIO',
+    passes: 'soon',
+    concernsAll: false,
+    isTrouble: true,
+  },
+};
+
+/** Names from outside may be those of another version. */
+export function isStoreErrorCode(name: string): name is StoreErrorCode {
+  return Object.hasOwn(storeErrorFacts, name);
+}
