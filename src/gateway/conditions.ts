@@ -1,6 +1,6 @@
 /** The conditional headers of HTTP (RFC 9110, 13), as S3 has them. */
 import type { Flavor } from './flavor.js';
-import { unquoted } from './reply.js';
+import { unquoted } from './gateway-reply.js';
 import { headerOf, type S3Request } from './request.js';
 import { S3Error } from './s3-error.js';
 import type { ObjectRecord } from './storage/object-record.js';

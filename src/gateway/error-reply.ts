@@ -1,6 +1,6 @@
 /** What a client is told of whatever went wrong, and what the log is. */
 import type { Log } from '../log.js';
-import type { Reply } from './reply.js';
+import type { Reply } from './gateway-reply.js';
 import { S3Error } from './s3-error.js';
 import { BucketDeletedError } from './storage/bucket.js';
 import { DamagedFileError } from './storage/sealing.js';

@@ -7,7 +7,7 @@ import { loadCertificates } from './certificates.js';
 import { flavors, type FlavorName } from './flavor.js';
 import { listen, type HttpLimits, type Listening } from './http-server.js';
 import { chooseOperation } from './operations/choose-operation.js';
-import { requireValidKey } from './operations/context.js';
+import { requireValidKey } from './operations/gateway-operation.js';
 import { payloadOf } from './payload.js';
 import type { S3Request } from './request.js';
 import type { AccessKey } from './signatures/access-keys.js';

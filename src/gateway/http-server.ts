@@ -14,7 +14,7 @@ import Koa from 'koa';
 import { guarded } from '../guarded.js';
 import type { Log } from '../log.js';
 import { errorReply, logError, toS3Error } from './error-reply.js';
-import type { Reply } from './reply.js';
+import type { Reply } from './gateway-reply.js';
 import { parseRequest, type S3Request } from './request.js';
 
 export interface Listening {

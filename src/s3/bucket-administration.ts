@@ -19,9 +19,9 @@ import { BucketClient, type BucketClientOptions } from './bucket-client.js';
 import { copySourceEncryptionHeaders, encryptionOf, newObjectHeaders } from './encryption-headers.js';
 import { encryptionFault } from './encryption-proof.js';
 import { serverCodeOf } from './error-codes.js';
-import { etagOf, uploadIdOf } from './replies.js';
+import { etagOf, uploadIdOf } from './object-replies.js';
 import { requestBody } from './request-body.js';
-import { abortUpload, copyObject, createUpload, deleteObject, putObject } from './requests.js';
+import { abortUpload, copyObject, createUpload, deleteObject, putObject } from './object-requests.js';
 import { conditionHeaders } from './write-headers.js';
 
 /** Objects that try out the server are below it, and are deleted again. */

@@ -10,7 +10,7 @@ import { type FailedCall, toStoreError } from './error-codes.js';
 import { kindOfOperation, RequestCounters, type RequestKind } from './request-counters.js';
 import type { Renewal } from './renewal.js';
 import { RequestSlots } from './request-slots.js';
-import type { ObjectRequest } from './requests.js';
+import type { ObjectRequest } from './object-requests.js';
 import type { Transport } from './transport.js';
 
 /** The ways to a server. */

@@ -11,9 +11,9 @@ import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import type { FailedCall } from './error-codes.js';
-import { uploadIdOf } from './replies.js';
+import { uploadIdOf } from './object-replies.js';
 import { requestBody } from './request-body.js';
-import { abortUpload, createUpload, deleteObject, type ObjectRequest, putObject } from './requests.js';
+import { abortUpload, createUpload, deleteObject, type ObjectRequest, putObject } from './object-requests.js';
 import type { WriteEncryption } from './write-encryption.js';
 
 interface EncryptionProbeOptions {

@@ -6,7 +6,7 @@ import type { DeleteFailure } from '../object-store.js';
 import { storeErrorFacts } from '../store-error-facts.js';
 import type { BucketClient } from './bucket-client.js';
 import { codeOfServerCode } from './error-codes.js';
-import { deleteObject } from './requests.js';
+import { deleteObject } from './object-requests.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
 const maxBatchKeys = 1000;

@@ -4,7 +4,7 @@
  */
 import { Limiter } from '../concurrency/limiter.js';
 import type { CopyPartRequest, UploadedPart } from '../object-store.js';
-import type { ObjectReader } from './object-reader.js';
+import type { ObjectReader } from './object-getter.js';
 import { requestBody, type RequestBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
 import type { PartSender } from './part-sender.js';

@@ -4,9 +4,9 @@ import type { UploadedPart } from '../object-store.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
-import { etagOf } from './replies.js';
+import { etagOf } from './object-replies.js';
 import type { RequestBody } from './request-body.js';
-import { uploadPart } from './requests.js';
+import { uploadPart } from './object-requests.js';
 
 /** Which part, and the `operation` that an error names. */
 interface PartCall {

@@ -29,7 +29,7 @@ import { EncryptionProof } from './encryption-proof.js';
 import { MultipartUploader } from './multipart-uploader.js';
 import { ObjectCopier } from './object-copier.js';
 import { ObjectDeleter } from './object-deleter.js';
-import { ObjectReader, type PlaintextPolicy } from './object-reader.js';
+import { ObjectReader, type PlaintextPolicy } from './object-getter.js';
 import { ObjectWriter } from './object-writer.js';
 import { ObjectTags } from './object-tags.js';
 import { PartMover } from './part-mover.js';

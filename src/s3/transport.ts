@@ -10,8 +10,8 @@ import type { HeaderField, HttpReply } from '../http/connection.js';
 import { ConnectionPool, type PoolOptions } from '../http/connection-pool.js';
 import type { RefusedReply } from './error-codes.js';
 import { encodeKey } from './key-encoding.js';
-import { refusalOf } from './replies.js';
-import type { ObjectRequest } from './requests.js';
+import { refusalOf } from './object-replies.js';
+import type { ObjectRequest } from './object-requests.js';
 import { emptySha256, sha256Hex, unsignedPayload } from '../signature-v4.js';
 import { type Credentials, RequestSigner } from './request-signer.js';
 

@@ -9,7 +9,7 @@ import type { Log } from '../log.js';
 import type { WriteCondition } from '../object-store.js';
 import { storeErrorFacts } from '../store-error-facts.js';
 import type { FailedCall } from './error-codes.js';
-import type { ObjectReader } from './object-reader.js';
+import type { ObjectReader } from './object-getter.js';
 import { conditionHeaders } from './write-headers.js';
 
 interface WriteConditionsOptions {

@@ -19,7 +19,7 @@ import test, { type ExecutionContext } from 'ava';
 import type { HeaderField } from '../../src/http/connection.js';
 import { copySourceEncryptionHeaders, encryptionHeaders } from '../../src/s3/encryption-headers.js';
 import { RefusedReply, toStoreError } from '../../src/s3/error-codes.js';
-import { infoOf } from '../../src/s3/replies.js';
+import { infoOf } from '../../src/s3/object-replies.js';
 import { requestBody } from '../../src/s3/request-body.js';
 import {
   abortUpload,
@@ -33,7 +33,7 @@ import {
   putObject,
   uploadPart,
   uploadPartCopy,
-} from '../../src/s3/requests.js';
+} from '../../src/s3/object-requests.js';
 import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
 import { makeS3Client, settingsOf } from '../../src/s3/s3-client.js';
 import { Transport } from '../../src/s3/transport.js';

@@ -1,9 +1,9 @@
 /** DeleteObjects: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
 import { payloadText } from '../payload.js';
-import { xmlReply, type Reply } from '../reply.js';
+import { xmlReply, type Reply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument, type XmlElement } from '../xml.js';
-import { authorize, requireBucket, type OperationContext } from './context.js';
+import { authorize, requireBucket, type OperationContext } from './gateway-operation.js';
 
 const maxKeys = 1000;
 

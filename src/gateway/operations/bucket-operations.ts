@@ -1,10 +1,10 @@
 /** Buckets themselves: list, make, look at, delete, and the simple questions about them. */
 import { payloadText } from '../payload.js';
-import { isoTime, noContent, xmlReply, type Reply } from '../reply.js';
+import { isoTime, noContent, xmlReply, type Reply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import { childText, element, parseXml, XmlElement, xmlDocument } from '../xml.js';
-import { authorize, noSuchKey, requireBucket, type OperationContext } from './context.js';
+import { authorize, noSuchKey, requireBucket, type OperationContext } from './gateway-operation.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; no such name leads out of a directory. */
 const bucketName = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;

@@ -12,7 +12,7 @@ import {
   listBuckets,
 } from './bucket-operations.js';
 import { completeUpload } from './complete-upload.js';
-import type { Operation, OperationContext } from './context.js';
+import type { Operation, OperationContext } from './gateway-operation.js';
 import { copyObject } from './copy-object.js';
 import { isCopy } from './copy-source.js';
 import { listObjects } from './list-operations.js';

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { checkLateConditions } from '../conditions.js';
 import type { Flavor } from '../flavor.js';
 import { payloadText } from '../payload.js';
-import { quoted, unquoted, xmlReply, type Reply } from '../reply.js';
+import { quoted, unquoted, xmlReply, type Reply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import type { StoredPart, UploadInfo } from '../storage/upload.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
+import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
 import { noSuchUpload, requireUpload } from './upload-operations.js';
 
 /** Of every part but the last. */

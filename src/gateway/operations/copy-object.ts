@@ -6,18 +6,18 @@ import {
   encryptionReplyHeaders,
   newObjectKeyOf,
   openingKeyOf,
-} from '../encryption-headers.js';
-import { isoTime, quoted, xmlReply, type Reply } from '../reply.js';
+} from '../customer-key-headers.js';
+import { isoTime, quoted, xmlReply, type Reply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import { protect, recordKeyOf } from '../storage/protection.js';
 import { element, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
+import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
 import { checkSource, copySourceOf, withCopySource } from './copy-source.js';
 import { bytesOf } from './object-bytes.js';
 import { newObjectTags } from './object-tagging.js';
-import { newObjectHeaders } from './object-headers.js';
+import { newObjectHeaders } from './recorded-headers.js';
 
 export async function copyObject(context: OperationContext): Promise<Reply> {
   const { request, flavor, storage, nowMs } = context;

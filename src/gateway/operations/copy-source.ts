@@ -3,7 +3,7 @@ import type { CustomerKey } from '../../keys/customer-key.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket, HeldObject } from '../storage/bucket.js';
-import { authorize, noSuchKey, requireBucket, type OperationContext } from './context.js';
+import { authorize, noSuchKey, requireBucket, type OperationContext } from './gateway-operation.js';
 
 export function isCopy({ request }: OperationContext): boolean {
   return headerOf(request, 'x-amz-copy-source') !== undefined;

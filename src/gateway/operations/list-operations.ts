@@ -1,11 +1,11 @@
 /** ListObjects, in both versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-import { isoTime, quoted, xmlReply, type Reply } from '../reply.js';
+import { isoTime, quoted, xmlReply, type Reply } from '../gateway-reply.js';
 import { queryNumber, queryValue } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import { encodeUri } from '../../signature-v4.js';
 import type { KeyPage } from '../storage/key-index.js';
 import { element, xmlDocument, type XmlElement } from '../xml.js';
-import { authorize, requireBucket, type OperationContext } from './context.js';
+import { authorize, requireBucket, type OperationContext } from './gateway-operation.js';
 
 const maxListed = 1000;
 

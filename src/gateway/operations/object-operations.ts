@@ -6,16 +6,22 @@ import {
   encryptionReplyHeaders,
   newObjectKeyOf,
   openingKeyOf,
-} from '../encryption-headers.js';
+} from '../customer-key-headers.js';
 import { parseRange } from '../ranges.js';
-import { noContent, quoted, type Reply } from '../reply.js';
+import { noContent, quoted, type Reply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import { protect, recordKeyOf } from '../storage/protection.js';
-import { authorize, headersForPolicy, noSuchKey, requireBucket, type OperationContext } from './context.js';
+import {
+  authorize,
+  headersForPolicy,
+  noSuchKey,
+  requireBucket,
+  type OperationContext,
+} from './gateway-operation.js';
 import { bytesOf } from './object-bytes.js';
 import { newObjectTags } from './object-tagging.js';
-import { newObjectHeaders, objectReplyHeaders } from './object-headers.js';
+import { newObjectHeaders, objectReplyHeaders } from './recorded-headers.js';
 
 /** GET and HEAD. */
 export async function readObject(context: OperationContext): Promise<Reply> {

@@ -1,11 +1,11 @@
 /** The tags of an object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html */
 import { payloadText } from '../payload.js';
-import { noContent, xmlReply, type Reply } from '../reply.js';
+import { noContent, xmlReply, type Reply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument } from '../xml.js';
-import { authorize, noSuchKey, requireBucket, type OperationContext } from './context.js';
+import { authorize, noSuchKey, requireBucket, type OperationContext } from './gateway-operation.js';
 
 type Tag = readonly [name: string, value: string];
 

@@ -7,17 +7,17 @@ import {
   customerKeyOf,
   encryptionReplyHeaders,
   openingKeyOf,
-} from '../encryption-headers.js';
+} from '../customer-key-headers.js';
 import type { Flavor } from '../flavor.js';
 import { parseCopyRange } from '../ranges.js';
-import { isoTime, quoted, xmlReply, type Reply } from '../reply.js';
+import { isoTime, quoted, xmlReply, type Reply } from '../gateway-reply.js';
 import { headerOf, queryValue, type S3Request } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import type { Segment } from '../storage/data-files.js';
 import type { Upload } from '../storage/upload.js';
 import { element, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
+import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
 import { checkSource, copySourceOf, withCopySource } from './copy-source.js';
 import { bytesOf } from './object-bytes.js';
 import { noSuchUpload, requireUpload } from './upload-operations.js';

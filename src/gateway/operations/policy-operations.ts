@@ -1,9 +1,9 @@
 /** The policy of a bucket. Only its owner comes here, and no policy can lock the owner out of it. */
 import { payloadText } from '../payload.js';
 import { parsePolicy } from '../policy/parse-policy.js';
-import { noContent, type Reply } from '../reply.js';
+import { noContent, type Reply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
-import { requireBucket, type OperationContext } from './context.js';
+import { requireBucket, type OperationContext } from './gateway-operation.js';
 
 export function getPolicy(context: OperationContext): Promise<Reply> {
   const { policy } = requireBucket(context);

@@ -1,15 +1,15 @@
 /** Multipart uploads but for their parts' bytes: begin, list, abort, and the list of all. */
-import { customerKeyOf, encryptionReplyHeaders, newObjectKeyOf } from '../encryption-headers.js';
-import { isoTime, noContent, quoted, xmlReply, type Reply } from '../reply.js';
+import { customerKeyOf, encryptionReplyHeaders, newObjectKeyOf } from '../customer-key-headers.js';
+import { isoTime, noContent, quoted, xmlReply, type Reply } from '../gateway-reply.js';
 import { queryNumber, queryValue } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import { protect } from '../storage/protection.js';
 import { uploadProtection, type Upload } from '../storage/upload.js';
 import { element, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './context.js';
+import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
 import { newObjectTags } from './object-tagging.js';
-import { newObjectHeaders } from './object-headers.js';
+import { newObjectHeaders } from './recorded-headers.js';
 
 const maxListed = 1000;
 

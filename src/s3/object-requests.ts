@@ -1,6 +1,6 @@
 /**
  * The requests about objects, as HTTP: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
- * Pure. What the replies say is in `replies.ts`; the bucket, the server and the signature are left to `transport.ts`.
+ * Pure. What the replies say is in `object-replies.ts`; the bucket, the server and the signature are left to `transport.ts`.
  */
 import type { CustomerKey } from '../keys/customer-key.js';
 import type { HeaderField, HttpRequest } from '../http/connection.js';

@@ -4,7 +4,7 @@ import type { Payload } from '../payload.js';
 import { requireAllowed } from '../policy/evaluate-policy.js';
 import { parsePolicy, type PolicyAction } from '../policy/parse-policy.js';
 import { headerOf, type S3Request } from '../request.js';
-import type { Reply } from '../reply.js';
+import type { Reply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import type { Storage } from '../storage/storage.js';

@@ -22,8 +22,8 @@ import type { EncryptionProof } from './encryption-proof.js';
 import { errnoOf, serverCodeOf, statusOf } from './error-codes.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
-import { contentLengthOf, infoOf } from './replies.js';
-import { getObject, headObject } from './requests.js';
+import { contentLengthOf, infoOf } from './object-replies.js';
+import { getObject, headObject } from './object-requests.js';
 
 /** What to do with objects that are stored without SSE-C; `warn` reads them, and logs the key of each version. */
 export type PlaintextPolicy = 'refuse' | 'warn' | 'read';

@@ -1,6 +1,6 @@
 /** The headers that are stored with an object and come back with it. */
 import type { Flavor } from '../flavor.js';
-import { quoted } from '../reply.js';
+import { quoted } from '../gateway-reply.js';
 import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import { tagsOfText } from './object-tagging.js';
