@@ -1,6 +1,6 @@
 /** What a client is told of whatever went wrong, and what the log is. */
 import type { Log } from '../log.js';
-import type { Reply } from './gateway-reply.js';
+import type { GatewayReply } from './gateway-reply.js';
 import { S3Error } from './s3-error.js';
 import { BucketDeletedError } from './storage/bucket.js';
 import { DamagedFileError } from './storage/sealing.js';
@@ -23,7 +23,12 @@ export function toS3Error(error: unknown): S3Error {
 }
 
 /** HEAD has no body, and so no code. */
-export function errorReply(error: S3Error, method: string, resource: string, requestId: string): Reply {
+export function errorReply(
+  error: S3Error,
+  method: string,
+  resource: string,
+  requestId: string,
+): GatewayReply {
   if (method === 'HEAD' || error.status === 304) return { status: error.status, headers: {} };
   const body = xmlDocument(
     'Error',

@@ -1,5 +1,5 @@
 /** What an operation answers with; the server makes HTTP of it. */
-export interface Reply {
+export interface GatewayReply {
   readonly status: number;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
@@ -9,9 +9,9 @@ export interface Reply {
   readonly done?: () => Promise<void>;
 }
 
-export const noContent: Reply = { status: 204, headers: {} };
+export const noContent: GatewayReply = { status: 204, headers: {} };
 
-export function xmlReply(body: string, headers: Readonly<Record<string, string>> = {}): Reply {
+export function xmlReply(body: string, headers: Readonly<Record<string, string>> = {}): GatewayReply {
   return { status: 200, headers: { 'content-type': 'application/xml', ...headers }, body };
 }
 

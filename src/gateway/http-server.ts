@@ -14,8 +14,8 @@ import Koa from 'koa';
 import { guarded } from '../guarded.js';
 import type { Log } from '../log.js';
 import { errorReply, logError, toS3Error } from './error-reply.js';
-import type { Reply } from './gateway-reply.js';
-import { parseRequest, type S3Request } from './request.js';
+import type { GatewayReply } from './gateway-reply.js';
+import { parseS3Request, type S3Request } from './request.js';
 
 export interface Listening {
   readonly host: string;
@@ -33,7 +33,7 @@ interface HttpServerOptions {
   readonly tls: { readonly certificate: string; readonly privateKey: string } | undefined;
   readonly limits: HttpLimits;
   readonly log: Log;
-  readonly handle: (request: S3Request) => Promise<Reply>;
+  readonly handle: (request: S3Request) => Promise<GatewayReply>;
 }
 
 export interface HttpLimits {
@@ -119,14 +119,14 @@ async function answer(
   response: ServerResponse,
   waiting: WeakSet<IncomingMessage>,
   requestId: string,
-): Promise<Reply> {
+): Promise<GatewayReply> {
   const sendContinue = () => {
     if (waiting.delete(message)) response.writeContinue();
   };
   const { method = '', url = '' } = message;
   const resource = url.replace(/\?.*$/s, ''); // the query of a presigned address holds the signature
   try {
-    return await handle(parseRequest(message, tls !== undefined, sendContinue));
+    return await handle(parseS3Request(message, tls !== undefined, sendContinue));
   } catch (error) {
     const told = toS3Error(error);
     // Many clients send all of a body before they look for the reply. Node itself only discards one that nobody began to read.
@@ -160,7 +160,7 @@ function streamOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Reada
   return Readable.from(pieces(), { objectMode: false, highWaterMark: 256 * 1024 });
 }
 
-function send(koa: Koa.Context, reply: Reply, log: Log): void {
+function send(koa: Koa.Context, reply: GatewayReply, log: Log): void {
   const { status, headers, body, done } = reply;
   if (done !== undefined) {
     void finished(koa.res)

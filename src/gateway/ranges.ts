@@ -1,7 +1,7 @@
 /** The Range of a GET and of a copied part. Pure. */
 import { S3Error } from './s3-error.js';
 
-export interface ByteRange {
+export interface RequestedRange {
   readonly offset: number;
   readonly length: number;
 }
@@ -10,7 +10,7 @@ export interface ByteRange {
  * Undefined if the header asks for the whole object, or is none that HTTP knows: those are ignored, as are several ranges
  * at once. Throws `InvalidRange` if it starts past the end.
  */
-export function parseRange(header: string | undefined, size: number): ByteRange | undefined {
+export function parseRange(header: string | undefined, size: number): RequestedRange | undefined {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '') ?? [];
   if (first === '' && last === '') return undefined;
   if (first === '') {
@@ -26,7 +26,7 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
 }
 
 /** Undefined without a header. Throws an `S3Error` unless it is `bytes=FIRST-LAST` and lies in the object. */
-export function parseCopyRange(header: string | undefined, size: number): ByteRange | undefined {
+export function parseCopyRange(header: string | undefined, size: number): RequestedRange | undefined {
   if (header === undefined) return undefined;
   const [, first, last] = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(header) ?? [];
   if (first === undefined || last === undefined || Number(last) < Number(first)) {

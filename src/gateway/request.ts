@@ -19,7 +19,7 @@ export interface S3Request {
 }
 
 /** Throws an `S3Error` if the address makes no sense. */
-export function parseRequest(
+export function parseS3Request(
   message: IncomingMessage,
   isSecure: boolean,
   sendContinue: () => void,

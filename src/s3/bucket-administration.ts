@@ -15,8 +15,9 @@ import { StoreError } from '../errors.js';
 import type { HeaderField, HttpReply } from '../http/connection.js';
 import type { WriteCondition } from '../object-store.js';
 import { storeErrorFacts } from '../store-error-facts.js';
+import { cleanUpTimeoutMs } from './clean-up.js';
 import { BucketClient, type BucketClientOptions } from './bucket-client.js';
-import { copySourceEncryptionHeaders, encryptionOf, newObjectHeaders } from './encryption-headers.js';
+import { copySourceEncryptionHeaders, encryptionOf, newObjectEncryption } from './encryption-headers.js';
 import { encryptionFault } from './encryption-proof.js';
 import { serverCodeOf } from './error-codes.js';
 import { etagOf, uploadIdOf } from './object-replies.js';
@@ -202,8 +203,6 @@ export class BucketAdministration {
   }
 }
 
-const cleanUpTimeoutMs = 30_000;
-
 function requireEncrypted({ headers }: HttpReply, customerKey: CustomerKey): void {
   const fault = encryptionFault(encryptionOf(headers), customerKey.fingerprint);
   if (fault !== undefined)
@@ -212,5 +211,7 @@ function requireEncrypted({ headers }: HttpReply, customerKey: CustomerKey): voi
 
 /** Secret: for requests only. */
 function headersOf(customerKey: CustomerKey, encryption: ProbeEncryption): readonly HeaderField[] {
-  return encryption === 'none' ? [] : newObjectHeaders(customerKey, encryption === 'customer key and header');
+  return encryption === 'none'
+    ? []
+    : newObjectEncryption(customerKey, encryption === 'customer key and header');
 }

@@ -2,7 +2,7 @@
 import type { Log } from '../log.js';
 
 /** Also after an interrupt: nothing is to be left. */
-const cleanUpTimeoutMs = 30_000;
+export const cleanUpTimeoutMs = 30_000;
 
 /** Runs `remove` with a signal of its own. Never rejects: what stays on the server is logged. */
 export async function cleanUp(

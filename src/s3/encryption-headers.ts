@@ -18,7 +18,7 @@ export function copySourceEncryptionHeaders(customerKey: CustomerKey): readonly 
  * Secret: for requests only. Of requests that begin an object: PUT, CreateMultipartUpload, CopyObject. `extraEncryptionHeader`: also
  * `x-amz-server-side-encryption: AES256`, which bucket policies for old Ceph demand and AWS refuses.
  */
-export function newObjectHeaders(
+export function newObjectEncryption(
   customerKey: CustomerKey,
   extraEncryptionHeader: boolean,
 ): readonly HeaderField[] {

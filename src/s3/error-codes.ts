@@ -173,7 +173,7 @@ export function statusOf(error: StoreError): number | undefined {
 }
 
 /** The errno or OpenSSL code behind a StoreError, for example `ENOTFOUND`. */
-export function errnoOf(error: StoreError): string | undefined {
+export function connectionErrnoOf(error: StoreError): string | undefined {
   return error.cause instanceof ConnectionFailure ? error.cause.errno : undefined;
 }
 

@@ -2,7 +2,7 @@
 import { StoreError } from '../errors.js';
 import type { KeyRing } from '../keys/key-ring.js';
 import { storeErrorFacts } from '../store-error-facts.js';
-import { errnoOf, serverCodeOf } from './error-codes.js';
+import { connectionErrnoOf, serverCodeOf } from './error-codes.js';
 
 interface BucketSubject {
   readonly bucket: string;
@@ -34,11 +34,11 @@ function explain(error: StoreError, subject: BucketSubject): string {
         ? `${server} refuses SSE-C over plain http: use https`
         : explainWrongKey(keyRing, bucket);
     case 'CertificateRejected':
-      return explainCertificate(errnoOf(error), server);
+      return explainCertificate(connectionErrnoOf(error), server);
     case 'ServerRefused':
       return error.message;
     case 'Unreachable':
-      return explainConnection(errnoOf(error), endpoint, server);
+      return explainConnection(connectionErrnoOf(error), endpoint, server);
     case 'Timeout':
       return `${server} does not answer: check --endpoint and the network`;
     case 'ClockSkewed':
@@ -113,7 +113,7 @@ function explainRefusal(
   endpoint: URL | undefined,
   server: string,
 ): string {
-  switch (serverCodeOf(error) ?? errnoOf(error)) {
+  switch (serverCodeOf(error) ?? connectionErrnoOf(error)) {
     case 'InvalidBucketName':
       return `${quoted(bucket)} is not a name that a bucket can have`;
     case 'AuthorizationHeaderMalformed':

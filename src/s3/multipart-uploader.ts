@@ -24,14 +24,14 @@ import { type FailedCall, statusOf } from './error-codes.js';
 import { multipartEtag } from './etag.js';
 import { explainDenial } from './explain-denial.js';
 import { canNameCopySource } from './key-encoding.js';
-import type { ObjectReader } from './object-getter.js';
+import type { ObjectGetter } from './object-getter.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import type { ObjectTags } from './object-tags.js';
 import type { PartMover } from './part-mover.js';
 import type { PartSender } from './part-sender.js';
 import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
 import { completedEtagOf, copiedEtagOf, uploadIdOf, versionIdOf } from './object-replies.js';
-import { bodyWithoutMd5, requestBody, type RequestBody } from './request-body.js';
+import { bodyWithoutMd5, requestBody, type MeasuredBody } from './request-body.js';
 import { abortUpload, completeUpload, createUpload, uploadPartCopy } from './object-requests.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
@@ -40,7 +40,7 @@ import { storedHeaders, type TaggedHeaders } from './write-headers.js';
 
 interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
-  readonly reader: ObjectReader;
+  readonly reader: ObjectGetter;
   readonly conditions: WriteConditions;
   /** For sources that the server cannot copy: under other customer keys, or with keys that it misreads. */
   readonly partMover: PartMover;
@@ -63,7 +63,7 @@ const maxTaggedUploads = 10_000;
 
 export class MultipartUploader {
   readonly #bucket: BucketClient;
-  readonly #reader: ObjectReader;
+  readonly #reader: ObjectGetter;
   readonly #conditions: WriteConditions;
   readonly #partMover: PartMover;
   readonly #partSender: PartSender;
@@ -120,7 +120,7 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key, uploadId, partNumber, length: lengthOfBody(body) };
-    const send = (makeBody: () => RequestBody, sendSignal: AbortSignal) =>
+    const send = (makeBody: () => MeasuredBody, sendSignal: AbortSignal) =>
       this.#partSender.send(call, makeBody, sendSignal);
     if (!isStreamed(body)) {
       return await send(() => (this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);

@@ -19,7 +19,7 @@ import { storeErrorFacts } from '../store-error-facts.js';
 import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
-import { errnoOf, serverCodeOf, statusOf } from './error-codes.js';
+import { connectionErrnoOf, serverCodeOf, statusOf } from './error-codes.js';
 import { parseListPage } from './list-page.js';
 import { type Guess, KeyMemory } from './key-memory.js';
 import { contentLengthOf, infoOf } from './object-replies.js';
@@ -31,7 +31,7 @@ export type PlaintextPolicy = 'refuse' | 'warn' | 'read';
 /** Versions of unencrypted objects that have been logged: those that come after so many others are logged again. */
 const maxLoggedVersions = 10_000;
 
-interface ObjectReaderOptions {
+interface ObjectGetterOptions {
   readonly bucket: BucketClient;
   readonly customerKey: CustomerKey;
   /** Tried when that one does not fit. Default: none. */
@@ -50,7 +50,7 @@ const credentialCodes: ReadonlySet<string> = new Set([
   'SignatureDoesNotMatch',
 ]);
 
-export class ObjectReader {
+export class ObjectGetter {
   readonly #bucket: BucketClient;
   readonly #plaintext: PlaintextPolicy;
   readonly #proof: EncryptionProof;
@@ -60,7 +60,7 @@ export class ObjectReader {
   /** ETags by key; with `read` only the first. */
   readonly #loggedPlaintext = new BoundedMap<string, string>(maxLoggedVersions);
 
-  constructor({ bucket, customerKey, otherCustomerKeys = [], plaintext, proof, log }: ObjectReaderOptions) {
+  constructor({ bucket, customerKey, otherCustomerKeys = [], plaintext, proof, log }: ObjectGetterOptions) {
     this.#bucket = bucket;
     this.#memory = new KeyMemory(customerKey, otherCustomerKeys);
     this.#plaintext = plaintext;
@@ -141,7 +141,7 @@ export class ObjectReader {
     const call = { operation: 'get', key };
     const sending = this.#bucket.send(call, signal, () => getObject(request, customerKey));
     const reply = await sending.catch((error: unknown) => {
-      const isTooLarge = !range && error instanceof StoreError && errnoOf(error) === tooMuchContent;
+      const isTooLarge = !range && error instanceof StoreError && connectionErrnoOf(error) === tooMuchContent;
       throw isTooLarge ? tooLarge(request) : error;
     });
     if (customerKey) this.#proof.checkRead(call, encryptionOf(reply.headers), customerKey.fingerprint);

@@ -15,7 +15,7 @@ import { copySourceEncryptionHeaders, encryptionHeaders } from './encryption-hea
 import { quoteEtag } from './etag.js';
 import { encodeUri } from '../signature-v4.js';
 import { copySourceOf } from './key-encoding.js';
-import type { RequestBody } from './request-body.js';
+import type { MeasuredBody } from './request-body.js';
 
 export interface ObjectRequest extends Omit<HttpRequest, 'path'> {
   /** Not '', and not encoded. */
@@ -40,7 +40,7 @@ export function getObject(request: GetRequest, customerKey: CustomerKey | undefi
   return { ...plain('GET', key), headers, memory, maxContentBytes: mostBytesOf(request) };
 }
 
-export function putObject(key: string, headers: readonly HeaderField[], body: RequestBody): ObjectRequest {
+export function putObject(key: string, headers: readonly HeaderField[], body: MeasuredBody): ObjectRequest {
   return withBody(plain('PUT', key), headers, body);
 }
 
@@ -68,7 +68,7 @@ export function uploadPart(
   { key, uploadId }: UploadTarget,
   partNumber: number,
   customerKey: CustomerKey,
-  body: RequestBody,
+  body: MeasuredBody,
 ): ObjectRequest {
   const request = { ...plain('PUT', key), query: partQuery(uploadId, partNumber) };
   return withBody(request, [...encryptionHeaders(customerKey), ofBytes], body);
@@ -137,7 +137,7 @@ function plain(method: HttpRequest['method'], key: string): ObjectRequest {
 function withBody(
   request: ObjectRequest,
   headers: readonly HeaderField[],
-  { content, length, md5 }: RequestBody,
+  { content, length, md5 }: MeasuredBody,
 ): ObjectRequest {
   const all: HeaderField[] = [...headers, ['content-length', String(length)]];
   if (md5 !== undefined) all.push(['content-md5', md5]);

@@ -8,10 +8,10 @@ import type { EncryptionProof } from './encryption-proof.js';
 import { explainDenial } from './explain-denial.js';
 import { unquoteEtag } from './etag.js';
 import type { ObjectDeleter } from './object-deleter.js';
-import type { ObjectReader } from './object-getter.js';
+import type { ObjectGetter } from './object-getter.js';
 import { isStreamed, lengthOfBody, sendStreamed } from './put-body.js';
 import { etagOf, versionIdOf } from './object-replies.js';
-import { requestBody, type RequestBody } from './request-body.js';
+import { requestBody, type MeasuredBody } from './request-body.js';
 import { putObject } from './object-requests.js';
 import { checkKey } from './store-limits.js';
 import type { WriteConditions } from './write-conditions.js';
@@ -20,7 +20,7 @@ import { storedHeaders, type TaggedHeaders } from './write-headers.js';
 
 interface ObjectWriterOptions {
   readonly bucket: BucketClient;
-  readonly reader: ObjectReader;
+  readonly reader: ObjectGetter;
   readonly deleter: ObjectDeleter;
   readonly conditions: WriteConditions;
   readonly encryption: WriteEncryption;
@@ -35,7 +35,7 @@ const takeBackTimeoutMs = 30_000;
 
 export class ObjectWriter {
   readonly #bucket: BucketClient;
-  readonly #reader: ObjectReader;
+  readonly #reader: ObjectGetter;
   readonly #deleter: ObjectDeleter;
   readonly #conditions: WriteConditions;
   readonly #encryption: WriteEncryption;
@@ -61,7 +61,7 @@ export class ObjectWriter {
     const call = { operation: 'put', key, bodyBytes: lengthOfBody(body) };
     checkKey(call);
     const stored = storedHeaders(headers);
-    const send = (makeBody: () => RequestBody, sendSignal: AbortSignal) =>
+    const send = (makeBody: () => MeasuredBody, sendSignal: AbortSignal) =>
       this.#encryption.send(call, sendSignal, (encryption) =>
         this.#conditions.send(call, condition, sendSignal, (conditions) =>
           this.#bucket.send(call, sendSignal, () =>

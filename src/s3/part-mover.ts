@@ -4,8 +4,8 @@
  */
 import { Limiter } from '../concurrency/limiter.js';
 import type { CopyPartRequest, UploadedPart } from '../object-store.js';
-import type { ObjectReader } from './object-getter.js';
-import { requestBody, type RequestBody } from './request-body.js';
+import type { ObjectGetter } from './object-getter.js';
+import { requestBody, type MeasuredBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
 import type { PartSender } from './part-sender.js';
 
@@ -15,14 +15,14 @@ const pieceBytes = 16 * 1024 * 1024;
 const partsAtOnce = 4;
 
 interface PartMoverOptions {
-  readonly reader: ObjectReader;
+  readonly reader: ObjectGetter;
   readonly partSender: PartSender;
   /** For bodies that need other requests; undefined: there cannot be two at once. */
   readonly streamSlots: Limiter | undefined;
 }
 
 export class PartMover {
-  readonly #reader: ObjectReader;
+  readonly #reader: ObjectGetter;
   readonly #partSender: PartSender;
   readonly #streamSlots: Limiter | undefined;
   readonly #smallParts = new Limiter({ maxTasks: partsAtOnce });
@@ -45,7 +45,7 @@ export class PartMover {
       return (await this.#reader.get({ key: source.key, range, ifMatch: source.ifMatch }, signal)).pieces;
     };
     const call = { operation: 'uploadPartCopy', key, uploadId, partNumber, length };
-    const send = (makeBody: () => RequestBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
+    const send = (makeBody: () => MeasuredBody, sendSignal: AbortSignal): Promise<UploadedPart> =>
       this.#partSender.send(call, makeBody, sendSignal);
     if (length <= pieceBytes) {
       const what = `uploadPartCopy ${key}`;

@@ -5,7 +5,7 @@ import type { BucketClient } from './bucket-client.js';
 import { encryptionOf } from './encryption-headers.js';
 import type { EncryptionProof } from './encryption-proof.js';
 import { etagOf } from './object-replies.js';
-import type { RequestBody } from './request-body.js';
+import type { MeasuredBody } from './request-body.js';
 import { uploadPart } from './object-requests.js';
 
 /** Which part, and the `operation` that an error names. */
@@ -38,7 +38,7 @@ export class PartSender {
   /** `makeBody` may be called twice. */
   async send(
     { operation, key, uploadId, partNumber, length }: PartCall,
-    makeBody: () => RequestBody,
+    makeBody: () => MeasuredBody,
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation, key };

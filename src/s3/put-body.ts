@@ -4,7 +4,7 @@ import type { Limiter } from '../concurrency/limiter.js';
 import type { PutBody, StreamedBody } from '../object-store.js';
 import { withMd5 } from '../streamed-body.js';
 import { type FailedCall, toStoreError } from './error-codes.js';
-import { md5Of, requestBody, type RequestBody } from './request-body.js';
+import { md5Of, requestBody, type MeasuredBody } from './request-body.js';
 
 export function isStreamed(body: PutBody): body is StreamedBody {
   return 'pieces' in body;
@@ -29,7 +29,7 @@ export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<str
 export async function sendStreamed<T>(
   body: StreamedBody,
   slots: Limiter | undefined,
-  send: (makeBody: () => RequestBody, signal: AbortSignal) => Promise<T>,
+  send: (makeBody: () => MeasuredBody, signal: AbortSignal) => Promise<T>,
   call: FailedCall,
   signal: AbortSignal,
 ): Promise<T> {

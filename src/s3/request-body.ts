@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 /** Joining costs less than a stream below this many bytes. */
 const joinedBytes = 64 * 1024;
 
-export interface RequestBody {
+export interface MeasuredBody {
   readonly content: Buffer | Readable;
   readonly length: number;
   /** Base64. Undefined where TLS alone protects it. */
@@ -13,12 +13,12 @@ export interface RequestBody {
 }
 
 /** A body that can be sent once; a second attempt needs a new one. The pieces must not change until it was sent. */
-export function requestBody(pieces: readonly Uint8Array[]): RequestBody {
+export function requestBody(pieces: readonly Uint8Array[]): MeasuredBody {
   return { ...bodyWithoutMd5(pieces), md5: md5Of(pieces).toString('base64') };
 }
 
 /** The same for those that TLS alone protects: MD5 of 1 GiB takes 2.3 s of CPU here, encrypting it 0.5 s. */
-export function bodyWithoutMd5(pieces: readonly Uint8Array[]): RequestBody {
+export function bodyWithoutMd5(pieces: readonly Uint8Array[]): MeasuredBody {
   const buffers = pieces
     .filter((piece) => piece.length > 0)
     .map((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.length));

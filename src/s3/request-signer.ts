@@ -14,7 +14,7 @@ import {
   stringToSign,
 } from '../signature-v4.js';
 
-export interface Credentials {
+export interface SigningCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
@@ -44,7 +44,7 @@ export class RequestSigner {
   }
 
   /** The headers of the request with those that sign it. */
-  sign(request: UnsignedRequest, credentials: Credentials, timeMs: number): HeaderField[] {
+  sign(request: UnsignedRequest, credentials: SigningCredentials, timeMs: number): HeaderField[] {
     const dateTime = this.#dateTimeOf(timeMs);
     const day = dateTime.slice(0, 8);
     const scope = scopeText({ day, region: this.#region });

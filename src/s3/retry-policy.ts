@@ -30,11 +30,11 @@ export interface RetryOptions {
   /** Rejects if the signal aborts. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Told now and then, while somebody waits, that there is no answer yet. Default: a warning in the log. */
-  readonly onWaiting?: (waiting: Waiting) => void;
+  readonly onWaiting?: (waiting: UnansweredRequest) => void;
 }
 
 /** A request that has not succeeded for some seconds. */
-interface Waiting {
+interface UnansweredRequest {
   /** What the request does to which key. */
   readonly subject: string;
   readonly code: StoreErrorCode;
@@ -71,7 +71,7 @@ export class RetryPolicy {
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  readonly #onWaiting: (waiting: Waiting) => void;
+  readonly #onWaiting: (waiting: UnansweredRequest) => void;
   #retries = 0;
   #noticedAtMs = -Infinity;
 
@@ -130,7 +130,7 @@ export class RetryPolicy {
   }
 
   /** Of all requests that wait at once, one is told of. */
-  #notice(waiting: Waiting): void {
+  #notice(waiting: UnansweredRequest): void {
     const nowMs = this.#now();
     if (nowMs - this.#noticedAtMs < noticeEveryMs) return;
     this.#noticedAtMs = nowMs;

@@ -29,7 +29,7 @@ import { EncryptionProof } from './encryption-proof.js';
 import { MultipartUploader } from './multipart-uploader.js';
 import { ObjectCopier } from './object-copier.js';
 import { ObjectDeleter } from './object-deleter.js';
-import { ObjectReader, type PlaintextPolicy } from './object-getter.js';
+import { ObjectGetter, type PlaintextPolicy } from './object-getter.js';
 import { ObjectWriter } from './object-writer.js';
 import { ObjectTags } from './object-tags.js';
 import { PartMover } from './part-mover.js';
@@ -77,7 +77,7 @@ const defaultMaxConcurrentRequests = 64;
 
 export class S3ObjectStore implements ObjectStore {
   readonly limits: StoreLimits;
-  readonly #reader: ObjectReader;
+  readonly #reader: ObjectGetter;
   readonly #writer: ObjectWriter;
   readonly #uploader: MultipartUploader;
   readonly #copier: ObjectCopier;
@@ -114,7 +114,7 @@ export class S3ObjectStore implements ObjectStore {
       hasExtraHeader: extraEncryptionHeader,
       askExtraHeader: options.askExtraHeader,
     });
-    const reader = new ObjectReader({ bucket, customerKey, otherCustomerKeys, plaintext, proof, log });
+    const reader = new ObjectGetter({ bucket, customerKey, otherCustomerKeys, plaintext, proof, log });
     const conditions = new WriteConditions({ reader, isAws, keepsVersions, log });
     const store = copyRetry ? new RetryingObjectStore(this, copyRetry) : this;
     const streamSlots = slots.streams;

@@ -13,7 +13,7 @@ import { encodeKey } from './key-encoding.js';
 import { refusalOf } from './object-replies.js';
 import type { ObjectRequest } from './object-requests.js';
 import { emptySha256, sha256Hex, unsignedPayload } from '../signature-v4.js';
-import { type Credentials, RequestSigner } from './request-signer.js';
+import { type SigningCredentials, RequestSigner } from './request-signer.js';
 
 export interface TransportOptions {
   /** Where a bucket is: host, and what comes before the key in paths. Asked once for each bucket and region. */
@@ -21,7 +21,7 @@ export interface TransportOptions {
   readonly region: string;
   /** Whether a bucket may be in another region, which then says so, as on AWS. */
   readonly followsRegions: boolean;
-  readonly credentials: () => Promise<Credentials>;
+  readonly credentials: () => Promise<SigningCredentials>;
   /** Shared with whatever else signs for this server. */
   readonly serverClock: ServerClock;
   readonly http: PoolOptions;

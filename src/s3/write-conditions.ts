@@ -9,11 +9,11 @@ import type { Log } from '../log.js';
 import type { WriteCondition } from '../object-store.js';
 import { storeErrorFacts } from '../store-error-facts.js';
 import type { FailedCall } from './error-codes.js';
-import type { ObjectReader } from './object-getter.js';
+import type { ObjectGetter } from './object-getter.js';
 import { conditionHeaders } from './write-headers.js';
 
 interface WriteConditionsOptions {
-  readonly reader: ObjectReader;
+  readonly reader: ObjectGetter;
   /** AWS judges conditions rightly; how it wants ETags is only a first guess. */
   readonly isAws: boolean;
   /** Whether the bucket is known to keep versions, or to have kept them. */
@@ -28,7 +28,7 @@ interface WriteConditionsOptions {
 type Judge = 'server' | 'both' | 'client';
 
 export class WriteConditions {
-  readonly #reader: ObjectReader;
+  readonly #reader: ObjectGetter;
   readonly #isAws: boolean;
   readonly #log: Log;
   #quotesIfMatch: boolean;

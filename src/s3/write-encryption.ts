@@ -6,7 +6,7 @@ import { SingleFlight } from '../concurrency/single-flight.js';
 import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
-import { newObjectHeaders } from './encryption-headers.js';
+import { newObjectEncryption } from './encryption-headers.js';
 import { type FailedCall, serverCodeOf, statusOf } from './error-codes.js';
 
 interface WriteEncryptionOptions {
@@ -35,7 +35,7 @@ export class WriteEncryption {
     this.#hasExtraHeader = hasExtraHeader;
     this.#ask = askExtraHeader;
     this.#now = now ?? (() => performance.now());
-    this.#headers = newObjectHeaders(customerKey, hasExtraHeader);
+    this.#headers = newObjectEncryption(customerKey, hasExtraHeader);
   }
 
   /** Secret: for requests only. */
@@ -73,7 +73,7 @@ export class WriteEncryption {
     await this.#asking.run(async () => {
       try {
         this.#hasExtraHeader = await ask(signal);
-        this.#headers = newObjectHeaders(this.#customerKey, this.#hasExtraHeader);
+        this.#headers = newObjectEncryption(this.#customerKey, this.#hasExtraHeader);
       } catch {
         // What was refused says more.
       }

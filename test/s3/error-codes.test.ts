@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import test from 'ava';
 import { StoreError, type StoreErrorCode } from '../../src/errors.js';
-import { errnoOf, serverCodeOf, statusOf, toStoreError } from '../../src/s3/error-codes.js';
+import { connectionErrnoOf, serverCodeOf, statusOf, toStoreError } from '../../src/s3/error-codes.js';
 
 const call = { operation: 'get', key: 'some/key' };
 
@@ -86,7 +86,7 @@ test('a failure below HTTP is classified by its errno', (t) => {
   for (const [errno, code] of cases) {
     const error = toStoreError(socketError(errno), call, undefined);
     t.is(error.code, code, errno);
-    t.is(errnoOf(error), errno);
+    t.is(connectionErrnoOf(error), errno);
   }
 });
 

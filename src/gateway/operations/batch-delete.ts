@@ -1,13 +1,13 @@
 /** DeleteObjects: https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
 import { payloadText } from '../payload.js';
-import { xmlReply, type Reply } from '../gateway-reply.js';
+import { xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument, type XmlElement } from '../xml.js';
-import { authorize, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, requireBucket, type GatewayContext } from './gateway-operation.js';
 
 const maxKeys = 1000;
 
-export async function deleteObjects(context: OperationContext): Promise<Reply> {
+export async function handleDeleteObjects(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   const root = parseXml(await payloadText(context.payload()), 'Delete');
   const isQuiet = childText(root, 'Quiet')?.trim() === 'true';

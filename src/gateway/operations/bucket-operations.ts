@@ -1,10 +1,10 @@
 /** Buckets themselves: list, make, look at, delete, and the simple questions about them. */
 import { payloadText } from '../payload.js';
-import { isoTime, noContent, xmlReply, type Reply } from '../gateway-reply.js';
+import { isoTime, noContent, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import { childText, element, parseXml, XmlElement, xmlDocument } from '../xml.js';
-import { authorize, noSuchKey, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, noSuchKey, requireBucket, type GatewayContext } from './gateway-operation.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html; no such name leads out of a directory. */
 const bucketName = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
@@ -12,7 +12,7 @@ const bucketName = /^[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
 /** There is one user. */
 const owner = [element('ID', 'osirisfs'), element('DisplayName', 'osirisfs')];
 
-export function listBuckets({ storage }: OperationContext): Promise<Reply> {
+export function handleListBuckets({ storage }: GatewayContext): Promise<GatewayReply> {
   const buckets = storage.buckets.map(({ info }) =>
     element('Bucket', element('Name', info.name), element('CreationDate', isoTime(info.createdMs))),
   );
@@ -20,7 +20,7 @@ export function listBuckets({ storage }: OperationContext): Promise<Reply> {
   return Promise.resolve(xmlReply(reply));
 }
 
-export async function createBucket(context: OperationContext): Promise<Reply> {
+export async function handleCreateBucket(context: GatewayContext): Promise<GatewayReply> {
   const { request, storage, flavor, nowMs } = context;
   const name = request.bucket;
   if (!bucketName.test(name)) throw new S3Error('InvalidBucketName', 'The specified bucket is not valid.');
@@ -42,7 +42,7 @@ export async function createBucket(context: OperationContext): Promise<Reply> {
   return { status: 200, headers: { location: `/${name}` } };
 }
 
-export async function deleteBucket(context: OperationContext): Promise<Reply> {
+export async function handleDeleteBucket(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   if (!(await context.storage.deleteBucket(bucket))) {
     throw new S3Error('BucketNotEmpty', 'The bucket you tried to delete is not empty.');
@@ -50,25 +50,25 @@ export async function deleteBucket(context: OperationContext): Promise<Reply> {
   return noContent;
 }
 
-export function headBucket(context: OperationContext): Promise<Reply> {
+export function handleHeadBucket(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:ListBucket', {}, '');
   return Promise.resolve({ status: 200, headers: { 'content-length': '0' } });
 }
 
-export function getBucketLocation(context: OperationContext): Promise<Reply> {
+export function handleGetBucketLocation(context: GatewayContext): Promise<GatewayReply> {
   const { location } = requireBucket(context).info;
   return Promise.resolve(xmlReply(xmlDocument('LocationConstraint', location)));
 }
 
 /** Never turned on. */
-export function getBucketVersioning(context: OperationContext): Promise<Reply> {
+export function handleGetBucketVersioning(context: GatewayContext): Promise<GatewayReply> {
   requireBucket(context);
   return Promise.resolve(xmlReply(xmlDocument('VersioningConfiguration')));
 }
 
 /** The owner may do everything, and nobody else anything. */
-export async function getAcl(context: OperationContext): Promise<Reply> {
+export async function handleGetAcl(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   const { key } = context.request;
   if (key !== '' && (await bucket.read(key)) === undefined) throw noSuchKey();

@@ -1,55 +1,60 @@
 /** Which operation a request asks for, by method, address and query; everything that S3 has beyond these is refused. */
 import { queryValue, type S3Request } from '../request.js';
 import { S3Error } from '../s3-error.js';
-import { deleteObjects } from './batch-delete.js';
+import { handleDeleteObjects } from './batch-delete.js';
 import {
-  createBucket,
-  deleteBucket,
-  getAcl,
-  getBucketLocation,
-  getBucketVersioning,
-  headBucket,
-  listBuckets,
+  handleCreateBucket,
+  handleDeleteBucket,
+  handleGetAcl,
+  handleGetBucketLocation,
+  handleGetBucketVersioning,
+  handleHeadBucket,
+  handleListBuckets,
 } from './bucket-operations.js';
-import { completeUpload } from './complete-upload.js';
-import type { Operation, OperationContext } from './gateway-operation.js';
-import { copyObject } from './copy-object.js';
+import { handleCompleteUpload } from './complete-upload.js';
+import type { GatewayOperation, GatewayContext } from './gateway-operation.js';
+import { handleCopyObject } from './copy-object.js';
 import { isCopy } from './copy-source.js';
-import { listObjects } from './list-operations.js';
-import { deleteTags, getTags, putTags } from './object-tagging.js';
-import { deleteObject, putObject, readObject } from './object-operations.js';
-import { uploadPart, uploadPartCopy } from './part-operations.js';
-import { deletePolicy, getPolicy, putPolicy } from './policy-operations.js';
-import { abortUpload, createUpload, listParts, listUploads } from './upload-operations.js';
+import { handleListObjects } from './list-operations.js';
+import { handleDeleteTags, handleGetTags, handlePutTags } from './object-tagging.js';
+import { handleDeleteObject, handlePutObject, handleReadObject } from './object-operations.js';
+import { handleUploadPart, handleUploadPartCopy } from './part-operations.js';
+import { handleDeletePolicy, handleGetPolicy, handlePutPolicy } from './policy-operations.js';
+import {
+  handleAbortUpload,
+  handleCreateUpload,
+  handleListParts,
+  handleListUploads,
+} from './upload-operations.js';
 
 /** By `METHOD level?subresource`. */
-const operations: Readonly<Record<string, Operation>> = {
-  'GET service': listBuckets,
-  'GET bucket': listObjects,
-  'GET bucket?location': getBucketLocation,
-  'GET bucket?versioning': getBucketVersioning,
-  'GET bucket?acl': getAcl,
-  'GET bucket?policy': getPolicy,
-  'GET bucket?uploads': listUploads,
-  'PUT bucket': createBucket,
-  'PUT bucket?policy': putPolicy,
-  'HEAD bucket': headBucket,
-  'DELETE bucket': deleteBucket,
-  'DELETE bucket?policy': deletePolicy,
-  'POST bucket?delete': deleteObjects,
-  'GET object': readObject,
-  'GET object?acl': getAcl,
-  'GET object?uploadId': listParts,
-  'GET object?tagging': getTags,
-  'HEAD object': readObject,
-  'PUT object': either(copyObject, putObject),
-  'PUT object?tagging': putTags,
-  'DELETE object?tagging': deleteTags,
-  'PUT object?uploadId': either(uploadPartCopy, uploadPart),
-  'DELETE object': deleteObject,
-  'DELETE object?uploadId': abortUpload,
-  'POST object?uploads': createUpload,
-  'POST object?uploadId': completeUpload,
+const operations: Readonly<Record<string, GatewayOperation>> = {
+  'GET service': handleListBuckets,
+  'GET bucket': handleListObjects,
+  'GET bucket?location': handleGetBucketLocation,
+  'GET bucket?versioning': handleGetBucketVersioning,
+  'GET bucket?acl': handleGetAcl,
+  'GET bucket?policy': handleGetPolicy,
+  'GET bucket?uploads': handleListUploads,
+  'PUT bucket': handleCreateBucket,
+  'PUT bucket?policy': handlePutPolicy,
+  'HEAD bucket': handleHeadBucket,
+  'DELETE bucket': handleDeleteBucket,
+  'DELETE bucket?policy': handleDeletePolicy,
+  'POST bucket?delete': handleDeleteObjects,
+  'GET object': handleReadObject,
+  'GET object?acl': handleGetAcl,
+  'GET object?uploadId': handleListParts,
+  'GET object?tagging': handleGetTags,
+  'HEAD object': handleReadObject,
+  'PUT object': either(handleCopyObject, handlePutObject),
+  'PUT object?tagging': handlePutTags,
+  'DELETE object?tagging': handleDeleteTags,
+  'PUT object?uploadId': either(handleUploadPartCopy, handleUploadPart),
+  'DELETE object': handleDeleteObject,
+  'DELETE object?uploadId': handleAbortUpload,
+  'POST object?uploads': handleCreateUpload,
+  'POST object?uploadId': handleCompleteUpload,
 };
 
 /** What in a query makes it another operation. Names that are in none of the operations are refused by that. */
@@ -81,7 +86,7 @@ const subresources = [
 ];
 
 /** Throws `NotImplemented` for what the gateway does not have. */
-export function chooseOperation(request: S3Request): Operation {
+export function chooseOperation(request: S3Request): GatewayOperation {
   const level = request.bucket === '' ? 'service' : request.key === '' ? 'bucket' : 'object';
   const subresource = subresources.find((name) => queryValue(request, name) !== undefined);
   const name = `${request.method} ${level}${subresource === undefined ? '' : `?${subresource}`}`;
@@ -94,6 +99,6 @@ export function chooseOperation(request: S3Request): Operation {
   return operation;
 }
 
-function either(copying: Operation, receiving: Operation): Operation {
-  return (context: OperationContext) => (isCopy(context) ? copying(context) : receiving(context));
+function either(copying: GatewayOperation, receiving: GatewayOperation): GatewayOperation {
+  return (context: GatewayContext) => (isCopy(context) ? copying(context) : receiving(context));
 }

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { checkLateConditions } from '../conditions.js';
 import type { Flavor } from '../flavor.js';
 import { payloadText } from '../payload.js';
-import { quoted, unquoted, xmlReply, type Reply } from '../gateway-reply.js';
+import { quoted, unquoted, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import type { StoredPart, UploadInfo } from '../storage/upload.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, headersForPolicy, requireBucket, type GatewayContext } from './gateway-operation.js';
 import { noSuchUpload, requireUpload } from './upload-operations.js';
 
 /** Of every part but the last. */
@@ -19,7 +19,7 @@ interface WantedPart {
   readonly etag: string;
 }
 
-export async function completeUpload(context: OperationContext): Promise<Reply> {
+export async function handleCompleteUpload(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, nowMs } = context;
   const bucket = requireBucket(context);
   const upload = requireUpload(context, bucket);
@@ -48,7 +48,7 @@ export async function completeUpload(context: OperationContext): Promise<Reply> 
 }
 
 /** On AWS the upload counts as what it began as; RGW shows policies nothing of it. */
-function policyHeaders(context: OperationContext, info: UploadInfo): Readonly<Record<string, string>> {
+function policyHeaders(context: GatewayContext, info: UploadInfo): Readonly<Record<string, string>> {
   if (!context.flavor.showsPoliciesCustomerKeys || info.protection === undefined) {
     return headersForPolicy(context, 'other');
   }

@@ -7,25 +7,25 @@ import {
   newObjectKeyOf,
   openingKeyOf,
 } from '../customer-key-headers.js';
-import { isoTime, quoted, xmlReply, type Reply } from '../gateway-reply.js';
+import { isoTime, quoted, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import { protect, recordKeyOf } from '../storage/protection.js';
 import { element, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
-import { checkSource, copySourceOf, withCopySource } from './copy-source.js';
+import { authorize, headersForPolicy, requireBucket, type GatewayContext } from './gateway-operation.js';
+import { checkSource, parseCopySource, withCopySource } from './copy-source.js';
 import { bytesOf } from './object-bytes.js';
 import { newObjectTags } from './object-tagging.js';
-import { newObjectHeaders } from './recorded-headers.js';
+import { headersToRecord } from './recorded-headers.js';
 
-export async function copyObject(context: OperationContext): Promise<Reply> {
+export async function handleCopyObject(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, storage, nowMs } = context;
   const bucket = requireBucket(context);
   const requestedKey = newObjectKeyOf(request, flavor);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'other'));
   const replacesHeaders = headerOf(request, 'x-amz-metadata-directive') === 'REPLACE';
-  const from = copySourceOf(context, 'object');
+  const from = parseCopySource(context, 'object');
   return withCopySource(from, async (source) => {
     const { protection: sourceProtection } = source.record;
     if (sourceProtection !== undefined && !flavor.copiesEncryptedObjects) {
@@ -46,7 +46,7 @@ export async function copyObject(context: OperationContext): Promise<Reply> {
     );
     const segment = await storage.data.write(bytes, customerKey);
     const protection = customerKey && protect(customerKey);
-    const { headers, metadata } = replacesHeaders ? newObjectHeaders(request, flavor) : source.record;
+    const { headers, metadata } = replacesHeaders ? headersToRecord(request, flavor) : source.record;
     const replacesTags = headerOf(request, 'x-amz-tagging-directive') === 'REPLACE';
     const tags = replacesTags ? newObjectTags(context, bucket) : source.tags;
     const record: ObjectRecord = {

@@ -3,19 +3,19 @@ import type { CustomerKey } from '../../keys/customer-key.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket, HeldObject } from '../storage/bucket.js';
-import { authorize, noSuchKey, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, noSuchKey, requireBucket, type GatewayContext } from './gateway-operation.js';
 
-export function isCopy({ request }: OperationContext): boolean {
+export function isCopy({ request }: GatewayContext): boolean {
   return headerOf(request, 'x-amz-copy-source') !== undefined;
 }
 
-interface CopySource {
+interface NamedSource {
   readonly bucket: Bucket;
   readonly key: string;
 }
 
 /** Throws an `S3Error` if the header makes no sense, the bucket does not exist or the policy forbids reading it. */
-export function copySourceOf(context: OperationContext, kind: 'object' | 'part'): CopySource {
+export function parseCopySource(context: GatewayContext, kind: 'object' | 'part'): NamedSource {
   const header = headerOf(context.request, 'x-amz-copy-source') ?? '';
   const [address = '', query] = header.split('?');
   if (query !== undefined) throw new S3Error('NotImplemented', 'This gateway has no versions of objects.');
@@ -68,7 +68,7 @@ function abortion(): S3Error {
 
 /** Holds the source while `action` uses it. Throws `NoSuchKey`. */
 export async function withCopySource<T>(
-  { bucket, key }: CopySource,
+  { bucket, key }: NamedSource,
   action: (source: HeldObject) => Promise<T>,
 ): Promise<T> {
   const held = await bucket.hold(key);

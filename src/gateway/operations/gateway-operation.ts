@@ -4,12 +4,12 @@ import type { Payload } from '../payload.js';
 import { requireAllowed } from '../policy/evaluate-policy.js';
 import { parsePolicy, type PolicyAction } from '../policy/parse-policy.js';
 import { headerOf, type S3Request } from '../request.js';
-import type { Reply } from '../gateway-reply.js';
+import type { GatewayReply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import type { Storage } from '../storage/storage.js';
 
-export interface OperationContext {
+export interface GatewayContext {
   readonly request: S3Request;
   readonly storage: Storage;
   readonly flavor: Flavor;
@@ -19,12 +19,12 @@ export interface OperationContext {
   readonly payload: () => Payload;
 }
 
-export type Operation = (context: OperationContext) => Promise<Reply>;
+export type GatewayOperation = (context: GatewayContext) => Promise<GatewayReply>;
 
 const maxKeyBytes = 1024;
 
 /** Throws `NoSuchBucket`. */
-export function requireBucket({ storage, request }: OperationContext, name = request.bucket): Bucket {
+export function requireBucket({ storage, request }: GatewayContext, name = request.bucket): Bucket {
   const bucket = storage.bucket(name);
   if (bucket === undefined) throw new S3Error('NoSuchBucket', 'The specified bucket does not exist.');
   return bucket;
@@ -46,7 +46,7 @@ export function requireValidKey(request: S3Request, flavor: Flavor): void {
  * headers by lower-case name.
  */
 export function authorize(
-  { request, flavor }: OperationContext,
+  { request, flavor }: GatewayContext,
   bucket: Bucket,
   action: PolicyAction,
   sent: Readonly<Record<string, string>> = {},
@@ -63,7 +63,7 @@ const shownByAws = [...shownByRgw, 'x-amz-server-side-encryption-customer-algori
 
 /** The headers of a request that writes which conditions may be about. RGW shows them for PUTs only. */
 export function headersForPolicy(
-  { request, flavor }: OperationContext,
+  { request, flavor }: GatewayContext,
   kind: 'put' | 'other',
 ): Readonly<Record<string, string>> {
   const none = !flavor.showsPoliciesCustomerKeys && kind === 'other';

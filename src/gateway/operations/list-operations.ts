@@ -1,16 +1,16 @@
 /** ListObjects, in both versions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html */
-import { isoTime, quoted, xmlReply, type Reply } from '../gateway-reply.js';
+import { isoTime, quoted, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { queryNumber, queryValue } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import { encodeUri } from '../../signature-v4.js';
 import type { KeyPage } from '../storage/key-index.js';
 import { element, xmlDocument, type XmlElement } from '../xml.js';
-import { authorize, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, requireBucket, type GatewayContext } from './gateway-operation.js';
 
 const maxListed = 1000;
 
 /** `list-type=2` or the first version. */
-export function listObjects(context: OperationContext): Promise<Reply> {
+export function handleListObjects(context: GatewayContext): Promise<GatewayReply> {
   const { request } = context;
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:ListBucket', {}, '');

@@ -1,6 +1,6 @@
 /** The plaintext of an object, segment by segment. */
 import type { CustomerKey } from '../../keys/customer-key.js';
-import type { ByteRange } from '../ranges.js';
+import type { RequestedRange } from '../ranges.js';
 import type { DataFiles } from '../storage/data-files.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 
@@ -9,7 +9,7 @@ export async function* bytesOf(
   data: DataFiles,
   record: ObjectRecord,
   customerKey: CustomerKey | undefined,
-  range: ByteRange | undefined,
+  range: RequestedRange | undefined,
 ): AsyncGenerator<Buffer> {
   const { offset, length } = range ?? { offset: 0, length: record.size };
   const end = offset + length;

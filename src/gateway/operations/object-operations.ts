@@ -8,7 +8,7 @@ import {
   openingKeyOf,
 } from '../customer-key-headers.js';
 import { parseRange } from '../ranges.js';
-import { noContent, quoted, type Reply } from '../gateway-reply.js';
+import { noContent, quoted, type GatewayReply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 import { protect, recordKeyOf } from '../storage/protection.js';
@@ -17,14 +17,14 @@ import {
   headersForPolicy,
   noSuchKey,
   requireBucket,
-  type OperationContext,
+  type GatewayContext,
 } from './gateway-operation.js';
 import { bytesOf } from './object-bytes.js';
 import { newObjectTags } from './object-tagging.js';
-import { newObjectHeaders, objectReplyHeaders } from './recorded-headers.js';
+import { headersToRecord, objectReplyHeaders } from './recorded-headers.js';
 
 /** GET and HEAD. */
-export async function readObject(context: OperationContext): Promise<Reply> {
+export async function handleReadObject(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, storage } = context;
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:GetObject');
@@ -60,12 +60,12 @@ export async function readObject(context: OperationContext): Promise<Reply> {
   }
 }
 
-export async function putObject(context: OperationContext): Promise<Reply> {
+export async function handlePutObject(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, storage, nowMs } = context;
   const bucket = requireBucket(context);
   const customerKey = newObjectKeyOf(request, flavor);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
-  const fields = newObjectHeaders(request, flavor);
+  const fields = headersToRecord(request, flavor);
   const tags = newObjectTags(context, bucket);
   checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body comes for nothing
   const payload = context.payload();
@@ -90,7 +90,7 @@ export async function putObject(context: OperationContext): Promise<Reply> {
   };
 }
 
-export async function deleteObject(context: OperationContext): Promise<Reply> {
+export async function handleDeleteObject(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor } = context;
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:DeleteObject');

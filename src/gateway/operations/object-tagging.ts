@@ -1,11 +1,11 @@
 /** The tags of an object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html */
 import { payloadText } from '../payload.js';
-import { noContent, xmlReply, type Reply } from '../gateway-reply.js';
+import { noContent, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import { childrenOf, childText, element, malformed, parseXml, xmlDocument } from '../xml.js';
-import { authorize, noSuchKey, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, noSuchKey, requireBucket, type GatewayContext } from './gateway-operation.js';
 
 type Tag = readonly [name: string, value: string];
 
@@ -14,7 +14,7 @@ const maxNameLength = 128;
 const maxValueLength = 256;
 
 /** The tags that a request gives a new object; undefined: none. Throws an `S3Error` if they are none, or not allowed. */
-export function newObjectTags(context: OperationContext, bucket: Bucket): string | undefined {
+export function newObjectTags(context: GatewayContext, bucket: Bucket): string | undefined {
   const text = headerOf(context.request, 'x-amz-tagging');
   if (text === undefined || text === '') return undefined;
   authorize(context, bucket, 's3:PutObjectTagging');
@@ -26,7 +26,7 @@ export function tagsOfText(text: string): readonly Tag[] {
   return [...new URLSearchParams(text)];
 }
 
-export async function getTags(context: OperationContext): Promise<Reply> {
+export async function handleGetTags(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:GetObjectTagging');
   const held = await bucket.hold(context.request.key);
@@ -38,7 +38,7 @@ export async function getTags(context: OperationContext): Promise<Reply> {
   return xmlReply(xmlDocument('Tagging', element('TagSet', tags)));
 }
 
-export async function putTags(context: OperationContext): Promise<Reply> {
+export async function handlePutTags(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:PutObjectTagging');
   const [set] = childrenOf(parseXml(await payloadText(context.payload()), 'Tagging'), 'TagSet');
@@ -51,7 +51,7 @@ export async function putTags(context: OperationContext): Promise<Reply> {
   return { status: 200, headers: {} };
 }
 
-export async function deleteTags(context: OperationContext): Promise<Reply> {
+export async function handleDeleteTags(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:DeleteObjectTagging');
   if (!(await bucket.setTags(context.request.key, undefined))) throw noSuchKey();

@@ -10,22 +10,22 @@ import {
 } from '../customer-key-headers.js';
 import type { Flavor } from '../flavor.js';
 import { parseCopyRange } from '../ranges.js';
-import { isoTime, quoted, xmlReply, type Reply } from '../gateway-reply.js';
+import { isoTime, quoted, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { headerOf, queryValue, type S3Request } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import type { Segment } from '../storage/data-files.js';
 import type { Upload } from '../storage/upload.js';
 import { element, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
-import { checkSource, copySourceOf, withCopySource } from './copy-source.js';
+import { authorize, headersForPolicy, requireBucket, type GatewayContext } from './gateway-operation.js';
+import { checkSource, parseCopySource, withCopySource } from './copy-source.js';
 import { bytesOf } from './object-bytes.js';
 import { noSuchUpload, requireUpload } from './upload-operations.js';
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 const maxPartNumber = 10_000;
 
-export async function uploadPart(context: OperationContext): Promise<Reply> {
+export async function handleUploadPart(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, storage } = context;
   const bucket = requireBucket(context);
   const number = partNumberOf(request);
@@ -41,14 +41,14 @@ export async function uploadPart(context: OperationContext): Promise<Reply> {
   };
 }
 
-export async function uploadPartCopy(context: OperationContext): Promise<Reply> {
+export async function handleUploadPartCopy(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, storage, nowMs } = context;
   const bucket = requireBucket(context);
   const number = partNumberOf(request);
   const upload = requireUpload(context, bucket);
   const customerKey = partKeyOf(request, flavor, upload);
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
-  return withCopySource(copySourceOf(context, 'part'), async (source) => {
+  return withCopySource(parseCopySource(context, 'part'), async (source) => {
     const givenKey = copySourceKeyOf(request);
     // RGW reads the source with the key of the target, whatever key the request gives for the source.
     const triedKey = flavor.copiesEncryptedObjects ? givenKey : customerKey;
@@ -78,7 +78,7 @@ export async function uploadPartCopy(context: OperationContext): Promise<Reply> 
 
 /** Returns the part's ETag. */
 async function addPart(
-  { flavor, nowMs }: OperationContext,
+  { flavor, nowMs }: GatewayContext,
   bucket: Bucket,
   upload: Upload,
   number: number,

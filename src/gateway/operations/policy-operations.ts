@@ -1,17 +1,17 @@
 /** The policy of a bucket. Only its owner comes here, and no policy can lock the owner out of it. */
 import { payloadText } from '../payload.js';
 import { parsePolicy } from '../policy/parse-policy.js';
-import { noContent, type Reply } from '../gateway-reply.js';
+import { noContent, type GatewayReply } from '../gateway-reply.js';
 import { S3Error } from '../s3-error.js';
-import { requireBucket, type OperationContext } from './gateway-operation.js';
+import { requireBucket, type GatewayContext } from './gateway-operation.js';
 
-export function getPolicy(context: OperationContext): Promise<Reply> {
+export function handleGetPolicy(context: GatewayContext): Promise<GatewayReply> {
   const { policy } = requireBucket(context);
   if (policy === undefined) throw new S3Error('NoSuchBucketPolicy', 'The bucket policy does not exist.');
   return Promise.resolve({ status: 200, headers: { 'content-type': 'application/json' }, body: policy });
 }
 
-export async function putPolicy(context: OperationContext): Promise<Reply> {
+export async function handlePutPolicy(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   const text = await payloadText(context.payload());
   requireSense(text, context);
@@ -19,13 +19,13 @@ export async function putPolicy(context: OperationContext): Promise<Reply> {
   return noContent;
 }
 
-export async function deletePolicy(context: OperationContext): Promise<Reply> {
+export async function handleDeletePolicy(context: GatewayContext): Promise<GatewayReply> {
   await requireBucket(context).setPolicy(undefined);
   return noContent;
 }
 
 /** What is no policy has another code with each server. */
-function requireSense(text: string, { request, flavor }: OperationContext): void {
+function requireSense(text: string, { request, flavor }: GatewayContext): void {
   try {
     parsePolicy(text, request.bucket);
   } catch (error) {

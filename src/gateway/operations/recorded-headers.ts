@@ -20,7 +20,7 @@ const storedHeaders = [
 const metadataPrefix = 'x-amz-meta-';
 
 /** What a request gives for a new object. Throws an `S3Error` if it is too much, or asks for what the gateway has not. */
-export function newObjectHeaders(
+export function headersToRecord(
   request: S3Request,
   flavor: Flavor,
 ): Pick<ObjectRecord, 'headers' | 'metadata'> {

@@ -1,19 +1,19 @@
 /** Multipart uploads but for their parts' bytes: begin, list, abort, and the list of all. */
 import { customerKeyOf, encryptionReplyHeaders, newObjectKeyOf } from '../customer-key-headers.js';
-import { isoTime, noContent, quoted, xmlReply, type Reply } from '../gateway-reply.js';
+import { isoTime, noContent, quoted, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { queryNumber, queryValue } from '../request.js';
 import { S3Error } from '../s3-error.js';
 import type { Bucket } from '../storage/bucket.js';
 import { protect } from '../storage/protection.js';
 import { uploadProtection, type Upload } from '../storage/upload.js';
 import { element, xmlDocument } from '../xml.js';
-import { authorize, headersForPolicy, requireBucket, type OperationContext } from './gateway-operation.js';
+import { authorize, headersForPolicy, requireBucket, type GatewayContext } from './gateway-operation.js';
 import { newObjectTags } from './object-tagging.js';
-import { newObjectHeaders } from './recorded-headers.js';
+import { headersToRecord } from './recorded-headers.js';
 
 const maxListed = 1000;
 
-export async function createUpload(context: OperationContext): Promise<Reply> {
+export async function handleCreateUpload(context: GatewayContext): Promise<GatewayReply> {
   const { request, flavor, nowMs } = context;
   const bucket = requireBucket(context);
   const customerKey = newObjectKeyOf(request, flavor);
@@ -22,7 +22,7 @@ export async function createUpload(context: OperationContext): Promise<Reply> {
   const upload = await bucket.createUpload({
     key: request.key,
     startedMs: nowMs,
-    ...newObjectHeaders(request, flavor),
+    ...headersToRecord(request, flavor),
     ...(tags !== undefined && flavor.keepsTagsOfUploads && { tags }),
     ...(customerKey && uploadProtection(protect(customerKey), customerKey)),
   });
@@ -38,7 +38,7 @@ export async function createUpload(context: OperationContext): Promise<Reply> {
 }
 
 /** The request's upload. Throws `NoSuchUpload`. */
-export function requireUpload({ request }: OperationContext, bucket: Bucket): Upload {
+export function requireUpload({ request }: GatewayContext, bucket: Bucket): Upload {
   const upload = bucket.upload(request.key, queryValue(request, 'uploadId') ?? '');
   if (upload === undefined) throw noSuchUpload();
   return upload;
@@ -48,7 +48,7 @@ export function noSuchUpload(): S3Error {
   return new S3Error('NoSuchUpload', 'The specified multipart upload does not exist.');
 }
 
-export async function abortUpload(context: OperationContext): Promise<Reply> {
+export async function handleAbortUpload(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:AbortMultipartUpload');
   const upload = bucket.upload(context.request.key, queryValue(context.request, 'uploadId') ?? '');
@@ -57,7 +57,7 @@ export async function abortUpload(context: OperationContext): Promise<Reply> {
   return noContent;
 }
 
-export function listParts(context: OperationContext): Promise<Reply> {
+export function handleListParts(context: GatewayContext): Promise<GatewayReply> {
   const { request } = context;
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:ListMultipartUploadParts');
@@ -90,7 +90,7 @@ export function listParts(context: OperationContext): Promise<Reply> {
 }
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html, without delimiter. */
-export function listUploads(context: OperationContext): Promise<Reply> {
+export function handleListUploads(context: GatewayContext): Promise<GatewayReply> {
   const { request } = context;
   const bucket = requireBucket(context);
   authorize(context, bucket, 's3:ListBucketMultipartUploads', {}, '');
