@@ -29,11 +29,12 @@ export class ConnectionPool {
   readonly #open = new Set<HttpConnection>();
   /** The most recently used last, and used first: the others may close. */
   readonly #idle: HttpConnection[] = [];
+  /** While there are connections; a pool without any is not kept by `reused`. */
+  #stopListening: (() => void) | undefined;
 
   constructor(server: URL, options: PoolOptions) {
     this.#server = server;
     this.#options = options;
-    options.reused.onSilence(() => this.#closeIdle());
   }
 
   /** As `HttpConnection.send`; also with what `requireAllowed` throws. */
@@ -55,6 +56,11 @@ export class ConnectionPool {
       this.#idle.push(connection);
     }
     return reply;
+  }
+
+  /** Whether it has nothing that another pool for the same server would not have. */
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
   }
 
   /** Requests under way fail. */
@@ -79,8 +85,12 @@ export class ConnectionPool {
       this.#open.delete(connection);
       const at = this.#idle.indexOf(connection);
       if (at >= 0) this.#idle.splice(at, 1);
+      if (!this.isEmpty) return;
+      this.#stopListening?.();
+      this.#stopListening = undefined;
     });
     this.#open.add(connection);
+    this.#stopListening ??= this.#options.reused.onSilence(() => this.#closeIdle());
     return connection;
   }
 

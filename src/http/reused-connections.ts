@@ -25,7 +25,7 @@ const maxDoubtful = 1000;
 export class ReusedConnections {
   /** From the moment in which the request has been sent. */
   readonly firstByteTimeoutMs: number;
-  readonly #closers: (() => void)[] = [];
+  readonly #closers = new Set<() => void>();
   /** Names of requests that are to have a new connection. */
   readonly #doubtful = new BoundedMap<string, true>(maxDoubtful);
 
@@ -38,9 +38,10 @@ export class ReusedConnections {
     );
   }
 
-  /** Whoever keeps idle connections says how to close them. */
-  onSilence(closeIdle: () => void): void {
-    this.#closers.push(closeIdle);
+  /** `closeIdle` closes idle connections. It is called until the function that this returns is. */
+  onSilence(closeIdle: () => void): () => void {
+    this.#closers.add(closeIdle);
+    return () => void this.#closers.delete(closeIdle);
   }
 
   /** A connection that was used again did not answer this request. `name` is what the same request will have again. */

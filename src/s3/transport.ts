@@ -51,7 +51,7 @@ export class Transport {
   readonly #clock: Clock;
   /** By region. */
   readonly #signers = new Map<string, RequestSigner>();
-  /** By origin. */
+  /** By origin. Those without connections go when another one comes. */
   readonly #pools = new Map<string, ConnectionPool>();
   /** Of buckets that are in another region than was said. */
   readonly #regions = new BoundedMap<string, string>(maxBuckets);
@@ -75,6 +75,11 @@ export class Transport {
     const { reply, refusal } = isRepeatable ? await this.#attempt(bucket, request, signal) : attempt;
     if (refusal) throw refusal;
     return reply;
+  }
+
+  /** To how many there are connections, or were until lately. */
+  get serverCount(): number {
+    return this.#pools.size;
   }
 
   /** Closes idle connections; requests under way fail. */
@@ -141,9 +146,12 @@ export class Transport {
   }
 
   #poolOf({ origin }: URL): ConnectionPool {
-    let pool = this.#pools.get(origin);
-    if (pool === undefined)
-      this.#pools.set(origin, (pool = new ConnectionPool(new URL(origin), this.#options.http)));
+    const known = this.#pools.get(origin);
+    if (known !== undefined) return known;
+    // On AWS each bucket has a host of its own, and a mount may use any number of them in its time.
+    for (const [other, { isEmpty }] of this.#pools) if (isEmpty) this.#pools.delete(other);
+    const pool = new ConnectionPool(new URL(origin), this.#options.http);
+    this.#pools.set(origin, pool);
     return pool;
   }
 

@@ -4,7 +4,8 @@ import type { HttpRequest } from '../../src/http/connection.js';
 import { QuickAckAgent } from '../../src/http/quick-ack-agent.js';
 import { ReusedConnections } from '../../src/http/reused-connections.js';
 import { codeOf, listen, makeCertificate, never, startFakeServer } from '../s3/fake-server.js';
-import { get, makePool } from './test-pool.js';
+import { turnsUntil } from '../patience.js';
+import { CountingConnections, get, makePool } from './test-pool.js';
 
 /** A server that answers each request on a connection with the next of these texts; '' closes the connection. */
 async function startRawServer(t: ExecutionContext, answers: readonly string[]) {
@@ -240,6 +241,21 @@ test('what was not answered by an idle connection is asked again on a new one, w
   t.is(connections(), 3);
   await pool.send(get, never);
   t.is(connections(), 3, 'once');
+});
+
+test('a pool is told of silence only while it has connections', async (t) => {
+  const { endpoint } = await startRawServer(t, [ok, ok, '', ok]);
+  const reused = new CountingConnections({ firstByteTimeoutMs: 60_000 });
+  const pool = makePool(t, endpoint, { reused });
+  t.is(reused.told, 0);
+  await Promise.all([pool.send(get, never), pool.send(get, never)]);
+  t.is(reused.told, 1);
+  await t.throwsAsync(pool.send(get, never), { code: 'ECONNRESET' });
+  t.is(reused.told, 1, 'one connection is left');
+  pool.close();
+  await turnsUntil('all connections are closed', () => reused.told === 0);
+  await pool.send(get, never);
+  t.is(reused.told, 1);
 });
 
 test('a new connection, and a request at which the server works, have all the time that requests have', async (t) => {

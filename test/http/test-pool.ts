@@ -15,6 +15,24 @@ export const get: HttpRequest = {
   isWork: false,
 };
 
+/** Knows how many are told of silence. */
+export class CountingConnections extends ReusedConnections {
+  #told = 0;
+
+  get told(): number {
+    return this.#told;
+  }
+
+  override onSilence(closeIdle: () => void): () => void {
+    const stop = super.onSilence(closeIdle);
+    this.#told += 1;
+    return () => {
+      this.#told -= 1;
+      stop();
+    };
+  }
+}
+
 interface TestPoolOptions extends Partial<PoolOptions> {
   /** The authority to believe. */
   readonly ca?: SecureContextOptions['ca'];

@@ -38,8 +38,9 @@ import { PatientHttpHandler } from '../../src/s3/patient-http-handler.js';
 import { makeS3Client, settingsOf } from '../../src/s3/s3-client.js';
 import { Transport } from '../../src/s3/transport.js';
 import { storedHeaders } from '../../src/s3/write-headers.js';
-import { makePoolOptions } from '../http/test-pool.js';
+import { CountingConnections, makePoolOptions } from '../http/test-pool.js';
 import { whole } from '../object-store/whole.js';
+import { turnsUntil } from '../patience.js';
 import {
   type Answer,
   listen,
@@ -404,4 +405,27 @@ test('AWS is addressed as the SDK addresses it', async (t) => {
     'https://photos.s3.eu-west-1.amazonaws.com/',
     'https://s3.eu-west-1.amazonaws.com/my.dotted.bucket',
   ]);
+});
+
+test('of a bucket with a host of its own nothing is kept when its connections are closed', async (t) => {
+  const reused = new CountingConnections();
+  const addresses = new Map<string, URL>();
+  const transport = new Transport({
+    addressOf: (bucket) => addresses.get(bucket)!,
+    region: 'here',
+    followsRegions: true,
+    credentials: () => Promise.resolve({ accessKeyId: 'A', secretAccessKey: 'B' }),
+    serverClock: { offsetMs: 0, learn: () => undefined },
+    http: { ...makePoolOptions(), reused },
+  });
+  t.teardown(() => transport.close());
+  for (const bucket of ['one', 'two', 'three']) {
+    const { endpoint } = await startFakeServer(t, (_, response) => {
+      response.writeHead(200, { ...objectHeaders('e'), connection: 'close' }).end();
+    });
+    addresses.set(bucket, endpoint);
+    await transport.send(bucket, headObject(key, undefined), never);
+    await turnsUntil('its connection is closed', () => reused.told === 0);
+  }
+  t.is(transport.serverCount, 1);
 });
