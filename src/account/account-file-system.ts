@@ -1,6 +1,6 @@
 /**
- * All buckets of an account as the directories of one file system. What concerns the top is done by `top-directory.ts`; all
- * else goes on to the file system of the bucket, whose inodes have a place of their own among the mount's.
+ * All buckets of an account as the directories of one file system. `top-directory.ts` handles the top. Everything else goes to
+ * the file system of the bucket, whose inodes have a range of their own in the mount.
  */
 import { FsError } from '../errors.js';
 import {
@@ -57,10 +57,10 @@ export interface AccountFileSystemOptions {
   /** What the top, and buckets at their top, show. */
   readonly defaults: AttributeDefaults;
   readonly metadataTtlMs: number;
-  /** How long it is believed that there is no bucket of a name. */
+  /** How long the answer counts that a bucket does not exist. */
   readonly negativeTtlMs: number;
   readonly isReadOnly: boolean;
-  /** A bucket that was not used for so long is closed, if nothing of it is known to the kernel; default 5 min. */
+  /** A bucket is closed after this time without use, if the kernel knows nothing of it. Default 5 min. */
   readonly idleMs?: number;
   readonly clock?: Clock;
   readonly log: Log;
@@ -117,7 +117,7 @@ export class AccountFileSystem implements FileSystem {
     await settleAll([...this.#shown.values()].map((bucket) => bucket.stop()));
   }
 
-  /** Resolves when the buckets have everything that was changed before the call, or of that what was closed. */
+  /** Resolves when the buckets have everything that was changed before the call, or only what was closed, as `scope` says. */
   async synchronizeAll(scope: Scope): Promise<void> {
     await settleAll(this.#openFileSystems().map((fileSystem) => fileSystem.synchronizeAll(scope)));
   }
@@ -235,7 +235,7 @@ export class AccountFileSystem implements FileSystem {
     await this.#inDirectory(request, call, (files, within) => files.unlink(within, call));
   }
 
-  /** A bucket is never deleted through the mount, also an empty one: another could take its name. */
+  /** The mount never deletes a bucket, not even an empty one: somebody else could take its name. */
   async removeDirectory(request: EntryRequest, call: Call): Promise<void> {
     this.#refuseAtTop(request.parent, `rmdir ${request.name}`);
     await this.#inDirectory(request, call, (files, within) => files.removeDirectory(within, call));
@@ -298,7 +298,7 @@ export class AccountFileSystem implements FileSystem {
     return this.#inBucket(request, call, (files, within) => files.seek(within));
   }
 
-  /** Across buckets the kernel, told EXDEV, copies by reading and writing. */
+  /** Across buckets the answer is EXDEV, and the kernel copies by reading and writing. */
   async copyFileRange({ from, to, length }: CopyFileRangeRequest, call: Call): Promise<number> {
     this.#requireOneBucket(from.inode, to.inode, 'copy_file_range');
     return await this.#inBucket(from, call, (files, within) =>
@@ -382,7 +382,7 @@ export class AccountFileSystem implements FileSystem {
     await this.#inBucket(request, call, (files, within) => files.removeExtendedAttribute(within, call));
   }
 
-  /** Runs `action` on the file system of the bucket that the inode is in, with the request as that knows it. */
+  /** Runs `action` on the file system of the inode's bucket, with the request in that file system's inodes. */
   #inBucket<Request extends InodeRequest, T>(
     request: Request,
     call: Call,
@@ -391,7 +391,7 @@ export class AccountFileSystem implements FileSystem {
     return this.#at(request.inode, call, (files, bucket) => action(files, inodeIn(request), bucket));
   }
 
-  /** As `#inBucket`, of an entry. */
+  /** As `#inBucket`, for an entry of a directory. */
   #inDirectory<Request extends EntryRequest, T>(
     request: Request,
     call: Call,
@@ -421,7 +421,7 @@ export class AccountFileSystem implements FileSystem {
     return await bucket.use(call.signal, (files) => action(files, bucket));
   }
 
-  /** The bucket of an inode that is its top directory, while nothing in it was asked for. */
+  /** The bucket whose top directory the inode is, while its file system is not open. */
   #unopenedTop(inode: InodeId): ShownBucket | undefined {
     const bucket = isTopOfBucket(inode) ? this.#places.get(placeOf(inode)) : undefined;
     return bucket?.fileSystem ? undefined : bucket;

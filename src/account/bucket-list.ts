@@ -1,6 +1,6 @@
 /**
- * Which buckets there are, as recent as `metadataTtlMs` asks: by the list of one's own where that is recent, by asking for
- * the one name where it is not there. Buckets of others, and all where listing is not allowed, are found by name only.
+ * Which buckets there are, at most `metadataTtlMs` old: from the list of the owner's buckets while that is recent, else by
+ * asking for the name. Buckets of others are found by name only, and so are all buckets if the credentials may not list.
  */
 import { SingleFlight } from '../concurrency/single-flight.js';
 import { BoundedMap } from '../bounded-map.js';
@@ -18,13 +18,13 @@ interface BucketListOptions {
   readonly negativeTtlMs: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** Ends requests that nobody may be waiting for any more. */
+  /** Ends requests whose callers may have left. */
   readonly signal: AbortSignal;
 }
 
 interface FoundBucket {
   readonly bucket: BucketFacts;
-  /** For how long that may be believed. */
+  /** How long the answer counts. */
   readonly ttlMs: number;
 }
 
@@ -51,14 +51,14 @@ export class BucketList {
     this.#options = options;
   }
 
-  /** One's own buckets. Rejects with a StoreError, `AccessDenied` where listing is not allowed. */
+  /** The owner's buckets. Rejects with a StoreError: `AccessDenied` if the credentials may not list. */
   async all(signal: AbortSignal): Promise<readonly BucketFacts[]> {
     return [...(await this.#list(signal)).values()];
   }
 
   /** Undefined if there is no bucket of that name. Rejects with a StoreError. */
   async find(name: string, signal: AbortSignal): Promise<FoundBucket | undefined> {
-    if (!isBucketName(name)) return undefined; // hidden files, for which shells and file managers look everywhere
+    if (!isBucketName(name)) return undefined; // hidden files, which shells and file managers look for everywhere
     const known = this.#recent(name);
     if (known) return this.#found(known);
     if (!this.#isRecent(this.#listed?.atMs) && !this.#isRecent(this.#refusedAtMs)) {
@@ -72,19 +72,19 @@ export class BucketList {
     }
     const atMs = this.#now();
     const exists = await abortable(this.#options.buckets.exists(name, signal), signal);
-    // A bucket that is another's, or that is newer than the list: nobody says since when it is there.
+    // The bucket belongs to somebody else, or is newer than the list. Its age is unknown.
     const answer = { bucket: exists ? { name, createdAtMs: undefined } : undefined, atMs };
     this.#answers.set(name, answer);
     return this.#found(answer);
   }
 
-  /** A bucket that was just made here. */
+  /** Notes a bucket that was just made here. */
   add(bucket: BucketFacts): void {
     this.#listed?.buckets.set(bucket.name, bucket);
     this.#answers.set(bucket.name, { bucket, atMs: this.#now() });
   }
 
-  /** A bucket that turned out to be gone: the next question goes to the server. */
+  /** Notes a bucket that is gone: the next question goes to the server. */
   forget(name: string): void {
     this.#listed = undefined;
     this.#answers.delete(name);

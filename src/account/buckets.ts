@@ -3,7 +3,7 @@ import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 
 export interface BucketFacts {
   readonly name: string;
-  /** Undefined if nobody told. */
+  /** Undefined if unknown. */
   readonly createdAtMs: number | undefined;
 }
 
@@ -15,11 +15,11 @@ export interface OpenBucket {
 
 /** Every method rejects with a StoreError or an FsError. */
 export interface Buckets {
-  /** Those of the credentials' owner. */
+  /** The buckets that the owner of the credentials has. */
   list(signal: AbortSignal): Promise<readonly BucketFacts[]>;
-  /** Whether there is a bucket of that name, anybody's; `AccessDenied` if it is not for these credentials. */
+  /** Whether a bucket of that name exists, whoever owns it. Rejects with `AccessDenied` if these credentials may not use it. */
   exists(name: string, signal: AbortSignal): Promise<boolean>;
-  /** Undefined where no buckets are to be made. */
+  /** Undefined if the mount makes no buckets. */
   readonly make: ((name: string, signal: AbortSignal) => Promise<void>) | undefined;
   /** Checks bucket and customer key first. */
   open(bucket: BucketFacts, signal: AbortSignal): Promise<OpenBucket>;

@@ -1,6 +1,6 @@
 /**
- * Inodes of many buckets in one mount. Each bucket that the kernel knows has a place, and the inodes of its own file system
- * within that place; place 0 has only the root of the mount. Inode numbers (st_ino) of buckets are kept apart by their names.
+ * Inodes of many buckets in one mount. Each bucket that the kernel knows has a place, and its inodes lie within that place.
+ * Place 0 has only the root of the mount. The bucket's name keeps inode numbers (st_ino) of buckets apart.
  */
 import { createHash } from 'node:crypto';
 import { rootInode, type InodeId } from '../file-system.js';
@@ -21,7 +21,7 @@ export function placeOf(inode: InodeId): number {
   return Math.floor(inode / inodesPerPlace);
 }
 
-/** As the bucket's own file system knows it. */
+/** The inode within the bucket's own file system. */
 export function inodeWithin(inode: InodeId): InodeId {
   return inode % inodesPerPlace;
 }
@@ -30,7 +30,7 @@ export function isTopOfBucket(inode: InodeId): boolean {
   return placeOf(inode) > 0 && inodeWithin(inode) === rootInode;
 }
 
-/** Gives each inode number of a bucket one of its own in the mount: the same after a remount. */
+/** Gives each inode number of a bucket a number in the mount, which is the same after a remount. */
 export function numbersOf(bucket: string): (number: bigint) => bigint {
   const mask = createHash('md5').update(bucket).digest().readBigUInt64LE(0);
   return (number) => {
@@ -39,7 +39,7 @@ export function numbersOf(bucket: string): (number: bigint) => bigint {
   };
 }
 
-/** Hands out places; one that was given back is used again last. */
+/** Hands out places. A place that was given back is used again last. */
 export class Places<T> {
   readonly #taken = new Map<number, T>();
   #last = 0;

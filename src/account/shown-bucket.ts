@@ -16,9 +16,9 @@ import { inodeAt, numbersOf } from './inode-space.js';
 interface ShownBucketOptions {
   readonly open: (bucket: BucketFacts, signal: AbortSignal) => Promise<OpenBucket>;
   readonly kernel: KernelCaches;
-  /** How long it is believed that a bucket cannot be entered. */
+  /** How long the answer counts that a bucket cannot be entered. */
   readonly refusalTtlMs: number;
-  /** The bucket turned out to be gone. */
+  /** Called when the bucket is gone. */
   readonly onGone: (name: string) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -33,7 +33,7 @@ export class ShownBucket {
   lookups = 0;
   /** Handles on its top directory and those below. */
   openDirectories = 0;
-  /** Its top directory was given attributes, which live as long as its file system. */
+  /** The top directory has attributes of its own, which last as long as its file system. */
   hasOwnAttributes = false;
   readonly #options: ShownBucketOptions;
   readonly #numberOf: (number: bigint) => bigint;
@@ -58,7 +58,7 @@ export class ShownBucket {
     return this.#opened?.fileSystem;
   }
 
-  /** Nobody would miss it. */
+  /** Whether the bucket can be forgotten. */
   get isUnused(): boolean {
     return (
       this.lookups <= 0 && this.#users === 0 && !this.#opened && !this.#opening.isUnderWay && !this.#closing
@@ -93,7 +93,7 @@ export class ShownBucket {
     return this.#numberOf(number);
   }
 
-  /** Closes the file system if nobody has used it for so long, and nothing in it is known to the kernel or left to store. */
+  /** Closes the file system after this time without use, if the kernel knows nothing in it and nothing is left to store. */
   async closeIfIdle(idleMs: number): Promise<void> {
     const opened = this.#opened;
     if (!opened || this.#users > 0 || this.openDirectories > 0 || this.hasOwnAttributes) return;

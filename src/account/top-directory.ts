@@ -25,7 +25,9 @@ import type { ShownBucket } from './shown-bucket.js';
 interface TopDirectoryOptions {
   readonly list: BucketList;
   readonly make: Buckets['make'];
-  /** The bucket among those that the kernel knows, made known if it is not. Throws an FsError if there is no more room. */
+  /**
+   * The bucket with a place in the kernel's inodes, which it gets if it has none. Throws an FsError if all places are taken.
+   */
   readonly show: (bucket: BucketFacts) => ShownBucket;
   readonly defaults: AttributeDefaults;
   readonly metadataTtlMs: number;
@@ -56,7 +58,7 @@ export class TopDirectory {
     };
   }
 
-  /** Of a bucket's top directory while its file system is not open. */
+  /** The attributes of a bucket's top directory while its file system is not open. */
   attributesOfBucket(bucket: ShownBucket): AttributesReply {
     const { createdAtMs } = bucket.facts;
     const timeNs =
@@ -112,7 +114,7 @@ export class TopDirectory {
     return this.#walk(request, true, call);
   }
 
-  /** `withEntries`: hands out attributes along with the names. */
+  /** `withEntries`: returns attributes with the names. */
   async #walk(
     { handle, offset, add }: ReadDirectoryPlusRequest,
     withEntries: boolean,
@@ -142,7 +144,7 @@ export class TopDirectory {
     }
   }
 
-  /** Of a bucket whose file system is open, the kernel asks for the attributes when it needs them. */
+  /** If the bucket's file system is open, the kernel asks for the attributes when it needs them. */
   #addBucket(facts: BucketFacts, nextOffset: number, withEntries: boolean, add: Add): boolean {
     const bucket = this.#options.show(facts);
     const { attributes } = this.attributesOfBucket(bucket);

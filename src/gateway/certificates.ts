@@ -1,5 +1,5 @@
-/** A certificate authority of the gateway's own and, signed by it, the server's certificate; made when they are missing. */
-import 'reflect-metadata'; // @peculiar/x509 needs it, and wants it loaded first
+/** The gateway's certificate authority, and the server's certificate signed by it. Made when they are missing. */
+import 'reflect-metadata'; // @peculiar/x509 needs it loaded first
 import { createPrivateKey, KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -27,9 +27,9 @@ interface Certificates {
 
 const dayMs = 24 * 3600 * 1000;
 const authorityDays = 3650;
-/** What programs accept at most of a server. */
+/** The longest validity that programs accept of a server. */
 const serverDays = 397;
-/** A server's certificate that is valid for less is made anew. */
+/** A server certificate that is valid for less is replaced. */
 const renewDays = 30;
 /** Clocks of other machines may be a little behind. */
 const backdatedMs = dayMs;

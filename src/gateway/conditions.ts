@@ -5,7 +5,7 @@ import { headerOf, type S3Request } from './request.js';
 import { S3Error } from './s3-error.js';
 import type { ObjectRecord } from './storage/object-record.js';
 
-/** Of GET and HEAD. Throws `NotModified` or `PreconditionFailed`. */
+/** For GET and HEAD. Throws `NotModified` or `PreconditionFailed`. */
 export function checkReadConditions(request: S3Request, record: ObjectRecord): void {
   const failed = failedCondition(request, '', record);
   if (failed === 'if-none-match' || failed === 'if-modified-since')
@@ -13,13 +13,13 @@ export function checkReadConditions(request: S3Request, record: ObjectRecord): v
   if (failed !== undefined) throw preconditionFailed(failed);
 }
 
-/** Of the source of a copy. Throws `PreconditionFailed`. */
+/** For the source of a copy. Throws `PreconditionFailed`. */
 export function checkCopyConditions(request: S3Request, record: ObjectRecord): void {
   const failed = failedCondition(request, 'x-amz-copy-source-', record);
   if (failed !== undefined) throw preconditionFailed(failed);
 }
 
-/** Of PUT. Throws `PreconditionFailed`, or `NoSuchKey` as AWS does. */
+/** For PUT. Throws `PreconditionFailed`, or `NoSuchKey` as AWS does. */
 export function checkWriteConditions(
   request: S3Request,
   flavor: Flavor,
@@ -42,7 +42,7 @@ export function checkWriteConditions(
   }
 }
 
-/** Of what AWS honours and RGW ignores: completions and deletions. */
+/** For completions and deletions, where AWS honours conditions and RGW ignores them. */
 export function checkLateConditions(
   request: S3Request,
   flavor: Flavor,

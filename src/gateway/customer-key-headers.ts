@@ -1,5 +1,5 @@
 /**
- * The SSE-C headers of requests, and what a server answers when they do not fit the object:
+ * The SSE-C headers of requests, and the errors when they do not fit the object:
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
  */
 import { createHash } from 'node:crypto';
@@ -79,7 +79,7 @@ export function openingKeyOf(
   return customerKey;
 }
 
-/** What a reply says of the encryption of an object. */
+/** What a reply says about the encryption of an object. */
 export function encryptionReplyHeaders(
   customerKey: CustomerKey | undefined,
 ): Readonly<Record<string, string>> {
@@ -121,7 +121,7 @@ function parseCustomerKey(request: S3Request, prefix: string): CustomerKey | und
   return new CustomerKey(bytes);
 }
 
-/** A customer key that came in the clear is not secret any more. */
+/** A customer key that was sent over plain http is no longer secret. */
 function requireSecure(request: S3Request): void {
   if (request.isSecure) return;
   throw new S3Error('InvalidRequest', `Requests specifying ${sseC} must be made over a secure connection.`);

@@ -1,4 +1,4 @@
-/** What a client is told of whatever went wrong, and what the log is. */
+/** What the client and the log get to know about a failure. */
 import type { Log } from '../log.js';
 import type { GatewayReply } from './gateway-reply.js';
 import { S3Error } from './s3-error.js';

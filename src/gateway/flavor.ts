@@ -1,7 +1,7 @@
 /**
- * Where Ceph's RGW (16.2, and 18.2) and AWS differ, each difference by its name. Whatever is not here is the same for both, or the
- * gateway does not have it: versions of objects, quotas, access lists. It takes every placement of a bucket
- * (LocationConstraint) and tells it again, where RGW has to know it and tells its zone group.
+ * Where Ceph's RGW (16.2 and 18.2) and AWS differ, each difference by its name. Everything else is the same for both, or the
+ * gateway does not have it: versions of objects, quotas, access lists. The gateway accepts every placement of a bucket
+ * (LocationConstraint) and returns it; RGW has to know the placement and returns its zone group.
  */
 
 export interface Flavor {
@@ -10,7 +10,7 @@ export interface Flavor {
   readonly copiesEncryptedObjects: boolean;
   /** GET and HEAD of a plain object with a customer key is InvalidRequest; otherwise the key is ignored. */
   readonly refusesUnneededCustomerKey: boolean;
-  /** The ETag of an encrypted object says nothing of its content; otherwise it is the MD5 as for plain ones. */
+  /** The ETag of an encrypted object says nothing about its content; otherwise it is the MD5, as for plain ones. */
   readonly hasOpaqueEtags: boolean;
   /** On completions, deletions, copies and their sources; otherwise the conditions are ignored. */
   readonly honoursLateConditions: boolean;
@@ -47,13 +47,13 @@ export interface Flavor {
   /** An upload's object gets the tags that it began with; otherwise they are forgotten. */
   readonly keepsTagsOfUploads: boolean;
   readonly storageClasses: readonly string[];
-  /** The storage class is told also of objects that were put with the usual one. */
+  /** Replies name the storage class even if it is the usual one. */
   readonly showsStandardClass: boolean;
   readonly unknownStorageClass: 'InvalidArgument' | 'InvalidStorageClass';
   readonly maxMetadataBytes: number;
   readonly tooLongKey: 'InvalidObjectName' | 'KeyTooLongError';
   readonly senselessPolicy: 'InvalidArgument' | 'MalformedPolicy';
-  /** For encryption under keys that the server would have to hold. */
+  /** The error for encryption under keys that the server would hold. */
   readonly unknownEncryption: 'InvalidArgument' | 'NotImplemented';
 }
 
@@ -85,7 +85,7 @@ const rgw: Flavor = {
   storageClasses: ['STANDARD'],
   showsStandardClass: true,
   unknownStorageClass: 'InvalidArgument',
-  maxMetadataBytes: 15_000, // RGW has no limit but that of all headers; 15,000 were tried
+  maxMetadataBytes: 15_000, // RGW limits only all headers together; 15,000 bytes are known to work
   tooLongKey: 'InvalidObjectName',
   senselessPolicy: 'InvalidArgument',
   unknownEncryption: 'InvalidArgument',
@@ -93,7 +93,7 @@ const rgw: Flavor = {
 
 export const flavors: Readonly<Record<FlavorName, Flavor>> = {
   rgw,
-  // So no policy can demand that objects are encrypted: the only header that it sees of a PUT is refused beside a customer key.
+  // So no policy can demand encryption: a policy sees only one header of a PUT, and that is refused beside a customer key.
   ceph18: { ...rgw, name: 'ceph18', refusesOtherEncryption: true },
   aws: {
     name: 'aws',

@@ -5,7 +5,7 @@ export interface GatewayReply {
   readonly headers: Readonly<Record<string, string>>;
   /** Text is XML or JSON as `headers` say. A stream comes with its content-length. */
   readonly body?: string | AsyncIterable<Uint8Array>;
-  /** To be called once when the reply has been sent, or cannot be. */
+  /** Call it once, when the reply has been sent or cannot be. */
   readonly done?: () => Promise<void>;
 }
 

@@ -22,7 +22,7 @@ export interface Address {
 }
 
 export interface GatewayOptions {
-  /** Must be empty, missing or a gateway's. Nobody else may use it meanwhile. */
+  /** Must be empty, missing or made by a gateway. Only this gateway may use it. */
   readonly directory: string;
   readonly flavor: FlavorName;
   readonly https: Address;
@@ -31,7 +31,7 @@ export interface GatewayOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly log: Log;
   readonly now?: () => number;
-  /** A request is handled when this has resolved; default: at once. */
+  /** Each request waits for this first. Default: no wait. */
   readonly admit?: (request: S3Request) => Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   }
 }
 
-/** How to reach the gateway that runs, or ran last, in a directory. Rejects with a `GatewayDirectoryError`. */
+/** The address of the gateway that runs in the directory, or ran there last. Rejects with a `GatewayDirectoryError`. */
 export async function readGatewayAccess(directory: string): Promise<GatewayAccess> {
   const { endpoint } = (await readFormat(directory)) ?? {};
   const accessKey = await readAccessKey(path.join(directory, 'access-key.json'));
@@ -123,7 +123,7 @@ async function claimDirectory(directory: string): Promise<void> {
   await writeDurably(path.join(directory, formatFile), JSON.stringify({ format }));
 }
 
-/** In the directory; for those who see to it that it has one gateway at a time. */
+/** The lock file in the directory, so that it has one gateway at a time. */
 export const lockFile = 'gateway.lock';
 
 async function readFormat(

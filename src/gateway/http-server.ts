@@ -1,4 +1,4 @@
-/** HTTP and HTTPS by Koa: requests in, replies out, limits on how much and how long. What they mean is left to the operations. */
+/** HTTP and HTTPS by Koa: receives requests, sends replies, limits size and time. The operations know what requests mean. */
 import { randomBytes } from 'node:crypto';
 import {
   createServer as createHttpServer,
@@ -19,7 +19,7 @@ import { parseS3Request, type S3Request } from './request.js';
 
 export interface Listening {
   readonly host: string;
-  /** The one that the system chose, if 0 was asked for. */
+  /** The port that the system chose, if 0 was given. */
   readonly port: number;
   /** Lets requests under way finish, for at most `graceMs`. */
   close(graceMs: number): Promise<void>;
@@ -41,14 +41,14 @@ export interface HttpLimits {
   readonly maxConnections: number;
   /** How long a connection may stand still in a request or reply. */
   readonly idleTimeoutMs: number;
-  /** How long a whole request may take to come, however slowly it does. */
+  /** How long a whole request may take to arrive. */
   readonly requestTimeoutMs: number;
 }
 
 /** As much as RGW takes, of all headers together. */
 const maxHeaderBytes = 16 * 1024;
 const headersTimeoutMs = 20_000;
-/** As RGW: longer than clients keep idle connections, so that they are the ones to close them. */
+/** As RGW: longer than clients keep idle connections, so that the clients close them. */
 const keepAliveTimeoutMs = 65_000;
 
 /** Rejects with the system's error if the address cannot be had. */
@@ -81,7 +81,7 @@ export async function listen(options: HttpServerOptions): Promise<Listening> {
       : createHttpsServer({ ...settings, cert: tls.certificate, key: tls.privateKey, minVersion: 'TLSv1.2' });
   server.maxConnections = limits.maxConnections;
   server.timeout = limits.idleTimeoutMs;
-  // Koa answers what its middleware throws; this is for what goes wrong with that answer, and before.
+  // Koa answers errors of its middleware. This is for errors before that, and of the answer itself.
   const lose = (error: unknown, _request: IncomingMessage, response: ServerResponse): void => {
     log.error({ err: error }, 'a request could not be answered');
     response.destroy();
@@ -129,7 +129,7 @@ async function answer(
     return await handle(parseS3Request(message, tls !== undefined, sendContinue));
   } catch (error) {
     const told = toS3Error(error);
-    // Many clients send all of a body before they look for the reply. Node itself only discards one that nobody began to read.
+    // Many clients send the whole body before they read the reply. Node discards only bodies that nobody began to read.
     if (!waiting.has(message)) message.resume();
     const isGone = message.destroyed && !message.complete;
     if (isGone) log.debug({ requestId, method, resource }, 'a client left before its request was complete');
@@ -138,12 +138,12 @@ async function answer(
   }
 }
 
-/** Of a body: far below what a socket takes before it says that it is full (16 KiB). */
+/** Size of the last piece of a body: far below what a socket takes before it is full (16 KiB). */
 const lastPieceBytes = 4096;
 
 /**
- * Ends with a short piece. A client may send its next request as soon as it has all of a reply; while the socket is full, Node
- * pauses the parser on that, and takes what TLS still gives it for bad HTTP (HPE_PAUSED): the connection is reset.
+ * Ends with a short piece. A client may send its next request as soon as it has the whole reply. If the socket is still full
+ * then, Node pauses the parser, takes the bytes that TLS still delivers for bad HTTP (HPE_PAUSED), and resets the connection.
  */
 function streamOf(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Readable {
   async function* pieces(): AsyncGenerator<Uint8Array> {
@@ -164,7 +164,7 @@ function send(koa: Koa.Context, reply: GatewayReply, log: Log): void {
   const { status, headers, body, done } = reply;
   if (done !== undefined) {
     void finished(koa.res)
-      .catch(() => undefined) // the client left, or the body failed; both are told elsewhere
+      .catch(() => undefined) // the client left, or the body failed; both are reported elsewhere
       .then(done)
       .catch((error: unknown) => log.error({ err: error }, 'a file could not be given back'));
   }

@@ -1,4 +1,4 @@
-/** The body of a request: decoded, and checked against everything that the request says of it before its end is reached. */
+/** The body of a request: decoded, and checked against everything that the request says about it. */
 import { createHash } from 'node:crypto';
 import type { Flavor } from './flavor.js';
 import { headerOf, type S3Request } from './request.js';
@@ -7,23 +7,23 @@ import type { PayloadClaim } from './signatures/authenticate.js';
 import { decodeChunks } from './signatures/chunked-body.js';
 import { checksumNames, makeChecksum, type ChecksumName } from './signatures/checksums.js';
 
-/** Of one PUT, as AWS and RGW have it. */
+/** For one PUT, as on AWS and RGW. */
 const maxPutBytes = 5 * 2 ** 30;
-/** Of XML and policies: 10,000 parts or 1,000 keys of 1,024 bytes fit. */
+/** For XML and policies: 10,000 parts or 1,000 keys of 1,024 bytes fit. */
 const maxTextBytes = 4 * 2 ** 20;
 
 const streaming = /^STREAMING-(AWS4-HMAC-SHA256|UNSIGNED)-PAYLOAD(-TRAILER)?$/;
 
 export interface Payload {
-  /** To be read once. Throws an `S3Error` at the end if the bytes are not those that were meant. */
+  /** Read it once. Throws an `S3Error` at the end if the bytes do not fit what the request says. */
   readonly bytes: AsyncIterable<Buffer>;
-  /** Hexadecimal MD5 of all bytes. To be called when `bytes` is at its end. */
+  /** Hexadecimal MD5 of all bytes. Call it when `bytes` has ended. */
   md5(): string;
-  /** Checksums that were compared, as the headers of a reply. To be called when `bytes` is at its end. */
+  /** Checksums that were compared, as headers of a reply. Call it when `bytes` has ended. */
   verified(): Readonly<Record<string, string>>;
 }
 
-/** Throws an `S3Error` if the request says nothing usable of its body. Reads nothing yet. */
+/** Throws an `S3Error` if the request does not describe its body well enough. Reads nothing yet. */
 export function payloadOf(request: S3Request, claim: PayloadClaim, flavor: Flavor): Payload {
   const contentLength = lengthHeader(request, 'content-length');
   const decodedLength = lengthHeader(request, 'x-amz-decoded-content-length');
@@ -61,7 +61,7 @@ export async function payloadText(payload: Payload): Promise<string> {
 
 async function* bodyOf(request: S3Request): AsyncGenerator<Buffer> {
   request.sendContinue();
-  // Leaving early must not close the connection: the client is still to read why.
+  // Leaving early must not close the connection: the client still has to read the reason.
   for await (const piece of request.message.iterator({ destroyOnReturn: false })) yield piece as Buffer;
 }
 
@@ -111,7 +111,7 @@ function checked(
   return { bytes: bytes(), md5: () => md5Hex, verified: () => verified };
 }
 
-/** Those that a header gives, or announces for the trailer. */
+/** The checksums that a header gives, or announces for the trailer. */
 function namedChecksums(request: S3Request): ChecksumName[] {
   const announced = headerOf(request, 'x-amz-trailer')?.toLowerCase() ?? '';
   return checksumNames.filter((name) => {

@@ -7,8 +7,8 @@ export interface RequestedRange {
 }
 
 /**
- * Undefined if the header asks for the whole object, or is none that HTTP knows: those are ignored, as are several ranges
- * at once. Throws `InvalidRange` if it starts past the end.
+ * Undefined if the header asks for the whole object. Malformed headers and several ranges are ignored too. Throws
+ * `InvalidRange` if the range starts past the end.
  */
 export function parseRange(header: string | undefined, size: number): RequestedRange | undefined {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '') ?? [];

@@ -1,4 +1,4 @@
-/** What a request is about, read once from its line and headers: bucket, key, query. Path-style addresses only. */
+/** Reads bucket, key and query from the line of a request, once. Path-style addresses only. */
 import type { IncomingMessage } from 'node:http';
 import { S3Error } from './s3-error.js';
 
@@ -14,7 +14,7 @@ export interface S3Request {
   readonly query: readonly (readonly [name: string, value: string])[];
   readonly isSecure: boolean;
   readonly message: IncomingMessage;
-  /** To be called before the body is read: a client that asked whether it should send it gets its answer. */
+  /** Call it before the body is read: it answers a client that asked whether to send the body. */
   readonly sendContinue: () => void;
 }
 
@@ -45,18 +45,20 @@ export function queryValue(request: S3Request, name: string): string | undefined
   return request.query.find(([candidate]) => candidate === name)?.[1];
 }
 
-/** Of a header that is not among those of which Node makes a list; without space around it. */
+/** The value of a header without space around it. Not for headers of which Node makes a list. */
 export function headerOf(request: S3Request, name: string): string | undefined {
   const value = request.message.headers[name];
   return typeof value === 'string' ? withoutOuterSpace(value) : undefined;
 }
 
-/** Of a header's value, whose bytes are characters: `trim` would take A0 for a space, which ends many letters in UTF-8. */
+/**
+ * For the value of a header, whose bytes are characters. `trim` would take A0 for a space, which ends many letters in UTF-8.
+ */
 export function withoutOuterSpace(value: string): string {
   return value.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 }
 
-/** Undefined if there is none. Throws `InvalidArgument` unless it is a whole number up to `maximum`. */
+/** At most `maximum`. Undefined if there is none. Throws `InvalidArgument` unless it is a whole number. */
 export function queryNumber(request: S3Request, name: string, maximum: number): number | undefined {
   const value = queryValue(request, name);
   if (value === undefined || value === '') return undefined;

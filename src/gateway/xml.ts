@@ -2,7 +2,7 @@
 import { XMLParser } from 'fast-xml-parser';
 import { S3Error } from './s3-error.js';
 
-/** Text to be escaped, or elements that are XML already. */
+/** Text, which is escaped, or elements, which are XML already. */
 type XmlContent = string | number | boolean | XmlElement | readonly XmlElement[];
 
 export class XmlElement {
@@ -30,7 +30,10 @@ function textOfContent(content: XmlContent): string {
   return escape(String(content));
 }
 
-/** Control characters are not XML 1.0, not even so; S3 writes them so, and clients who cannot take it ask for encoding-type=url. */
+/**
+ * XML 1.0 has no control characters, not even escaped. S3 writes them escaped, and clients that cannot read that ask for
+ * encoding-type=url.
+ */
 function escape(text: string): string {
   return text
     .replaceAll('&', '&amp;')
@@ -49,7 +52,7 @@ const parser = new XMLParser({
   htmlEntities: true, // these are the ones with numbers
 });
 
-/** What is in the document's element `name`. Throws `MalformedXML` if there is none. */
+/** The content of the document's element `name`. Throws `MalformedXML` if there is none. */
 export function parseXml(text: string, name: string): unknown {
   if (/<!DOCTYPE/i.test(text)) throw malformed(); // no entities but those of XML
   const root = childOf(parse(text), name);
@@ -73,7 +76,7 @@ export function childrenOf(parent: unknown, name: string): readonly unknown[] {
   return Array.isArray(child) ? (child as readonly unknown[]) : [child];
 }
 
-/** The text of the element of this name; undefined unless there is just one. */
+/** The text of the element of this name. Undefined unless there is exactly one. */
 export function childText(parent: unknown, name: string): string | undefined {
   const [child, ...others] = childrenOf(parent, name);
   return typeof child === 'string' && others.length === 0 ? child : undefined;

@@ -1,12 +1,12 @@
-/** What is demanded of the server's TLS: which authorities its certificate may come from, and that it is checked. */
+/** Demands on the server's TLS: its certificate is checked, and comes from these authorities. */
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { StoreError } from '../errors.js';
 
 /**
- * For every TLS connection. Given, as otherwise Node's defaults count, which NODE_TLS_REJECT_UNAUTHORIZED and NODE_OPTIONS
- * (`--tls-min-v1.0`) change. A `secureContext` has its own `minVersion`, so this is for the making of one as well.
+ * For every TLS connection. Set explicitly, since NODE_TLS_REJECT_UNAUTHORIZED and NODE_OPTIONS (`--tls-min-v1.0`) change
+ * Node's defaults. A `secureContext` has a `minVersion` of its own, so it is made with these options too.
  */
 export const checkedTls = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const;
 

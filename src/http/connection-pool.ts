@@ -9,13 +9,13 @@ import { isAnsweredSoon, type RequestShape, type ReusedConnections } from './reu
 export const idleSocketTimeoutMs = 30_000;
 
 export interface PoolOptions {
-  /** Throws if nothing may be sent to the server; asked for each connection. */
+  /** Throws if nothing may be sent to the server. Called for each connection. */
   readonly requireAllowed: (server: URL) => void;
-  /** Which certificates are believed; asked for each connection, as it may change. */
+  /** Which certificates are trusted. Called for each connection, since that may change. */
   readonly trusted: () => Pick<TlsOptions, 'ca' | 'secureContext'>;
   /** For plain http; default: that of Node. */
   readonly plainLookup?: LookupFunction;
-  /** See `ConnectionOptions`, for TLS; default: the kernel waits as it likes. */
+  /** For TLS, see `ConnectionOptions`. Default: the kernel decides when to acknowledge. */
   readonly acknowledgeAtOnce?: ((socket: net.Socket) => void) | undefined;
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -27,9 +27,9 @@ export class ConnectionPool {
   readonly #server: URL;
   readonly #options: PoolOptions;
   readonly #open = new Set<HttpConnection>();
-  /** The most recently used last, and used first: the others may close. */
+  /** The most recently used one is last, and is used first, so that the others can close. */
   readonly #idle: HttpConnection[] = [];
-  /** While there are connections; a pool without any is not kept by `reused`. */
+  /** Set while there are connections, so that `reused` does not keep an empty pool. */
   #stopListening: (() => void) | undefined;
 
   constructor(server: URL, options: PoolOptions) {
@@ -37,7 +37,7 @@ export class ConnectionPool {
     this.#options = options;
   }
 
-  /** As `HttpConnection.send`; also with what `requireAllowed` throws. */
+  /** As `HttpConnection.send`. Rejects also with what `requireAllowed` throws. */
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpReply> {
     signal.throwIfAborted();
     const { reused } = this.#options;
@@ -58,7 +58,7 @@ export class ConnectionPool {
     return reply;
   }
 
-  /** Whether it has nothing that another pool for the same server would not have. */
+  /** Whether there is no connection, so that a new pool for the server would be as good. */
   get isEmpty(): boolean {
     return this.#open.size === 0;
   }

@@ -43,17 +43,17 @@ export interface ConnectionOptions {
   readonly isSecure: boolean;
   /** Host and port, and all that TLS needs to know. */
   readonly connect: tls.ConnectionOptions;
-  /** Until the server has been greeted, by TLS too. */
+  /** Time for the connection, with the TLS handshake. */
   readonly connectTimeoutMs: number;
-  /** A request fails if no byte moves in either direction for so long. */
+  /** A request fails after this long without a byte in either direction. */
   readonly idleTimeoutMs: number;
   /** The same, while the server works. */
   readonly workTimeoutMs: number;
-  /** Makes the kernel acknowledge what comes at once; called when a request has been written. */
+  /** Makes the kernel acknowledge received data at once. Called when a request has been written. */
   readonly acknowledgeAtOnce: (socket: net.Socket) => void;
 }
 
-/** Gives a request up that has been sent and has not one byte of a reply. */
+/** Gives up a request that was sent and has no byte of a reply. */
 interface SilenceLimit {
   /** After this long. */
   readonly afterMs: number;
@@ -69,7 +69,7 @@ interface Exchange {
   reply: HttpReply | undefined;
   isSent: boolean;
   readonly silence: SilenceLimit | undefined;
-  /** Runs from the sending to the first byte. */
+  /** Runs from the last byte sent to the first byte received. */
   silenceTimer: NodeJS.Timeout | undefined;
   isAnswered: boolean;
 }
@@ -85,9 +85,9 @@ export class HttpConnection {
   readonly #options: ConnectionOptions;
   readonly #parser: ReplyParser;
   readonly #connecting: NodeJS.Timeout;
-  /** Undefined while nothing is asked. */
+  /** Undefined between requests. */
   #exchange: Exchange | undefined;
-  /** That of the reply under way, if what is read next belongs to it. */
+  /** The body of the current reply, if the next bytes belong to it. */
   #body: ReceivedBody | undefined;
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBytes);
   #keepsAlive = true;
@@ -123,7 +123,7 @@ export class HttpConnection {
       onBody: (bytes) => this.#onBody(bytes),
       onComplete: (isFollowed) => {
         if (this.#body) return; // only its head
-        if (isFollowed) this.#keepsAlive = false; // nobody knows what the rest is
+        if (isFollowed) this.#keepsAlive = false; // the rest cannot be told apart
         this.#onComplete();
       },
     });
@@ -169,7 +169,7 @@ export class HttpConnection {
     }
   }
 
-  /** Nothing is asked for now: it closes by itself after so long, and keeps no process from ending. */
+  /** The connection is idle now. It closes by itself after this time, and does not keep the process alive. */
   rest(idleMs: number): void {
     this.#socket.setTimeout(idleMs);
     this.#socket.unref();
@@ -227,7 +227,7 @@ export class HttpConnection {
     body.once('error', (error) => this.#fail(error));
   }
 
-  /** Nothing that a server sends may end the process: what fails while it is read fails the request and its connection alone. */
+  /** Nothing that a server sends may end the process. A failure while reading fails only the request and its connection. */
   #failReading(error: unknown): void {
     this.#fail(notHttp(error instanceof Error ? error : new Error(String(error))));
   }
@@ -250,9 +250,9 @@ export class HttpConnection {
     }
   }
 
-  /** `length` bytes have come, into the room of `#body` or else into `#readBuffer`. */
+  /** `length` bytes have arrived, in the room of `#body` or else in `#readBuffer`. */
   #take(length: number): void {
-    // What nobody asked for: often a server's notice that it closes an idle connection.
+    // Bytes without a request: often the server's notice that it closes an idle connection.
     if (!this.#exchange) {
       this.close();
       return;
@@ -274,7 +274,7 @@ export class HttpConnection {
   #beginBody(bytes: Buffer): void {
     const body = this.#body;
     if (!body) return;
-    if (body.add(bytes) < bytes.length) this.#keepsAlive = false; // nobody knows what the rest is
+    if (body.add(bytes) < bytes.length) this.#keepsAlive = false; // the rest cannot be told apart
     this.#completeBody(body);
   }
 
@@ -284,7 +284,7 @@ export class HttpConnection {
     this.#onComplete();
   }
 
-  /** Whether the body is the parser's business. */
+  /** Whether the parser reads the body. */
   #onHead({ status, headers, keepsAlive, length }: ReplyHead): boolean {
     const exchange = this.#exchange;
     if (!exchange) throw invalidReply('nobody asked for it');
@@ -307,7 +307,7 @@ export class HttpConnection {
     return false;
   }
 
-  /** Of a body of unknown length. */
+  /** Bytes of a body of unknown length. */
   #onBody(bytes: Buffer): void {
     const exchange = this.#exchange;
     if (!exchange?.reply || exchange.reply.body.add(bytes) === bytes.length) return;
@@ -320,7 +320,7 @@ export class HttpConnection {
   #onComplete(): void {
     const exchange = this.#exchange;
     if (!exchange?.reply) return; // an interim reply
-    // What follows would be taken for another request.
+    // The server would take the rest for another request.
     if (!exchange.isSent) this.#keepsAlive = false;
     this.#exchange = undefined;
     exchange.resolve(exchange.reply);
@@ -357,7 +357,7 @@ export class HttpConnection {
   }
 }
 
-/** All other replies are documents of what the server has done, or why not. */
+/** All other replies are documents: what the server has done, or why not. */
 function isContentOf({ method }: HttpRequest, status: number): boolean {
   return method === 'GET' && status >= 200 && status < 300;
 }

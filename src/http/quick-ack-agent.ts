@@ -13,7 +13,7 @@ export interface QuickAckAgentOptions extends https.AgentOptions {
   readonly setQuickAck: (fd: number) => void;
   /** Called once, if the descriptors of this Node's TLS sockets cannot be found. */
   readonly onUnavailable: () => void;
-  /** Default: none, and connections are believed. */
+  /** Default: none, and reused connections are not watched. */
   readonly reused?: ReusedConnections;
 }
 
@@ -37,7 +37,7 @@ export class QuickAckAgent extends WatchedHttpsAgent {
     request.once('finish', () => this.acknowledgeAtOnce(socket));
   }
 
-  /** For sockets that are not the agent's, too. */
+  /** Works also for sockets of others. */
   acknowledgeAtOnce(socket: Duplex): void {
     if (!this.#isAvailable || socket.destroyed) return;
     const fd = descriptorOf(socket);

@@ -2,10 +2,10 @@
 
 import type { PieceMemory } from '../piece-memory.js';
 
-/** Of what servers say of errors and changes, which nobody asked a length of. */
+/** The most for replies about errors and changes, whose length no request limits. */
 export const maxDocumentBytes = 64 * 1024;
 
-/** Memory that holds nothing else. */
+/** The caller's memory, which holds nothing else. */
 function allocate(length: number): Uint8Array {
   return Buffer.allocUnsafeSlow(length);
 }
@@ -47,12 +47,12 @@ export class ReceivedBody {
     return piece && new Uint8Array(piece.buffer, piece.byteOffset + filled, piece.length - filled);
   }
 
-  /** So many bytes have been put into `room`. */
+  /** Notes that so many bytes were put into `room`. */
   advance(length: number): void {
     this.#length += length;
   }
 
-  /** Copies. Returns how many bytes it has taken: no more than announced, or than a document has. */
+  /** Copies bytes into the body. Returns how many: no more than announced, or than the limit for documents. */
   add(source: Uint8Array): number {
     if (this.#announced === undefined) {
       const taken = source.subarray(0, maxDocumentBytes - this.#length);

@@ -1,7 +1,7 @@
 /**
- * The heads of replies, and bodies of unknown length: http-parser-js, and a guard before it. The parser takes lengths below zero
- * for steps back, and an endless row of interim replies, of trailers or of chunk sizes for progress; whatever a server sends, each
- * byte here is looked at once, and what is kept of a reply has a limit.
+ * Parses the heads of replies, and bodies of unknown length: http-parser-js with a guard before it. The parser takes negative
+ * lengths for steps back, and accepts endless interim replies, trailers and chunk sizes. The guard looks at each byte once, and
+ * limits what is kept of a reply.
  */
 import { HTTPParser } from 'http-parser-js';
 

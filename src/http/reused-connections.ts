@@ -1,15 +1,14 @@
 /**
- * What is believed of connections that were idle. A NAT, a VPN or a laptop that slept forgets them without a word, and then
- * they swallow requests. So one that is used again has little time for the first byte of what is answered soon; if none
- * comes, the other idle ones are closed with it, and the same request gets a new connection next time, with all the time
- * that requests have.
+ * Watches connections that were idle. A NAT, a VPN or a sleeping laptop may drop them without notice, and then they swallow
+ * requests. So a reused connection has little time for the first byte of a quick answer. If none comes, all idle connections
+ * are closed, and the repeated request gets a new connection with the usual time.
  */
 import { BoundedMap } from '../bounded-map.js';
 
-/** What says how soon an answer can be expected. */
+/** Tells how soon an answer can be expected. */
 export interface RequestShape {
   readonly method: string;
-  /** Infinity if nobody knows. */
+  /** Infinity if unknown. */
   readonly bodyBytes: number;
   /** Whether the server works for long before it answers. */
   readonly isWork: boolean;
@@ -17,19 +16,19 @@ export interface RequestShape {
 
 /** A healthy server needs milliseconds, a loaded one seconds. */
 const firstByteTimeoutMs = 10_000;
-/** The server has to write a body before it answers; what is larger may take it long. */
+/** The server writes a body before it answers. Larger bodies may take it long. */
 const maxSmallBodyBytes = 1024 * 1024;
-/** Of requests that were not answered and never asked again. */
+/** The most requests to remember that were not answered; some are never repeated. */
 const maxDoubtful = 1000;
 
 export class ReusedConnections {
-  /** From the moment in which the request has been sent. */
+  /** Counts from the moment in which the request has been sent. */
   readonly firstByteTimeoutMs: number;
   readonly #closers = new Set<() => void>();
-  /** Names of requests that are to have a new connection. */
+  /** Names of requests that must get a new connection. */
   readonly #doubtful = new BoundedMap<string, true>(maxDoubtful);
 
-  /** Default 10,000. Never more than half of the time that a request has anyway: it is to be told from that. */
+  /** Default 10,000. Never more than half of the usual time limit, so that the two can be told apart. */
   constructor(options: { readonly firstByteTimeoutMs?: number; readonly requestTimeoutMs?: number } = {}) {
     const { requestTimeoutMs = Infinity } = options;
     this.firstByteTimeoutMs = Math.min(
@@ -44,19 +43,19 @@ export class ReusedConnections {
     return () => void this.#closers.delete(closeIdle);
   }
 
-  /** A connection that was used again did not answer this request. `name` is what the same request will have again. */
+  /** Call it when a reused connection did not answer. `name` identifies the request, so that its repetition is recognised. */
   noteSilent(name: string): void {
     for (const closeIdle of this.#closers) closeIdle();
     this.#doubtful.set(name, true);
   }
 
-  /** Whether this request is to have a new connection, once. */
+  /** Whether this request must get a new connection. True once. */
   takeDoubt(name: string): boolean {
     return this.#doubtful.delete(name);
   }
 }
 
-/** A request that a connection which was used again has not answered. With Node's code for a timeout. */
+/** A reused connection did not answer a request. Has Node's code for a timeout. */
 export class SilentConnectionError extends Error {
   override name = 'TimeoutError';
   readonly code = 'ETIMEDOUT';
@@ -66,7 +65,7 @@ export class SilentConnectionError extends Error {
   }
 }
 
-/** Not where the server works, nor where it has much to write, before it answers. */
+/** False if the server works or writes much before it answers. */
 export function isAnsweredSoon({ method, bodyBytes, isWork }: RequestShape): boolean {
   if (isWork) return false;
   switch (method) {

@@ -1,4 +1,4 @@
-/** The authorities whose certificates are believed, for connections to come: read again when the files may have changed. */
+/** The trusted certificate authorities for new connections. The files are read again when they may have changed. */
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 import { checkedTls, loadCertificateAuthorities } from './certificate-authorities.js';
 
@@ -27,12 +27,12 @@ export class TrustedAuthorities {
     this.#secureContext = contextOf(authorities);
   }
 
-  /** For a connection that is made now. */
+  /** For a new connection. */
   get secureContext(): SecureContext {
     return this.#secureContext;
   }
 
-  /** `use` is called now, and again whenever it is another. */
+  /** Calls `use` now, and again after each change. */
   useFor(use: (context: SecureContext) => void): void {
     this.#onChange.push(use);
     use(this.#secureContext);
@@ -41,7 +41,7 @@ export class TrustedAuthorities {
   /** Resolves with whether there are others than before. Rejects as `loadCertificateAuthorities` does. */
   async reload(): Promise<boolean> {
     const { bundle, extra } = this.#files;
-    // Of Node's defaults, only what is beside them can have changed.
+    // Node's defaults do not change; only the extra files can.
     const authorities =
       bundle === undefined && extra !== undefined && extra !== ''
         ? await loadCertificateAuthorities(extra, undefined).catch(() => this.#authorities)

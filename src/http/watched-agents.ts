@@ -21,7 +21,7 @@ export class WatchedHttpAgent extends http.Agent {
 export class WatchedHttpsAgent extends https.Agent {
   readonly #reused: ReusedConnections | undefined;
 
-  /** `reused` undefined: connections are believed. */
+  /** `reused` undefined: reused connections are not watched. */
   constructor(options: https.AgentOptions, reused: ReusedConnections | undefined) {
     super(options);
     this.#reused = reused;
@@ -33,7 +33,7 @@ export class WatchedHttpsAgent extends https.Agent {
   }
 }
 
-/** Those that no request has. */
+/** Closes the sockets that no request uses. */
 export function closeIdleSockets({ freeSockets }: http.Agent): void {
   for (const sockets of Object.values(freeSockets)) {
     for (const socket of [...(sockets ?? [])]) socket.destroy();

@@ -1,4 +1,4 @@
-/** The layers of a mount of all buckets: an account's file system, and for each bucket that is used the layers of one. */
+/** The layers of a mount of all buckets: the account's file system, and the layers of each bucket that is used. */
 import { AccountFileSystem } from '../account/account-file-system.js';
 import type { Buckets } from '../account/buckets.js';
 import { attributeDefaultsOf, openBucketLayers } from './bucket-layers.js';
@@ -15,8 +15,8 @@ import { explainBucketFailure } from '../s3/explain-bucket-failure.js';
 import { firstAnswerRetry, RetryPolicy } from '../s3/retry-policy.js';
 
 /**
- * Asks for the list of buckets, to find out whether server and credentials are right: who may not list can still enter a bucket by
- * its name. Rejects with a StoreError whose message is meant for the user.
+ * Lists the buckets first, to find out whether server and credentials are right. Credentials that may not list can still enter
+ * a bucket by its name. Rejects with a StoreError whose message is meant for the user.
  */
 export async function accountStack(
   config: MountConfig,
@@ -59,7 +59,7 @@ export async function accountStack(
   };
 }
 
-/** Asks as often as `retry` says, with the credentials that count by then. */
+/** Asks with retries, each time with the current credentials. */
 async function asked<T>(
   { connection: { client, renewal } }: MountResources,
   retry: RetryPolicy,

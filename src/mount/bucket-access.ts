@@ -31,7 +31,9 @@ export async function connectAs(config: ConnectionConfig, log: Log): Promise<S3C
   });
 }
 
-/** What a store has to know to write to a bucket, which is known to answer. Who may not ask goes without. */
+/**
+ * What a store has to know to write to a bucket. The bucket is known to answer. Without the right to ask, the defaults count.
+ */
 export async function writingRules(options: QuestionOptions, signal: AbortSignal): Promise<WritingRules> {
   const [extraEncryptionHeader, hasVersions] = await Promise.all([
     needsEncryptionHeader(options, signal),
@@ -47,12 +49,12 @@ export async function writingRules(options: QuestionOptions, signal: AbortSignal
   };
 }
 
-/** A bucket that answers, with everything to work on it but a file system. */
+/** An open bucket with everything that commands need to work on it. */
 export interface BucketAccess {
-  /** With retries. Reads what any key of the ring decrypts and what is not encrypted, writes with the first one. */
+  /** With retries. Reads unencrypted objects and those under any key of the ring; writes with the first key. */
   readonly store: ObjectStore;
   readonly keyRing: KeyRing;
-  /** For people, and to tell buckets of one name apart. */
+  /** For messages, and to tell buckets of the same name apart. */
   readonly server: string;
   /** The parts that the server has of an upload, undefined if it does not know it. */
   readonly listParts: PartLister['listParts'];
@@ -60,8 +62,8 @@ export interface BucketAccess {
 }
 
 /**
- * Rejects with a StoreError whose message is meant for the user if the bucket cannot be listed. `onWaiting` is told of requests
- * that are tried again for seconds.
+ * Rejects with a StoreError whose message is meant for the user if the bucket cannot be listed. `onWaiting` is called for
+ * requests that get no answer for seconds.
  */
 export async function openBucket(
   config: AccessConfig,

@@ -16,7 +16,7 @@ interface BucketLayersOptions {
   readonly prefix: string;
   /** What the top directory shows for its times; default now. */
   readonly createdAtMs?: number | undefined;
-  /** Of the mount's, if not all of them. */
+  /** A part of the mount's. Default: all of it. */
   readonly infos?: ObjectInfoCache;
   /** For the first requests. Default: a user waits for the answer, and hears soon what is wrong. */
   readonly firstRetry?: RetryPolicy;

@@ -14,7 +14,9 @@ export function systemFuseSupport(): FuseSupport {
   return { devicePath: '/dev/fuse', searchPath: process.env['PATH'] ?? '/usr/bin:/bin' };
 }
 
-/** Rejects with a `MountError` of code `NoFuseDevice` or `NoFusermount`. Whether the device can be opened is fusermount3's affair. */
+/**
+ * Rejects with a `MountError` of code `NoFuseDevice` or `NoFusermount`. fusermount3 finds out whether the device can be opened.
+ */
 export async function checkFuseSupport({ devicePath, searchPath }: FuseSupport): Promise<void> {
   try {
     await access(devicePath, constants.F_OK);

@@ -1,4 +1,4 @@
-/** What there is once in a mount, however many buckets it shows: the connection, the limits, the memory, the counters. */
+/** What a mount has once, however many buckets it shows: the connection, the limits, the memory, the counters. */
 import { connectAs } from './bucket-access.js';
 import { ObjectInfoCache } from '../vfs/object-info-cache.js';
 import { ReadMemory } from '../cache/read-memory.js';
@@ -16,7 +16,7 @@ import { RetryPolicy } from '../s3/retry-policy.js';
 import { defaultKnownObjects, defaultListedEntries } from '../vfs/bucket-file-system.js';
 import { ListedDirectories } from '../vfs/listed-directories.js';
 
-/** Parts on their way at once, and their bytes: with reading beside it, about what fills a campus link. */
+/** Limits for parts being uploaded: with reads beside them, about what fills a campus link. */
 const maxConcurrentUploads = 8;
 const maxUploadBytesInFlight = 64 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ export async function openResources(config: MountConfig, log: Log): Promise<Moun
   };
 }
 
-/** After everything that uses them has stopped. */
+/** Call it after everything that uses the resources has stopped. */
 export async function closeResources({ area, connection, counters, log }: MountResources): Promise<void> {
   await area.stop();
   connection.close();

@@ -1,7 +1,6 @@
 /**
- * Read this first. A mount from beginning to end: everything that can be wrong is checked, the layers are put on top of each
- * other (`build-stack.ts`), the directory is mounted and served until somebody unmounts it. Who starts this, and who ends
- * it, is left to `src/cli`.
+ * Read this first. A mount from beginning to end: checks what can be wrong, builds the layers (`build-stack.ts`), mounts the
+ * directory and serves it until it is unmounted. `src/cli` starts and ends it.
  */
 import { allBuckets, type MountConfig } from '../settings/config.js';
 import type { KeyRing } from '../keys/key-ring.js';
@@ -97,7 +96,7 @@ export async function mount(
   };
 }
 
-/** Whoever forgot the directory has given a bucket in its place. */
+/** A user who forgot the directory has given a bucket in its place. */
 function withHint(error: unknown): unknown {
   if (!(error instanceof MountpointError) || error.code !== 'Missing') return error;
   const hint = 'one argument is the directory, for all your buckets; for one of them give BUCKET DIRECTORY';

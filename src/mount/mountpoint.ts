@@ -1,6 +1,6 @@
 /**
- * Looks at the directory that is to be mounted on, before it is: it must exist and be empty; what a dead process left there is
- * cleaned up. After the mount nothing here may be called from the serving process, which would wait for itself.
+ * Checks the mountpoint before the mount: it must exist and be empty. Cleans up what a dead process left there. After the mount
+ * the serving process may call nothing here: it would wait for itself.
  */
 import { execFile } from 'node:child_process';
 import { lstat, readdir, readlink, realpath, stat } from 'node:fs/promises';
@@ -48,7 +48,7 @@ export async function resolveMountpoint(directory: string): Promise<string> {
       resolved = path.join(await realpath(path.dirname(resolved)), path.basename(resolved));
       resolved = path.resolve(path.dirname(resolved), await readlink(resolved));
     } catch {
-      break; // no link, or a parent is missing: whoever opens it says so
+      break; // no link, or a parent is missing: opening it will say so
     }
   }
   return resolved;

@@ -1,4 +1,6 @@
-/** What can be asked of a server before there is a bucket: whether it is one, whom it knows, which buckets there are. */
+/**
+ * Questions to a server that need no bucket: whether it speaks S3, whether it knows the credentials, which buckets there are.
+ */
 import { HeadBucketCommand, ListBucketsCommand, type S3Client } from '@aws-sdk/client-s3';
 import { statusOf, toStoreError } from './error-codes.js';
 
@@ -8,7 +10,7 @@ interface ListedBucket {
   readonly createdAtMs: number | undefined;
 }
 
-/** The buckets of these credentials' owner. Rejects with a StoreError. */
+/** The buckets that the owner of the credentials has. Rejects with a StoreError. */
 export async function listBuckets(client: S3Client, signal: AbortSignal): Promise<readonly ListedBucket[]> {
   const buckets: ListedBucket[] = [];
   let continuation: string | undefined;
@@ -29,7 +31,7 @@ export async function listBuckets(client: S3Client, signal: AbortSignal): Promis
   }
 }
 
-/** Whether there is a bucket of that name, anybody's. Rejects with a StoreError. */
+/** Whether a bucket of that name exists, whoever owns it. Rejects with a StoreError. */
 export async function hasBucket(client: S3Client, bucket: string, signal: AbortSignal): Promise<boolean> {
   try {
     await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal });

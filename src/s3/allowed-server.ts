@@ -1,6 +1,6 @@
 /**
- * The gate where bytes leave: which servers the requests of a client may go to. What is configured was checked when it was read;
- * this asks of each request where it really goes, because the SDK has ways of its own to find a server.
+ * The gate where bytes leave: which servers the requests of a client may go to. The settings were checked when they were read.
+ * This checks where each request really goes, because the SDK has ways of its own to find a server.
  */
 import { lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
@@ -12,7 +12,7 @@ export type AllowedServers =
   | { readonly kind: 'endpoint'; readonly endpoint: URL }
   /** Those of AWS's S3, in any region: a bucket may be in another one than the client was told. */
   | { readonly kind: 'aws' }
-  /** Where the AWS conventions lead for credentials (STS, single sign-on); none of these is sent a customer key. */
+  /** Where the AWS conventions lead for credentials (STS, single sign-on). No customer key is sent there. */
   | { readonly kind: 'credentials'; readonly allowPlainHttp: boolean };
 
 /** As the SDK's requests have it. */
@@ -61,7 +61,7 @@ export function requireAllowedServer(to: Destination, allowed: AllowedServers): 
   }
 }
 
-/** Whether plain http was allowed by whoever configured the server. */
+/** Whether the configuration of the server allows plain http. */
 function mayBePlain(allowed: AllowedServers): boolean {
   switch (allowed.kind) {
     case 'endpoint':

@@ -27,7 +27,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** As the loader joins the name of a section with that of an entry in it. */
 const separator = '.';
 
-/** Throws a StoreError of code `AccessDenied` if a profile is asked for by name and is nowhere. */
+/** Throws a StoreError of code `AccessDenied` if no file has the profile that was asked for by name. */
 export async function readAwsSettings(
   profileOption: string | undefined,
   environment: Environment,

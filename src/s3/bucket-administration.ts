@@ -1,6 +1,6 @@
 /**
- * What is asked of a bucket beside its objects' bytes: its policy, its being there, uploads that were left; and single requests
- * that show what the server lets pass. Errors are StoreErrors; each request is made once.
+ * Requests about a bucket that are not about the bytes of its objects: its policy, its versioning, unfinished uploads, and
+ * single requests that try out what the server can do. Errors are StoreErrors; each request is made once.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -25,7 +25,7 @@ import { requestBody } from './request-body.js';
 import { abortUpload, copyObject, createUpload, deleteObject, putObject } from './object-requests.js';
 import { conditionHeaders } from './write-headers.js';
 
-/** Objects that try out the server are below it, and are deleted again. */
+/** Objects that try out the server are stored under this prefix and deleted again. */
 const probePrefix = '.osirisfs/';
 
 /** What a PUT brings: nothing, the customer key, or with it the header that policies on Ceph 16 demand. */
@@ -35,8 +35,8 @@ export type ProbeEncryption = 'none' | 'customer key' | 'customer key and header
 type Versioning = 'Enabled' | 'Suspended';
 
 /**
- * What the server makes of the conditions of a PUT. `wrong`: it refuses some that hold; `ignored`: it lets some pass that do
- * not.
+ * How the server judges the conditions of a PUT. `wrong`: it refuses some that hold; `ignored`: it accepts some that do not
+ * hold.
  */
 type ConditionsJudged = 'right' | 'wrong' | 'ignored';
 
@@ -122,7 +122,7 @@ export class BucketAdministration {
     }
   }
 
-  /** Whether an object can be replaced only if it is the one that is expected, and then can. */
+  /** How the server judges the conditions of a PUT, tried out on a small object. */
   async judgeConditions(
     customerKey: CustomerKey,
     encryption: ProbeEncryption,
@@ -192,7 +192,7 @@ export class BucketAdministration {
     );
   }
 
-  /** Also after an interrupt: nothing is to be left. */
+  /** Has a signal of its own, so that nothing stays behind after an interrupt. */
   async #delete(key: string): Promise<void> {
     const signal = AbortSignal.timeout(cleanUpTimeoutMs);
     await this.#bucket.send({ operation: 'delete', key }, signal, () => deleteObject(key));

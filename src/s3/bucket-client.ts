@@ -19,7 +19,7 @@ export interface S3Access {
   readonly client: S3Client;
   /** For requests about objects. */
   readonly transport: Transport;
-  /** Of what both were made with. Default: it stays as it is. */
+  /** Renews what both were made with. Default: nothing is renewed. */
   readonly renewal?: Renewal | undefined;
 }
 
@@ -34,14 +34,14 @@ interface CountedCall extends FailedCall {
 export interface BucketClientOptions {
   readonly access: S3Access;
   readonly bucket: string;
-  /** How many, or the places that it shares with clients of other buckets. */
+  /** How many requests run at once, or the places that this client shares with clients of other buckets. */
   readonly maxConcurrentRequests: number | RequestSlots;
-  /** May be shared with clients of other buckets. Default: nobody looks at them. */
+  /** May be shared with clients of other buckets. Default: nothing is counted. */
   readonly counters?: RequestCounters;
   readonly log: Log;
 }
 
-/** To be handed to the SDK with a command. */
+/** Passed to the SDK with a command. */
 interface SendOptions {
   readonly abortSignal: AbortSignal;
 }
@@ -61,7 +61,7 @@ export class BucketClient {
     this.#log = log;
   }
 
-  /** So many bytes of an object's content have come. */
+  /** Counts bytes of an object's content that have arrived. */
   countReceived(bytes: number): void {
     this.#counters.countReceived(bytes);
   }
@@ -91,7 +91,7 @@ export class BucketClient {
       return await (renewal ? renewal.run(attempt) : attempt());
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'ClockSkewed') throw error;
-      // The server's time was taken from the refusal; what is signed from now on is right.
+      // The refusal told the server's time. Signatures use it from now on.
       this.#log.warn({ ...call }, "this machine's clock is wrong: using the server's time for signatures");
       return await attempt();
     }

@@ -1,4 +1,4 @@
-/** What a bucket that answers is asked about itself before it is written to. */
+/** Questions to a bucket that answers, before anything is written to it. */
 import type { Log } from '../log.js';
 import { BucketAdministration } from './bucket-administration.js';
 import type { S3Access } from './bucket-client.js';
@@ -14,8 +14,8 @@ export interface QuestionOptions {
 }
 
 /**
- * Whether the bucket is as `question` says. AWS is not asked: it makes no difference there. Who may not know gets false. Rejects only
- * when `signal` aborts.
+ * Whether the bucket is as `question` says. AWS is not asked, since it makes no difference there. False if the credentials may
+ * not ask. Rejects only when `signal` aborts.
  */
 export async function askBucket(
   subject: string,
@@ -34,7 +34,9 @@ export async function askBucket(
   }
 }
 
-/** Also if it did once, and some versions are left. Where this is false, a reply to a write tells. */
+/**
+ * True also if the bucket kept versions once and still has some. If this is false although it does, the reply to a write tells.
+ */
 export async function keepsVersions(options: QuestionOptions, signal: AbortSignal): Promise<boolean> {
   const ask = async (bucket: BucketAdministration) => (await bucket.getVersioning(signal)) !== undefined;
   return await askBucket('GET BUCKET VERSIONING', ask, options, signal);

@@ -23,10 +23,10 @@ export interface CheckBucketOptions {
   readonly retry?: RetryPolicy;
 }
 
-/** What was found of the objects that were looked at. */
+/** What the check found about the objects that it looked at. */
 export interface BucketCheck {
   readonly sampled: number;
-  /** The customer key fits. */
+  /** The customer key fits these. */
   readonly encrypted: number;
   readonly plaintext: number;
   /** Encrypted under none of the customer keys; there are others that one of them fits. */
@@ -51,7 +51,7 @@ export async function checkBucket(options: CheckBucketOptions, signal: AbortSign
   }
 }
 
-/** Only whether the bucket can be listed. Rejects as `checkBucket`. */
+/** Checks only whether the bucket can be listed. Rejects as `checkBucket`. */
 export async function checkListing(options: CheckBucketOptions, signal: AbortSignal): Promise<void> {
   const store = retrying(options);
   try {
@@ -99,19 +99,19 @@ async function checkSamples(
   );
   if (counts.encrypted === 0 && wrongKey) throw wrongKey;
   if (counts.encrypted + counts.plaintext === 0 && denied) throw denied;
-  // One object may be odd by itself, whose headers no client can read: it does not speak for the server.
+  // A single object may have headers that no client can read. That says nothing about the server.
   if (odd && counts.encrypted + counts.plaintext + counts.otherKey === 0) {
     if (samples.length > 1 || !damagedCodes.has(odd.code)) throw odd;
   }
   return counts;
 }
 
-/** Of one object: a reply that makes no sense, or a failure of the server with what it has of it. */
+/** One object can cause these alone: its reply makes no sense, or the server fails on what it stores of it. */
 const damagedCodes: ReadonlySet<StoreErrorCode> = new Set(['CorruptReply', 'ServerError']);
-/** What may be said of one object, and of all as well. */
+/** One object can cause these, and so can the server as a whole. */
 const oddCodes: ReadonlySet<StoreErrorCode> = new Set([...damagedCodes, 'InvalidRequest', 'NotImplemented']);
 
-/** Spread over the listing, since neighbours tend to have been written together. */
+/** Spreads the samples over the listing, since neighbours were often written together. */
 function chooseSamples(objects: readonly ListedObject[]): readonly ListedObject[] {
   const step = Math.max(1, objects.length / maxSamples);
   return objects.filter((_, index) => Math.floor(index % step) === 0).slice(0, maxSamples);

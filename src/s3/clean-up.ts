@@ -1,10 +1,10 @@
-/** What is removed from the server after something went wrong. */
+/** Removes leftovers from the server after a failure. */
 import type { Log } from '../log.js';
 
-/** Also after an interrupt: nothing is to be left. */
+/** Has a signal of its own, so that nothing stays behind after an interrupt. */
 export const cleanUpTimeoutMs = 30_000;
 
-/** Runs `remove` with a signal of its own. Never rejects: what stays on the server is logged. */
+/** Runs `remove` with a signal of its own. Never rejects; logs what stays on the server. */
 export async function cleanUp(
   { log, message, ...fields }: { readonly log: Log; readonly key: string; readonly message: string },
   remove: (signal: AbortSignal) => Promise<unknown>,

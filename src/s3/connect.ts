@@ -1,6 +1,5 @@
 /**
- * Makes the S3 client: where the server is, as whom to speak to it, over which sockets. Whether the bucket is there is
- * left to `check-bucket.ts`.
+ * Makes the S3 client: which server, which credentials, which sockets. `check-bucket.ts` finds out whether the bucket is there.
  */
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { StoreError } from '../errors.js';
@@ -48,7 +47,7 @@ export interface S3Connection extends S3Access {
   /** Undefined for AWS itself. */
   readonly endpoint: URL | undefined;
   readonly region: string;
-  /** For requests that are refused because of what the client was made with. */
+  /** Renews what the client was made with, when a request is refused because of it. */
   readonly renewal: Renewal;
   /** Closes the idle sockets; requests under way fail. */
   close(): void;
@@ -64,7 +63,7 @@ const metadataServiceTimeoutMs = 1_000;
  * credentials missing), each with a message of one line. Sends nothing to the S3 server.
  */
 export async function connect(options: ConnectOptions): Promise<S3Connection> {
-  silenceSdkWarning(); // before any client that the search for credentials may make
+  silenceSdkWarning(); // before the search for credentials, which may make a client
   const settings = await readAwsSettings(options.profile, process.env);
   const endpointText = options.endpoint ?? settings.endpoint;
   const endpoint =
@@ -121,7 +120,7 @@ async function findCredentials(
     timeout: metadataServiceTimeoutMs,
     maxRetries: 0,
     logger: {
-      // Without it the SDK would warn on the console.
+      // Without this logger the SDK would warn on the console.
       trace: () => undefined,
       debug: () => undefined,
       info: () => undefined,

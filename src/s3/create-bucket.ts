@@ -1,4 +1,4 @@
-/** Makes a bucket, for the commands that are told to. */
+/** Makes a bucket, for the commands that may. */
 import { type BucketLocationConstraint, CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import { serverCodeOf, toStoreError } from './error-codes.js';
@@ -7,8 +7,8 @@ import { serverCodeOf, toStoreError } from './error-codes.js';
 type Location = string;
 
 /**
- * Makes it where it is wanted, or where the server likes if it does not know that place; resolves with whether it did. Rejects
- * with a StoreError, for the user if the name is somebody else's.
+ * Makes the bucket at the location, or where the server chooses if it does not know the location. `isPlaced` says which.
+ * Rejects with a StoreError; its message is for the user if somebody else has the name.
  */
 export async function makeBucket(
   client: S3Client,
@@ -32,7 +32,7 @@ export async function makeBucket(
   }
 }
 
-/** What people are told of a bucket that was made. */
+/** The sentence for the user about a bucket that was made. */
 export function madeSentence(
   bucket: string,
   location: Location,
@@ -43,8 +43,8 @@ export function madeSentence(
 }
 
 /**
- * Resolves if the bucket is there and one's own, made now or before. Rejects with a StoreError; the server's code (see
- * `serverCodeOf`) tells a name that somebody else has, or a location that the server does not know.
+ * Resolves if the bucket exists and belongs to these credentials, whether it is new or not. Rejects with a StoreError; its
+ * server code (see `serverCodeOf`) tells a name that somebody else has from a location that the server does not know.
  */
 export async function createBucket(
   client: S3Client,

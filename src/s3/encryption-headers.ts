@@ -1,4 +1,7 @@
-/** The SSE-C headers of requests, and what replies say of it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html */
+/**
+ * The SSE-C headers of requests and replies:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
+ */
 import type { CustomerKey } from '../keys/customer-key.js';
 import type { HeaderField } from '../http/connection.js';
 
@@ -9,14 +12,14 @@ export function encryptionHeaders(customerKey: CustomerKey): readonly HeaderFiel
   return headersOf(prefix, customerKey);
 }
 
-/** Secret: for requests only. Of the source of a copy. */
+/** For the source of a copy. Secret: for requests only. */
 export function copySourceEncryptionHeaders(customerKey: CustomerKey): readonly HeaderField[] {
   return headersOf('x-amz-copy-source-server-side-encryption-customer-', customerKey);
 }
 
 /**
- * Secret: for requests only. Of requests that begin an object: PUT, CreateMultipartUpload, CopyObject. `extraEncryptionHeader`: also
- * `x-amz-server-side-encryption: AES256`, which bucket policies for old Ceph demand and AWS refuses.
+ * For requests that begin an object: PUT, CreateMultipartUpload, CopyObject. Secret: for requests only. `extraEncryptionHeader`
+ * adds `x-amz-server-side-encryption: AES256`, which bucket policies for old Ceph demand and AWS refuses.
  */
 export function newObjectEncryption(
   customerKey: CustomerKey,
@@ -26,7 +29,7 @@ export function newObjectEncryption(
   return extraEncryptionHeader ? [...headers, ['x-amz-server-side-encryption', 'AES256']] : headers;
 }
 
-/** What a reply says of the encryption of the object that it is about. */
+/** What a reply says about the encryption of its object. */
 export interface EncryptionReply {
   /** `AES256`; undefined if it is not encrypted under a customer key. */
   readonly algorithm: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * Finds out whether the server encrypts before anything of worth is sent there, by requests that bring nothing: a multipart upload
- * that is begun and aborted, or, who may not do that, an empty object that is stored and deleted.
+ * Finds out whether the server encrypts before any content is sent there. It begins and aborts a multipart upload. If the
+ * credentials may not do that, it stores and deletes an empty object.
  */
 import { cleanUp } from './clean-up.js';
 import { abortable } from '../concurrency/abortable.js';
@@ -23,10 +23,10 @@ interface EncryptionProbeOptions {
   readonly log: Log;
 }
 
-/** Of one name, so that at most one is left where objects cannot be deleted. */
+/** Always the same name, so that at most one probe stays where objects cannot be deleted. */
 export const probeKey = '.osirisfs/encryption-probe';
 
-/** These credentials, or this server, cannot do it that way. */
+/** After these, the credentials or the server cannot be asked that way. */
 const inabilities: ReadonlySet<StoreErrorCode> = new Set([
   'AccessDenied',
   'InvalidRequest',
@@ -41,7 +41,7 @@ export class EncryptionProbe {
   readonly #proof: EncryptionProof;
   readonly #encryption: WriteEncryption;
   readonly #log: Log;
-  /** Neither way is open: the write itself has to show it. */
+  /** Neither way works: only a real write can show it. */
   #cannotAsk = false;
   readonly #asking = new SingleFlight<void>();
 
@@ -52,14 +52,14 @@ export class EncryptionProbe {
     this.#log = log;
   }
 
-  /** Whether `settle` would resolve, and send nothing. */
+  /** Whether `settle` would resolve without a request. */
   get isSettled(): boolean {
     return this.#proof.isProven || (this.#cannotAsk && this.#proof.refusal === undefined);
   }
 
   /**
-   * Resolves when it is known that the server encrypts, or that nobody can tell before something is written. Rejects with
-   * `NotEncrypting`, or as a request does. `call` is what is to be done.
+   * Resolves when the server is known to encrypt, or when only a write can tell. Rejects with `NotEncrypting`, or as a request
+   * does. `call` names the write that follows.
    */
   async settle(call: FailedCall, signal: AbortSignal): Promise<void> {
     this.#proof.requireNotRefuted(call);
@@ -69,7 +69,7 @@ export class EncryptionProbe {
     }
   }
 
-  /** The failure of another who asks is ours too, but not its interruption. */
+  /** Callers share one probe and its failure, but not the interruption of the caller that began it. */
   async #askOrWait({ operation, key }: FailedCall, signal: AbortSignal): Promise<void> {
     const isOwn = !this.#asking.isUnderWay;
     const asking = this.#asking.run(() => this.#ask(key, signal));
@@ -117,7 +117,7 @@ export class EncryptionProbe {
     this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#encryption.fingerprint);
   }
 
-  /** What is left is without content. */
+  /** Whatever stays behind is empty. */
   async #cleanUp(call: FailedCall, make: () => ObjectRequest): Promise<void> {
     const message = 'what tried out the server could not be removed';
     await cleanUp({ log: this.#log, key: call.key, message }, (signal) =>

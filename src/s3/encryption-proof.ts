@@ -1,7 +1,7 @@
 /**
- * Whether the server encrypts what is sent to it. One that knows nothing of SSE-C, or a proxy in between that drops its headers,
- * stores all in the clear without a word: only the headers of its replies tell. Shared by everything that writes to one server; once
- * a reply has shown that it does not encrypt, nothing more is to be sent there.
+ * Whether the server encrypts what is sent to it. A server without SSE-C, or a proxy that drops the headers, stores everything
+ * in the clear without an error: only the headers of replies tell. All writers to one server share this. Once a reply shows
+ * that the server does not encrypt, nothing more is sent there.
  */
 import { StoreError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -9,7 +9,10 @@ import { storeErrorFacts } from '../store-error-facts.js';
 import type { EncryptionReply } from './encryption-headers.js';
 import type { FailedCall } from './error-codes.js';
 
-/** What is wrong with the reply to a request that begins an object under a key; undefined: it is encrypted under that key. */
+/**
+ * What is wrong with the reply to a request that begins an object under a key. Undefined if the object is encrypted under that
+ * key.
+ */
 export function encryptionFault(reply: EncryptionReply, fingerprint: string): string | undefined {
   if (reply.algorithm !== 'AES256') return 'the server ignored the customer key';
   return hasOtherKey(reply, fingerprint) ? 'the server took another customer key' : undefined;
@@ -24,34 +27,34 @@ export class EncryptionProof {
     this.#log = log;
   }
 
-  /** Whether a reply has shown that it encrypts, and none the contrary. */
+  /** Whether a reply has shown that the server encrypts, and no reply the contrary. */
   get isProven(): boolean {
     return this.#isProven;
   }
 
-  /** Why nothing may be sent, for people to read; undefined as long as nothing speaks against it. */
+  /** Why nothing may be sent, for people to read. Undefined while nothing speaks against it. */
   get refusal(): string | undefined {
     return this.#refusal;
   }
 
-  /** To be called before anything is sent that is to be stored. Throws `NotEncrypting`. */
+  /** Call it before sending anything to be stored. Throws `NotEncrypting`. */
   requireNotRefuted(call: FailedCall): void {
     if (this.#refusal !== undefined) throw notEncrypting(call, this.#refusal);
   }
 
-  /** Of a request that begins an object under the key with that fingerprint. Throws `NotEncrypting`. */
+  /** Checks the reply to a request that begins an object under the key with that fingerprint. Throws `NotEncrypting`. */
   checkBegun(call: FailedCall, reply: EncryptionReply, fingerprint: string): void {
     const fault = encryptionFault(reply, fingerprint);
     if (fault === undefined) this.#isProven = true;
     else this.#refute(call, fault);
   }
 
-  /** Of a request that adds to an object, whose reply need not say anything. Throws `NotEncrypting`. */
+  /** Checks the reply to a request that adds to an object. Such a reply may say nothing. Throws `NotEncrypting`. */
   checkAdded(call: FailedCall, reply: EncryptionReply, fingerprint: string): void {
     if (hasOtherKey(reply, fingerprint)) this.#refute(call, 'the server took another customer key');
   }
 
-  /** Of HEAD or GET with the key; the object may not be encrypted. Throws `CorruptReply`. */
+  /** Checks the reply to a HEAD or GET with the key. The object may be unencrypted. Throws `CorruptReply`. */
   checkRead({ operation, key }: FailedCall, reply: EncryptionReply, fingerprint: string): void {
     if (hasOtherKey(reply, fingerprint)) {
       throw new StoreError(
@@ -79,7 +82,7 @@ function notEncrypting({ operation, key }: FailedCall, reason: string): StoreErr
   return new StoreError('NotEncrypting', `${operation} ${key}: ${reason}`);
 }
 
-/** Some servers do not repeat it. */
+/** Some servers leave it out. */
 function hasOtherKey({ keyMd5 }: EncryptionReply, fingerprint: string): boolean {
   return keyMd5 !== undefined && keyMd5 !== fingerprint;
 }

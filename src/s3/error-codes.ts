@@ -1,13 +1,13 @@
 /**
- * The one place that turns whatever the server, the SDK, Node's sockets or OpenSSL reject with into a `StoreError`: by the server's
- * code, else the HTTP status, else the errno, never by message text. What to do about an error is left to the callers.
+ * The one place that turns failures of the server, the SDK, Node's sockets and OpenSSL into `StoreError`s: by the server's
+ * code, else the HTTP status, else the errno, never by message text. The callers decide what to do about an error.
  */
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
 import { storeErrorFacts } from '../store-error-facts.js';
 
 /**
- * What the server said, without the rest of the SDK's error: a reply to a wrong signature repeats the signed request
- * and with it the customer key, and loggers print whatever hangs on a `cause`.
+ * What the server said, without the rest of the SDK's error. A reply to a wrong signature repeats the signed request, which
+ * holds the customer key, and loggers print everything that hangs on a `cause`.
  */
 class ServerRefusal extends Error {
   override readonly name = 'ServerRefusal';
@@ -25,14 +25,14 @@ class ServerRefusal extends Error {
   }
 }
 
-/** A reply that says that the server has not done what was asked, before it is a `StoreError`. */
+/** A reply with which the server refuses a request, before it becomes a `StoreError`. */
 export class RefusedReply extends Error {
   override readonly name = 'RefusedReply';
 
   constructor(
     /** Undefined for the bare replies to HEAD. */
     readonly serverCode: string | undefined,
-    /** In the server's words. It may repeat what was sent to it, secrets too. */
+    /** In the server's words, which may repeat secrets of the request. */
     readonly said: string | undefined,
     readonly status: number,
     readonly requestId: string | undefined,
@@ -40,7 +40,7 @@ export class RefusedReply extends Error {
     super(`HTTP ${status}`);
   }
 
-  /** The same, if the server gives no code itself. */
+  /** The same refusal with this code, unless the server gave one. */
   because(serverCode: string): RefusedReply {
     return this.serverCode === undefined
       ? new RefusedReply(serverCode, this.said, this.status, this.requestId)
@@ -95,7 +95,7 @@ const codeByServerCode: Readonly<Record<string, StoreErrorCode>> = {
   ServiceUnavailable: 'Throttled',
   TooManyRequests: 'Throttled',
   ThrottlingException: 'Throttled',
-  ConditionalRequestConflict: 'Throttled', // another write of this key is under way: AWS asks to send it again
+  ConditionalRequestConflict: 'Throttled', // another write of this key is under way; AWS asks to send it again
   OperationAborted: 'Throttled',
   InternalError: 'ServerError',
   RequestTimeout: 'Timeout',

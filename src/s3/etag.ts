@@ -1,11 +1,11 @@
-/** What an ETag says: the quotes around it, and the MD5s that Ceph (not AWS with SSE-C) makes it from. */
+/** ETags: the quotes around them, and the MD5s that Ceph (not AWS with SSE-C) makes them from. */
 import { createHash } from 'node:crypto';
 import type { UploadedPart } from '../object-store.js';
 import { ownText } from './own-text.js';
 
 const md5Pattern = /^[0-9a-f]{32}$/;
 
-/** Whether it may be the MD5 of a content, and not of its parts. */
+/** Whether it may be the MD5 of the content. It is not, if it was made from parts. */
 export function isMd5(etag: string): boolean {
   return md5Pattern.test(etag);
 }
@@ -21,8 +21,8 @@ export function quoteEtag(etag: string): string {
 }
 
 /**
- * The ETag that a server which makes part ETags from MD5s gives the whole: the MD5 of the parts' MD5s, a dash, their
- * number. Undefined if the part ETags are not of that form.
+ * The ETag of the whole object on a server whose part ETags are MD5s: the MD5 of the parts' MD5s, a dash, their number.
+ * Undefined if the part ETags have another form.
  */
 export function multipartEtag(parts: readonly UploadedPart[]): string | undefined {
   const hash = createHash('md5');

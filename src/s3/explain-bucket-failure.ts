@@ -16,7 +16,7 @@ export function explainBucketFailure(error: StoreError, subject: BucketSubject):
   return new StoreError(error.code, explain(error, subject), { cause: error.cause });
 }
 
-/** The sentences name the bucket and the server; what no sentence here is about has its meaning from the table. */
+/** These sentences name the bucket and the server. All other codes have their meaning from the table. */
 function explain(error: StoreError, subject: BucketSubject): string {
   const { bucket, endpoint, keyRing } = subject;
   const server = endpoint?.host ?? 'AWS';

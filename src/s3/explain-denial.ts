@@ -36,6 +36,6 @@ async function isBlocked(bucket: BucketClient, signal: AbortSignal): Promise<boo
     const rules = output.ServerSideEncryptionConfiguration?.Rules ?? [];
     return rules.some((rule) => rule.BlockedEncryptionTypes?.EncryptionType?.includes('SSE-C'));
   } catch {
-    return false; // no such setting, or not ours to read: the denial is reported as it came
+    return false; // no such setting, or no right to read it: the denial is reported unchanged
   }
 }

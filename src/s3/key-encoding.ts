@@ -1,19 +1,19 @@
-/** How keys stand in the paths and headers of requests, and which of them cannot be named as the source of a copy. */
+/** Encodes keys for the paths and headers of requests, and says which keys cannot be named as the source of a copy. */
 import { StoreError } from '../errors.js';
 import { encodeUri } from '../signature-v4.js';
 
-/** Most keys are sent as they are. */
+/** Most keys need no encoding. */
 const needsNoEncoding = /^[\w.~/-]*$/;
 
-/** The slashes stay. */
+/** Slashes stay as they are. */
 export function encodeKey(key: string): string {
   return needsNoEncoding.test(key) ? key : key.split('/').map(encodeUri).join('/');
 }
 
 /**
- * Ceph 16 decodes the source of UploadPartCopy twice, and looks for a version between the two: of the key `a%20b` it copies
- * `a b`, of `x?versionId=null` it copies `x`, and a `%` before other than two hexadecimal digits aborts the gateway. No server
- * is trusted to do better by its version: the bytes of such objects go through the client.
+ * Ceph 16 decodes the source of UploadPartCopy twice and looks for a version in between: for the key `a%20b` it copies `a b`,
+ * for `x?versionId=null` it copies `x`, and a `%` without two hexadecimal digits aborts the gateway. The version of a server is
+ * no proof that it does better, so the bytes of such objects always go through the client.
  */
 const decodedAgain = /%|\?versionId=/;
 

@@ -1,6 +1,6 @@
 /**
- * Which customer key an object is probably encrypted under, so that most requests are made once although a server only says
- * whether a key fits. Guesses only: a wrong one costs requests, never bytes.
+ * Guesses the customer key of an object. A server only says whether a key fits, so a right guess saves a request. A wrong guess
+ * costs requests, never bytes.
  */
 import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../keys/customer-key.js';
@@ -8,14 +8,14 @@ import type { CustomerKey } from '../keys/customer-key.js';
 /** Of objects and of prefixes, each. */
 const rememberedKeys = 10_000;
 
-/** Undefined: without a customer key, as the object is not encrypted. */
+/** Undefined: no customer key, since the object is not encrypted. */
 export type Guess = CustomerKey | undefined;
 
 export class KeyMemory {
   readonly #ring: readonly [CustomerKey, ...CustomerKey[]];
-  /** What fitted last. With one key only, just the objects that are not encrypted. */
+  /** The guess that fitted last, by object key. With one customer key it holds only unencrypted objects. */
   readonly #byKey = new BoundedMap<string, Guess>(rememberedKeys);
-  /** The key that fitted last below a prefix. Empty while there is only one. */
+  /** The customer key that fitted last below a prefix. Empty while there is only one. */
   readonly #byPrefix = new BoundedMap<string, CustomerKey>(rememberedKeys);
 
   constructor(first: CustomerKey, others: readonly CustomerKey[]) {
@@ -33,12 +33,12 @@ export class KeyMemory {
 
   remember(key: string, found: Guess): void {
     if (found !== undefined && this.#ring.length > 1) this.#byPrefix.set(prefixOf(key), found);
-    // Below one prefix there may be objects under several keys: each is remembered, as the prefix's guess moves on.
+    // Objects below one prefix may have several keys. Each object is remembered, since the guess for the prefix changes.
     if (found === undefined || this.#ring.length > 1) this.#byKey.set(key, found);
     else this.#byKey.delete(key);
   }
 
-  /** It was written under the first key, whatever it was under before. Says nothing of its neighbours. */
+  /** The object is now under the first key. This says nothing about its neighbours. */
   noteWritten(key: string): void {
     if (this.#ring.length > 1) this.#byKey.set(key, this.#ring[0]);
     else this.#byKey.delete(key);

@@ -42,10 +42,10 @@ interface MultipartUploaderOptions {
   readonly bucket: BucketClient;
   readonly reader: ObjectGetter;
   readonly conditions: WriteConditions;
-  /** For sources that the server cannot copy: under other customer keys, or with keys that it misreads. */
+  /** Copies what the server cannot copy: sources under other customer keys, and those whose names it misreads. */
   readonly partMover: PartMover;
   readonly partSender: PartSender;
-  /** For parts whose bodies need other requests; undefined: there cannot be two at once. */
+  /** For parts whose bodies need other requests. Undefined if only one request can run at a time. */
   readonly streamSlots: Limiter | undefined;
   readonly customerKey: CustomerKey;
   readonly encryption: WriteEncryption;
@@ -56,9 +56,9 @@ interface MultipartUploaderOptions {
   readonly log: Log;
 }
 
-/** What a completion answers that was carried out before. */
+/** How the server answers the repetition of a completion that succeeded. */
 const lostReplyCodes: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed', 'NoSuchUpload']);
-/** So many uploads with tags may be under way at once. */
+/** For how many uploads the tags are remembered. */
 const maxTaggedUploads = 10_000;
 
 export class MultipartUploader {
@@ -74,7 +74,7 @@ export class MultipartUploader {
   readonly #hashesParts: boolean;
   readonly #tags: ObjectTags;
   readonly #log: Log;
-  /** By upload: the tags that its object is to have, where it has any. */
+  /** By upload: the tags that its object shall have. */
   readonly #tagging = new BoundedMap<string, string>(maxTaggedUploads);
 
   constructor(options: MultipartUploaderOptions) {
@@ -125,7 +125,7 @@ export class MultipartUploader {
     if (!isStreamed(body)) {
       return await send(() => (this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);
     }
-    // What would have to be fetched twice is sent without.
+    // A body whose pieces need requests goes without, since they would be fetched twice.
     const isHashed = this.#hashesParts && body.md5 === undefined && !body.needsRequests;
     const sent = isHashed ? await withMd5(body, signal) : body;
     return await sendStreamed(sent, this.#streamSlots, send, call, signal);
@@ -217,7 +217,7 @@ export class MultipartUploader {
     }
   }
 
-  /** Nothing was sent to it. */
+  /** Nothing was sent to this upload. */
   async #forgetUpload(upload: UploadTarget): Promise<void> {
     const message = 'an upload that is not used could not be aborted';
     await cleanUp({ log: this.#log, key: upload.key, message }, (signal) => this.abortUpload(upload, signal));
@@ -239,7 +239,7 @@ export class MultipartUploader {
     return { partNumber, etag: copiedEtagOf(call, reply) };
   }
 
-  /** Ceph 16 answers 500 to the completion of an upload that it does not know, as if to say try again. */
+  /** Ceph 16 answers 500 to the completion of an unknown upload, although trying again does not help. */
   async #explainingLoss<T>(
     call: FailedCall,
     uploadId: string,

@@ -1,7 +1,7 @@
 /**
- * Copies whole objects by the cheapest way that the server offers: CopyObject, else reading and writing if the object is
- * small, else UploadPartCopy, else through the client, in parts or, where these are denied, as a whole. Remembers what the server
- * cannot do.
+ * Copies whole objects in the cheapest way that the server offers: CopyObject; else reading and writing, if the object is
+ * small; else UploadPartCopy; else through the client, in parts or, where parts are denied, in one PUT. Remembers what the
+ * server cannot do.
  */
 import { cleanUp } from './clean-up.js';
 import { mapLimited } from '../concurrency/for-each-limited.js';
@@ -23,8 +23,8 @@ import { storedHeaders } from './write-headers.js';
 const mebibyte = 1024 * 1024;
 
 /**
- * Reading and writing again is two requests, a copy by parts four: on loopback, it takes half as long at 1 MiB, a third
- * at 256 KiB, and as long at 4 MiB. Over a network, where bytes cost more, they meet sooner.
+ * Reading and writing takes two requests, a copy by parts four. On loopback, reading and writing takes a third of the time at
+ * 256 KiB, half at 1 MiB, and the same at 4 MiB. Over a network bytes cost more, so that limit is lower.
  */
 const movedBytes = 512 * 1024;
 /** 512 MiB took Ceph 3.3 s as one part and 2.1 s as 8 parts, 4 at a time. */
@@ -33,13 +33,13 @@ const parallelCopyParts = 4;
 const movedPartSize = 16 * mebibyte;
 /** Above, parallel parts beat one CopyObject, whose own limit is 5 GiB. */
 const maxCopyObjectBytes = 512 * mebibyte;
-/** Of the parts that pass through the client at once. */
+/** How many parts pass through the client at once. */
 const maxMovedBytesAtOnce = 128 * mebibyte;
 
 interface ObjectCopierOptions {
   readonly bucket: BucketClient;
   readonly conditions: WriteConditions;
-  /** For the requests that a copy is made of. */
+  /** For the single requests of a copy. */
   readonly store: ObjectStore;
   readonly customerKey: CustomerKey;
   readonly encryption: WriteEncryption;
@@ -87,7 +87,7 @@ export class ObjectCopier {
     const isForeign =
       source.keyFingerprint !== undefined && source.keyFingerprint !== this.#customerKey.fingerprint;
     const isForServer = !isForeign && canNameCopySource(source.key);
-    // Ceph stores what CopyObject makes of an unencrypted object unencrypted, whatever the request asks for.
+    // CopyObject of an unencrypted object gives an unencrypted one on Ceph, whatever the request asks for.
     if (isForServer && this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
       const reply = await this.#copyObject(request, signal);
       if (reply !== undefined) return reply;
@@ -106,13 +106,13 @@ export class ObjectCopier {
     return this.#moveParts(request, signal);
   }
 
-  /** Undefined if the server cannot, or does it wrong. */
+  /** Undefined if the server cannot copy, or copies wrong. */
   async #copyObject(request: CopyRequest, signal: AbortSignal): Promise<WriteReply | undefined> {
     const { source, targetKey, headers, condition } = request;
     const call = { operation: 'copy', kind: 'copyObject', key: targetKey } as const;
     await this.#conditions.check(call, condition, signal);
     const kept = [...copySourceEncryptionHeaders(this.#customerKey), ...storedHeaders(headers)];
-    // Of the headers; the tags are the source's.
+    // This is about the headers. The tags come from the source.
     const replacing: HeaderField = ['x-amz-metadata-directive', 'REPLACE'];
     const from = { bucket: this.#bucket.bucket, key: source.key, etag: source.etag };
     let etag: string;
@@ -211,7 +211,7 @@ export class ObjectCopier {
     }
   }
 
-  /** Where a policy denies multipart uploads. A PUT is denied too if it is not only that. */
+  /** For policies that deny multipart uploads. If the denial has another reason, the PUT is denied too. */
   #moveWhole(
     { source, targetKey, headers, condition }: CopyRequest,
     signal: AbortSignal,

@@ -1,6 +1,4 @@
-/**
- * Listing and reading: LIST, HEAD and GET, what their replies say, and what a server means that refuses the customer key.
- */
+/** Lists and reads: LIST, HEAD and GET, their replies, and what a refusal of the customer key means. */
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { BoundedMap } from '../bounded-map.js';
 import type { CustomerKey } from '../keys/customer-key.js';
@@ -28,16 +26,16 @@ import { getObject, headObject } from './object-requests.js';
 /** What to do with objects that are stored without SSE-C; `warn` reads them, and logs the key of each version. */
 export type PlaintextPolicy = 'refuse' | 'warn' | 'read';
 
-/** Versions of unencrypted objects that have been logged: those that come after so many others are logged again. */
+/** How many logged versions of unencrypted objects are remembered. Older ones are logged again. */
 const maxLoggedVersions = 10_000;
 
 interface ObjectGetterOptions {
   readonly bucket: BucketClient;
   readonly customerKey: CustomerKey;
-  /** Tried when that one does not fit. Default: none. */
+  /** Tried when the first one does not fit. Default: none. */
   readonly otherCustomerKeys?: readonly CustomerKey[];
   readonly plaintext: PlaintextPolicy;
-  /** Told what the replies say of encryption. */
+  /** Learns what the replies say about encryption. */
   readonly proof: EncryptionProof;
   readonly log: Log;
 }
@@ -55,7 +53,7 @@ export class ObjectGetter {
   readonly #plaintext: PlaintextPolicy;
   readonly #proof: EncryptionProof;
   readonly #log: Log;
-  /** Without a customer key: unencrypted objects on a server that refuses one for them (AWS; Ceph ignores it there). */
+  /** Undefined asks without a customer key: AWS refuses one for unencrypted objects, Ceph ignores it. */
   readonly #memory: KeyMemory;
   /** ETags by key; with `read` only the first. */
   readonly #loggedPlaintext = new BoundedMap<string, string>(maxLoggedVersions);
@@ -107,7 +105,7 @@ export class ObjectGetter {
     this.#memory.noteWritten(key);
   }
 
-  /** The key under which the object was encrypted when it was last asked for, or the likeliest; undefined: under none. */
+  /** The key that fitted the object last, or the likeliest one. Undefined if the object is not encrypted. */
   guessKey(key: string): Guess {
     return this.#memory.guess(key);
   }
@@ -203,9 +201,9 @@ export class ObjectGetter {
   }
 
   /**
-   * Ceph answers 400 and AWS 403 to another key; AWS answers 400 to any key for an unencrypted object. Asked without
-   * the key, both answer 400 if the object is encrypted and may be read, 200 if it is not encrypted. Resolves for the
-   * latter, else rejects with what is known now.
+   * To a wrong key Ceph answers 400 and AWS 403. To any key for an unencrypted object AWS answers 400. Without a key, both
+   * answer 400 if the object is encrypted and may be read, and 200 if it is not encrypted. Resolves if it is not encrypted,
+   * else rejects with what is known by then.
    */
   async #explainRefusal(
     operation: string,
@@ -233,7 +231,9 @@ function mayBeAboutCustomerKey(error: unknown): error is StoreError {
   return (status === 400 || status === 403) && !credentialCodes.has(serverCodeOf(error) ?? '');
 }
 
-/** An object that others may have written. Where its version is known, it is the reply that is wrong, and another try may be better. */
+/**
+ * Without a known version, others may have written a larger object. With one the reply is wrong, and another try may be right.
+ */
 function tooLarge(request: GetRequest): StoreError {
   const { key } = request;
   const code = request.ifMatch === undefined ? 'EntityTooLarge' : 'CorruptReply';

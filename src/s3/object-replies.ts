@@ -1,4 +1,4 @@
-/** What the replies to requests about objects say. Pure. */
+/** Reads the replies to requests about objects. Pure. */
 import type { CustomerKey } from '../keys/customer-key.js';
 import { StoreError } from '../errors.js';
 import type { HttpReply } from '../http/connection.js';
@@ -9,7 +9,9 @@ import { unquoteEtag } from './etag.js';
 import { ownText } from './own-text.js';
 import { metadataPrefix } from './write-headers.js';
 
-/** Of the object that HEAD or a GET of all of it is about, or a GET of `range`. Throws `CorruptReply`. */
+/**
+ * What the reply to a HEAD, to a GET of the whole object or to a GET of `range` says about the object. Throws `CorruptReply`.
+ */
 export function infoOf(
   call: FailedCall,
   reply: HttpReply,
@@ -42,23 +44,23 @@ export function infoOf(
   };
 }
 
-/** Of the content, as the reply announces it. */
+/** The length of the content, as the reply announces it. */
 export function contentLengthOf({ headers }: HttpReply): number | undefined {
   const length = headers.get('content-length');
   return length === undefined ? undefined : Number(length);
 }
 
-/** Of a header that the reply to a write must have. Throws `CorruptReply`. */
+/** The ETag in the header of the reply to a write. Throws `CorruptReply` without one. */
 export function etagOf(call: FailedCall, { headers }: HttpReply): string {
   return unquoteEtag(present(call, 'ETag', headers.get('etag')));
 }
 
-/** Of what was copied. Throws `CorruptReply`. */
+/** The ETag of the copy. Throws `CorruptReply`. */
 export function copiedEtagOf(call: FailedCall, reply: HttpReply): string {
   return unquoteEtag(present(call, 'ETag', textOf(reply.body.toString(), 'ETag')));
 }
 
-/** Of the object that was put together; '' where the server does not say, as Ceph 16. */
+/** The ETag of the completed object; '' if the server does not say, as Ceph 16. */
 export function completedEtagOf({ body }: HttpReply): string {
   return unquoteEtag(textOf(body.toString(), 'ETag') ?? '');
 }
@@ -68,13 +70,13 @@ export function uploadIdOf(call: FailedCall, { body }: HttpReply): string {
   return present(call, 'UploadId', textOf(body.toString(), 'UploadId'));
 }
 
-/** That the server has made of the object; undefined where it keeps none. */
+/** The version that the server has made of the object. Undefined if the bucket keeps none. */
 export function versionIdOf({ headers }: HttpReply): string | undefined {
   return headers.get('x-amz-version-id');
 }
 
 /**
- * Why the server has not done what was asked; undefined if it has. One that works for long may have said 200 before it knew:
+ * Why the server has not done what was asked. Undefined if it has. During long work it may send 200 before it knows:
  * https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
  */
 export function refusalOf({ status, headers, body }: HttpReply, isWork: boolean): RefusedReply | undefined {
@@ -82,13 +84,13 @@ export function refusalOf({ status, headers, body }: HttpReply, isWork: boolean)
   if (isDone && !isWork) return undefined;
   const xml = body.toString();
   if (isDone && !/<Error[\s>]/.test(xml)) return undefined;
-  // Replies to HEAD have nothing in them.
+  // Replies to HEAD have no body.
   const code = textOf(xml, 'Code');
   const statusOfCode = isDone ? 500 : status;
   return new RefusedReply(code, textOf(xml, 'Message'), statusOfCode, headers.get('x-amz-request-id'));
 }
 
-/** Of the first element of that name, which has no others in it; undefined if there is none. */
+/** The text of the first element of that name, which contains no elements. Undefined if there is none. */
 function textOf(xml: string, name: string): string | undefined {
   const [, text] = new RegExp(`<${name}(?:\\s[^>]*)?>([^<]*)</${name}>`).exec(xml) ?? [];
   return text === undefined ? undefined : withoutEntities(text);
@@ -96,7 +98,7 @@ function textOf(xml: string, name: string): string | undefined {
 
 const entities: Readonly<Record<string, string>> = { amp: '&', apos: "'", gt: '>', lt: '<', quot: '"' };
 
-/** Those of XML; others are left. */
+/** Decodes the entities of XML and leaves others. */
 function withoutEntities(text: string): string {
   return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));/gi, (entity, decimal, hex, name) => {
     if (name !== undefined) return entities[String(name)] ?? entity;
@@ -123,7 +125,7 @@ function keptHeadersOf(headers: HttpReply['headers']): KeptHeaders | undefined {
   return kept;
 }
 
-/** The size of the whole object; checks that the reply has the range that was asked for. */
+/** The size of the whole object. Checks that the reply has the requested range. */
 function sizeOf(call: FailedCall, reply: HttpReply, range: GetRequest['range']): number | undefined {
   const length = contentLengthOf(reply);
   if (!range) return length;

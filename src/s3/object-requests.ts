@@ -48,7 +48,7 @@ export function deleteObject(key: string): ObjectRequest {
   return plain('DELETE', key);
 }
 
-/** From `source`, whose headers are replaced; its tags are kept. */
+/** Copies `source` with other headers. Its tags are kept. */
 export function copyObject(
   key: string,
   source: { readonly bucket: string; readonly key: string; readonly etag?: string },
@@ -59,7 +59,7 @@ export function copyObject(
   return { ...plain('PUT', key), headers: [...all, noContent], isWork: true };
 }
 
-/** Whose headers are what is to be stored, and under which key. */
+/** The headers say what is stored with the object, and under which key. */
 export function createUpload(key: string, headers: readonly HeaderField[]): ObjectRequest {
   return { ...plain('POST', key), query: 'uploads=', headers: [...headers, noContent] };
 }
@@ -74,7 +74,7 @@ export function uploadPart(
   return withBody(request, [...encryptionHeaders(customerKey), ofBytes], body);
 }
 
-/** The source's `customerKey` undefined: it is not encrypted. */
+/** `customerKey` of the source is undefined if the source is not encrypted. */
 export function uploadPartCopy(
   { key, uploadId }: UploadTarget,
   partNumber: number,
@@ -115,10 +115,10 @@ export function abortUpload({ key, uploadId }: UploadTarget): ObjectRequest {
   return { ...plain('DELETE', key), query: uploadQuery(uploadId) };
 }
 
-/** Of a part, which says nothing of the whole. */
+/** The type of a part, which says nothing about the whole object. */
 const ofBytes: HeaderField = ['content-type', 'application/octet-stream'];
 
-/** Requests that could have a body say that they have none. */
+/** Requests that may have a body must say when they have none. */
 const noContent: HeaderField = ['content-length', '0'];
 
 function plain(method: HttpRequest['method'], key: string): ObjectRequest {

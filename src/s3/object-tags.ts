@@ -1,4 +1,4 @@
-/** The tags of objects, which come and go by requests of their own or, with a PUT, in a header. */
+/** The tags of objects. They have requests of their own, and a header of PUT. */
 import { GetObjectTaggingCommand, PutObjectTaggingCommand } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import type { ObjectHeaders } from '../object-store.js';
@@ -12,7 +12,7 @@ export class ObjectTags {
     this.#bucket = bucket;
   }
 
-  /** Rejects if the tags cannot be read: they would be lost. An object that is gone has none. */
+  /** Rejects if the tags cannot be read, since they would be lost. A deleted object has none. */
   async addTo(headers: ObjectHeaders, signal: AbortSignal): Promise<TaggedHeaders> {
     const { tagsOf: key } = headers;
     if (key === undefined) return headers;

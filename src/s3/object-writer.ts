@@ -25,12 +25,12 @@ interface ObjectWriterOptions {
   readonly conditions: WriteConditions;
   readonly encryption: WriteEncryption;
   readonly proof: EncryptionProof;
-  /** For bodies that need other requests; undefined: there cannot be two at once. */
+  /** For bodies that need other requests. Undefined if only one request can run at a time. */
   readonly streamSlots: Limiter | undefined;
   readonly log: Log;
 }
 
-/** Also after an interrupt. */
+/** Runs also after an interrupt. */
 const takeBackTimeoutMs = 30_000;
 
 export class ObjectWriter {
@@ -85,8 +85,8 @@ export class ObjectWriter {
   }
 
   /**
-   * It is stored in the clear. Only what is new for certain is deleted: of what replaced an older version the server may have the
-   * only copy. Somebody else's object stays.
+   * The object is stored in the clear. It is deleted only if it is certainly new: if it replaced an older version, the server
+   * may have the only copy. An object of somebody else stays.
    */
   async #takeBack(key: string, etag: string | undefined, condition: WriteCondition): Promise<void> {
     if (condition.ifNoneMatch === undefined) {

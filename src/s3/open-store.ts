@@ -1,4 +1,6 @@
-/** Builds the store of a bucket from a connection and a key ring, and checks the bucket first. Who connects also closes the connection. */
+/**
+ * Builds the store of a bucket from a connection and a key ring, and checks the bucket first. The caller closes the connection.
+ */
 import type { KeyRing } from '../keys/key-ring.js';
 import type { QuestionOptions } from './bucket-questions.js';
 import { checkBucket, type BucketCheck, type CheckBucketOptions } from './check-bucket.js';
@@ -30,7 +32,7 @@ interface OpenStoreOptions<Found> extends StoreSource {
   readonly askRules: (options: QuestionOptions, signal: AbortSignal) => Promise<WritingRules>;
 }
 
-/** For those who write nothing. Rejects as `checkBucket`. */
+/** For callers that write nothing. Rejects as `checkBucket`. */
 export async function checkStore(source: StoreSource, signal: AbortSignal): Promise<BucketCheck> {
   return await checkBucket({ ...source, ...firstStoreOf(source) }, signal);
 }
@@ -45,7 +47,7 @@ export async function openStore<Found>(options: OpenStoreOptions<Found>, signal:
   return {
     store: new RetryingObjectStore(store, retry),
     found,
-    /** As the store's, with retries; undefined if there is nothing to find out. */
+    /** `S3ObjectStore.proveEncryption` with retries. Undefined if there is nothing to find out. */
     proveEncryption: (key: string, proofSignal: AbortSignal) =>
       store.isEncryptionSettled
         ? undefined
@@ -53,7 +55,7 @@ export async function openStore<Found>(options: OpenStoreOptions<Found>, signal:
   };
 }
 
-/** For the check, which only reads. The store that comes of it later shares what is known of the server's encryption. */
+/** A store for the check, which only reads. The later store shares what is known about the server's encryption. */
 function firstStoreOf({ connection, keyRing, ...source }: StoreSource) {
   const { endpoint } = connection;
   const storeOptions: S3StoreOptions = {

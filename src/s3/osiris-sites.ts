@@ -10,7 +10,7 @@ interface OsirisSite {
   readonly description: string;
 }
 
-/** In the order in which `auto` tries them: the first leads to whichever site is near; some networks reach only their own. */
+/** In the order in which `auto` tries them. The first one leads to the nearest site; some networks reach only their own. */
 export const osirisSites: readonly OsirisSite[] = [
   { name: 'all', endpoint: 'https://rgw.osris.org', description: 'all sites' },
   { name: 'um', endpoint: 'https://rgw-um.osris.org', description: 'University of Michigan' },
@@ -19,7 +19,7 @@ export const osirisSites: readonly OsirisSite[] = [
   { name: 'vai', endpoint: 'https://rgw-vai-int.osris.org', description: 'Van Andel Institute, from inside' },
 ];
 
-/** The first site that `probe` does not reject; with all the reasons if there is none. */
+/** The first site that `probe` accepts. Rejects with all reasons if there is none. */
 export async function firstReachable(
   sites: readonly OsirisSite[],
   probe: (site: OsirisSite) => Promise<void>,
@@ -46,7 +46,7 @@ export function bucketPrefix(organisation: string): string {
   return `${organisation.toLowerCase()}-`;
 }
 
-/** Where such a bucket's data go: in Ceph's region, which has no name, the placement of the organisation. */
+/** The location of such a bucket: the placement of the organisation, in Ceph's region, which has no name. */
 export function bucketLocation(organisation: string): string {
   return `:${organisation.toLowerCase()}`;
 }

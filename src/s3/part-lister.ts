@@ -1,4 +1,4 @@
-/** Which parts of a multipart upload the server has, to go on with an upload that was interrupted. */
+/** Lists the parts of a multipart upload that the server has, to continue an interrupted upload. */
 import { ListPartsCommand } from '@aws-sdk/client-s3';
 import { StoreError } from '../errors.js';
 import type { BucketClient } from './bucket-client.js';
@@ -20,7 +20,7 @@ export class PartLister {
     this.#retry = retry;
   }
 
-  /** In ascending order; undefined if the server does not know the upload any more. */
+  /** In ascending order. Undefined if the server no longer knows the upload. */
   async listParts(
     key: string,
     uploadId: string,

@@ -1,6 +1,6 @@
 /**
- * Copies ranges through the client that the server cannot copy, because source and target are under different customer keys, or
- * because it would take the source's name for another: read with one key, sent with the other, a piece at a time.
+ * Copies ranges through the client if the server cannot copy them: source and target have different customer keys, or the
+ * server would misread the source's name. Reads with one key and sends with the other, one piece at a time.
  */
 import { Limiter } from '../concurrency/limiter.js';
 import type { CopyPartRequest, UploadedPart } from '../object-store.js';
@@ -9,15 +9,15 @@ import { requestBody, type MeasuredBody } from './request-body.js';
 import { sendStreamed } from './put-body.js';
 import type { PartSender } from './part-sender.js';
 
-/** Read at once. Also the most that is sent as one body with its MD5 instead of streamed. */
+/** Read at once. Up to this size a part is sent as one body with its MD5; above it is streamed. */
 const pieceBytes = 16 * 1024 * 1024;
-/** Of the parts of at most one piece: callers take copies for free, so nobody else limits the memory for them. */
+/** How many parts of one piece are moved at once. Callers think that copies need no memory, so the limit is here. */
 const partsAtOnce = 4;
 
 interface PartMoverOptions {
   readonly reader: ObjectGetter;
   readonly partSender: PartSender;
-  /** For bodies that need other requests; undefined: there cannot be two at once. */
+  /** For bodies that need other requests. Undefined if only one request can run at a time. */
   readonly streamSlots: Limiter | undefined;
 }
 

@@ -8,7 +8,7 @@ import { etagOf } from './object-replies.js';
 import type { MeasuredBody } from './request-body.js';
 import { uploadPart } from './object-requests.js';
 
-/** Which part, and the `operation` that an error names. */
+/** The part, and the `operation` for errors. */
 interface PartCall {
   readonly operation: string;
   readonly key: string;

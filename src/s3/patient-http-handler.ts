@@ -1,7 +1,6 @@
 /**
- * The SDK's HTTP handler with two measures of patience: most requests are given up when nothing moves on their connection
- * for a while; one that lets the server work (deletion of a thousand keys) may be silent for
- * longer. A connection that was idle has less of it, by the agents.
+ * The SDK's HTTP handler with two time limits for silence: a short one for most requests, a long one where the server works
+ * (deletion of a thousand keys). The agents give a reused connection less time.
  */
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
@@ -14,7 +13,7 @@ type HandleParameters = Parameters<NodeHttpHandler['handle']>;
 type HttpRequest = HandleParameters[0];
 
 export interface PatientHttpHandlerOptions {
-  /** A request to another one is refused. */
+  /** Requests to other servers are refused. */
   readonly allowedServers: AllowedServers;
   readonly httpAgent: HttpAgent;
   readonly httpsAgent: HttpsAgent;
@@ -24,7 +23,7 @@ export interface PatientHttpHandlerOptions {
   readonly idleTimeoutMs: number;
   /** The same, while the server copies, puts together or deletes many. */
   readonly workTimeoutMs: number;
-  /** Which the agents watch by, too. */
+  /** The agents have the same one. */
   readonly reused: ReusedConnections;
 }
 
@@ -48,7 +47,7 @@ export class PatientHttpHandler {
     const { allowedServers, reused } = this.#options;
     requireAllowedServer(request, allowedServers);
     const name = `${request.method} ${request.path} ${JSON.stringify(request.query)}`;
-    if (reused.takeDoubt(name)) this.#closeIdle(); // there is none to be used again
+    if (reused.takeDoubt(name)) this.#closeIdle(); // so that the request gets a new connection
     const handler = makesServerWork(request) ? this.#patient : this.#ordinary;
     try {
       return await handler.handle(request, options);
@@ -68,7 +67,7 @@ export class PatientHttpHandler {
     this.#patient.destroy();
   }
 
-  // The SDK wants these two of a handler: what they would change is fixed here.
+  // The SDK calls these two on a handler. What they would change is fixed here.
   updateHttpClientConfig(): void {
     return;
   }
@@ -78,7 +77,7 @@ export class PatientHttpHandler {
   }
 }
 
-/** Of all that the SDK still sends, a deletion of many objects. */
+/** Among the requests of the SDK, only the deletion of many objects. */
 function makesServerWork({ method, query }: HttpRequest): boolean {
   return method === 'POST' && query['delete'] !== undefined;
 }

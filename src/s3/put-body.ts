@@ -1,4 +1,4 @@
-/** Bodies of PUTs, whether they are in memory or put together while they are sent. */
+/** Bodies of PUTs, in memory or streamed. */
 import { Readable } from 'node:stream';
 import type { Limiter } from '../concurrency/limiter.js';
 import type { PutBody, StreamedBody } from '../object-store.js';
@@ -22,9 +22,9 @@ export async function md5OfBody(body: PutBody, signal: AbortSignal): Promise<str
 }
 
 /**
- * Sends a body, once or several times. If its pieces need requests of their own, one at a time by `slots`: a request that waits for
- * others while it is under way must not meet more of its kind than there can be requests. `slots` undefined: only one request is
- * possible, and such a body is put together before. Rejects with the error of the pieces if that is the reason.
+ * Sends a body, once or several times. Bodies whose pieces need requests of their own go one at a time, by `slots`: otherwise
+ * such requests could take all places and wait for each other. `slots` undefined: only one request can run at a time, so such a
+ * body is collected before. Rejects with the error of the pieces if they failed.
  */
 export async function sendStreamed<T>(
   body: StreamedBody,
@@ -48,7 +48,7 @@ export async function sendStreamed<T>(
   }
   const makeBody = () => {
     const stream = Readable.from(pieces(), { objectMode: true });
-    // Nobody may listen any more when it fails, which would end the process; `failure` has it.
+    // Without a listener an error would end the process. `failure` has the error.
     stream.on('error', () => undefined);
     return { content: stream, length: body.length, md5: body.md5 };
   };

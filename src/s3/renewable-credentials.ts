@@ -1,7 +1,7 @@
 /**
- * The S3 credentials of a process that runs for weeks: those with an end are renewed before it, whatever else changes is looked for
- * when the server refuses them. A source that fails for a while (a helper program, a metadata service) costs nothing as long as
- * what it gave is valid.
+ * The S3 credentials of a process that runs for weeks. Credentials that expire are renewed before; other changes are looked for
+ * when the server refuses a request. A source that fails for a while (a helper program, a metadata service) does no harm while
+ * the old credentials are valid.
  */
 import { SingleFlight } from '../concurrency/single-flight.js';
 import type { AwsCredentialIdentity } from '@aws-sdk/types';
@@ -9,17 +9,17 @@ import { systemClock, type Clock } from '../clock.js';
 import type { Log } from '../log.js';
 
 interface RenewableCredentialsOptions {
-  /** Looks at the source itself. Rejects if it has none. */
+  /** Asks the source. Rejects if it has none. */
   readonly find: () => Promise<AwsCredentialIdentity>;
   readonly clock?: Clock;
   readonly log: Log;
 }
 
-/** Renewed so long before their end, or at half their life if that is later: some helpers give five minutes. */
+/** Renewed this long before they expire, or at half their life if that is later: some helpers give five minutes. */
 const renewBeforeMs = 5 * 60 * 1000;
 /** After a failure. */
 const findAgainMs = 10_000;
-/** The same when there is nothing valid, and requests wait. */
+/** The same when nothing is valid and requests wait. */
 const findSoonMs = 1_000;
 
 export class RenewableCredentials {
@@ -60,7 +60,7 @@ export class RenewableCredentials {
     }
   };
 
-  /** Looks at the source now. Resolves with whether it gives others than before; a source that fails gives none. */
+  /** Asks the source now. Resolves with whether the credentials have changed; false if the source fails. */
   async renew(): Promise<boolean> {
     const former = this.#current;
     try {

@@ -1,6 +1,6 @@
 /**
- * What a long-lived connection was made with and may be out of date: credentials, the authorities that are trusted. Looked at again when
- * the server's answers suggest it, and not too often, as credentials may come from a program.
+ * Renews what a long-lived connection was made with: credentials and trusted authorities. It looks again when the server's
+ * answers suggest it, but not often, since credentials may come from a program.
  */
 import { SingleFlight } from '../concurrency/single-flight.js';
 import { StoreError } from '../errors.js';
@@ -8,7 +8,7 @@ import type { Log } from '../log.js';
 import { serverCodeOf, statusOf } from './error-codes.js';
 
 interface RenewalOptions {
-  /** Look at their source again; resolve with whether there are others now. Absent: they cannot change. */
+  /** Look at the source again and resolve with whether something has changed. Absent if it cannot change. */
   readonly renewCredentials?: () => Promise<boolean>;
   readonly reloadAuthorities?: () => Promise<boolean>;
   /** In ms, from any beginning. */
@@ -18,7 +18,7 @@ interface RenewalOptions {
 
 type Subject = 'credentials' | 'authorities';
 
-/** These say that credentials are wrong, whatever was asked for. */
+/** These mean that the credentials are wrong, whatever the request was. */
 const credentialCodes: ReadonlySet<string | undefined> = new Set([
   'ExpiredToken',
   'InvalidAccessKeyId',
@@ -28,7 +28,7 @@ const credentialCodes: ReadonlySet<string | undefined> = new Set([
 ]);
 
 const lookAgainMs = 5_000;
-/** After replies to HEAD, which do not say why they refuse: mostly because it is not allowed. */
+/** After replies to HEAD, which give no reason. Mostly the request is not allowed. */
 const lookAgainUnsureMs = 60_000;
 
 export class Renewal {
@@ -44,7 +44,7 @@ export class Renewal {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Sends a request, and once more if it was refused for something that has changed. */
+  /** Sends a request, and sends it again if it was refused and something has changed since. */
   async run<T>(send: () => Promise<T>): Promise<T> {
     const generation = this.#generation;
     try {
@@ -55,7 +55,10 @@ export class Renewal {
     }
   }
 
-  /** Whether a request that began at `generation` and failed so may succeed if it is sent again, after a look if it is time for one. */
+  /**
+   * Whether a request that began at `generation` and failed with this error may succeed now. Looks at the sources first if it
+   * is time.
+   */
   async #mayHelp(error: StoreError, generation: number): Promise<boolean> {
     const subject = subjectOf(error);
     if (subject === undefined) return false;

@@ -1,4 +1,4 @@
-/** How the pieces of a body become what is sent: with their length and MD5, and without joining large ones. */
+/** Makes a body to send from pieces, with length and MD5, without joining large ones. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 
@@ -17,7 +17,7 @@ export function requestBody(pieces: readonly Uint8Array[]): MeasuredBody {
   return { ...bodyWithoutMd5(pieces), md5: md5Of(pieces).toString('base64') };
 }
 
-/** The same for those that TLS alone protects: MD5 of 1 GiB takes 2.3 s of CPU here, encrypting it 0.5 s. */
+/** The same without an MD5, where TLS is enough: MD5 of 1 GiB takes 2.3 s of CPU here, encrypting it 0.5 s. */
 export function bodyWithoutMd5(pieces: readonly Uint8Array[]): MeasuredBody {
   const buffers = pieces
     .filter((piece) => piece.length > 0)

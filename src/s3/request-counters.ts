@@ -1,6 +1,6 @@
 /**
- * Counts requests, failures, durations and bytes where each request passes exactly once, below retries and below whatever makes one
- * operation of several requests: for the log, for status, and for tests of what is moved.
+ * Counts requests, failures, durations and bytes, for the log, for status, and for tests. It sits below retries and below
+ * operations that consist of several requests, so that it sees each request exactly once.
  */
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type { RequestStatistics } from '../mount-statistics.js';

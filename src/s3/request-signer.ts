@@ -36,14 +36,14 @@ export class RequestSigner {
   readonly #region: string;
   /** The signing key of a day and a secret: four HMACs that do not change. */
   #keyOf: { readonly day: string; readonly secret: string; readonly key: Buffer } | undefined;
-  /** The text of the last second that something was signed in. */
+  /** The text for the second of the last signature. */
   #time: { readonly second: number; readonly dateTime: string } | undefined;
 
   constructor(region: string) {
     this.#region = region;
   }
 
-  /** The headers of the request with those that sign it. */
+  /** The headers of the request and those of the signature. */
   sign(request: UnsignedRequest, credentials: SigningCredentials, timeMs: number): HeaderField[] {
     const dateTime = this.#dateTimeOf(timeMs);
     const day = dateTime.slice(0, 8);

@@ -1,6 +1,6 @@
 /**
- * How many requests are under way at once. The agent would queue them too, but the SDK counts time spent in that queue as time to
- * connect, and times out requests that nobody has begun.
+ * Limits how many requests run at once. The agent would queue them too, but the SDK counts the time in that queue as time to
+ * connect, and times out requests that have not begun.
  */
 import { Limiter, type LimitedTask } from '../concurrency/limiter.js';
 
@@ -12,8 +12,8 @@ export class RequestSlots {
 
   readonly count: number;
   /**
-   * One at a time for what holds a slot while it waits for another, such as a PUT of what is being fetched: several would wait for
-   * each other. Undefined if there is only one slot.
+   * A request that holds a slot while it waits for another one, such as a PUT of bytes that are being fetched. Only one at a
+   * time: several would wait for each other. Undefined if there is only one slot.
    */
   readonly streams: Limiter | undefined;
   readonly #limiter: Limiter;

@@ -1,7 +1,7 @@
 /**
  * When to try again and how long to wait: exponential backoff with full jitter
- * (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/), limited in time. What ends it is
- * the time since the first failure, about a minute for mounts and commands alike, and not the number of attempts.
+ * (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). The time since the first failure limits
+ * it, about a minute for mounts and commands alike, not the number of attempts.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { abortionOf, StoreError, type StoreErrorCode } from '../errors.js';
@@ -13,15 +13,15 @@ export interface RetryOptions {
   /** No attempt begins later than this after the first failure. Default 60,000. */
   readonly maxElapsedMs?: number;
   /**
-   * Since when that time counts. By default since the first failure, so that a request that failed by being silent for long is
-   * tried again all the same; since the start where a user waits for a first answer.
+   * When that time begins. By default at the first failure, so that a request that failed after a long silence is tried again
+   * too. At the start where a user waits for a first answer.
    */
   readonly countsFrom?: 'the first failure' | 'the start';
-  /** Attempts in all, at least 1. Default 200, which the time never allows: it is only there so that there is a limit. */
+  /** Attempts in all, at least 1. Default 200, as a bound only: the time ends first. */
   readonly maxAttempts?: number;
   /** The wait before attempt n + 1 is random between 0 and baseDelayMs · 2ⁿ⁻¹. Default 100. */
   readonly baseDelayMs?: number;
-  /** But never longer than this. Default 5,000. */
+  /** The longest wait. Default 5,000. */
   readonly maxDelayMs?: number;
   /** Milliseconds from any origin. Default: the monotonic clock. */
   readonly now?: () => number;
@@ -29,7 +29,7 @@ export interface RetryOptions {
   readonly random?: () => number;
   /** Rejects if the signal aborts. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Told now and then, while somebody waits, that there is no answer yet. Default: a warning in the log. */
+  /** Called now and then while a request has no answer yet. Default: a warning in the log. */
   readonly onWaiting?: (waiting: UnansweredRequest) => void;
 }
 
@@ -42,18 +42,20 @@ interface UnansweredRequest {
   readonly elapsedMs: number;
 }
 
-/** Where a user waits for the first answer of a server: enough for one hiccup. Then whatever is wrong can be put right. */
+/** For a user who waits for the first answer of a server: enough for one hiccup, then the user hears what is wrong. */
 export const firstAnswerRetry = {
   maxAttempts: 3,
   maxElapsedMs: 5_000,
   countsFrom: 'the start',
 } as const satisfies Partial<RetryOptions>;
 
-/** A request that was not answered for so long is told of, and then no other for a while. */
+/** A request without an answer for this long is reported, and then no other one for a while. */
 const noticeAfterMs = 5_000;
 const noticeEveryMs = 60_000;
 
-/** Errors after which a policy has given up: one around it, as of a copy that consists of requests, does not begin anew. */
+/**
+ * Errors after which a policy has given up. An outer policy, as around a copy that consists of requests, does not begin again.
+ */
 const givenUp = new WeakSet<StoreError>();
 
 /** Whether the same request may succeed a little later. */
@@ -95,8 +97,8 @@ export class RetryPolicy {
   }
 
   /**
-   * Calls `attempt` until it resolves, fails for good, or the limits are reached; rejects with its last error. It is
-   * told whether an earlier attempt may have taken effect without our hearing of it.
+   * Calls `attempt` until it resolves, fails for good, or the limits are reached. Rejects with the last error.
+   * `mayHaveHappened`: an earlier attempt may have taken effect although its reply was lost.
    */
   async run<T>(
     subject: string,
@@ -129,7 +131,7 @@ export class RetryPolicy {
     }
   }
 
-  /** Of all requests that wait at once, one is told of. */
+  /** Reports only one of the requests that wait at the same time. */
   #notice(waiting: UnansweredRequest): void {
     const nowMs = this.#now();
     if (nowMs - this.#noticedAtMs < noticeEveryMs) return;

@@ -1,6 +1,6 @@
 /**
- * A store that repeats the requests of another one which fail for a reason that passes. A request whose reply was lost
- * may have been carried out: its repetition then meets its own effect, which is told apart from somebody else's.
+ * A store that repeats requests of another store after failures that pass. A request whose reply was lost may have taken
+ * effect. Its repetition then meets that effect, which this tells from a change by somebody else.
  */
 import { StoreError, type StoreErrorCode } from '../errors.js';
 import type {
@@ -28,14 +28,14 @@ import { isStreamed, lengthOfBody, md5OfBody } from './put-body.js';
 import { md5Of } from './request-body.js';
 import { isRetried, type RetryPolicy } from './retry-policy.js';
 
-/** Larger bodies are not hashed only to learn how the server makes its ETags. */
+/** The largest body that is hashed just to learn how the server makes its ETags. */
 const maxLearningBytes = 1024 * 1024;
 
 export class RetryingObjectStore implements ObjectStore {
   readonly limits: StoreLimits;
   readonly #store: ObjectStore;
   readonly #policy: RetryPolicy;
-  /** Whether the ETag of a PUT is the MD5 of its body: so on Ceph, not on AWS. Undefined until one was seen. */
+  /** Whether the ETag of a PUT is the MD5 of its body, as on Ceph but not on AWS. Undefined until the first PUT. */
   #etagsAreMd5: boolean | undefined;
 
   constructor(store: ObjectStore, policy: RetryPolicy) {
@@ -76,7 +76,7 @@ export class RetryingObjectStore implements ObjectStore {
     );
   }
 
-  /** An upload whose id was lost with a reply stays behind on the server, without parts. */
+  /** If the reply with the id is lost, an upload without parts stays on the server. */
   createUpload(request: CreateUploadRequest, signal: AbortSignal): Promise<string> {
     const create = () => this.#store.createUpload(request, signal);
     return this.#policy.run(`createUpload ${request.key}`, create, signal);
@@ -153,8 +153,8 @@ export class RetryingObjectStore implements ObjectStore {
   }
 
   /**
-   * A write that, repeated after a lost reply, fails with one of `ownEffectCodes` because it was carried out: then
-   * `findOwnEffect` looks for what it wrote and resolves with undefined if that is not there.
+   * Runs a write whose reply may be lost. If a repetition fails with one of `ownEffectCodes`, the first attempt may be the
+   * reason: `findOwnEffect` looks for what it wrote, and resolves with undefined if that is not there.
    */
   #runWrite(
     subject: string,
@@ -199,8 +199,8 @@ export class RetryingObjectStore implements ObjectStore {
   }
 
   /**
-   * Where the ETag is the MD5 of the content, all of the content is compared with it. Not of plain objects: Ceph's other interface,
-   * which has no customer keys, makes ETags of some that only look like it.
+   * If the ETag is the MD5 of the content, compares all of the content with it. Leaves out plain objects: Ceph's other
+   * interface, which has no customer keys, gives some of them ETags that only look like an MD5.
    */
   #checkContent({ info, pieces }: GetReply): void {
     if (this.#etagsAreMd5 !== true || !info.isEncrypted || !isMd5(info.etag)) return;
@@ -215,8 +215,8 @@ export class RetryingObjectStore implements ObjectStore {
 }
 
 /**
- * Where ETags say nothing: size and metadata, which holds times in nanoseconds, are those that were sent. Metadata that
- * says nothing proves nothing.
+ * For servers whose ETags say nothing: compares size and metadata, which holds times in nanoseconds, with what was sent. Empty
+ * metadata proves nothing.
  */
 function looksWritten(info: ObjectInfo, size: number, { metadata }: ObjectHeaders): boolean {
   const names = Object.keys(metadata);

@@ -1,4 +1,4 @@
-/** The SDK's client with everything set that this project needs of it, wherever the server is. */
+/** The SDK's client with all the settings that this project needs. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { encodeUri } from '../signature-v4.js';
 import type { PatientHttpHandler } from './patient-http-handler.js';
@@ -18,7 +18,7 @@ export function makeS3Client({ endpoint, region, credentials, requestHandler }: 
   const client = new S3Client({
     region,
     credentials,
-    // It was looked for where the user said. The SDK would look on, in another profile, and takes plain http as well.
+    // The search is over. The SDK would search on in another profile, and accepts plain http as well.
     ignoreConfiguredEndpointUrls: true,
     ...(endpoint ? { endpoint: endpoint.href, forcePathStyle: true } : { followRegionRedirects: true }),
     requestHandler,
@@ -29,11 +29,11 @@ export function makeS3Client({ endpoint, region, credentials, requestHandler }: 
     expectContinueHeader: false,
     logger: silentLogger,
   });
-  client.middlewareStack.remove('loggerMiddleware'); // would prepare the input of every request for the logger
+  client.middlewareStack.remove('loggerMiddleware'); // a logger would make the SDK prepare the input of every request
   return client;
 }
 
-/** What requests that do not go through the client have from it, so that both speak to one server in one way. */
+/** The client's settings for requests that do not go through it, so that both speak to the server in one way. */
 export function settingsOf(
   client: S3Client,
   { endpoint, region }: Pick<S3ClientOptions, 'endpoint' | 'region'>,
@@ -48,7 +48,7 @@ export function settingsOf(
     },
   };
   return {
-    // AWS itself addresses buckets by host names that the SDK knows to make.
+    // AWS addresses buckets by host names. The SDK knows how to make them.
     addressOf: endpoint
       ? (bucket) => new URL(`${endpoint.origin}${endpoint.pathname.replace(/\/$/, '')}/${encodeUri(bucket)}`)
       : async (bucket, bucketRegion) => {
@@ -66,7 +66,7 @@ export function settingsOf(
   };
 }
 
-/** Without one, the SDK writes some warnings to the console. */
+/** Without a logger the SDK writes some warnings to the console. */
 const silentLogger = {
   trace: () => undefined,
   debug: () => undefined,

@@ -49,7 +49,7 @@ export interface S3StoreOptions {
   readonly bucket: string;
   /** Encrypts what is written. */
   readonly customerKey: CustomerKey;
-  /** They decrypt too. Default: none. */
+  /** Further keys that decrypt. Default: none. */
   readonly otherCustomerKeys?: readonly CustomerKey[];
   /**
    * Objects without SSE-C: 'read' returns them as they are and warns once; with 'refuse', get and copy reject with
@@ -57,19 +57,19 @@ export interface S3StoreOptions {
    */
   readonly plaintext: PlaintextPolicy;
   readonly log: Log;
-  /** Of requests and bytes. May be shared with stores of other buckets. Default: nobody looks at them. */
+  /** Count requests and bytes. May be shared with stores of other buckets. Default: nothing is counted. */
   readonly counters?: RequestCounters;
   /** Also send `x-amz-server-side-encryption: AES256`, for bucket policies on Ceph 16. AWS refuses it. Default false. */
   readonly extraEncryptionHeader?: boolean;
-  /** Whether it is demanded by now, asked when a write is refused. Default: nobody knows. */
+  /** Asks whether the bucket demands that header now, after a refused write. Default: it is not asked. */
   readonly askExtraHeader?: (signal: AbortSignal) => Promise<boolean>;
   /** Whether the bucket is known to keep versions, where some servers judge conditions wrongly. Default false: not known. */
   readonly keepsVersions?: boolean;
-  /** What is known of whether the server encrypts; shared with other stores on it. Default: nothing. */
+  /** What is known about the server's encryption; shared with other stores there. Default: nothing. */
   readonly encryptionProof?: EncryptionProof;
-  /** Default 64; not more than the agent's sockets. Places, to share them with stores of other buckets. */
+  /** Default 64; not more than the agent's sockets. `RequestSlots` are shared with stores of other buckets. */
   readonly maxConcurrentRequests?: number | RequestSlots;
-  /** For the single requests of a copy, so that one failed part of many does not fail the whole. Default: none. */
+  /** For the single requests of a copy, so that one failed part does not fail the copy. Default: none. */
   readonly copyRetry?: RetryPolicy;
 }
 
@@ -148,7 +148,7 @@ export class S3ObjectStore implements ObjectStore {
       proof,
       tags,
       log,
-      // AWS wants a hash where objects are locked. Elsewhere TLS sees to it that a part arrives as it is here.
+      // AWS wants a hash where objects are locked. Elsewhere TLS protects the part.
       hashesParts: options.endpoint?.protocol !== 'https:',
     });
     this.#copier = new ObjectCopier({ bucket, conditions, store, customerKey, encryption, log });
@@ -156,8 +156,8 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   /**
-   * Finds out whether what is written will be encrypted, if it is not known yet, by requests without content. Rejects with
-   * `NotEncrypting` if not. Resolves also if only a write can show it. `key`: what is to be written.
+   * Finds out by requests without content whether the server will encrypt, unless that is known. Rejects with `NotEncrypting`
+   * if not. Resolves also if only a write can show it. `key` names the object that will be written.
    */
   async proveEncryption(key: string, signal: AbortSignal): Promise<void> {
     await this.#probe.settle({ operation: 'put', key }, signal);
@@ -222,7 +222,7 @@ export class S3ObjectStore implements ObjectStore {
     return reply;
   }
 
-  /** What is known from a listing does not say under which key of several it is. */
+  /** A listing does not say which of several keys an object is under. */
   async #withFingerprint(source: ObjectInfo, signal: AbortSignal): Promise<ObjectInfo> {
     if (!this.#hasSeveralKeys || !source.isEncrypted || source.keyFingerprint !== undefined) return source;
     const { keyFingerprint } = await this.#reader.head(source.key, signal);

@@ -1,8 +1,8 @@
-/** Keeps the SDK's notice about coming Node versions from users, who can do nothing about it. */
+/** Silences the SDK's notice about coming Node versions, about which users can do nothing. */
 
 /**
- * To be called before the first SDK client is made. The SDK (core/client/emitWarningIfUnsupportedVersion.js) offers
- * this variable and nothing else; clients it makes itself, for SSO or STS credentials, look there too.
+ * Call it before the first SDK client is made. The SDK (core/client/emitWarningIfUnsupportedVersion.js) offers only this
+ * variable. Clients that the SDK makes itself, for SSO or STS credentials, read it too.
  */
 export function silenceSdkWarning(): void {
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';

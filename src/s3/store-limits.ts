@@ -1,4 +1,6 @@
-/** What servers insist on: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; Ceph has the same but for metadata. */
+/**
+ * Limits of servers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html. Ceph has the same except for metadata.
+ */
 import { StoreError } from '../errors.js';
 import type { StoreLimits } from '../object-store.js';
 import { storeErrorFacts } from '../store-error-facts.js';
@@ -9,7 +11,7 @@ const maxPartSize = 5 * 1024 * mebibyte;
 const maxParts = 10_000;
 const maxKeyBytes = 1024;
 
-/** Ceph limits request headers as a whole, at 16 KiB; 7,000 bytes of metadata were tried. */
+/** Ceph limits all request headers together to 16 KiB; 7,000 bytes of metadata are known to work. */
 const maxMetadataBytes = { aws: 2048, other: 7000 };
 
 export function limitsOf(isAws: boolean): StoreLimits {
@@ -23,7 +25,7 @@ export function limitsOf(isAws: boolean): StoreLimits {
   };
 }
 
-/** Throws `KeyTooLong`, which Ceph itself reports as one of many reasons for `InvalidObjectName`. */
+/** Throws `KeyTooLong`. Ceph itself answers `InvalidObjectName`, which has many other reasons. */
 export function checkKey({ operation, key }: FailedCall): void {
   const bytes = Buffer.byteLength(key);
   if (bytes <= maxKeyBytes) return;

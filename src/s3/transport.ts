@@ -1,7 +1,7 @@
 /**
- * Sends requests about objects itself: signed, by the server's clock, to where the bucket is. The SDK's chain of middleware costs two to
- * three times what such a request itself does (2.3 of 3.1 ms of CPU per HEAD), and a directory or a tree of small files is thousands
- * of them. What is rare (listings, policies, buckets, credentials) is left to the SDK.
+ * Sends requests about objects without the SDK: signed, by the server's clock, to where the bucket is. The SDK's chain of
+ * middleware costs two to three times as much as the request itself (2.3 of 3.1 ms of CPU per HEAD), and a tree of small files
+ * takes thousands of requests. The SDK sends what is rare: listings, policies, buckets, credentials.
  */
 import { Readable } from 'node:stream';
 import { BoundedMap } from '../bounded-map.js';
@@ -16,19 +16,19 @@ import { emptySha256, sha256Hex, unsignedPayload } from '../signature-v4.js';
 import { type SigningCredentials, RequestSigner } from './request-signer.js';
 
 export interface TransportOptions {
-  /** Where a bucket is: host, and what comes before the key in paths. Asked once for each bucket and region. */
+  /** The address of a bucket: the host, and the path before the key. Asked once for each bucket and region. */
   readonly addressOf: (bucket: string, region: string) => URL | Promise<URL>;
   readonly region: string;
-  /** Whether a bucket may be in another region, which then says so, as on AWS. */
+  /** Whether a bucket may be in another region, as on AWS, whose replies name the right one. */
   readonly followsRegions: boolean;
   readonly credentials: () => Promise<SigningCredentials>;
-  /** Shared with whatever else signs for this server. */
+  /** Shared with everything that signs for this server. */
   readonly serverClock: ServerClock;
   readonly http: PoolOptions;
   readonly clock?: Clock;
 }
 
-/** How many ms the server's clock is ahead of this machine's, as far as a refusal has told. */
+/** How many ms the server's clock is ahead of this machine's, learned from refusals. */
 export interface ServerClock {
   readonly offsetMs: number;
   learn(offsetMs: number): void;
@@ -41,9 +41,9 @@ interface Attempt {
   readonly isElsewhere?: boolean;
 }
 
-/** Servers refuse what is signed for a time that is a quarter of an hour from theirs. */
+/** Servers refuse signatures whose time is a quarter of an hour from theirs. */
 const skewMs = 4 * 60 * 1000;
-/** Of which it is remembered where they are; that of others is found again. */
+/** For how many buckets the address is remembered. Other addresses are found again. */
 const maxBuckets = 1_000;
 
 export class Transport {
@@ -51,9 +51,9 @@ export class Transport {
   readonly #clock: Clock;
   /** By region. */
   readonly #signers = new Map<string, RequestSigner>();
-  /** By origin. Those without connections go when another one comes. */
+  /** By origin. Pools without connections are dropped when another pool is made. */
   readonly #pools = new Map<string, ConnectionPool>();
-  /** Of buckets that are in another region than was said. */
+  /** The regions of buckets that are not in the configured one. */
   readonly #regions = new BoundedMap<string, string>(maxBuckets);
   /** By region and bucket. */
   readonly #addresses = new BoundedMap<string, URL>(maxBuckets);
@@ -70,14 +70,14 @@ export class Transport {
   async send(bucket: string, request: ObjectRequest, signal: AbortSignal): Promise<HttpReply> {
     const attempt = await this.#attempt(bucket, request, signal);
     if (!attempt.refusal) return attempt.reply;
-    // A body that was sent as a stream is gone: whoever made it sends it again.
+    // A streamed body is used up. The caller has to send it again.
     const isRepeatable = attempt.isElsewhere && !(request.body instanceof Readable);
     const { reply, refusal } = isRepeatable ? await this.#attempt(bucket, request, signal) : attempt;
     if (refusal) throw refusal;
     return reply;
   }
 
-  /** To how many there are connections, or were until lately. */
+  /** How many servers there are connections to, or were until lately. */
   get serverCount(): number {
     return this.#pools.size;
   }
@@ -120,7 +120,7 @@ export class Transport {
     );
   }
 
-  /** Whether that is why the server refuses; it is believed from now on. */
+  /** Whether the server refuses because of the clock. Its time is used from now on. */
   #isSkewed({ status, headers }: HttpReply, timeMs: number): boolean {
     if (status !== 401 && status !== 403) return false;
     const serverTimeMs = Date.parse(headers.get('date') ?? '');
@@ -148,7 +148,7 @@ export class Transport {
   #poolOf({ origin }: URL): ConnectionPool {
     const known = this.#pools.get(origin);
     if (known !== undefined) return known;
-    // On AWS each bucket has a host of its own, and a mount may use any number of them in its time.
+    // On AWS each bucket has a host of its own, and a mount may use any number of buckets.
     for (const [other, { isEmpty }] of this.#pools) if (isEmpty) this.#pools.delete(other);
     const pool = new ConnectionPool(new URL(origin), this.#options.http);
     this.#pools.set(origin, pool);
@@ -160,7 +160,7 @@ export class Transport {
   }
 }
 
-/** Content is protected by TLS, and mostly by Content-MD5; without TLS, and of documents, the hash is signed. */
+/** TLS protects content, and mostly Content-MD5 does too. The hash is signed for documents, and without TLS. */
 function hashOf({ method, body }: ObjectRequest, { protocol }: URL): string {
   if (body === undefined) return emptySha256;
   const isDocument = method === 'POST';

@@ -1,7 +1,7 @@
 /**
- * How `WriteCondition`s are kept on servers that ignore them, that know ETags in one form only, or that judge them wrongly. The
- * last is Ceph (16) where a bucket keeps versions of its objects: it holds a condition against the version that is about to be
- * written, so every If-Match is refused and no If-None-Match; while versioning is suspended, against the version called null.
+ * Enforces `WriteCondition`s also on servers that ignore them, know ETags in one form only, or judge them wrongly. Ceph 16
+ * judges wrongly where a bucket keeps versions: it compares a condition with the version that is about to be written, so it
+ * refuses every If-Match and no If-None-Match. While versioning is suspended, it compares with the version called null.
  */
 import { StoreError } from '../errors.js';
 import type { HeaderField } from '../http/connection.js';
@@ -14,7 +14,7 @@ import { conditionHeaders } from './write-headers.js';
 
 interface WriteConditionsOptions {
   readonly reader: ObjectGetter;
-  /** AWS judges conditions rightly; how it wants ETags is only a first guess. */
+  /** AWS judges conditions rightly. The form of ETags is only a first guess. */
   readonly isAws: boolean;
   /** Whether the bucket is known to keep versions, or to have kept them. */
   readonly keepsVersions: boolean;
@@ -22,8 +22,8 @@ interface WriteConditionsOptions {
 }
 
 /**
- * How a condition is kept: by its header; by HEAD right before, and the header; by HEAD alone. It only ever goes from left to right,
- * so writes that learn it at the same time need not know of each other.
+ * How a condition is enforced: by its header; by HEAD right before, and the header; by HEAD alone. It only moves from left to
+ * right, so writes that learn at the same time cannot disturb each other.
  */
 type Judge = 'server' | 'both' | 'client';
 
@@ -42,7 +42,7 @@ export class WriteConditions {
     if (keepsVersions) this.#doubt();
   }
 
-  /** Asks for the condition by HEAD, for requests on which servers ignore it. */
+  /** Checks the condition by HEAD, for requests on which servers ignore it. */
   async check(call: FailedCall, condition: WriteCondition, signal: AbortSignal): Promise<void> {
     if (isEmpty(condition) || (await this.#holds(call.key, condition, signal))) return;
     throw new StoreError(
@@ -51,7 +51,7 @@ export class WriteConditions {
     );
   }
 
-  /** Sends a request with the headers of a condition, or asks for it before. */
+  /** Sends a request with the headers of the condition, or checks the condition before. */
   async send<T>(
     call: FailedCall,
     condition: WriteCondition,
@@ -63,8 +63,8 @@ export class WriteConditions {
   }
 
   /**
-   * As `send`, right after `check`. Servers differ in whether they know an ETag with or without quotes: if one says that the
-   * condition does not hold, and HEAD says that it does, the other form is used from now on. If it refuses both, it cannot
+   * As `send`, right after `check`. Some servers want quotes around an ETag, some do not. If the server says that the condition
+   * does not hold, and HEAD says that it does, the other form is used from now on. A server that refuses both forms cannot
    * judge conditions.
    */
   async sendChecked<T>(
@@ -90,7 +90,7 @@ export class WriteConditions {
     return await request([]);
   }
 
-  /** To be told what the reply to a write says: only a bucket that keeps versions names one. */
+  /** Call it with the version in the reply to a write: only a bucket that keeps versions names one. */
   noteVersion(versionId: string | undefined): void {
     if (versionId !== undefined) this.#doubt();
   }

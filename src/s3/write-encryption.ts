@@ -1,6 +1,7 @@
 /**
- * The headers that encrypt a new object: the customer key's, and a header more as long as the bucket's policy demands it, as those for old
- * Ceph do. A policy may come and go while the bucket is written to, so a refusal that may be about the header makes it ask anew.
+ * The headers that encrypt a new object: those of the customer key, and one more while the bucket's policy demands it, as
+ * policies for old Ceph do. The policy may change at any time, so it is read again after a refusal that may be about the
+ * header.
  */
 import { SingleFlight } from '../concurrency/single-flight.js';
 import type { CustomerKey } from '../keys/customer-key.js';
@@ -12,13 +13,13 @@ import { type FailedCall, serverCodeOf, statusOf } from './error-codes.js';
 interface WriteEncryptionOptions {
   readonly customerKey: CustomerKey;
   readonly hasExtraHeader: boolean;
-  /** Whether the policy demands it now. Where it rejects, all stays as it is. Default: nobody knows. */
+  /** Asks whether the policy demands it now. If it rejects, nothing changes. Default: it is not asked. */
   readonly askExtraHeader?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
   /** In ms, from any beginning. */
   readonly now?: () => number;
 }
 
-/** Most denials are no news of a policy. */
+/** Most denials have other reasons than a new policy. */
 const askAgainMs = 10_000;
 
 export class WriteEncryption {
@@ -47,7 +48,7 @@ export class WriteEncryption {
     return this.#customerKey.fingerprint;
   }
 
-  /** Sends a request that begins an object, and once more if the policy wants other headers by now. */
+  /** Sends a request that begins an object, and sends it again if the policy wants other headers now. */
   async send<T>(
     call: FailedCall,
     signal: AbortSignal,
@@ -75,19 +76,19 @@ export class WriteEncryption {
         this.#hasExtraHeader = await ask(signal);
         this.#headers = newObjectEncryption(this.#customerKey, this.#hasExtraHeader);
       } catch {
-        // What was refused says more.
+        // The first refusal says more.
       }
     });
   }
 }
 
-/** A server that refuses the header, or that denies what comes without. */
+/** Whether the server refuses the header, or denies a request without it. */
 function mayBeAboutHeader(error: unknown, hadHeader: boolean): error is StoreError {
   if (!(error instanceof StoreError)) return false;
   return hadHeader ? statusOf(error) === 400 : serverCodeOf(error) === 'AccessDenied';
 }
 
-/** Ceph 18 knows no policy that demands encryption and lets it pass. */
+/** On Ceph 18 no policy can demand encryption and let encrypted writes pass. */
 function explained(error: StoreError, { operation, key }: FailedCall): StoreError {
   return new StoreError(
     'InvalidRequest',

@@ -1,4 +1,4 @@
-/** The headers of write requests that say what is stored beside the bytes, and under which condition. */
+/** The headers of write requests: what is stored beside the bytes, and the condition of the write. */
 import type { HeaderField } from '../http/connection.js';
 import { keptHeaderNames, type ObjectHeaders, type WriteCondition } from '../object-store.js';
 import { quoteEtag } from './etag.js';
@@ -8,7 +8,7 @@ export interface TaggedHeaders extends ObjectHeaders {
   readonly tagging?: string;
 }
 
-/** Said always: servers have one of their own for uploads, and another for whole objects. */
+/** Always sent, since servers have different defaults for uploads and for whole objects. */
 const defaultContentType = 'application/octet-stream';
 export const metadataPrefix = 'x-amz-meta-';
 
@@ -23,7 +23,7 @@ export function storedHeaders({ metadata, contentType, kept = {}, tagging }: Tag
   return headers;
 }
 
-/** `quotes`: whether If-Match has quotes around the ETag. Ceph 16 compares it as it stands, with ETags without them. */
+/** `quotes`: whether If-Match has quotes around the ETag. Ceph 16 compares the text with its ETags, which have none. */
 export function conditionHeaders(
   { ifMatch, ifNoneMatch }: WriteCondition,
   quotes: boolean,

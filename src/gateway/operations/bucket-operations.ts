@@ -1,4 +1,4 @@
-/** Buckets themselves: list, make, look at, delete, and the simple questions about them. */
+/** Operations on buckets: list, make, look at, delete, and simple questions. */
 import { payloadText } from '../payload.js';
 import { isoTime, noContent, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { headerOf } from '../request.js';
@@ -67,7 +67,7 @@ export function handleGetBucketVersioning(context: GatewayContext): Promise<Gate
   return Promise.resolve(xmlReply(xmlDocument('VersioningConfiguration')));
 }
 
-/** The owner may do everything, and nobody else anything. */
+/** Only the owner may do anything. */
 export async function handleGetAcl(context: GatewayContext): Promise<GatewayReply> {
   const bucket = requireBucket(context);
   const { key } = context.request;

@@ -57,7 +57,7 @@ const operations: Readonly<Record<string, GatewayOperation>> = {
   'POST object?uploadId': handleCompleteUpload,
 };
 
-/** What in a query makes it another operation. Names that are in none of the operations are refused by that. */
+/** Names in the query that select another operation. A name without an operation here makes the gateway refuse the request. */
 const subresources = [
   ...['uploadId', 'uploads', 'delete', 'location', 'versioning', 'acl', 'policy', 'policyStatus', 'versions'],
   ...[
@@ -85,12 +85,12 @@ const subresources = [
   ...['publicAccessBlock', 'append', 'session'],
 ];
 
-/** Throws `NotImplemented` for what the gateway does not have. */
+/** Throws `NotImplemented` for operations that the gateway does not have. */
 export function chooseOperation(request: S3Request): GatewayOperation {
   const level = request.bucket === '' ? 'service' : request.key === '' ? 'bucket' : 'object';
   const subresource = subresources.find((name) => queryValue(request, name) !== undefined);
   const name = `${request.method} ${level}${subresource === undefined ? '' : `?${subresource}`}`;
-  // The number of a part alone, to read it, is something that old RGWs do wrong.
+  // Reading a part by its number: old RGWs do it wrong.
   const readsPart = name === 'GET object' && queryValue(request, 'partNumber') !== undefined;
   const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
   if (operation === undefined || readsPart) {

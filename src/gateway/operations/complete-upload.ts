@@ -11,7 +11,7 @@ import { childrenOf, childText, element, malformed, parseXml, xmlDocument } from
 import { authorize, headersForPolicy, requireBucket, type GatewayContext } from './gateway-operation.js';
 import { noSuchUpload, requireUpload } from './upload-operations.js';
 
-/** Of every part but the last. */
+/** For every part but the last. */
 const minPartBytes = 5 * 2 ** 20;
 
 interface WantedPart {
@@ -47,7 +47,7 @@ export async function handleCompleteUpload(context: GatewayContext): Promise<Gat
   );
 }
 
-/** On AWS the upload counts as what it began as; RGW shows policies nothing of it. */
+/** AWS shows policies whether the upload began with a customer key; RGW shows them nothing. */
 function policyHeaders(context: GatewayContext, info: UploadInfo): Readonly<Record<string, string>> {
   if (!context.flavor.showsPoliciesCustomerKeys || info.protection === undefined) {
     return headersForPolicy(context, 'other');
@@ -66,7 +66,7 @@ function parseWanted(text: string): WantedPart[] {
   return wanted;
 }
 
-/** Of a part that is listed twice the last counts. */
+/** If a part is listed twice, the last entry counts. */
 function inOrder(listed: readonly WantedPart[]): WantedPart[] {
   const byNumber = new Map(listed.map((part) => [part.number, part]));
   return [...byNumber.values()].sort((a, b) => a.number - b.number);

@@ -34,7 +34,7 @@ export async function handleCopyObject(context: GatewayContext): Promise<Gateway
     const sourceKey = openingKeyOf(request, sourceProtection, copySourceKeyOf(request), flavor);
     checkSource(source, sourceKey);
     if (flavor.honoursLateConditions) checkCopyConditions(request, source.record);
-    // RGW takes the headers of encryption, and stores the copy as it found the source.
+    // RGW accepts the encryption headers, but stores the copy in the form of the source.
     const customerKey = flavor.copiesEncryptedObjects ? requestedKey : undefined;
     const isOntoItself = from.bucket === bucket && from.key === request.key;
     if (isOntoItself && !replacesHeaders && customerKey === undefined) {

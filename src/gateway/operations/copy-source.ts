@@ -61,7 +61,7 @@ function decodeAgain(key: string): string {
   }
 }
 
-/** RGW itself ends, for everybody. */
+/** RGW itself aborts, for all clients. */
 function abortion(): S3Error {
   return new S3Error('InternalError', 'RGW aborts when it decodes the name of this source a second time.');
 }
@@ -80,7 +80,7 @@ export async function withCopySource<T>(
   }
 }
 
-/** Throws a `DamagedFileError` if the record is not what was stored. */
+/** Throws a `DamagedFileError` if the record was changed. */
 export function checkSource(source: HeldObject, customerKey: CustomerKey | undefined): void {
   if (customerKey !== undefined) source.check(customerKey);
 }

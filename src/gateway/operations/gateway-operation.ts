@@ -1,4 +1,4 @@
-/** What every operation gets: the request and where it is to be carried out. */
+/** What every operation gets: the request, and the storage to work on. */
 import type { Flavor } from '../flavor.js';
 import type { Payload } from '../payload.js';
 import { requireAllowed } from '../policy/evaluate-policy.js';
@@ -15,7 +15,7 @@ export interface GatewayContext {
   readonly flavor: Flavor;
   /** When the request came. */
   readonly nowMs: number;
-  /** To be called once. Throws an `S3Error` if the request says nothing usable of its body. */
+  /** Call it once. Throws an `S3Error` if the request does not describe its body well enough. */
   readonly payload: () => Payload;
 }
 
@@ -34,7 +34,7 @@ export function noSuchKey(): S3Error {
   return new S3Error('NoSuchKey', 'The specified key does not exist.');
 }
 
-/** Throws an `S3Error` unless an object can have the request's key, or it has none. */
+/** Throws an `S3Error` if the request has a key that no object can have. */
 export function requireValidKey(request: S3Request, flavor: Flavor): void {
   if (Buffer.byteLength(request.key) > maxKeyBytes) {
     throw new S3Error(flavor.tooLongKey, `A key has at most ${maxKeyBytes} bytes.`);
@@ -42,8 +42,8 @@ export function requireValidKey(request: S3Request, flavor: Flavor): void {
 }
 
 /**
- * Throws `AccessDenied` if the bucket's policy denies the action. `sent` is what the policy's conditions are about:
- * headers by lower-case name.
+ * Throws `AccessDenied` if the bucket's policy denies the action. `sent` are the headers that the policy's conditions see, by
+ * lower-case name.
  */
 export function authorize(
   { request, flavor }: GatewayContext,
@@ -61,7 +61,7 @@ export function authorize(
 const shownByRgw = ['x-amz-server-side-encryption'];
 const shownByAws = [...shownByRgw, 'x-amz-server-side-encryption-customer-algorithm', 'x-amz-acl'];
 
-/** The headers of a request that writes which conditions may be about. RGW shows them for PUTs only. */
+/** The headers of a write that conditions of a policy see. RGW shows them for PUTs only. */
 export function headersForPolicy(
   { request, flavor }: GatewayContext,
   kind: 'put' | 'other',

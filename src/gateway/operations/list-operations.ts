@@ -72,7 +72,7 @@ function nameEncoder(encodingType: string | undefined): (name: string) => string
   return (name) => encodeUri(name).replaceAll('%2F', '/');
 }
 
-/** Opaque to clients, who would otherwise have to encode what XML cannot hold. */
+/** Opaque to clients. Otherwise they would have to encode what XML cannot hold. */
 function encodeToken(key: string): string {
   return Buffer.from(key).toString('base64url');
 }

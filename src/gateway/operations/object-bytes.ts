@@ -4,7 +4,7 @@ import type { RequestedRange } from '../ranges.js';
 import type { DataFiles } from '../storage/data-files.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 
-/** The object must be held. `range` undefined: all of it. Throws a `DamagedFileError` before a byte that was not stored. */
+/** The object must be held. `range` undefined: all of it. Throws a `DamagedFileError` before it yields a changed byte. */
 export async function* bytesOf(
   data: DataFiles,
   record: ObjectRecord,

@@ -47,7 +47,7 @@ export async function handleReadObject(context: GatewayContext): Promise<Gateway
     const status = range === undefined ? 200 : 206;
     if (request.method === 'HEAD') return { status, headers };
     const bytes = bytesOf(storage.data, record, customerKey, range);
-    // If the first bytes cannot be read, the client is told by the status and not by a broken connection.
+    // Reads the first bytes early, so that a failure gives the client a status and not a broken connection.
     const first = await bytes.next();
     isHandedOver = true;
     const done = async () => {
@@ -67,7 +67,7 @@ export async function handlePutObject(context: GatewayContext): Promise<GatewayR
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
   const fields = headersToRecord(request, flavor);
   const tags = newObjectTags(context, bucket);
-  checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body comes for nothing
+  checkWriteConditions(request, flavor, await bucket.read(request.key)); // before the body is received in vain
   const payload = context.payload();
   const segment = await storage.data.write(payload.bytes, customerKey);
   const protection = customerKey && protect(customerKey);

@@ -13,7 +13,7 @@ const maxTags = 10;
 const maxNameLength = 128;
 const maxValueLength = 256;
 
-/** The tags that a request gives a new object; undefined: none. Throws an `S3Error` if they are none, or not allowed. */
+/** The tags that a request gives a new object. Undefined: none. Throws an `S3Error` if they are malformed or not allowed. */
 export function newObjectTags(context: GatewayContext, bucket: Bucket): string | undefined {
   const text = headerOf(context.request, 'x-amz-tagging');
   if (text === undefined || text === '') return undefined;

@@ -50,7 +50,7 @@ export async function handleUploadPartCopy(context: GatewayContext): Promise<Gat
   authorize(context, bucket, 's3:PutObject', headersForPolicy(context, 'put'));
   return withCopySource(parseCopySource(context, 'part'), async (source) => {
     const givenKey = copySourceKeyOf(request);
-    // RGW reads the source with the key of the target, whatever key the request gives for the source.
+    // RGW reads the source with the target's key, even if the request has another one for the source.
     const triedKey = flavor.copiesEncryptedObjects ? givenKey : customerKey;
     const sourceKey = openingKeyOf(request, source.record.protection, triedKey, flavor);
     checkSource(source, sourceKey);
@@ -99,7 +99,7 @@ function partNumberOf(request: S3Request): number {
   return number;
 }
 
-/** The customer key for a part of this upload: the one that it began with. Throws an `S3Error` if it is another. */
+/** The customer key for a part of this upload. Throws an `S3Error` if it is not the key that the upload began with. */
 function partKeyOf(request: S3Request, flavor: Flavor, upload: Upload): CustomerKey | undefined {
   const customerKey = customerKeyOf(request);
   if (flavor.refusesUnneededCustomerKey) {

@@ -1,4 +1,4 @@
-/** The policy of a bucket. Only its owner comes here, and no policy can lock the owner out of it. */
+/** The policy of a bucket. Only the owner comes here, and no policy can lock the owner out. */
 import { payloadText } from '../payload.js';
 import { parsePolicy } from '../policy/parse-policy.js';
 import { noContent, type GatewayReply } from '../gateway-reply.js';
@@ -24,7 +24,7 @@ export async function handleDeletePolicy(context: GatewayContext): Promise<Gatew
   return noContent;
 }
 
-/** What is no policy has another code with each server. */
+/** The servers have different codes for a malformed policy. */
 function requireSense(text: string, { request, flavor }: GatewayContext): void {
   try {
     parsePolicy(text, request.bucket);

@@ -19,7 +19,10 @@ const storedHeaders = [
 
 const metadataPrefix = 'x-amz-meta-';
 
-/** What a request gives for a new object. Throws an `S3Error` if it is too much, or asks for what the gateway has not. */
+/**
+ * The headers of a request that are stored with a new object. Throws an `S3Error` if they are too large, or ask for something
+ * that the gateway does not have.
+ */
 export function headersToRecord(
   request: S3Request,
   flavor: Flavor,
@@ -38,7 +41,7 @@ export function headersToRecord(
   }
   // AWS does not show the usual one.
   if (storageClass === 'STANDARD' && !flavor.showsStandardClass) delete headers['x-amz-storage-class'];
-  // That is how the body came, not what the object is.
+  // That says how the body was sent, not what the object is.
   const encoding = headers['content-encoding']
     ?.split(',')
     .filter((word) => withoutOuterSpace(word) !== 'aws-chunked');

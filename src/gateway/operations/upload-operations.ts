@@ -1,4 +1,4 @@
-/** Multipart uploads but for their parts' bytes: begin, list, abort, and the list of all. */
+/** Multipart uploads without the bytes of their parts: begin, list parts, abort, list uploads. */
 import { customerKeyOf, encryptionReplyHeaders, newObjectKeyOf } from '../customer-key-headers.js';
 import { isoTime, noContent, quoted, xmlReply, type GatewayReply } from '../gateway-reply.js';
 import { queryNumber, queryValue } from '../request.js';

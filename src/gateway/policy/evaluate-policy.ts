@@ -1,4 +1,4 @@
-/** Whether a policy lets a request of the bucket's owner through: everything that it does not deny. Pure. */
+/** Whether a policy allows a request of the bucket's owner: it does unless it denies it. Pure. */
 import { S3Error } from '../s3-error.js';
 import type { Condition, Operator, Policy, PolicyAction, Statement } from './parse-policy.js';
 
@@ -55,7 +55,7 @@ function compare(operator: Exclude<Operator, 'Null'>, value: string, values: rea
   }
 }
 
-/** `*` stands for any characters, `?` for one. In steps, not by a regular expression: patterns could make one take forever. */
+/** `*` stands for any characters, `?` for one. Not by a regular expression: some patterns would take forever. */
 export function isLike(text: string, pattern: string): boolean {
   let [at, patternAt, starAt, retryAt] = [0, 0, -1, 0];
   while (at < text.length) {

@@ -1,10 +1,10 @@
 /**
- * Bucket policies, as far as the gateway evaluates them. What it does not know it refuses when the policy is set, so that no
- * policy seems to protect and does not: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
+ * Bucket policies, as far as the gateway evaluates them. It refuses a policy with anything unknown when the policy is set, so
+ * that no policy only seems to protect: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
  */
 import { S3Error } from '../s3-error.js';
 
-/** Those that the gateway asks a policy about. */
+/** The actions that the gateway checks. */
 export type PolicyAction =
   | 's3:PutObject'
   | 's3:GetObject'
@@ -44,7 +44,7 @@ export type Operator = (typeof operators)[number];
 
 const versions = ['2012-10-17', '2008-10-17'];
 const resourcePrefix = 'arn:aws:s3:::';
-/** The headers that the force-encryption policies are about. */
+/** The headers that the force-encryption policies use. */
 const conditionNames = [
   's3:x-amz-server-side-encryption',
   's3:x-amz-server-side-encryption-customer-algorithm',
@@ -52,7 +52,7 @@ const conditionNames = [
   'aws:securetransport',
 ];
 
-/** Throws `MalformedPolicy`, or `NotImplemented` for what is a policy but not evaluated here. */
+/** Throws `MalformedPolicy`, or `NotImplemented` for policies that are not evaluated here. */
 export function parsePolicy(text: string, bucket: string): Policy {
   let document: unknown;
   try {
@@ -124,7 +124,7 @@ function fieldOf(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** One or several, as JSON policies have it everywhere. */
+/** JSON policies allow one value or a list everywhere. */
 function listOf(value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? (value as readonly unknown[]) : [value];

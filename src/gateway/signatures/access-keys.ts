@@ -1,4 +1,4 @@
-/** What the signatures are checked against. */
+/** The access key and the clock that signatures are checked against. */
 import { isEqual } from '../storage/sealing.js';
 import { S3Error } from '../s3-error.js';
 
@@ -7,7 +7,7 @@ export interface AccessKey {
   readonly secretAccessKey: string;
 }
 
-/** How far a client's clock may be off: as AWS and RGW have it. */
+/** How far a client's clock may be off, as on AWS and RGW. */
 export const maxClockSkewMs = 15 * 60_000;
 
 export function requireKnown(accessKey: AccessKey, accessKeyId: string | undefined): void {

@@ -1,4 +1,4 @@
-/** Who sent a request: the owner of the access key, or nobody who may do anything. */
+/** Whether the owner of the access key sent a request. Nobody else may do anything. */
 import type { Flavor } from '../flavor.js';
 import type { S3Request } from '../request.js';
 import { S3Error } from '../s3-error.js';
@@ -7,7 +7,7 @@ import { checkSignatureV2, isSignedV2 } from './check-signature-v2.js';
 import { checkSignatureV4, isSignedV4, type ChunkSigning } from './check-signature-v4.js';
 import { unsignedPayload } from '../../signature-v4.js';
 
-/** What the signature says of the body. */
+/** What the signature says about the body. */
 export interface PayloadClaim {
   /** A SHA-256 in hexadecimal, `UNSIGNED-PAYLOAD`, or `STREAMING-…`. */
   readonly contentHash: string;

@@ -7,7 +7,7 @@ import { headerOf, queryValue, type S3Request, withoutOuterSpace } from '../requ
 import { S3Error } from '../s3-error.js';
 import { type AccessKey, requireClockInTime, requireKnown, requireSameSignature } from './access-keys.js';
 
-/** Those parts of the query that are signed. */
+/** The parts of the query that are signed. */
 const signedQuery = new Set([
   ...[
     'acl',

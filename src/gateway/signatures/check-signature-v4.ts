@@ -22,12 +22,12 @@ import {
   unsignedPayload,
 } from '../../signature-v4.js';
 
-/** What the signatures of a body's chunks go on from. */
+/** The start of the chain of signatures of a body's chunks. */
 export interface ChunkSigning {
   readonly signingKey: Buffer;
   readonly dateTime: string;
   readonly scope: string;
-  /** Of the request itself. */
+  /** The signature of the request itself. */
   readonly signature: string;
 }
 
@@ -131,7 +131,7 @@ function claimOf(
   };
 }
 
-/** All that S3 insists on: without them somebody on the way could send the request elsewhere, or change what it does. */
+/** The headers that S3 wants signed. Otherwise somebody on the way could send the request elsewhere, or change what it does. */
 function requireSigned(request: S3Request, signedHeaders: readonly string[]): void {
   const signed = new Set(signedHeaders);
   for (const name of Object.keys(request.message.headers)) {
@@ -154,7 +154,7 @@ function requireNotExpired(request: S3Request, timeMs: number | undefined, nowMs
   }
 }
 
-/** Of the request as it came in, which may be encoded in another way than it was signed. */
+/** From the request as it arrived, whose encoding may differ from the signed one. */
 function canonicalOf(request: S3Request, { signedHeaders, contentHash }: Claim): string {
   const query = request.query
     .filter(([name]) => name !== 'X-Amz-Signature')
@@ -187,7 +187,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Milliseconds of 20260131T235959Z; undefined if it is none. */
+/** Milliseconds for a time such as 20260131T235959Z. Undefined if it is malformed. */
 function timeOf(dateTime: string): number | undefined {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(dateTime);
   if (match === null) return undefined;

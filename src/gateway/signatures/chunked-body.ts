@@ -1,5 +1,5 @@
 /**
- * Decodes `aws-chunked` bodies, checking the signature of each chunk and of the trailer:
+ * Decodes `aws-chunked` bodies, and checks the signature of each chunk and of the trailer:
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and …/sigv4-streaming-trailers.html
  */
 import { createHash } from 'node:crypto';
@@ -15,7 +15,7 @@ const newline = 0x0a;
 
 interface ChunkedBody {
   readonly bytes: AsyncGenerator<Buffer>;
-  /** By lower-case name; filled when `bytes` is at its end. */
+  /** By lower-case name. Filled when `bytes` has ended. */
   readonly trailer: ReadonlyMap<string, string>;
 }
 
@@ -84,7 +84,7 @@ function incomplete(reason: string): S3Error {
   return new S3Error('IncompleteBody', `The body is not well-formed aws-chunked: ${reason}.`);
 }
 
-/** Takes lines and bytes off a stream, holding no more of it than the piece that came last and one line. */
+/** Reads lines and bytes from a stream. Holds no more than the last piece and one line. */
 class ByteReader {
   readonly #source: AsyncIterator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);

@@ -1,4 +1,4 @@
-/** One bucket: its objects and uploads, each change of which is there as a whole or not at all. */
+/** One bucket: its objects and uploads. Every change is stored as a whole or not at all. */
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -14,20 +14,20 @@ import { Upload, type StoredPart, type UploadInfo } from './upload.js';
 interface BucketInfo {
   readonly name: string;
   readonly createdMs: number;
-  /** As LocationConstraint gave it; '' if it gave none. */
+  /** From LocationConstraint; '' without one. */
   readonly location: string;
 }
 
-/** An object that is held: its bytes stay until `release`. */
+/** An object whose bytes stay until `release`. */
 export interface HeldObject {
   readonly record: ObjectRecord;
   readonly tags: string | undefined;
-  /** Throws a `DamagedFileError` unless the record is as it was stored; `customerKey` must be the object's. */
+  /** Throws a `DamagedFileError` if the record was changed. `customerKey` must be the object's. */
   check(customerKey: CustomerKey): void;
   release(): Promise<void>;
 }
 
-/** What is written with a record. */
+/** Stored with a record. */
 interface WriteFields {
   /** Of the record's protection, if it has one. */
   readonly recordKey?: Uint8Array | undefined;
@@ -35,12 +35,12 @@ interface WriteFields {
   readonly tags?: string | undefined;
 }
 
-/** Throws if the change may not be made to the object as it is now; undefined: there is none. */
+/** Throws if the object as it is now forbids the change. Undefined: there is no object. */
 type Precondition = (current: ObjectRecord | undefined) => void;
 
 interface FoundAtStart {
   readonly bucket: Bucket;
-  /** The data files that records and parts name. */
+  /** The data files of records and parts. */
   readonly files: readonly string[];
   readonly damaged: readonly string[];
 }
@@ -59,7 +59,7 @@ export class Bucket {
   readonly #locks = new KeyedMutex();
   #index = new KeyIndex([]);
   #policy: string | undefined;
-  /** Changes under way: a bucket with some is not empty. */
+  /** Running changes. A bucket with running changes is not empty. */
   #changing = 0;
   #isDeleted = false;
 
@@ -70,7 +70,7 @@ export class Bucket {
     this.#records = new RecordFiles(path.join(directory, objectsFolder), info.name);
   }
 
-  /** The information is written last: a directory without it is no bucket. */
+  /** Writes the bucket's information last: a directory without it is no bucket. */
   static async create(directory: string, info: BucketInfo, data: DataFiles): Promise<Bucket> {
     for (const folder of ['', objectsFolder, uploadsFolder])
       await makeDirectoryDurably(path.join(directory, folder));
@@ -121,7 +121,7 @@ export class Bucket {
     this.#policy = policy;
   }
 
-  /** From now on changes reject with `BucketDeletedError`. The bucket must be empty. */
+  /** Makes further changes reject with `BucketDeletedError`. The bucket must be empty. */
   markDeleted(): void {
     this.#isDeleted = true;
   }
@@ -131,7 +131,7 @@ export class Bucket {
     return (await this.#records.read(key))?.record;
   }
 
-  /** As `read`, and keeps its bytes from being removed. To be released. */
+  /** As `read`, and keeps the bytes until the caller releases them. */
   async hold(key: string): Promise<HeldObject | undefined> {
     return this.#locks.run(`object ${key}`, async () => {
       const stored = await this.#records.read(key);
@@ -139,7 +139,7 @@ export class Bucket {
     });
   }
 
-  /** Makes or replaces an object of segments that are stored already. They are removed if it rejects. */
+  /** Makes or replaces an object from stored segments. If it rejects, it removes them. */
   async put(
     record: ObjectRecord,
     { recordKey, tags }: WriteFields,
@@ -197,7 +197,7 @@ export class Bucket {
     return upload;
   }
 
-  /** False if the upload has ended meanwhile; the part's bytes are removed then, as when it rejects. */
+  /** False if the upload has ended meanwhile. The part's bytes are removed then, and also if this rejects. */
   async addPart(upload: Upload, part: StoredPart): Promise<boolean> {
     try {
       return await this.#change(`upload ${upload.info.id}`, async () => {
@@ -210,15 +210,15 @@ export class Bucket {
         return true;
       });
     } catch (error) {
-      // What a part's file names must stay.
+      // The files that a part names must stay.
       if (!(error instanceof NotFlushedError)) await this.#data.remove([part.segment]);
       throw error;
     }
   }
 
   /**
-   * Makes the object that `choose` puts together of the upload's parts; the parts that it leaves out are removed. False if
-   * the upload has ended meanwhile. If `choose` or `precondition` throws, the upload stays as it was.
+   * Makes the object that `choose` assembles from the upload's parts, and removes the other parts. False if the upload has
+   * ended meanwhile. If `choose` or `precondition` throws, the upload stays unchanged.
    */
   async completeUpload(
     upload: Upload,
@@ -256,7 +256,7 @@ export class Bucket {
     );
   }
 
-  /** Calls `onStored` when the record is in place, or may be: its segments must stay then. */
+  /** Calls `onStored` when the record is stored or may be stored. Its segments must stay then. */
   async #replace(
     record: ObjectRecord,
     { recordKey, tags }: WriteFields,

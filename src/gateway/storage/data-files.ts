@@ -1,6 +1,6 @@
 /**
- * The bytes of objects, in files that are written once and never changed: encrypted in chunks, or as they are. Which
- * object they belong to is said by records; a file that none names is deleted at the next start.
+ * The bytes of objects, encrypted in chunks or plain, in files that are written once and never changed. Records say which
+ * object a file belongs to. A file without a record is deleted at the next start.
  */
 import { randomBytes } from 'node:crypto';
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
@@ -34,16 +34,16 @@ const readAheadChunks = 16;
 
 export class DataFiles {
   readonly #directory: string;
-  /** How many readers each file has; those without are not in it. */
+  /** How many readers each file has. Files without readers are absent. */
   readonly #readers = new Map<string, number>();
-  /** To be deleted when the last reader is done. A subset of `#readers`' files. */
+  /** Files to delete when their last reader ends. A subset of the files in `#readers`. */
   readonly #condemned = new Set<string>();
 
   constructor(directory: string) {
     this.#directory = directory;
   }
 
-  /** Stores all of `body` and flushes it. Rejects with what the body or the system throws, and leaves nothing. */
+  /** Stores all of `body` and flushes it. Rejects with the error of the body or the system, and leaves nothing behind. */
   async write(body: AsyncIterable<Uint8Array>, customerKey: CustomerKey | undefined): Promise<Segment> {
     const file = randomBytes(16).toString('hex');
     const filePath = this.#pathOf(file);
@@ -69,8 +69,8 @@ export class DataFiles {
   }
 
   /**
-   * The plaintext from `offset` on, which must lie in the segment. Throws a `DamagedFileError` before it gives out a
-   * byte that is not what was stored, except from files that are not encrypted: of those it checks the size.
+   * The plaintext from `offset` on, which must lie in the segment. Throws a `DamagedFileError` before it yields a changed byte.
+   * For files that are not encrypted it checks only the size.
    */
   async *read(
     segment: Segment,
@@ -164,7 +164,7 @@ async function writeSealed(
   let filled = 0;
   for await (const piece of body) {
     for (let taken = 0; taken < piece.length;) {
-      // A full chunk waits for the next byte: only then it is known not to be the last.
+      // A full chunk waits for the next byte, which shows that it is not the last chunk.
       if (filled === chunkBytes) {
         await writeAll(handle, sealChunk(key, index, false, chunk));
         index += 1;

@@ -1,9 +1,12 @@
-/** Files that survive a crash: written beside their place, flushed, and renamed into it, so that old or new is there, whole. */
+/**
+ * Files that survive a crash: written beside their place, flushed, and renamed into it, so that the old or the new file is
+ * there as a whole.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Whatever of the gateway's ends so was not finished; it is deleted at the next start. */
+/** Files with this ending were not finished. They are deleted at the next start. */
 export const temporarySuffix = '.tmp';
 
 /** The file has its new content, but a crash may bring the old one back. */
@@ -12,8 +15,8 @@ export class NotFlushedError extends Error {
 }
 
 /**
- * Replaces the file, or makes it; by default for its owner only. Rejects with the system's error, having left what was there, or
- * with a `NotFlushedError`.
+ * Replaces or makes the file, by default for its owner only. Rejects with the system's error and leaves the old file, or with a
+ * `NotFlushedError`.
  */
 export async function writeDurably(file: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const temporary = `${file}.${randomBytes(6).toString('hex')}${temporarySuffix}`;
@@ -48,7 +51,7 @@ export async function makeDirectoryDurably(directory: string): Promise<void> {
   await syncDirectory(path.dirname(directory));
 }
 
-/** What was renamed into or removed from a directory is only sure to stay so when the directory is flushed too. */
+/** A rename into a directory, or a removal from it, is only durable when the directory is flushed too. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {

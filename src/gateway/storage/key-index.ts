@@ -3,7 +3,7 @@
  * the records at each start.
  */
 
-/** What listings show of an object. */
+/** What listings show about an object. */
 interface ListedRecord {
   readonly key: string;
   readonly size: number;
@@ -20,7 +20,7 @@ interface Entry {
 export interface KeyPage {
   readonly objects: readonly ListedRecord[];
   readonly prefixes: readonly string[];
-  /** To be given as `after`; undefined if nothing follows. */
+  /** The next `after`. Undefined if nothing follows. */
   readonly next: string | undefined;
 }
 
@@ -28,9 +28,9 @@ export interface KeyQuery {
   readonly prefix: string;
   /** '' for none. */
   readonly delimiter: string;
-  /** Only keys behind this one, and no common prefix that it is or lies in. */
+  /** Only keys after this one, without the common prefix that it is or lies in. */
   readonly after: string;
-  /** Of objects and prefixes together. */
+  /** The most objects and prefixes together. */
   readonly maxKeys: number;
 }
 
@@ -125,7 +125,7 @@ function commonPrefixOf(order: string, prefix: string, delimiter: string): strin
   return at === -1 ? undefined : order.slice(0, at + delimiter.length);
 }
 
-/** What is behind everything that begins with `prefix`. Bytes of UTF-8 are never 0xff, so this is never part of a key. */
+/** A text that sorts after everything that begins with `prefix`. UTF-8 has no byte 0xff, so it is never part of a key. */
 function orderBehind(prefix: string): string {
   return `${prefix}\u00ff`;
 }

@@ -1,4 +1,4 @@
-/** What is stored of an object beside its bytes, and its form on disk: a line of JSON, one that authenticates it, its tags. */
+/** What is stored about an object beside its bytes. On disk: a line of JSON, a line that authenticates it, and the tags. */
 import type { CustomerKey } from '../../keys/customer-key.js';
 import type { Segment } from './data-files.js';
 import { authenticate, isAuthentic, recordKeyOf, type Protection } from './protection.js';
@@ -12,7 +12,7 @@ export interface ObjectRecord {
   /** Without quotes. */
   readonly etag: string;
   readonly modifiedMs: number;
-  /** By lower-case name: content-type and its like. */
+  /** By lower-case name: content-type and the like. */
   readonly headers: Readonly<Record<string, string>>;
   /** By lower-case name, without `x-amz-meta-`. Each character is one byte of the header. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -21,12 +21,12 @@ export interface ObjectRecord {
   readonly protection?: Protection;
 }
 
-/** A record with what its file says of its authenticity. */
+/** A record with the code that authenticates it. */
 export interface StoredRecord {
   readonly record: ObjectRecord;
   readonly text: string;
   readonly code: string;
-  /** In the form of `x-amz-tagging`. They change without the customer key, so nothing authenticates them. */
+  /** In the form of `x-amz-tagging`. Tags change without the customer key, so they are not authenticated. */
   readonly tags: string | undefined;
 }
 
@@ -49,7 +49,7 @@ function linesOf(text: string, code: string, tags: string | undefined): string {
   return `${text}\n${code}\n${tags === undefined ? '' : `${tags}\n`}`;
 }
 
-/** Throws a `DamagedFileError` if it is no record at all. Whether it is authentic, only the customer key can tell. */
+/** Throws a `DamagedFileError` if it is no record. Only the customer key can tell whether it is authentic. */
 export function parseRecord(content: string): StoredRecord {
   const [text = '', code, tags] = content.split('\n');
   let record: ObjectRecord;
@@ -58,7 +58,7 @@ export function parseRecord(content: string): StoredRecord {
   } catch (cause) {
     throw new DamagedFileError('a record is not readable', { cause });
   }
-  // Enough to know it from other files and from part of a record; who forges one has to forge the code too.
+  // Enough to tell a record from other files and from part of a record. The code guards against forgery.
   if (code === undefined || typeof record.key !== 'string' || !Array.isArray(record.segments)) {
     throw new DamagedFileError('a record is cut short');
   }

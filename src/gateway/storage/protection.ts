@@ -1,4 +1,4 @@
-/** How an object knows its customer key again without holding it, and how its record is protected against changes. */
+/** Recognises an object's customer key without storing it, and protects the object's record against changes. */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { CustomerKey } from '../../keys/customer-key.js';
 import { deriveKey, isEqual, saltBytes } from './sealing.js';
@@ -6,7 +6,7 @@ import { deriveKey, isEqual, saltBytes } from './sealing.js';
 /** Stored with an object that is encrypted; both base64. The customer key does not follow from it. */
 export interface Protection {
   readonly salt: string;
-  /** A key derived for this purpose alone: whoever derives the same has the same customer key. */
+  /** A key derived for this purpose only. The same derived key means the same customer key. */
   readonly recognition: string;
 }
 

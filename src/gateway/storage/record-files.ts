@@ -60,8 +60,8 @@ export class RecordFiles {
   }
 
   /**
-   * Every record, and the files that hold none. Deletes what a crash left. Reads synchronously: a hundred thousand
-   * small files take seconds so, and a multiple of that through the thread pool; for the start, when nobody waits.
+   * Every record, and the files without a valid one. Deletes what a crash left. Reads synchronously: a hundred thousand small
+   * files take seconds that way, and several times as long through the thread pool. Only for the start, when no request waits.
    */
   async readAll(): Promise<{
     readonly records: readonly ObjectRecord[];

@@ -7,16 +7,16 @@ import type { CustomerKey } from '../../keys/customer-key.js';
 
 /** Plaintext bytes of every chunk but the last, which has fewer only at the end of a segment. */
 export const chunkBytes = 64 * 1024;
-/** What each chunk has more on disk than in plaintext: GCM's tag. */
+/** How much longer a chunk is on disk than in plaintext: GCM's tag. */
 export const tagBytes = 16;
-/** Of salts; as long as the derived keys, so that no two segments ever share one. */
+/** Length of salts: as long as the derived keys, so that no two segments ever share one. */
 export const saltBytes = 32;
 
 const cipher = 'aes-256-gcm';
 const keyBytes = 32;
 const nonceBytes = 12;
 
-/** What a derived key is for: one that is known for one purpose says nothing of the others. */
+/** What a derived key is for. A key for one purpose reveals nothing about the others. */
 type Purpose = 'segment' | 'record' | 'recognition';
 
 /** HKDF-SHA256 (RFC 5869). */
@@ -25,13 +25,13 @@ export function deriveKey(customerKey: CustomerKey, salt: Uint8Array, purpose: P
   return Buffer.from(hkdfSync('sha256', secret, salt, `osirisfs gateway ${purpose}`, keyBytes));
 }
 
-/** A file was changed by something else than the gateway, or the disk lost bytes. */
+/** Something else than the gateway changed a file, or the disk lost bytes. */
 export class DamagedFileError extends Error {
   override readonly name = 'DamagedFileError';
 }
 
 /**
- * Ciphertext and tag. A key must not see the same index twice. Index and whether it is the last go into the nonce, so that
+ * Ciphertext and tag. Use each index only once with a key. The nonce holds the index and whether the chunk is the last, so that
  * chunks cannot be exchanged, repeated or cut off at the end.
  */
 export function sealChunk(key: Uint8Array, index: number, isLast: boolean, plaintext: Uint8Array): Buffer {
@@ -39,7 +39,7 @@ export function sealChunk(key: Uint8Array, index: number, isLast: boolean, plain
   return Buffer.concat([sealing.update(plaintext), sealing.final(), sealing.getAuthTag()]);
 }
 
-/** Throws a `DamagedFileError` if it is not what `sealChunk` made under this key with these arguments. */
+/** Throws a `DamagedFileError` unless `sealChunk` made it with this key and these arguments. */
 export function openChunk(key: Uint8Array, index: number, isLast: boolean, sealed: Uint8Array): Buffer {
   if (sealed.length < tagBytes) throw new DamagedFileError(`chunk ${index} is cut short`);
   const opening = createDecipheriv(cipher, key, nonceOf(index, isLast), { authTagLength: tagBytes });
@@ -53,7 +53,7 @@ export function openChunk(key: Uint8Array, index: number, isLast: boolean, seale
   return plaintext;
 }
 
-/** An empty segment has one empty chunk, so that its emptiness is authenticated as well. */
+/** An empty segment has one empty chunk, so that it is authenticated too. */
 export function chunkCountOf(size: number): number {
   return Math.max(1, Math.ceil(size / chunkBytes));
 }

@@ -1,4 +1,4 @@
-/** Everything that the gateway stores, below one directory: what is there at the start, and the buckets. */
+/** Everything that the gateway stores, in one directory: the state at the start, and the buckets. */
 import { randomBytes } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -22,7 +22,7 @@ export class Storage {
     this.#removedDirectory = path.join(directory, 'removed');
   }
 
-  /** Reads every record, and deletes what a crash left unfinished. Nobody else may use the directory. */
+  /** Reads every record, and deletes what a crash left unfinished. Only this gateway may use the directory. */
   static async open(directory: string, log: Log): Promise<Storage> {
     const storage = new Storage(directory);
     await makeDirectoryDurably(path.join(directory, 'data'));

@@ -1,4 +1,4 @@
-/** One multipart upload: what its object will be, and the parts that are there, in memory and on disk. */
+/** One multipart upload: what its object will be, and its parts, in memory and on disk. */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { CustomerKey } from '../../keys/customer-key.js';
@@ -17,8 +17,8 @@ export interface UploadInfo {
   readonly tags?: string;
   readonly protection?: Protection;
   /**
-   * Base64: what authenticates the record, since a completion need not bring the customer key. It decrypts nothing, and
-   * is gone when the upload is.
+   * Base64. Authenticates the record, since a completion comes without the customer key. It decrypts nothing, and is deleted
+   * with the upload.
    */
   readonly recordKey?: string;
 }
@@ -36,7 +36,7 @@ export class Upload {
   readonly info: UploadInfo;
   readonly #directory: string;
   readonly #parts: Map<number, StoredPart>;
-  /** Completed or aborted: no part may come in any more. */
+  /** Completed or aborted: no part is accepted any more. */
   isEnded = false;
 
   private constructor(directory: string, info: UploadInfo, parts: readonly StoredPart[]) {
@@ -51,7 +51,7 @@ export class Upload {
     return new Upload(directory, info, []);
   }
 
-  /** Undefined if a crash came before it was made; what there is of it is deleted then. */
+  /** Undefined if a crash interrupted its making. The remains are deleted then. */
   static async load(directory: string): Promise<Upload | undefined> {
     const names = await readdir(directory);
     if (!names.includes(infoFile)) {
@@ -93,7 +93,7 @@ export class Upload {
     return replaced;
   }
 
-  /** Only its own files; what the parts' files hold is the caller's. */
+  /** Deletes only the upload's own files. The caller deletes the data files of the parts. */
   async remove(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
     await syncDirectory(path.dirname(this.#directory));
