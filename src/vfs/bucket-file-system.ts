@@ -69,6 +69,7 @@ import {
 import { asFsError, NamespaceOperations } from './namespace-operations.js';
 import { attributesOf, NodeFinder } from './node-finder.js';
 import { whileChangingNames } from './moves.js';
+import { checkNode } from './node-invariants.js';
 import type { DirectoryNode, Node } from './nodes.js';
 import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
 import { Renamer } from './renamer.js';
@@ -274,8 +275,12 @@ export class BucketFileSystem implements FileSystem {
     };
   }
 
+  /** For tests. */
   checkInvariants(): void {
-    this.#context.inodes.checkInvariants();
+    const { inodes, writeBack } = this.#context;
+    inodes.checkInvariants();
+    for (const node of inodes.nodes()) checkNode(node);
+    writeBack.checkInvariants();
   }
 
   async lookup({ parent, name }: EntryRequest, call: Call): Promise<Entry> {

@@ -79,7 +79,7 @@ export class DirectoryRenamer {
     source.moving = move;
     const stored: FileNode[] = [];
     const prepare = async (file: FileNode) => {
-      if (!file.content?.isDirty && !file.hasUnstoredAttributes) return;
+      if (!file.hasUnstoredContent && !file.hasUnstoredAttributes) return;
       stored.push(file);
       await writeBack.storeLocked(file, signal);
     };
@@ -135,7 +135,7 @@ export class DirectoryRenamer {
       const marker = await this.#context.markers.find(target.key, signal);
       if (marker?.metadata[renameFromName] !== digestOf(source.prefix)) throw error;
       for (const file of filesBelow(target)) {
-        if (file.handles.size > 0 || file.content?.isDirty) {
+        if (file.handles.size > 0 || file.hasUnstoredContent) {
           throw new FsError('EBUSY', `rename to ${target.key}: ${file.key} is open`, { cause: error });
         }
       }
@@ -357,7 +357,7 @@ export class DirectoryRenamer {
       if (info.etag === copy.etag && info.size === copy.size) {
         const to = { key: file.key, etag: copy.toEtag, size: info.size };
         contents.recordMoved(file, { from: info, to, headers: headersOf(info) });
-      } else if (!file.content?.isDirty) {
+      } else if (!file.hasUnstoredContent) {
         supersede(file, this.#context); // changed by another client before it was copied
       }
     }
@@ -374,7 +374,7 @@ export class DirectoryRenamer {
     const keys = new Set(others.map((object) => targetKeyOf(job, object)));
     for (const key of keys) this.#context.reader.drop(key);
     for (const file of [...filesBelow(job.source)]) {
-      if (keys.has(file.key) && !file.content?.isDirty) supersede(file, this.#context);
+      if (keys.has(file.key) && !file.hasUnstoredContent) supersede(file, this.#context);
     }
     this.#dropListings(job.source);
   }

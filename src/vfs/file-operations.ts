@@ -17,7 +17,6 @@ import type {
   WriteRequest,
 } from '../file-system.js';
 import { joinPieces, type ObjectInfo } from '../object-store.js';
-import type { ObjectVersion } from '../object-version.js';
 import type { ContentRange } from '../staging/file-content.js';
 import type { VfsContext } from './context.js';
 import { isStoreError, toFsError } from './fs-errors.js';
@@ -80,7 +79,7 @@ export class FileOperations {
     const id = this.#nextHandle++;
     this.#handles.set(id, handle);
     node.addHandle(handle);
-    const etag = versionOf(node)?.etag;
+    const etag = node.version?.etag;
     // Pages of this very version are good, and so are those of a file that only this mount has.
     const keepCache = node.pageEtag === undefined ? false : node.pageEtag === etag;
     node.pageEtag = etag;
@@ -262,12 +261,12 @@ export class FileOperations {
     const { resolver, clock, defaults, kernel } = this.#context;
     if (node.isOutdated) throw this.#outdated(node);
     // A file that has changes of its own, or is being stored, is ahead of the bucket.
-    if (node.isRemoved || node.info === undefined || node.content?.isDirty || node.lock.isBusy) return;
-    const validatedAtMs = clock.monotonicMs();
     const known = node.info;
+    if (node.isRemoved || !known || node.hasUnstoredContent || node.lock.isBusy) return;
+    const validatedAtMs = clock.monotonicMs();
     try {
       const info = await this.#ask(node.key, known, flags, signal);
-      if (node.info !== known || node.content?.isDirty || isBusy(node)) return; // changed here meanwhile
+      if (node.info !== known || node.hasUnstoredContent || isBusy(node)) return; // changed here meanwhile
       const attributes = attributesOfObject(info, false, defaults);
       const isOther = isOtherVersion(node, info);
       const isOtherInode = isOther && (isHeld(node) || trustsSize(flags, known.size, info.size));
@@ -327,8 +326,8 @@ export class FileOperations {
    * another client replaces the object meanwhile, ours can still be kept whole beside theirs.
    */
   async #keepRest({ node, stream }: FileHandle, signal: AbortSignal): Promise<void> {
-    const base = versionOf(node);
-    if (node.content?.isDirty || !base || base.size === 0 || base.size > keptRestBytes) return;
+    const base = node.version;
+    if (node.hasUnstoredContent || !base || base.size === 0 || base.size > keptRestBytes) return;
     await this.#readContent(node, { offset: 0, length: base.size, stream }, signal);
   }
 
@@ -337,7 +336,7 @@ export class FileOperations {
     range: ContentRange,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[]> {
-    const before = versionOf(node);
+    const before = node.version;
     try {
       return await this.#readVersion(node, range, signal);
     } catch (error) {
@@ -345,7 +344,7 @@ export class FileOperations {
         throw toFsError(error, `reading ${node.key}`);
       // A copy of our own (chmod, rename) replaces the object a moment before we know its new ETag.
       await this.#afterOwnStore(node, signal);
-      if (versionOf(node) !== before) return await this.#readAgain(node, range, signal);
+      if (node.version !== before) return await this.#readAgain(node, range, signal);
       throw this.#staleOf(node, error);
     }
   }
@@ -422,12 +421,12 @@ export class FileOperations {
       if (permissions & groupExecuteBit) permissions &= ~setGroupIdBit;
     }
     node.attributes = { ...node.attributes, permissions, mtimeNs: now, ctimeNs: now, hasTimesOfWrite: true };
-    if (!node.content?.isDirty) this.#context.writeBack.scheduleAttributes(node);
+    if (!node.hasUnstoredContent) this.#context.writeBack.scheduleAttributes(node);
   }
 
   /** After a flush that failed, or of a writable mapping: who only reads it has no close that will store it. */
   #storeLeftOvers(node: FileNode): void {
-    if (node.content?.isDirty && isPending(node) && !isBeingWritten(node))
+    if (node.hasUnstoredContent && isPending(node) && !isBeingWritten(node))
       this.#context.writeBack.scheduleContent(node);
   }
 
@@ -474,11 +473,6 @@ const copyStepBytes = 4 * 1024 * 1024;
 /** The compiler takes a lock that was free before a wait for free afterwards. */
 function isBusy(node: FileNode): boolean {
   return node.lock.isBusy;
-}
-
-/** What the bucket has of this file, as far as it is known here. */
-function versionOf({ content, info }: FileNode): ObjectVersion | undefined {
-  return content ? content.base : info;
 }
 
 /** Returns what ends it, which may be called again. */

@@ -139,7 +139,6 @@ export class InodeTable {
         throw new Error(`inode ${id} (${node.key}): ${what}`);
       };
       if (node.id !== id) fail('is known by another id');
-      if (node.lookups < 0) fail('was forgotten more often than looked up');
       const other = numbers.get(numberOf(node));
       if (other) fail(`has the number of inode ${other.id} (${other.key})`);
       numbers.set(numberOf(node), node);

@@ -214,6 +214,8 @@ export class NamespaceOperations {
     resolver.dropListing(node);
     writeBack.cancel(node);
     parent.listing?.remove(node.name);
+    // Another client has removed what was open below.
+    for (const file of [...filesBelow(node)]) this.#finder.supersede(file);
     inodes.remove(node);
     this.touchDirectory(parent);
   }
@@ -221,9 +223,7 @@ export class NamespaceOperations {
   /** Rejects with ENOTEMPTY unless the directory has nothing but an empty marker, hidden keys included. */
   async requireEmpty(directory: DirectoryNode, signal: AbortSignal): Promise<void> {
     const { store, markers } = this.#context;
-    const hasUnstored = [...filesBelow(directory)].some(
-      (file) => file.info === undefined || file.content?.isDirty,
-    );
+    const hasUnstored = [...filesBelow(directory)].some((file) => file.isAheadOfBucket);
     const page = await store.list({ prefix: directory.prefix, maxKeys: 2 }, signal);
     const marker = page.objects.find((object) => object.key === directory.prefix);
     const hasContent = marker !== undefined && marker.size > 0;

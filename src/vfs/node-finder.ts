@@ -84,8 +84,7 @@ export class NodeFinder {
   /** Whether the node need not be asked for: it is recent, or holds changes that the bucket has yet to see. */
   isCurrent(node: Node): boolean {
     if (node.hasUnstoredAttributes) return true;
-    if (node.kind === 'file' && (node.info === undefined || node.content?.isDirty || node.lock.isBusy))
-      return true;
+    if (node.kind === 'file' && (node.isAheadOfBucket || node.lock.isBusy)) return true;
     if (node.kind === 'directory' && node.moving) return true;
     return this.#ageMs(node) < this.#context.metadataTtlMs;
   }
@@ -162,7 +161,7 @@ export class NodeFinder {
   /** For how long what is known of the node may still be used. */
   ttlMsOf(node: Node): number {
     const { metadataTtlMs } = this.#context;
-    if (node.kind === 'file' && (node.info === undefined || node.content?.isDirty)) return metadataTtlMs;
+    if (node.kind === 'file' && node.isAheadOfBucket) return metadataTtlMs;
     return Math.max(0, metadataTtlMs - this.#ageMs(node));
   }
 
@@ -179,7 +178,7 @@ export class NodeFinder {
   #disappear(live: Node): Node | undefined {
     const { clock } = this.#context;
     for (const file of filesBelow(live)) {
-      if (file.info === undefined || file.content?.isDirty) {
+      if (file.isAheadOfBucket) {
         live.validatedAtMs = clock.monotonicMs();
         return live;
       }

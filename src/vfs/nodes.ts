@@ -1,11 +1,31 @@
 /**
  * What the mount knows of the files, directories and symlinks that the kernel knows, that are open, or that hold
  * something the bucket lacks. Keys follow from the chain of parents, so that a directory is renamed by moving one node.
+ *
+ * Several parts of the file system change a node. What holds for it at the end of every turn, and `node-invariants.ts` checks in
+ * the tests, the model of the file system among them:
+ *
+ * | field | set by | what holds with it |
+ * |---|---|---|
+ * | `parent`, `name` | InodeTable | a node that is not removed is its parent's child of this name |
+ * | `isRemoved` | InodeTable.remove | it has no name; it stays known while the kernel or a program holds it |
+ * | `isOutdated`, `generation` | supersede | it is removed, and handles that were open before see ESTALE |
+ * | `info` | NodeFinder, StoredRecords, LostRace | the object under the file's key; without it the file is new and has a `content` |
+ * | `content` | FileContents | made with the first change; while it is clean it has the version that `info` says. Of a removed file that is open it has all the bytes |
+ * | `creation` | EntryMaker, until StoredRecords | the file is not in the bucket yet |
+ * | `isUnreadable` | NodeFinder | nothing of it waits to be stored |
+ * | `hasUnstoredAttributes` | WriteBack | somebody will store them: see there |
+ * | `changes`, `storedChanges`, `lastChange` of a handle | FileOperations, WriteBack | none is ahead of `changes` |
+ * | `handles` | OpenFiles | each is of this file, and no younger than its generation |
+ * | `pageEtag` | OpenFiles, StoredRecords | what the kernel's pages belong to: another version gets another inode |
+ * | `listing`, `marker` of a directory | Resolver, StoredRecords | they are of its prefix: a directory that moves loses them |
+ * | `lookups` | NodeFinder, `forget` | never negative; with `pins`, `handles`, `content` and children it keeps the node |
  */
 import type { ReadStream } from '../cache/block-reader.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import type { InodeId } from '../file-system.js';
 import type { ObjectInfo } from '../object-store.js';
+import type { ObjectVersion } from '../object-version.js';
 import type { DirectoryListing } from './directory-listing.js';
 import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
@@ -142,6 +162,21 @@ export class FileNode extends BaseNode {
 
   get size(): number {
     return this.content?.size ?? this.info?.size ?? 0;
+  }
+
+  /** Something was written, or the file was made, and the bucket does not have it. */
+  get hasUnstoredContent(): boolean {
+    return this.content?.isDirty === true;
+  }
+
+  /** What is here is newer than what the bucket would tell of the file: it is not to be asked. */
+  get isAheadOfBucket(): boolean {
+    return this.info === undefined || this.hasUnstoredContent;
+  }
+
+  /** What the bucket has of this file, as far as it is known here. */
+  get version(): ObjectVersion | undefined {
+    return this.content ? this.content.base : this.info;
   }
 }
 

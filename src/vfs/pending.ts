@@ -20,5 +20,5 @@ export function isBeingWritten(node: Node): boolean {
 }
 
 function hasUnstoredContent(node: Node): boolean {
-  return node.kind === 'file' && node.content?.isDirty === true;
+  return node.kind === 'file' && node.hasUnstoredContent;
 }

@@ -135,7 +135,7 @@ export class Renamer {
     const { writeBack } = this.#context;
     const replaced = target?.kind === 'file' ? target : undefined;
     await lockFiles([source, ...(replaced ? [replaced] : [])], signal, async () => {
-      if (source.content?.isDirty) await writeBack.storeLocked(source, signal);
+      if (source.hasUnstoredContent) await writeBack.storeLocked(source, signal);
       const moveFile = () => this.#moveFile(source, newParent, newName, replaced, flags, signal);
       // What has to be stored of it meanwhile, for those who have it open, waits until it has its new key.
       const move = () => whileInPlace(source, signal, moveFile);
@@ -227,7 +227,7 @@ export class Renamer {
       node.parent.askAtNextLookup(node.name);
     }
     this.#context.reader.drop(to.key);
-    if (node.content?.isDirty) return;
+    if (node.hasUnstoredContent) return;
     this.#context.writeBack.cancel(node);
     this.#finder.supersede(node);
   }

@@ -284,7 +284,7 @@ export class Resolver {
       onHidden: (count, example) => this.#logHidden(directory.prefix, count, example),
     });
     for (const child of directory.children.values()) {
-      if (child.kind === 'file' && (child.info === undefined || child.content?.isDirty)) {
+      if (child.kind === 'file' && child.isAheadOfBucket) {
         listing.set(entryOfUnstored(child.name, child.key, child.size));
       }
     }

@@ -116,6 +116,21 @@ test('a directory with a file that has changes is not removed, though another cl
   t.is(fixture.store.contentOf('d/below/f')?.toString(), 'changed');
 });
 
+test('a file that is open when its directory is removed, after another client had removed the file, cannot be changed', async (t) => {
+  const fixture = new Fixture(t);
+  const { client, fs } = fixture.mount();
+  await client.makeDirectory('d');
+  await client.writeFile('d/f', 'ours');
+  const file = await client.open('d/f', writeFlags);
+  fixture.store.objects.delete('d/f');
+  fixture.clock.advance(metadataTtlMs);
+  await client.removeDirectory('d');
+  await t.throwsAsync(file.write(0, 'more'), isStale, 'its close could not store it anywhere');
+  await file.close();
+  fs.checkInvariants();
+  t.deepEqual([...fixture.store.objects.keys()], []);
+});
+
 test('a write that waits for the rest of a small file meanwhile replaced elsewhere is refused', async (t) => {
   const fixture = new Fixture(t);
   const { client, fs } = fixture.mount();
