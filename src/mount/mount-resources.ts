@@ -13,7 +13,7 @@ import { EncryptionProof } from '../s3/encryption-proof.js';
 import { RequestCounters } from '../s3/request-counters.js';
 import { RequestSlots } from '../s3/request-slots.js';
 import { RetryPolicy } from '../s3/retry-policy.js';
-import { defaultKnownObjects, defaultListedEntries } from '../vfs/bucket-file-system.js';
+import { defaultKnownObjects, defaultListedEntries } from '../vfs/file-system-parts.js';
 import { ListedDirectories } from '../vfs/listed-directories.js';
 
 /** Limits for parts being uploaded: with reads beside them, about what fills a campus link. */

@@ -48,7 +48,10 @@ export async function copyWithAttributes(
       : mergeAttributes(shown(known), attributes, shown(from));
     const headers = headersOfAttributes(wanted, from);
     try {
-      const { etag } = await rewriter.copy(from, from.key, headers, { ifMatch: from.etag }, signal);
+      const { etag } = await rewriter.copy(
+        { source: from, targetKey: from.key, headers, condition: { ifMatch: from.etag } },
+        signal,
+      );
       return { from, to: { key: from.key, etag, size: from.size }, headers, attributes: wanted };
     } catch (error) {
       if (!isStoreError(error, 'PreconditionFailed', 'NotFound') || attempt === maxAttempts) throw error;

@@ -2,14 +2,9 @@
  * A bucket, or what lies below a prefix of it, as a file system: the implementation of the seam that drivers serve. It
  * finds the nodes that a call is about and hands the work to the part that knows it.
  */
-import type { BlockReader } from '../cache/block-reader.js';
-import { ObjectInfoCache } from './object-info-cache.js';
-import type { StagingArea } from '../staging/staging-area.js';
-import type { Limiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';
 import type {
   AccessRequest,
-  AttributeChanges,
   AttributesReply,
   Call,
   CopyFileRangeRequest,
@@ -42,89 +37,18 @@ import type {
   SetExtendedAttributeRequest,
   WriteRequest,
 } from '../file-system.js';
-import type { Log } from '../log.js';
 import type { Pending } from '../mount-statistics.js';
-import type { ObjectStore } from '../object-store.js';
-import { systemClock, type Clock } from '../clock.js';
-import type { ProveEncryption, VfsContext } from './context.js';
-import { DirectoryMarkers } from './directory-markers.js';
+import { applyChanges, requireAccess, writeMask } from './attribute-changes.js';
 import type { Scope } from './drain.js';
-import { DirectoryReader } from './directory-reader.js';
-import { ExtendedAttributeOperations } from './extended-attribute-operations.js';
-import { noExtendedAttributes } from './extended-attributes.js';
-import { FileContents } from './file-contents.js';
-import { FileOperations } from './file-operations.js';
-import { IdleInodes } from './idle-inodes.js';
-import { InodeTable } from './inode-table.js';
-import { KnownMarkers } from './known-markers.js';
-import { ListedDirectories } from './listed-directories.js';
-import {
-  permissionMask,
-  setGroupIdBit,
-  setUserIdBit,
-  typeDirectory,
-  typeMask,
-  typeRegular,
-} from './modes.js';
-import { asFsError, NamespaceOperations } from './namespace-operations.js';
-import { attributesOf, NodeFinder } from './node-finder.js';
+import { asFsError } from './fs-errors.js';
+import { typeMask, typeRegular } from './modes.js';
 import { whileChangingNames } from './moves.js';
 import { checkNode } from './node-invariants.js';
 import type { DirectoryNode, Node } from './nodes.js';
-import { defaultRewriteBytes, ObjectRewriter } from './object-rewriter.js';
-import { Renamer } from './renamer.js';
-import { Reopenings } from './reopenings.js';
-import { Resolver } from './resolver.js';
-import { shownAttributes } from './shown-attributes.js';
-import { isSpecialType, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
-import { StoredRecords } from './stored-records.js';
+import { readLink } from './read-link.js';
+import { isSpecialType } from './stored-attributes.js';
 import { unlimitedSpace } from './unlimited-space.js';
-import { WriteBack } from './write-back.js';
-
-export interface BucketFileSystemOptions {
-  readonly store: ObjectStore;
-  readonly reader: BlockReader;
-  readonly area: StagingArea;
-  readonly uploads: Limiter;
-  /** '' or ending in '/': only keys below it are seen. */
-  readonly prefix: string;
-  /** What objects without attributes of their own show. */
-  readonly defaults: AttributeDefaults;
-  /** How old knowledge of names and attributes may be; 0 asks every time. */
-  readonly metadataTtlMs: number;
-  /** How long it is believed that a name is not there; default 1 s. */
-  readonly negativeTtlMs?: number;
-  readonly isReadOnly: boolean;
-  /** Default: all is. */
-  readonly proveEncryption?: ProveEncryption;
-  /** How long changed attributes of stored objects wait for more changes; default 500 ms. */
-  readonly attributeDelayMs?: number;
-  /** Objects of up to this size are sent again instead of copied on the server; default 64 KiB. */
-  readonly rewriteBytes?: number;
-  /** The most zeros that a file is extended by between two times that it is stored; default: any number. */
-  readonly maxHoleBytes?: number;
-  /** What the root shows for its times; default now. */
-  readonly rootTimeNs?: bigint;
-  /** The attributes of objects that are remembered; default: of 150,000. */
-  readonly infos?: ObjectInfoCache;
-  /** The listings that are remembered; default: of 300,000 entries. */
-  readonly listed?: ListedDirectories;
-  /** So many inodes may be known to the kernel before it is told to forget idle ones; default 200,000. */
-  readonly maxKnownInodes?: number;
-  readonly clock?: Clock;
-  readonly log: Log;
-}
-
-const readMask = 4;
-const writeMask = 2;
-/** Of about 600 bytes each. */
-export const defaultKnownObjects = 150_000;
-/** Of about 300 bytes each. */
-export const defaultListedEntries = 300_000;
-
-const defaultNegativeTtlMs = 1000;
-/** Of about 2.5 KiB each, with what else is remembered of them. */
-const defaultKnownInodes = 200_000;
+import { buildParts, type BucketFileSystemOptions, type FileSystemParts } from './file-system-parts.js';
 
 const noKernel: KernelCaches = {
   dropInode: () => Promise.resolve(),
@@ -132,113 +56,35 @@ const noKernel: KernelCaches = {
 };
 
 export class BucketFileSystem implements FileSystem {
-  readonly #context: VfsContext;
-  readonly #listed: ListedDirectories;
-  readonly #finder: NodeFinder;
-  readonly #files: FileOperations;
-  readonly #names: NamespaceOperations;
-  readonly #renamer: Renamer;
-  readonly #directories: DirectoryReader;
-  readonly #extended: ExtendedAttributeOperations;
+  readonly #parts: FileSystemParts;
   readonly #abandon = new AbortController();
+  /** Set by `start`; before it nothing is cached in the kernel. */
+  #kernel = noKernel;
 
   constructor(options: BucketFileSystemOptions) {
-    const { store, reader, area, uploads, defaults, metadataTtlMs, isReadOnly, log } = options;
-    const clock = options.clock ?? systemClock;
-    const infos = options.infos ?? new ObjectInfoCache(defaultKnownObjects);
-    const rootTimeNs = options.rootTimeNs ?? clock.nowNs();
-    const inodes = new InodeTable(options.prefix, rootAttributes(defaults, rootTimeNs), clock.monotonicMs());
-    const listed = options.listed ?? new ListedDirectories(defaultListedEntries);
-    const negativeTtlMs = options.negativeTtlMs ?? defaultNegativeTtlMs;
-    const knownMarkers = new KnownMarkers(clock, metadataTtlMs);
-    const resolver = new Resolver({
-      store,
-      infos,
-      reader,
-      metadataTtlMs,
-      negativeTtlMs,
-      knownMarkers,
-      listed,
-      clock,
-      log,
-    });
-    const attributeDelayMs = options.attributeDelayMs ?? 500;
-    const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
-    const markers = new DirectoryMarkers({ store, rewriter, known: knownMarkers, clock, log });
-    const records = new StoredRecords(infos, clock);
-    const maxHoleBytes = options.maxHoleBytes ?? Infinity;
-    const contents = new FileContents({ store, reader, area, uploads, records, maxHoleBytes, clock, log });
-    const writeBack = new WriteBack({
-      store,
-      reader,
-      rewriter,
-      markers,
-      infos,
-      inodes,
-      contents,
-      records,
-      defaults,
-      attributeDelayMs,
-      clock,
-      log,
-    });
-    this.#context = {
-      store,
-      reader,
-      rewriter,
-      markers,
-      infos,
-      inodes,
-      idleInodes: new IdleInodes({
-        inodes,
-        maxKnown: options.maxKnownInodes ?? defaultKnownInodes,
-        kernel: () => this.#context.kernel,
-        log,
-      }),
-      contents,
-      records,
-      resolver,
-      knownMarkers,
-      writeBack,
-      defaults,
-      metadataTtlMs,
-      reopenings: new Reopenings(clock),
-      isReadOnly,
-      proveEncryption: options.proveEncryption ?? (() => undefined),
-      clock,
-      log,
-      kernel: noKernel,
-    };
-    this.#listed = listed;
-    this.#finder = new NodeFinder(this.#context);
-    this.#files = new FileOperations(this.#context, this.#finder);
-    this.#names = new NamespaceOperations(this.#context, this.#finder, this.#files);
-    this.#renamer = new Renamer(this.#context, this.#finder, this.#files, this.#names);
-    this.#directories = new DirectoryReader(this.#context, this.#finder);
-    this.#extended = new ExtendedAttributeOperations(this.#context);
+    this.#parts = buildParts(options, () => this.#kernel);
   }
 
   start(kernel: KernelCaches): void {
-    this.#context.kernel = kernel;
+    this.#kernel = kernel;
   }
 
   /** Keeps trying until everything is in the bucket; `abandon` ends that. */
   async stop(): Promise<void> {
-    const { writeBack, contents, inodes } = this.#context;
     try {
-      await writeBack.drain(this.#abandon.signal);
+      await this.#parts.writeBack.drain(this.#abandon.signal);
     } finally {
-      writeBack.stop();
-      for (const node of inodes.nodes()) {
-        if (node.kind === 'file') await contents.close(node);
+      this.#parts.writeBack.stop();
+      for (const node of this.#parts.inodes.nodes()) {
+        if (node.kind === 'file') await this.#parts.contents.close(node);
       }
-      this.#listed.dropAll(inodes.root);
+      this.#parts.listed.dropAll(this.#parts.inodes.root);
     }
   }
 
   /** Resolves when the bucket has everything that was changed before the call, or of that what was closed. */
   async synchronizeAll(scope: Scope): Promise<void> {
-    await this.#context.writeBack.storeAll(scope, this.#abandon.signal);
+    await this.#parts.writeBack.storeAll(scope, this.#abandon.signal);
   }
 
   /**
@@ -247,12 +93,12 @@ export class BucketFileSystem implements FileSystem {
    */
   async abandon(): Promise<void> {
     this.#abandon.abort();
-    await this.#context.writeBack.giveUp();
+    await this.#parts.writeBack.giveUp();
   }
 
   /** What the bucket does not have yet. Looks at every inode. */
   pending(): Pending[] {
-    return this.#context.writeBack.pending();
+    return this.#parts.writeBack.pending();
   }
 
   /** The keys of the same. */
@@ -266,235 +112,233 @@ export class BucketFileSystem implements FileSystem {
     readonly knownObjects: number;
     readonly listedEntries: number;
   } {
-    const { inodes, infos } = this.#context;
     return {
-      inodes: inodes.size,
-      openHandles: this.#files.openHandles,
-      knownObjects: infos.size,
-      listedEntries: this.#listed.entries,
+      inodes: this.#parts.inodes.size,
+      openHandles: this.#parts.openFiles.size,
+      knownObjects: this.#parts.infos.size,
+      listedEntries: this.#parts.listed.entries,
     };
   }
 
   /** For tests. */
   checkInvariants(): void {
-    const { inodes, writeBack } = this.#context;
-    inodes.checkInvariants();
-    for (const node of inodes.nodes()) checkNode(node);
-    writeBack.checkInvariants();
+    this.#parts.inodes.checkInvariants();
+    for (const node of this.#parts.inodes.nodes()) checkNode(node);
+    this.#parts.writeBack.checkInvariants();
   }
 
   async lookup({ parent, name }: EntryRequest, call: Call): Promise<Entry> {
-    const directory = this.#context.inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     return await asFsError(`lookup ${directory.prefix}${name}`, async () =>
-      this.#finder.entryOf(await this.#finder.requireChild(directory, name, call.signal)),
+      this.#parts.replies.entryOf(await this.#parts.finder.requireChild(directory, name, call.signal)),
     );
   }
 
   forget(inode: InodeId, count: number): void {
-    const { inodes, log } = this.#context;
     try {
-      const node = inodes.get(inode);
+      const node = this.#parts.inodes.get(inode);
       node.lookups = Math.max(0, node.lookups - count);
-      inodes.release(node);
+      this.#parts.inodes.release(node);
     } catch (error) {
-      log.debug({ inode, err: error }, 'forget of an inode that is not known');
+      this.#parts.log.debug({ inode, err: error }, 'forget of an inode that is not known');
     }
   }
 
   async getAttributes({ inode }: GetAttributesRequest, call: Call): Promise<AttributesReply> {
-    const node = this.#context.inodes.get(inode);
-    await asFsError(`stat ${node.key}`, () => this.#finder.refresh(node, call.signal));
-    return this.#attributesReply(node);
+    const node = this.#parts.inodes.get(inode);
+    await asFsError(`stat ${node.key}`, () => this.#parts.finder.refresh(node, call.signal));
+    return this.#parts.replies.attributesReply(node);
   }
 
   async setAttributes(
     { inode, changes, handle }: SetAttributesRequest,
     call: Call,
   ): Promise<AttributesReply> {
-    const node = this.#context.inodes.get(inode);
+    const node = this.#parts.inodes.get(inode);
     await this.#changing(`changing ${node.key}`, node.key, call, async () => {
-      await this.#finder.refresh(node, call.signal);
-      await this.#finder.requireReadable(node, call.signal);
+      await this.#parts.finder.refresh(node, call.signal);
+      await this.#parts.finder.requireReadable(node, call.signal);
       if (changes.size !== undefined) {
-        const file = this.#context.inodes.file(inode);
-        await this.#files.truncate(file, changes.size, handle, call);
+        const file = this.#parts.inodes.file(inode);
+        await this.#parts.files.truncate(file, changes.size, handle, call);
       }
-      this.#applyChanges(node, changes);
+      const { clock, writeBack } = this.#parts;
+      if (applyChanges(node, changes, clock.nowNs())) writeBack.scheduleAttributes(node);
     });
-    return this.#attributesReply(node);
+    return this.#parts.replies.attributesReply(node);
   }
 
   async access({ inode, mask }: AccessRequest, call: Call): Promise<void> {
-    const node = this.#context.inodes.get(inode);
-    await asFsError(`access ${node.key}`, () => this.#finder.refresh(node, call.signal));
+    const node = this.#parts.inodes.get(inode);
+    await asFsError(`access ${node.key}`, () => this.#parts.finder.refresh(node, call.signal));
     if ((mask & writeMask) !== 0) this.#requireWritable(`access ${node.key}`);
-    const { type } = node.attributes;
-    const { permissions, uid, gid } = shownAttributes(node.attributes, this.#context.defaults);
-    if (call.uid === 0) {
-      const needsExecute = (mask & ~(readMask | writeMask)) !== 0;
-      if (!needsExecute || type === typeDirectory || (permissions & 0o111) !== 0) return;
-    } else {
-      const shift = call.uid === uid ? 6 : call.gid === gid ? 3 : 0;
-      if (((permissions >> shift) & mask) === mask) return;
-    }
-    throw new FsError('EACCES', `access ${node.key}: permission denied`);
+    requireAccess(node, mask, call, this.#parts.defaults);
   }
 
   async readLink({ inode }: InodeRequest, call: Call): Promise<string> {
-    const node = this.#context.inodes.file(inode);
-    return await asFsError(`readlink ${node.key}`, () => this.#names.readLink(node, call));
+    const node = this.#parts.inodes.file(inode);
+    return await asFsError(`readlink ${node.key}`, () => readLink(node, this.#parts.store, call.signal));
   }
 
   async makeSymlink({ parent, name, target }: MakeSymlinkRequest, call: Call): Promise<Entry> {
-    const directory = this.#context.inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     return await this.#makeEntry('symlink', directory, name, call, () =>
-      this.#names.makeSymlink(directory, name, target, call),
+      this.#parts.maker.makeSymlink({ parent: directory, name, mode: 0o777 }, target, call),
     );
   }
 
   async makeNode({ parent, name, mode, deviceNumber }: MakeNodeRequest, call: Call): Promise<Entry> {
-    const directory = this.#context.inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     const type = mode & typeMask;
     if (isSpecialType(type)) {
-      const special = { type, mode, deviceNumber };
+      const special = { type, deviceNumber };
       return await this.#makeEntry('mknod', directory, name, call, () =>
-        this.#names.makeSpecial(directory, name, special, call),
+        this.#parts.maker.makeSpecial({ parent: directory, name, mode }, special, call),
       );
     }
     const key = directory.prefix + name;
     return await this.#changing(`mknod ${key}`, key, call, async () => {
       if (type !== typeRegular && type !== 0)
         throw new FsError('EINVAL', `mknod ${key}: no such type of file`);
-      return this.#finder.entryOf(await this.#names.makeFile(directory, name, mode, call));
+      return this.#parts.replies.entryOf(
+        await this.#parts.maker.makeFile({ parent: directory, name, mode }, call),
+      );
     });
   }
 
   async makeDirectory({ parent, name, mode }: MakeDirectoryRequest, call: Call): Promise<Entry> {
-    const directory = this.#context.inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     return await this.#makeEntry('mkdir', directory, name, call, () =>
-      this.#names.makeDirectory(directory, name, mode, call),
+      this.#parts.maker.makeDirectory({ parent: directory, name, mode }, call),
     );
   }
 
   makeLink({ inode, newName }: MakeLinkRequest): Promise<Entry> {
-    const node = this.#context.inodes.get(inode);
+    const node = this.#parts.inodes.get(inode);
     return Promise.reject(new FsError('EPERM', `link ${node.key} ${newName}: S3 has no hard links`));
   }
 
   async unlink({ parent, name }: EntryRequest, call: Call): Promise<void> {
-    const directory = this.#context.inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     await this.#changing(`unlink ${directory.prefix}${name}`, undefined, call, () =>
-      this.#changeNames(directory, call, () => this.#names.unlink(directory, name, call)),
+      this.#changeNames(directory, call, () => this.#parts.remover.unlink(directory, name, call.signal)),
     );
   }
 
   async removeDirectory({ parent, name }: EntryRequest, call: Call): Promise<void> {
-    const directory = this.#context.inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     await this.#changing(`rmdir ${directory.prefix}${name}`, undefined, call, () =>
-      this.#changeNames(directory, call, () => this.#names.removeDirectory(directory, name, call)),
+      this.#changeNames(directory, call, () =>
+        this.#parts.remover.removeDirectory(directory, name, call.signal),
+      ),
     );
   }
 
   async rename({ parent, name, newParent, newName, flags }: RenameRequest, call: Call): Promise<void> {
-    const from = this.#context.inodes.directory(parent);
-    const to = this.#context.inodes.directory(newParent);
+    const from = this.#parts.inodes.directory(parent);
+    const to = this.#parts.inodes.directory(newParent);
     const newKey = to.prefix + newName;
     await this.#changing(`rename ${from.prefix}${name} to ${newKey}`, newKey, call, () =>
-      this.#renamer.rename(from, name, to, newName, flags, call),
+      this.#parts.renamer.rename({ parent: from, name, newParent: to, newName, flags }, call.signal),
     );
   }
 
   async create({ parent, name, mode, flags }: CreateRequest, call: Call): Promise<CreateReply> {
-    const { inodes, writeBack } = this.#context;
-    const directory = inodes.directory(parent);
+    const directory = this.#parts.inodes.directory(parent);
     const key = directory.prefix + name;
     const what = `create ${key}`;
     return await this.#changing(what, key, call, async () => {
-      await writeBack.waitForMoves(directory, call.signal);
-      let node = await this.#finder.findChild(directory, name, call.signal);
+      await this.#parts.writeBack.waitForMoves(directory, call.signal);
+      let node = await this.#parts.finder.findChild(directory, name, call.signal);
       // A file that is not to be replaced, or not whole, must be seen if it was stored anywhere before this open.
       if (!node && (flags.exclusive || !flags.truncate)) {
-        node = await this.#finder.findStored(directory, name, call.signal);
+        node = await this.#parts.finder.findStored(directory, name, call.signal);
       }
       if (node) {
         try {
           if (flags.exclusive) throw new FsError('EEXIST', `${what}: exists`);
           if (node.kind === 'directory') throw new FsError('EISDIR', `${what}: a directory`);
-          const open = await this.#files.open(node, flags, call);
-          return { entry: this.#finder.entryOf(node), open, isNew: false };
+          const open = await this.#parts.files.open(node, flags, call);
+          return { entry: this.#parts.replies.entryOf(node), open, isNew: false };
         } catch (error) {
-          inodes.release(node);
+          this.#parts.inodes.release(node);
           throw error;
         }
       }
-      const created = this.#names.createFile(directory, name, mode, flags.truncate && !flags.exclusive, call);
-      const open = this.#files.openHandle(created, flags, { hasChanged: true });
-      return { entry: this.#finder.entryOf(created), open, isNew: true };
+      const created = this.#parts.maker.createFile(
+        { parent: directory, name, mode },
+        flags.truncate && !flags.exclusive,
+        call,
+      );
+      const open = this.#parts.openFiles.open(created, flags, { hasChanged: true });
+      return { entry: this.#parts.replies.entryOf(created), open, isNew: true };
     });
   }
 
   async open({ inode, flags }: OpenRequest, call: Call): Promise<OpenReply> {
-    const node = this.#context.inodes.file(inode);
-    return await asFsError(`open ${node.key}`, () => this.#files.open(node, flags, call));
+    const node = this.#parts.inodes.file(inode);
+    const what = `open ${node.key}`;
+    const open = () => this.#parts.files.open(node, flags, call);
+    return flags.write ? await this.#changing(what, node.key, call, open) : await asFsError(what, open);
   }
 
   read(request: ReadRequest, call: Call): Promise<readonly Uint8Array[]> {
-    return this.#files.read(request, call);
+    return this.#parts.files.read(request, call);
   }
 
   tryWrite(request: WriteRequest, call: Call): boolean {
-    return this.#files.tryWrite(request, call);
+    return this.#parts.files.tryWrite(request, call);
   }
 
   write(request: WriteRequest, call: Call): Promise<void> {
-    return this.#files.write(request, call);
+    return this.#parts.files.write(request, call);
   }
 
   flush(request: HandleRequest, call: Call): Promise<void> {
-    return this.#files.flush(request, call);
+    return this.#parts.files.flush(request, call);
   }
 
   synchronize(request: HandleRequest, call: Call): Promise<void> {
-    return this.#files.synchronize(request, call);
+    return this.#parts.files.synchronize(request, call);
   }
 
   release({ handle }: HandleRequest): Promise<void> {
-    return this.#files.release(handle);
+    return this.#parts.files.release(handle);
   }
 
   fallocate(request: FallocateRequest, call: Call): Promise<void> {
-    return this.#files.fallocate(request, call);
+    return this.#parts.files.fallocate(request, call);
   }
 
   seek(request: SeekRequest): Promise<number> {
-    return asFsError('seek', async () => Promise.resolve(this.#files.seek(request)));
+    return asFsError('seek', async () => Promise.resolve(this.#parts.files.seek(request)));
   }
 
   copyFileRange(request: CopyFileRangeRequest, call: Call): Promise<number> {
-    return this.#files.copyRange(request, call);
+    return this.#parts.files.copyRange(request, call);
   }
 
   openDirectory({ inode }: InodeRequest): Promise<OpenDirectoryReply> {
     return asFsError('opendir', async () =>
-      Promise.resolve(this.#directories.open(this.#context.inodes.directory(inode))),
+      Promise.resolve(this.#parts.directories.open(this.#parts.inodes.directory(inode))),
     );
   }
 
   readDirectory(request: ReadDirectoryRequest, call: Call): Promise<void> {
-    return asFsError('readdir', () => this.#directories.read(request, call));
+    return asFsError('readdir', () => this.#parts.directories.read(request, call));
   }
 
   readDirectoryPlus(request: ReadDirectoryPlusRequest, call: Call): Promise<void> {
-    return asFsError('readdir', () => this.#directories.readPlus(request, call));
+    return asFsError('readdir', () => this.#parts.directories.readPlus(request, call));
   }
 
   async synchronizeDirectory({ inode }: HandleRequest, call: Call): Promise<void> {
-    const directory = this.#context.inodes.directory(inode);
-    await this.#context.writeBack.store(directory, call.signal);
+    const directory = this.#parts.inodes.directory(inode);
+    await this.#parts.writeBack.store(directory, call.signal);
   }
 
   releaseDirectory({ handle }: HandleRequest): void {
-    this.#directories.release(handle);
+    this.#parts.directories.release(handle);
   }
 
   statistics(): Promise<FileSystemStatistics> {
@@ -502,10 +346,10 @@ export class BucketFileSystem implements FileSystem {
   }
 
   async getExtendedAttribute({ inode, name }: ExtendedAttributeRequest, call: Call): Promise<Uint8Array> {
-    const node = this.#context.inodes.get(inode);
+    const node = this.#parts.inodes.get(inode);
     return await asFsError(`getxattr ${node.key}`, async () => {
-      await this.#finder.refresh(node, call.signal);
-      return this.#extended.get(node, name);
+      await this.#parts.finder.refresh(node, call.signal);
+      return this.#parts.extended.get(node, name);
     });
   }
 
@@ -513,26 +357,26 @@ export class BucketFileSystem implements FileSystem {
     { inode, name, value, mode }: SetExtendedAttributeRequest,
     call: Call,
   ): Promise<void> {
-    const node = this.#context.inodes.get(inode);
+    const node = this.#parts.inodes.get(inode);
     await this.#changing(`setxattr ${node.key}`, node.key, call, async () => {
-      await this.#finder.refresh(node, call.signal);
-      await this.#finder.requireReadable(node, call.signal);
-      this.#extended.set(node, name, value, mode);
+      await this.#parts.finder.refresh(node, call.signal);
+      await this.#parts.finder.requireReadable(node, call.signal);
+      this.#parts.extended.set(node, name, value, mode);
     });
   }
 
   async listExtendedAttributes({ inode }: InodeRequest, call: Call): Promise<readonly string[]> {
-    const node = this.#context.inodes.get(inode);
-    await asFsError(`listxattr ${node.key}`, () => this.#finder.refresh(node, call.signal));
-    return this.#extended.list(node);
+    const node = this.#parts.inodes.get(inode);
+    await asFsError(`listxattr ${node.key}`, () => this.#parts.finder.refresh(node, call.signal));
+    return this.#parts.extended.list(node);
   }
 
   async removeExtendedAttribute({ inode, name }: ExtendedAttributeRequest, call: Call): Promise<void> {
-    const node = this.#context.inodes.get(inode);
+    const node = this.#parts.inodes.get(inode);
     await this.#changing(`removexattr ${node.key}`, node.key, call, async () => {
-      await this.#finder.refresh(node, call.signal);
-      await this.#finder.requireReadable(node, call.signal);
-      this.#extended.remove(node, name);
+      await this.#parts.finder.refresh(node, call.signal);
+      await this.#parts.finder.requireReadable(node, call.signal);
+      this.#parts.extended.remove(node, name);
     });
   }
 
@@ -545,7 +389,7 @@ export class BucketFileSystem implements FileSystem {
   ): Promise<Entry> {
     const key = directory.prefix + name;
     return await this.#changing(`${operation} ${key}`, key, call, async () =>
-      this.#finder.entryOf(await this.#changeNames(directory, call, make)),
+      this.#parts.replies.entryOf(await this.#changeNames(directory, call, make)),
     );
   }
 
@@ -553,7 +397,7 @@ export class BucketFileSystem implements FileSystem {
   async #changing<T>(what: string, key: string | undefined, call: Call, work: () => Promise<T>): Promise<T> {
     this.#requireWritable(what);
     return await asFsError(what, async () => {
-      if (key !== undefined) await this.#context.proveEncryption(key, call.signal);
+      if (key !== undefined) await this.#parts.proveEncryption(key, call.signal);
       return await work();
     });
   }
@@ -562,50 +406,7 @@ export class BucketFileSystem implements FileSystem {
     return await whileChangingNames([directory], call.signal, work);
   }
 
-  #attributesReply(node: Node): AttributesReply {
-    return {
-      attributes: attributesOf(node, this.#context.defaults),
-      attributesTtlMs: this.#finder.ttlMsOf(node),
-    };
-  }
-
-  #applyChanges(node: Node, changes: AttributeChanges): void {
-    const now = this.#context.clock.nowNs();
-    const timeOf = (change: bigint | 'now') => (change === 'now' ? now : change);
-    const { mode, uid, gid, atime, mtime, ctime, killSetId } = changes;
-    const changed: Partial<StoredAttributes> = {
-      ...(mode === undefined ? {} : { permissions: mode & permissionMask }),
-      ...(uid === undefined ? {} : { uid }),
-      ...(gid === undefined ? {} : { gid }),
-      ...(atime === undefined ? {} : { atimeNs: timeOf(atime) }),
-      ...(mtime === undefined ? {} : { mtimeNs: timeOf(mtime), hasTimesOfWrite: false }),
-    };
-    if (killSetId && mode === undefined) {
-      const kept = node.attributes.permissions & ~(setUserIdBit | setGroupIdBit);
-      if (kept !== node.attributes.permissions) Object.assign(changed, { permissions: kept });
-    }
-    if (Object.keys(changed).length === 0) return;
-    node.attributes = { ...node.attributes, ...changed, ctimeNs: ctime ?? now };
-    this.#context.writeBack.scheduleAttributes(node);
-  }
-
   #requireWritable(what: string): void {
-    if (this.#context.isReadOnly) throw new FsError('EROFS', `${what}: the mount is read-only`);
+    if (this.#parts.isReadOnly) throw new FsError('EROFS', `${what}: the mount is read-only`);
   }
-}
-
-function rootAttributes(defaults: AttributeDefaults, timeNs: bigint): StoredAttributes {
-  return {
-    type: typeDirectory,
-    permissions: defaults.directoryPermissions,
-    uid: defaults.uid,
-    gid: defaults.gid,
-    atimeNs: timeNs,
-    mtimeNs: timeNs,
-    ctimeNs: timeNs,
-    hasTimesOfWrite: false,
-    extended: noExtendedAttributes,
-    otherMetadata: {},
-    contentType: undefined,
-  };
 }

@@ -130,7 +130,7 @@ export class DirectoryMarkers {
     const headers = size > 0 ? { ...ofDirectory, ...ofContent } : ofDirectory;
     try {
       const { etag } = source
-        ? await rewriter.copy(source, key, headers, condition, signal)
+        ? await rewriter.copy({ source, targetKey: key, headers, condition }, signal)
         : await store.put({ key, body: [], headers, condition }, signal);
       const lastModifiedMs = Number(clock.nowNs() / 1_000_000n);
       return { key, etag, size, lastModifiedMs, ...infoOfHeaders(headers), isEncrypted: true };

@@ -11,15 +11,25 @@ import type {
   ReadDirectoryPlusRequest,
   ReadDirectoryRequest,
 } from '../file-system.js';
-import type { VfsContext } from './context.js';
+import type { Log } from '../log.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
 import { numberOf } from './inode-numbers.js';
+import type { InodeTable } from './inode-table.js';
 import { maxLinkBytes, typeDirectory, typeRegular, typeUnknown } from './modes.js';
 import type { NodeFinder } from './node-finder.js';
+import type { NodeReplies } from './node-replies.js';
 import type { DirectoryNode, Node } from './nodes.js';
-import type { Found } from './resolver.js';
+import type { Found, Resolver } from './resolver.js';
 import { entriesAhead } from './siblings-ahead.js';
+
+export interface DirectoryReaderOptions {
+  readonly resolver: Resolver;
+  readonly finder: NodeFinder;
+  readonly replies: NodeReplies;
+  readonly inodes: InodeTable;
+  readonly log: Log;
+}
 
 interface DirectoryHandle {
   readonly directory: DirectoryNode;
@@ -34,21 +44,19 @@ interface DirectoryHandle {
 const dotEntries = 2;
 
 export class DirectoryReader {
-  readonly #context: VfsContext;
-  readonly #finder: NodeFinder;
+  readonly #options: DirectoryReaderOptions;
   readonly #handles = new Map<HandleId, DirectoryHandle>();
   #nextHandle: HandleId = 1;
 
-  constructor(context: VfsContext, finder: NodeFinder) {
-    this.#context = context;
-    this.#finder = finder;
+  constructor(options: DirectoryReaderOptions) {
+    this.#options = options;
   }
 
   open(directory: DirectoryNode): OpenDirectoryReply {
     const id = this.#nextHandle++;
     directory.pins += 1;
     this.#handles.set(id, { directory, listing: undefined, revision: undefined, ahead: new Map() });
-    const listing = this.#context.resolver.recentListing(directory);
+    const listing = this.#options.resolver.recentListing(directory);
     return { handle: id, keepCache: listing !== undefined && listing.revision === listing.readRevision };
   }
 
@@ -57,7 +65,7 @@ export class DirectoryReader {
     if (!handle) return;
     this.#handles.delete(id);
     handle.directory.pins -= 1;
-    this.#context.inodes.release(handle.directory);
+    this.#options.inodes.release(handle.directory);
   }
 
   /** Names and types; no request beside the listing's. */
@@ -79,12 +87,9 @@ export class DirectoryReader {
       if (!isWanted && !this.#isKnown(handle, position)) return add(entry, undefined);
       const node = await this.#nodeAt(handle, position, call.signal);
       if (!node || node.isRemoved || node.name !== entry.name) return add(entry, undefined);
-      const full = this.#finder.entryOf(node);
+      const full = this.#options.replies.entryOf(node);
       const isTaken = add({ ...entry, type: node.attributes.type, ino: full.attributes.ino }, full);
-      if (!isTaken) {
-        node.lookups -= 1;
-        this.#context.inodes.release(node);
-      }
+      if (!isTaken) this.#options.replies.withdraw(node);
       return isTaken;
     });
   }
@@ -97,7 +102,7 @@ export class DirectoryReader {
   ): Promise<void> {
     const { directory } = handle;
     if (offset === 0) {
-      handle.listing = directory.isRemoved ? undefined : this.#context.resolver.listingOf(directory);
+      handle.listing = directory.isRemoved ? undefined : this.#options.resolver.listingOf(directory);
       handle.revision = handle.listing?.revision;
       handle.ahead.clear();
       if (!(await take(dotEntry('.', directory, 1), undefined))) return;
@@ -105,7 +110,7 @@ export class DirectoryReader {
     if (offset <= 1 && !(await take(dotEntry('..', directory.parent ?? directory, dotEntries), undefined)))
       return;
     if (directory.isRemoved) return;
-    handle.listing ??= this.#context.resolver.listingOf(directory);
+    handle.listing ??= this.#options.resolver.listingOf(directory);
     const { listing } = handle;
     for (let position = Math.max(0, offset - dotEntries); ; position += 1) {
       while (position >= listing.length && !listing.isComplete)
@@ -133,7 +138,7 @@ export class DirectoryReader {
     const live = directory.children.get(entry.name);
     return {
       name: entry.name,
-      ino: this.#context.inodes.numberAt(directory, entry.name, entry.kind),
+      ino: this.#options.inodes.numberAt(directory, entry.name, entry.kind),
       type: live?.attributes.type ?? typeOf(entry),
       nextOffset: position + 1 + dotEntries,
     };
@@ -146,7 +151,7 @@ export class DirectoryReader {
     for (let next = position; next < Math.min(position + entriesAhead, listing.length); next += 1) {
       const entry = listing.at(next);
       if (!entry || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
-      const fetching = this.#context.resolver.describeEntry(listing, entry, signal);
+      const fetching = this.#options.resolver.describeEntry(listing, entry, signal);
       fetching.catch(() => undefined); // whoever needs it asks again
       ahead.set(next, fetching);
     }
@@ -157,7 +162,7 @@ export class DirectoryReader {
     const entry = listing?.at(position);
     if (!listing || !entry) return false;
     if (this.#currentNode(directory, entry.name)) return true;
-    return this.#context.resolver.isDescribed(listing, entry);
+    return this.#options.resolver.isDescribed(listing, entry);
   }
 
   async #nodeAt(handle: DirectoryHandle, position: number, signal: AbortSignal): Promise<Node | undefined> {
@@ -166,12 +171,12 @@ export class DirectoryReader {
     if (!listing || !entry) return undefined;
     const fetching = ahead.get(position);
     ahead.delete(position);
-    const { resolver, log } = this.#context;
+    const { resolver, log } = this.#options;
     try {
       const found = fetching && (await fetching.catch(() => undefined));
       const current = this.#currentNode(directory, entry.name);
       if (current) return current;
-      return this.#finder.integrate(
+      return this.#options.finder.integrate(
         directory,
         entry.name,
         found ?? (await resolver.describeEntry(listing, entry, signal)),
@@ -186,7 +191,7 @@ export class DirectoryReader {
 
   #currentNode(directory: DirectoryNode, name: string): Node | undefined {
     const live = directory.children.get(name);
-    return live && this.#finder.isCurrent(live) ? live : undefined;
+    return live && this.#options.finder.isCurrent(live) ? live : undefined;
   }
 
   #handle(id: HandleId): DirectoryHandle {

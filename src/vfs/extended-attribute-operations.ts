@@ -1,17 +1,25 @@
 /** User extended attributes of files, directories and symlinks, kept in metadata and limited by what that can hold. */
 import { FsError } from '../errors.js';
-import type { VfsContext } from './context.js';
+import type { Clock } from '../clock.js';
 import type { Node } from './nodes.js';
 import { headersOfAttributes, metadataBytes } from './stored-attributes.js';
+import type { WriteBack } from './write-back.js';
 
 /** The namespace of xattr(7) that a file system of this kind can keep. */
 const userNamespace = 'user.';
 
-export class ExtendedAttributeOperations {
-  readonly #context: VfsContext;
+export interface ExtendedAttributeOptions {
+  readonly writeBack: WriteBack;
+  /** Of an object. */
+  readonly maxMetadataBytes: number;
+  readonly clock: Clock;
+}
 
-  constructor(context: VfsContext) {
-    this.#context = context;
+export class ExtendedAttributeOperations {
+  readonly #options: ExtendedAttributeOptions;
+
+  constructor(options: ExtendedAttributeOptions) {
+    this.#options = options;
   }
 
   get(node: Node, name: string): Uint8Array {
@@ -42,14 +50,11 @@ export class ExtendedAttributeOperations {
   }
 
   #change(node: Node, extended: ReadonlyMap<string, Uint8Array>): void {
-    const { clock, store, writeBack } = this.#context;
+    const { maxMetadataBytes, writeBack, clock } = this.#options;
     const attributes = { ...node.attributes, extended, ctimeNs: clock.nowNs() };
     const { metadata } = headersOfAttributes(attributes, undefined);
-    if (metadataBytes(metadata) > store.limits.maxMetadataBytes) {
-      throw new FsError(
-        'ENOSPC',
-        `${node.key}: the server keeps ${store.limits.maxMetadataBytes} bytes of metadata`,
-      );
+    if (metadataBytes(metadata) > maxMetadataBytes) {
+      throw new FsError('ENOSPC', `${node.key}: the server keeps ${maxMetadataBytes} bytes of metadata`);
     }
     node.attributes = attributes;
     writeBack.scheduleAttributes(node);

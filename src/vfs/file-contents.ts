@@ -91,6 +91,11 @@ export class FileContents {
     for (const content of this.#contents) content.relabel(from, to);
   }
 
+  /** Nothing that was read of the key is good any more. */
+  drop(key: string): void {
+    this.#options.reader.drop(key);
+  }
+
   /** The node has its new name; its object now is the copy. */
   recordMoved(node: FileNode, { from, to, headers }: CopiedObject): void {
     this.relabel(from, to);

@@ -33,3 +33,12 @@ export function isLost(error: unknown): error is Error {
     'PlaintextRefused',
   );
 }
+
+/** Runs an operation on names and turns its failure into an FsError that names the operation and the entry. */
+export async function asFsError<T>(what: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw toFsError(error, what);
+  }
+}

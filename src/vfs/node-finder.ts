@@ -2,38 +2,47 @@
  * Finds the node of a name or of an inode, as recent as `metadataTtlMs` asks, and brings what changed in the bucket into
  * the nodes that the kernel already knows.
  */
+import type { BlockReader } from '../cache/block-reader.js';
+import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
+import type { Freshness } from './freshness.js';
+import type { InodeTable } from './inode-table.js';
 import { withKnownTime } from './object-info-cache.js';
-import type { Attributes, Entry } from '../file-system.js';
 import type { ObjectInfo } from '../object-store.js';
-import type { VfsContext } from './context.js';
-import { numberOf } from './inode-numbers.js';
 import { keyOfEntry, reservedName } from './names.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
-import type { DescribedObject, Found } from './resolver.js';
-import { shownAttributes } from './shown-attributes.js';
+import type { DescribedObject, Found, Resolver } from './resolver.js';
 import { attributesOfObject, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
-import { supersede } from './supersede.js';
+import type { Superseder } from './superseder.js';
 
-const statBlockBytes = 512;
+export interface NodeFinderOptions {
+  readonly resolver: Resolver;
+  readonly inodes: InodeTable;
+  readonly superseder: Superseder;
+  readonly freshness: Freshness;
+  readonly reader: BlockReader;
+  readonly defaults: AttributeDefaults;
+  readonly maxKeyBytes: number;
+  readonly clock: Clock;
+}
 
 export class NodeFinder {
-  readonly #context: VfsContext;
+  readonly #options: NodeFinderOptions;
 
-  constructor(context: VfsContext) {
-    this.#context = context;
+  constructor(options: NodeFinderOptions) {
+    this.#options = options;
   }
 
   /** The node of a name, or undefined if there is nothing of this name. Rejects with a StoreError. */
   async findChild(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node | undefined> {
-    const { store, resolver } = this.#context;
+    const { resolver, maxKeyBytes } = this.#options;
     if (directory.isRemoved) return undefined;
     if (directory.parent === undefined && name === reservedName) return undefined;
     const live = directory.children.get(name);
     const mustAsk = directory.mustAskFor(name);
     if (live && mustAsk) live.validatedAtMs = -Infinity;
     if (live && this.isCurrent(live)) return live;
-    keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
+    keyOfEntry(directory.prefix, name, 'file', maxKeyBytes);
     const found = mustAsk
       ? await resolver.ask(directory, name, signal)
       : await resolver.find(directory, name, live?.kind === 'file', signal);
@@ -49,7 +58,7 @@ export class NodeFinder {
 
   /** The node of a name if the bucket has it now, whatever a listing said. */
   async findStored(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node | undefined> {
-    const { resolver, clock } = this.#context;
+    const { resolver, clock } = this.#options;
     const validatedAtMs = clock.monotonicMs();
     const described = await resolver.findObject(`${directory.prefix}${name}`, signal);
     if (!described) return undefined;
@@ -65,7 +74,7 @@ export class NodeFinder {
       if (node.kind === 'directory') await this.#refreshRoot(node, signal);
       return;
     }
-    const found = await this.#context.resolver.find(node.parent, node.name, node.kind === 'file', signal);
+    const found = await this.#options.resolver.find(node.parent, node.name, node.kind === 'file', signal);
     const now = this.integrate(node.parent, node.name, found);
     if (now !== node) throw outdated(node);
   }
@@ -81,17 +90,14 @@ export class NodeFinder {
     }
   }
 
-  /** Whether the node need not be asked for: it is recent, or holds changes that the bucket has yet to see. */
+  /** Whether the node need not be asked for. */
   isCurrent(node: Node): boolean {
-    if (node.hasUnstoredAttributes) return true;
-    if (node.kind === 'file' && (node.isAheadOfBucket || node.lock.isBusy)) return true;
-    if (node.kind === 'directory' && node.moving) return true;
-    return this.#ageMs(node) < this.#context.metadataTtlMs;
+    return this.#options.freshness.isCurrent(node);
   }
 
   /** Brings what the bucket says of a name into the node of that name, made if there is none. */
   integrate(directory: DirectoryNode, name: string, found: Found | undefined): Node | undefined {
-    const { inodes, defaults } = this.#context;
+    const { inodes, defaults } = this.#options;
     const live = directory.children.get(name);
     if (live && this.isCurrent(live)) return live;
     if (!found) return live && this.#disappear(live);
@@ -114,7 +120,7 @@ export class NodeFinder {
       }
       return live;
     }
-    if (live) this.supersede(live);
+    if (live) this.#options.superseder.supersede(live);
     if (found.kind === 'directory') {
       const node = inodes.addDirectory(directory, name, attributes, found.validatedAtMs);
       node.marker = found.isUnreadable ? 'unknown' : found.marker;
@@ -132,41 +138,26 @@ export class NodeFinder {
     const info = withKnownTime(described.info, node.info);
     // What is known of an open file, and is still its version, is not made up: what is written to it is to be stored with that.
     if (isUnreadable && !node.isUnreadable && node.handles.size > 0 && !isOtherVersion(node, info)) return;
-    if (isOtherVersion(node, info)) this.#context.reader.drop(info.key);
+    if (isOtherVersion(node, info)) this.#options.reader.drop(info.key);
     node.info = info;
-    node.attributes = attributes ?? attributesOfObject(info, false, this.#context.defaults);
+    node.attributes = attributes ?? attributesOfObject(info, false, this.#options.defaults);
     this.#applyUnreadable(node, described);
   }
 
-  /** The bucket has something else in the node's place, or nothing. */
-  supersede(node: Node): void {
-    supersede(node, this.#context);
-  }
-
-  /** What the kernel is told of a node; counts as one lookup. */
-  entryOf(node: Node): Entry {
-    this.#context.inodes.revive(node);
-    node.lookups += 1;
-    this.#context.idleInodes.noteKnown();
-    const ttlMs = this.ttlMsOf(node);
-    const { defaults } = this.#context;
-    return {
-      inode: node.id,
-      attributes: attributesOf(node, defaults),
-      entryTtlMs: ttlMs,
-      attributesTtlMs: ttlMs,
-    };
-  }
-
-  /** For how long what is known of the node may still be used. */
-  ttlMsOf(node: Node): number {
-    const { metadataTtlMs } = this.#context;
-    if (node.kind === 'file' && node.isAheadOfBucket) return metadataTtlMs;
-    return Math.max(0, metadataTtlMs - this.#ageMs(node));
-  }
-
-  #ageMs(node: Node): number {
-    return this.#context.clock.monotonicMs() - node.validatedAtMs;
+  /**
+   * The bucket has this version of the file. `isOtherInode`: one that the node cannot become. False if it does not: the node has lost
+   * its name.
+   */
+  confirm(node: FileNode, info: ObjectInfo, isOtherInode: boolean): boolean {
+    const attributes = attributesOfObject(info, false, this.#options.defaults);
+    if (attributes.type !== node.attributes.type || (isOtherInode && !node.hasUnstoredAttributes)) {
+      // What the kernel has of the earlier version stays with those who have that open.
+      node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
+      this.#options.superseder.supersede(node);
+      return false;
+    }
+    if (!node.hasUnstoredAttributes) this.adopt(node, { info, isUnreadable: false }, attributes);
+    return true;
   }
 
   #applyUnreadable(node: FileNode, described: DescribedObject): void {
@@ -176,19 +167,19 @@ export class NodeFinder {
 
   /** The bucket has nothing of this name any more. What is not yet stored below keeps a directory. */
   #disappear(live: Node): Node | undefined {
-    const { clock } = this.#context;
+    const { clock } = this.#options;
     for (const file of filesBelow(live)) {
       if (file.isAheadOfBucket) {
         live.validatedAtMs = clock.monotonicMs();
         return live;
       }
     }
-    this.supersede(live);
+    this.#options.superseder.supersede(live);
     return undefined;
   }
 
   async #refreshRoot(root: DirectoryNode, signal: AbortSignal): Promise<void> {
-    const { resolver, defaults, clock } = this.#context;
+    const { resolver, defaults, clock } = this.#options;
     const validatedAtMs = clock.monotonicMs();
     if (root.prefix !== '') {
       const { marker } = await resolver.headMarker(root.prefix, signal);
@@ -215,26 +206,6 @@ export function isOtherVersion(node: FileNode, info: ObjectInfo): boolean {
 
 function outdated(node: Node): FsError {
   return new FsError('ESTALE', `${node.key}: replaced or removed by another client`);
-}
-
-/** stat of a node. Directories have a link count of 1, which tells tools not to count subdirectories by it. */
-export function attributesOf(node: Node, defaults: AttributeDefaults): Attributes {
-  const { permissions, uid, gid } = shownAttributes(node.attributes, defaults);
-  const { type, atimeNs, mtimeNs, ctimeNs, deviceNumber } = node.attributes;
-  const size = node.kind === 'file' ? node.size : 0;
-  return {
-    ino: numberOf(node),
-    mode: type | permissions,
-    linkCount: node.isRemoved ? 0 : 1,
-    uid,
-    gid,
-    size,
-    blocks: Math.ceil(size / statBlockBytes),
-    atimeNs,
-    mtimeNs,
-    ctimeNs,
-    ...(deviceNumber !== undefined && { deviceNumber }),
-  };
 }
 
 /** A directory without a marker shows the times of the one above it: S3 knows none. */

@@ -10,16 +10,17 @@
  * | `parent`, `name` | InodeTable | a node that is not removed is its parent's child of this name |
  * | `isRemoved` | InodeTable.remove | it has no name; it stays known while the kernel or a program holds it |
  * | `isOutdated`, `generation` | supersede | it is removed, and handles that were open before see ESTALE |
- * | `info` | NodeFinder, StoredRecords, LostRace | the object under the file's key; without it the file is new and has a `content` |
+ * | `info` | NodeFinder, StoredRecords, NodeStorer, LostRace | the object under the file's key; without it the file is new and has a `content` |
  * | `content` | FileContents | made with the first change; while it is clean it has the version that `info` says. Of a removed file that is open it has all the bytes |
  * | `creation` | EntryMaker, until StoredRecords | the file is not in the bucket yet |
  * | `isUnreadable` | NodeFinder | nothing of it waits to be stored |
- * | `hasUnstoredAttributes` | WriteBack | somebody will store them: see there |
- * | `changes`, `storedChanges`, `lastChange` of a handle | FileOperations, WriteBack | none is ahead of `changes` |
+ * | `hasUnstoredAttributes` | WriteBack, NodeStorer | it is scheduled, or goes along with its content: see `WriteBack.checkInvariants` |
+ * | `changes`, `storedChanges`, `lastChange` of a handle | FileOperations, NodeStorer | none is ahead of `changes` |
+ * | `openings`, `isLeaving` | Openings | while it is leaving, no new open gets a handle |
  * | `handles` | OpenFiles | each is of this file, and no younger than its generation |
- * | `pageEtag` | OpenFiles, StoredRecords | what the kernel's pages belong to: another version gets another inode |
+ * | `pageEtag` | OpenFiles, readLink, StoredRecords | what the kernel's pages belong to: another version gets another inode |
  * | `listing`, `marker` of a directory | Resolver, StoredRecords | they are of its prefix: a directory that moves loses them |
- * | `lookups` | NodeFinder, `forget` | never negative; with `pins`, `handles`, `content` and children it keeps the node |
+ * | `lookups` | NodeReplies, `forget` | never negative; with `pins`, `handles`, `content` and children it keeps the node |
  */
 import type { ReadStream } from '../cache/block-reader.js';
 import type { StagedFile } from '../staging/staged-file.js';

@@ -3,7 +3,7 @@
  * one request and replaces atomically; a larger one is copied on the server.
  */
 import type { BlockReader } from '../cache/block-reader.js';
-import type { ObjectHeaders, ObjectInfo, ObjectStore, WriteCondition, WriteReply } from '../object-store.js';
+import type { CopyRequest, ObjectStore, WriteReply } from '../object-store.js';
 
 /** A copy on Ceph 16 takes five requests of 3 ms or more; sending 64 KiB again takes one or two. */
 export const defaultRewriteBytes = 64 * 1024;
@@ -21,15 +21,10 @@ export class ObjectRewriter {
   }
 
   /** As `ObjectStore.copy`. */
-  async copy(
-    source: ObjectInfo,
-    targetKey: string,
-    headers: ObjectHeaders,
-    condition: WriteCondition,
-    signal: AbortSignal,
-  ): Promise<WriteReply> {
+  async copy(request: CopyRequest, signal: AbortSignal): Promise<WriteReply> {
+    const { source, targetKey, headers, condition } = request;
     if (source.size > this.#rewriteBytes) {
-      return await this.#store.copy({ source, targetKey, headers, condition }, signal);
+      return await this.#store.copy(request, signal);
     }
     const pieces =
       source.size === 0

@@ -236,6 +236,11 @@ export class Resolver {
     return this.#options.infos.set(await this.#options.store.head(key, signal), listed);
   }
 
+  /** What another request has told of an object. */
+  remember(info: ObjectInfo): ObjectInfo {
+    return this.#options.infos.set(info);
+  }
+
   async headIfExists(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
     try {
       return await this.head(key, signal);

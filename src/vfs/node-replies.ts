@@ -1,0 +1,71 @@
+/** What the kernel is told of nodes: entries, attributes, and for how long it may use them. */
+import type { Attributes, AttributesReply, Entry } from '../file-system.js';
+import type { Freshness } from './freshness.js';
+import type { IdleInodes } from './idle-inodes.js';
+import { numberOf } from './inode-numbers.js';
+import type { InodeTable } from './inode-table.js';
+import type { Node } from './nodes.js';
+import { shownAttributes } from './shown-attributes.js';
+import type { AttributeDefaults } from './stored-attributes.js';
+
+export interface NodeRepliesOptions {
+  readonly inodes: InodeTable;
+  readonly idleInodes: IdleInodes;
+  readonly freshness: Freshness;
+  readonly defaults: AttributeDefaults;
+}
+
+const statBlockBytes = 512;
+
+export class NodeReplies {
+  readonly #options: NodeRepliesOptions;
+
+  constructor(options: NodeRepliesOptions) {
+    this.#options = options;
+  }
+
+  /** The entry of a node; counts as one lookup. */
+  entryOf(node: Node): Entry {
+    const { inodes, idleInodes, freshness } = this.#options;
+    inodes.revive(node);
+    node.lookups += 1;
+    idleInodes.noteKnown();
+    const ttlMs = freshness.ttlMsOf(node);
+    return {
+      inode: node.id,
+      attributes: this.#attributesOf(node),
+      entryTtlMs: ttlMs,
+      attributesTtlMs: ttlMs,
+    };
+  }
+
+  /** The kernel did not take an entry after all. */
+  withdraw(node: Node): void {
+    node.lookups -= 1;
+    this.#options.inodes.release(node);
+  }
+
+  attributesReply(node: Node): AttributesReply {
+    return { attributes: this.#attributesOf(node), attributesTtlMs: this.#options.freshness.ttlMsOf(node) };
+  }
+
+  /** stat of a node. Directories have a link count of 1, which tells tools not to count subdirectories by it. */
+  #attributesOf(node: Node): Attributes {
+    const { permissions, uid, gid } = shownAttributes(node.attributes, this.#options.defaults);
+    const { type, atimeNs, mtimeNs, ctimeNs, deviceNumber } = node.attributes;
+    const size = node.kind === 'file' ? node.size : 0;
+    return {
+      ino: numberOf(node),
+      mode: type | permissions,
+      linkCount: node.isRemoved ? 0 : 1,
+      uid,
+      gid,
+      size,
+      blocks: Math.ceil(size / statBlockBytes),
+      atimeNs,
+      mtimeNs,
+      ctimeNs,
+      ...(deviceNumber !== undefined && { deviceNumber }),
+    };
+  }
+}
