@@ -43,7 +43,7 @@ import { WriteBack } from './write-back.js';
  * Asked before what is stored under `key` is changed, other than by its deletion: rejects, with a StoreError, if that would not be
  * encrypted; undefined if it is known that it would be.
  */
-export type ProveEncryption = (key: string, signal: AbortSignal) => Promise<void> | undefined;
+type ProveEncryption = (key: string, signal: AbortSignal) => Promise<void> | undefined;
 
 export interface BucketFileSystemOptions {
   readonly store: ObjectStore;

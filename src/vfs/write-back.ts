@@ -265,7 +265,10 @@ export class WriteBack {
     const hasContent = node.kind === 'file' && node.hasUnstoredContent;
     if (node.isOutdated && !hasContent) return true; // ours was kept beside, and that was told
     if (hasContent || isTransient(cause)) return false;
-    log.error({ key: node.key, err: error }, 'changed attributes could not be stored; the former ones are back');
+    log.error(
+      { key: node.key, err: error },
+      'changed attributes could not be stored; the former ones are back',
+    );
     node.hasUnstoredAttributes = false;
     this.#failures.forget(node);
     storer.revertAttributes(node);
