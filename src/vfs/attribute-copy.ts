@@ -1,22 +1,13 @@
 /** Stores other attributes with an object, whatever version of it is there by now. */
-import type { ObjectHeaders, ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectHeaders, ObjectInfo } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { isStoreError } from './fs-errors.js';
 import { mergeAttributes } from './merged-attributes.js';
-import type { ObjectRewriter } from './object-rewriter.js';
 import { isSameObject } from './same-object.js';
-import {
-  attributesOfObject,
-  headersOfAttributes,
-  type AttributeDefaults,
-  type StoredAttributes,
-} from './stored-attributes.js';
+import { attributesOfObject, headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
+import type { StoringParts } from './storing-parts.js';
 
-interface AttributeCopyOptions {
-  readonly store: ObjectStore;
-  readonly rewriter: ObjectRewriter;
-  readonly defaults: AttributeDefaults;
-}
+type AttributeCopyOptions = Pick<StoringParts, 'store' | 'rewriter' | 'defaults'>;
 
 interface AttributeCopy {
   /** What was copied: `known`, or what another client has stored since. */

@@ -3,22 +3,18 @@
  * its bytes, which no path can have, stay with it.
  */
 import { StoreError } from '../errors.js';
-import type { Log } from '../log.js';
 import { headersOf, infoOfHeaders } from '../object-headers.js';
-import type { Metadata, ObjectInfo, ObjectStore, WriteCondition } from '../object-store.js';
-import type { Clock } from '../clock.js';
+import type { Metadata, ObjectInfo, WriteCondition } from '../object-store.js';
 import { isStoreError } from './fs-errors.js';
 import type { KnownMarkers } from './known-markers.js';
 import type { ObjectRewriter } from './object-rewriter.js';
 import { headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
+import type { KnownParts } from './known-parts.js';
 
-interface DirectoryMarkersOptions {
-  readonly store: ObjectStore;
+interface DirectoryMarkersOptions extends Pick<KnownParts, 'store' | 'clock' | 'log'> {
   readonly rewriter: ObjectRewriter;
   /** Told of what is stored, or may be. */
-  readonly known: Pick<KnownMarkers, 'forget'>;
-  readonly clock: Clock;
-  readonly log: Log;
+  readonly knownMarkers: Pick<KnownMarkers, 'forget'>;
 }
 
 /** So often a marker that others write at the same time is looked at again. */
@@ -93,14 +89,14 @@ export class DirectoryMarkers {
 
   /** Stores an empty marker again in whose place there now is one of this ETag; its tags are gone. */
   async restore(marker: ObjectInfo, etag: string, signal: AbortSignal): Promise<void> {
-    const { store, known } = this.#options;
+    const { store, knownMarkers } = this.#options;
     try {
       await store.put(
         { key: marker.key, body: [], headers: headersOf(marker), condition: { ifMatch: etag } },
         signal,
       );
     } finally {
-      known.forget(marker.key);
+      knownMarkers.forget(marker.key);
     }
   }
 
@@ -122,7 +118,7 @@ export class DirectoryMarkers {
     condition: WriteCondition,
     signal: AbortSignal,
   ): Promise<ObjectInfo> {
-    const { store, rewriter, known, clock } = this.#options;
+    const { store, rewriter, knownMarkers, clock } = this.#options;
     const size = source?.size ?? 0;
     if (source && size > 0) this.tell(source.key, size);
     const ofDirectory = headersOfAttributes(attributes, source);
@@ -135,7 +131,7 @@ export class DirectoryMarkers {
       const lastModifiedMs = Number(clock.nowNs() / 1_000_000n);
       return { key, etag, size, lastModifiedMs, ...infoOfHeaders(headers), isEncrypted: true };
     } finally {
-      known.forget(key); // also after a failure: the server may have stored it, or have what others stored
+      knownMarkers.forget(key); // also after a failure: the server may have stored it, or have what others stored
     }
   }
 }

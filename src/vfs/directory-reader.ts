@@ -11,24 +11,18 @@ import type {
   ReadDirectoryPlusRequest,
   ReadDirectoryRequest,
 } from '../file-system.js';
-import type { Log } from '../log.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
 import { numberOf } from './inode-numbers.js';
-import type { InodeTable } from './inode-table.js';
 import { maxLinkBytes, typeDirectory, typeRegular, typeUnknown } from './modes.js';
-import type { NodeFinder } from './node-finder.js';
 import type { NodeReplies } from './node-replies.js';
 import type { DirectoryNode, Node } from './nodes.js';
-import type { Found, Resolver } from './resolver.js';
+import type { Found } from './resolver.js';
 import { entriesAhead } from './siblings-ahead.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface DirectoryReaderOptions {
-  readonly resolver: Resolver;
-  readonly finder: NodeFinder;
+interface DirectoryReaderOptions extends Pick<WorkingParts, 'resolver' | 'finder' | 'inodes' | 'log'> {
   readonly replies: NodeReplies;
-  readonly inodes: InodeTable;
-  readonly log: Log;
 }
 
 interface DirectoryHandle {

@@ -4,33 +4,23 @@
  * let in and goes on.
  */
 import { createHash } from 'node:crypto';
-import type { Clock } from '../clock.js';
 import { makeGate } from '../concurrency/deferred.js';
 import { FsError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
 import type { ListedObject, Metadata, ObjectInfo } from '../object-store.js';
 import { withMetadata } from './directory-markers.js';
-import type { DirectoryUpkeep } from './directory-upkeep.js';
-import type { FileContents } from './file-contents.js';
-import type { InodeTable } from './inode-table.js';
-import type { KnownMarkers } from './known-markers.js';
 import { whileMoving } from './moves.js';
 import { filesBelow, type DirectoryNode, type FileNode } from './nodes.js';
 import { PrefixMove, type PrefixMoveOptions } from './prefix-move.js';
-import type { Superseder } from './superseder.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface DirectoryRenamerOptions extends PrefixMoveOptions {
-  readonly inodes: InodeTable;
-  readonly contents: FileContents;
-  readonly upkeep: DirectoryUpkeep;
-  readonly knownMarkers: KnownMarkers;
-  readonly superseder: Superseder;
-  readonly writeBack: WriteBack;
-  readonly clock: Clock;
-}
+type DirectoryRenamerOptions = PrefixMoveOptions &
+  Pick<
+    WorkingParts,
+    'inodes' | 'contents' | 'upkeep' | 'knownMarkers' | 'superseder' | 'writeBack' | 'clock'
+  >;
 
-export interface DirectoryRename {
+interface DirectoryRename {
   readonly source: DirectoryNode;
   readonly newParent: DirectoryNode;
   readonly newName: string;

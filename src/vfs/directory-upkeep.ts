@@ -1,23 +1,14 @@
 /** What keeps a directory there when its entries come and go: its marker, and its times. */
-import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
-import type { Log } from '../log.js';
-import type { ObjectStore } from '../object-store.js';
-import type { DirectoryMarkers } from './directory-markers.js';
 import { isStoreError } from './fs-errors.js';
 import { keyOfEntry, reservedName } from './names.js';
 import { filesBelow, type DirectoryNode } from './nodes.js';
-import type { Resolver } from './resolver.js';
-import type { StoredRecords } from './stored-records.js';
+import type { StoringParts } from './storing-parts.js';
 
-export interface DirectoryUpkeepOptions {
-  readonly store: ObjectStore;
-  readonly markers: DirectoryMarkers;
-  readonly resolver: Resolver;
-  readonly records: StoredRecords;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+type DirectoryUpkeepOptions = Pick<
+  StoringParts,
+  'store' | 'markers' | 'resolver' | 'records' | 'clock' | 'log'
+>;
 
 export class DirectoryUpkeep {
   readonly #options: DirectoryUpkeepOptions;

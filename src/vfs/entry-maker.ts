@@ -1,13 +1,8 @@
 /** Makes files, directories, symbolic links and special files. */
-import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
 import type { Call } from '../file-system.js';
-import type { ObjectStore } from '../object-store.js';
-import type { DirectoryUpkeep } from './directory-upkeep.js';
 import { noExtendedAttributes } from './extended-attributes.js';
-import type { FileContents } from './file-contents.js';
 import { isStoreError } from './fs-errors.js';
-import type { InodeTable } from './inode-table.js';
 import {
   permissionMask,
   setGroupIdBit,
@@ -17,7 +12,6 @@ import {
   typeRegular,
   typeSymlink,
 } from './modes.js';
-import type { NodeFinder } from './node-finder.js';
 import type { DirectoryNode, FileNode } from './nodes.js';
 import { entryOfUnstored } from './resolver.js';
 import {
@@ -26,22 +20,15 @@ import {
   type SpecialType,
   type StoredAttributes,
 } from './stored-attributes.js';
-import type { StoredRecords } from './stored-records.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface EntryMakerOptions {
-  readonly store: ObjectStore;
-  readonly finder: NodeFinder;
-  readonly upkeep: DirectoryUpkeep;
-  readonly inodes: InodeTable;
-  readonly contents: FileContents;
-  readonly records: StoredRecords;
-  readonly writeBack: WriteBack;
-  readonly clock: Clock;
-}
+type EntryMakerOptions = Pick<
+  WorkingParts,
+  'store' | 'finder' | 'upkeep' | 'inodes' | 'contents' | 'records' | 'writeBack' | 'clock'
+>;
 
 /** The name of what is to be made. */
-export interface NewEntry {
+interface NewEntry {
   readonly parent: DirectoryNode;
   readonly name: string;
   /** With the type, which counts only where that is not given otherwise. */

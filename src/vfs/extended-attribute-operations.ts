@@ -1,19 +1,13 @@
 /** User extended attributes of files, directories and symlinks, kept in metadata and limited by what that can hold. */
 import { FsError } from '../errors.js';
-import type { Clock } from '../clock.js';
 import type { Node } from './nodes.js';
 import { headersOfAttributes, metadataBytes } from './stored-attributes.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
 /** The namespace of xattr(7) that a file system of this kind can keep. */
 const userNamespace = 'user.';
 
-export interface ExtendedAttributeOptions {
-  readonly writeBack: WriteBack;
-  /** Of an object. */
-  readonly maxMetadataBytes: number;
-  readonly clock: Clock;
-}
+type ExtendedAttributeOptions = Pick<WorkingParts, 'store' | 'writeBack' | 'clock'>;
 
 export class ExtendedAttributeOperations {
   readonly #options: ExtendedAttributeOptions;
@@ -50,7 +44,8 @@ export class ExtendedAttributeOperations {
   }
 
   #change(node: Node, extended: ReadonlyMap<string, Uint8Array>): void {
-    const { maxMetadataBytes, writeBack, clock } = this.#options;
+    const { store, writeBack, clock } = this.#options;
+    const { maxMetadataBytes } = store.limits;
     const attributes = { ...node.attributes, extended, ctimeNs: clock.nowNs() };
     const { metadata } = headersOfAttributes(attributes, undefined);
     if (metadataBytes(metadata) > maxMetadataBytes) {

@@ -2,12 +2,10 @@
  * The contents of files that are being changed: makes them, tells each where it is stored, and keeps them together, since a copy
  * on the server may concern more than one. When they are stored is the business of `WriteBack`.
  */
-import type { BlockReader } from '../cache/block-reader.js';
-import type { Clock } from '../clock.js';
 import type { Limiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
-import type { ObjectHeaders, ObjectStore, WriteCondition } from '../object-store.js';
+import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { Placement, StoreTarget } from '../staging/placement.js';
 import { StagedFile, type StagedFileOwner } from '../staging/staged-file.js';
@@ -17,18 +15,15 @@ import { whileInPlace } from './moves.js';
 import type { FileNode } from './nodes.js';
 import { headersOfAttributes, withoutTimesOfWrite } from './stored-attributes.js';
 import type { StoredRecords } from './stored-records.js';
+import type { KnownParts } from './known-parts.js';
 
-interface FileContentsOptions {
-  readonly store: ObjectStore;
-  readonly reader: BlockReader;
+interface FileContentsOptions extends Pick<KnownParts, 'store' | 'reader' | 'clock' | 'log'> {
   readonly area: StagingArea;
   /** Shared by all files. */
   readonly uploads: Limiter;
   readonly records: StoredRecords;
   /** The most zeros that a file is extended by between two times that it is stored. */
   readonly maxHoleBytes: number;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** Where a file is stored whose name another client's version has. */

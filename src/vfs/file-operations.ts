@@ -2,8 +2,6 @@
  * What is done with the content of files: open, read, write, flush, truncate, and the handles that keep it open. What a
  * flush puts into the bucket is the business of WriteBack.
  */
-import type { BlockReader } from '../cache/block-reader.js';
-import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
 import type {
   Call,
@@ -18,27 +16,20 @@ import type {
   WriteRequest,
 } from '../file-system.js';
 import type { ContentRange } from '../staging/file-content.js';
-import type { FileContents } from './file-contents.js';
 import { isStoreError, toFsError } from './fs-errors.js';
 import { setGroupIdBit, setUserIdBit, groupExecuteBit, typeSymlink } from './modes.js';
 import { countChange, hasUnstoredChanges, type FileHandle, type FileNode } from './nodes.js';
 import type { OpenFiles } from './open-files.js';
-import type { Openings } from './openings.js';
 import { isBeingWritten, isPending } from './pending.js';
-import type { Resolver } from './resolver.js';
 import { isOnlyRead, outdated, type VersionCheck } from './version-check.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface FileOperationsOptions {
+interface FileOperationsOptions extends Pick<
+  WorkingParts,
+  'store' | 'openings' | 'contents' | 'reader' | 'resolver' | 'writeBack' | 'clock'
+> {
   readonly files: OpenFiles;
   readonly versions: VersionCheck;
-  readonly openings: Openings;
-  readonly contents: FileContents;
-  readonly reader: BlockReader;
-  readonly resolver: Resolver;
-  readonly writeBack: WriteBack;
-  readonly maxObjectSize: number;
-  readonly clock: Clock;
 }
 
 export class FileOperations {
@@ -319,7 +310,7 @@ export class FileOperations {
   }
 
   #checkSize(node: FileNode, end: number): void {
-    const { maxObjectSize } = this.#options;
+    const { maxObjectSize } = this.#options.store.limits;
     if (end > maxObjectSize) throw new FsError('EFBIG', `${node.key}: larger than ${maxObjectSize} bytes`);
   }
 }

@@ -1,33 +1,32 @@
 /** Rename of a file: its object is copied, the node moves, and the old object is deleted. */
-import type { ObjectStore } from '../object-store.js';
 import { isSameVersion } from '../object-version.js';
-import type { DirectoryUpkeep } from './directory-upkeep.js';
-import type { FileContents } from './file-contents.js';
-import type { InodeTable } from './inode-table.js';
-import { copyLatest, SourceGone, type CopiedFile, type LatestCopyOptions } from './latest-copy.js';
+import { copyLatest, SourceGone, type CopiedFile } from './latest-copy.js';
 import { mergeAttributes } from './merged-attributes.js';
 import { whileInPlace } from './moves.js';
 import { lockFiles, type DirectoryNode, type FileNode } from './nodes.js';
-import type { ObjectInfoCache } from './object-info-cache.js';
-import type { Openings } from './openings.js';
 import type { Remover } from './remover.js';
 import type { StoredAttributes } from './stored-attributes.js';
-import type { Superseder } from './superseder.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface FileRenamerOptions extends LatestCopyOptions {
-  readonly store: ObjectStore;
-  readonly inodes: InodeTable;
-  readonly infos: ObjectInfoCache;
-  readonly upkeep: DirectoryUpkeep;
-  readonly openings: Openings;
+interface FileRenamerOptions extends Pick<
+  WorkingParts,
+  | 'store'
+  | 'inodes'
+  | 'infos'
+  | 'upkeep'
+  | 'openings'
+  | 'contents'
+  | 'writeBack'
+  | 'superseder'
+  | 'resolver'
+  | 'rewriter'
+  | 'defaults'
+  | 'clock'
+> {
   readonly remover: Remover;
-  readonly contents: FileContents;
-  readonly writeBack: WriteBack;
-  readonly superseder: Superseder;
 }
 
-export interface FileRename {
+interface FileRename {
   readonly source: FileNode;
   readonly newParent: DirectoryNode;
   readonly newName: string;

@@ -20,6 +20,7 @@ import { Freshness } from './freshness.js';
 import { FileOperations } from './file-operations.js';
 import { IdleInodes } from './idle-inodes.js';
 import { InodeTable } from './inode-table.js';
+import type { KnownParts } from './known-parts.js';
 import { KnownMarkers } from './known-markers.js';
 import { ListedDirectories } from './listed-directories.js';
 import { typeDirectory } from './modes.js';
@@ -34,6 +35,8 @@ import { Renamer } from './renamer.js';
 import { Reopenings } from './reopenings.js';
 import { Resolver } from './resolver.js';
 import { type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
+import type { StoringParts } from './storing-parts.js';
+import type { WorkingParts } from './working-parts.js';
 import { StoredRecords } from './stored-records.js';
 import { Superseder } from './superseder.js';
 import { VersionCheck } from './version-check.js';
@@ -91,140 +94,69 @@ const defaultKnownInodes = 200_000;
 
 export type FileSystemParts = ReturnType<typeof buildParts>;
 
-/**
- * From what is known of the bucket, over what is stored, to what programs ask for. `kernel`: what caches what it is told; it comes
- * and goes with the mount.
- */
+/** From what is known of the bucket, over what is stored, to what programs ask for. `kernel`: it comes and goes with the mount. */
 export function buildParts(options: BucketFileSystemOptions, kernel: () => KernelCaches) {
   const { store, reader, area, uploads, defaults, metadataTtlMs, log } = options;
   const clock = options.clock ?? systemClock;
-  const { maxKeyBytes, maxMetadataBytes, maxObjectSize } = store.limits;
 
-  // What is known of the bucket, and the nodes.
   const infos = options.infos ?? new ObjectInfoCache(defaultKnownObjects);
   const listed = options.listed ?? new ListedDirectories(defaultListedEntries);
-  const knownMarkers = new KnownMarkers(clock, metadataTtlMs);
   const negativeTtlMs = options.negativeTtlMs ?? defaultNegativeTtlMs;
-  const resolver = new Resolver({
-    store,
-    infos,
-    reader,
-    metadataTtlMs,
-    negativeTtlMs,
-    knownMarkers,
-    listed,
-    clock,
-    log,
-  });
+  const knownMarkers = new KnownMarkers(clock, metadataTtlMs);
+  const bucket = { store, reader, infos, listed, knownMarkers, defaults, kernel, clock, log };
   const rootTimeNs = options.rootTimeNs ?? clock.nowNs();
   const inodes = new InodeTable(options.prefix, rootAttributes(defaults, rootTimeNs), clock.monotonicMs());
+  const known: KnownParts = {
+    ...bucket,
+    resolver: new Resolver({ ...bucket, metadataTtlMs, negativeTtlMs }),
+    inodes,
+    superseder: new Superseder(inodes, reader, log),
+    freshness: new Freshness(clock, metadataTtlMs),
+  };
+
+  const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
+  const records = new StoredRecords(known);
+  const maxHoleBytes = options.maxHoleBytes ?? Infinity;
+  const storing: StoringParts = {
+    ...known,
+    rewriter,
+    markers: new DirectoryMarkers({ ...known, rewriter }),
+    records,
+    contents: new FileContents({ ...known, area, uploads, records, maxHoleBytes }),
+  };
+
+  const storer = new NodeStorer(storing);
+  const attributeDelayMs = options.attributeDelayMs ?? defaultAttributeDelayMs;
+  const working: WorkingParts = {
+    ...storing,
+    finder: new NodeFinder(known),
+    upkeep: new DirectoryUpkeep(storing),
+    openings: new Openings(storing.contents, new Reopenings(clock)),
+    writeBack: new WriteBack({ ...storing, storer, attributeDelayMs }),
+  };
+
   const maxKnown = options.maxKnownInodes ?? defaultKnownInodes;
   const idleInodes = new IdleInodes({ inodes, maxKnown, kernel, log });
-  const freshness = new Freshness(clock, metadataTtlMs);
-  const superseder = new Superseder(inodes, reader, log);
-  const finder = new NodeFinder({
-    resolver,
-    inodes,
-    superseder,
-    freshness,
-    reader,
-    defaults,
-    maxKeyBytes,
-    clock,
-  });
-  const replies = new NodeReplies({ inodes, idleInodes, freshness, defaults });
-
-  // What is put into the bucket, and when.
-  const rewriter = new ObjectRewriter(store, reader, options.rewriteBytes ?? defaultRewriteBytes);
-  const markers = new DirectoryMarkers({ store, rewriter, known: knownMarkers, clock, log });
-  const records = new StoredRecords({ inodes, infos, knownMarkers, listed, reader, clock });
-  const maxHoleBytes = options.maxHoleBytes ?? Infinity;
-  const contents = new FileContents({ store, reader, area, uploads, records, maxHoleBytes, clock, log });
-  const storer = new NodeStorer({
-    store,
-    rewriter,
-    markers,
-    contents,
-    records,
-    infos,
-    superseder,
-    defaults,
-    clock,
-    log,
-  });
-  const attributeDelayMs = options.attributeDelayMs ?? defaultAttributeDelayMs;
-  const writeBack = new WriteBack({ storer, inodes, contents, attributeDelayMs, clock, log });
-
-  // What programs ask for.
-  const upkeep = new DirectoryUpkeep({ store, markers, resolver, records, clock, log });
-  const openings = new Openings(contents, new Reopenings(clock));
-  const versions = new VersionCheck({ store, reader, resolver, finder, kernel, clock });
+  const replies = new NodeReplies({ ...known, idleInodes });
   const openFiles = new OpenFiles(reader, log);
-  const files = new FileOperations({
-    files: openFiles,
-    versions,
-    openings,
-    contents,
-    reader,
-    resolver,
-    writeBack,
-    maxObjectSize,
-    clock,
-  });
-  const maker = new EntryMaker({ store, finder, upkeep, inodes, contents, records, writeBack, clock });
-  const remover = new Remover({
-    store,
-    finder,
-    upkeep,
-    openings,
-    records,
-    superseder,
-    inodes,
-    writeBack,
-  });
-  const moving = {
-    store,
-    resolver,
-    rewriter,
-    inodes,
-    infos,
-    contents,
-    upkeep,
-    superseder,
-    writeBack,
-    clock,
+  const versions = new VersionCheck(working);
+  const remover = new Remover(working);
+  const renamers = {
+    files: new FileRenamer({ ...working, remover }),
+    directories: new DirectoryRenamer(working),
   };
-  const renamer = new Renamer({
-    store,
-    finder,
-    upkeep,
-    files: new FileRenamer({ ...moving, openings, remover, defaults }),
-    directories: new DirectoryRenamer({ ...moving, markers, knownMarkers, log }),
-    writeBack,
-  });
-  const directories = new DirectoryReader({ resolver, finder, replies, inodes, log });
-  const extended = new ExtendedAttributeOperations({ writeBack, maxMetadataBytes, clock });
   return {
-    store,
+    ...working,
     isReadOnly: options.isReadOnly,
     proveEncryption: options.proveEncryption ?? (() => undefined),
-    defaults,
-    clock,
-    log,
-    infos,
-    inodes,
-    listed,
-    finder,
     replies,
-    contents,
-    writeBack,
     openFiles,
-    files,
-    maker,
+    files: new FileOperations({ ...working, files: openFiles, versions }),
+    maker: new EntryMaker(working),
     remover,
-    renamer,
-    directories,
-    extended,
+    renamer: new Renamer({ ...working, ...renamers }),
+    directories: new DirectoryReader({ ...working, replies }),
+    extended: new ExtendedAttributeOperations(working),
   };
 }
 

@@ -1,29 +1,17 @@
 /** Copies what is under a file's name, whatever version of it is there by now: the name is to be removed afterwards. */
-import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
 import type { ObjectInfo, WriteCondition } from '../object-store.js';
 import type { CopiedObject } from './file-contents.js';
 import { isStoreError } from './fs-errors.js';
 import { mergeAttributes } from './merged-attributes.js';
-import type { ObjectRewriter } from './object-rewriter.js';
-import type { Resolver } from './resolver.js';
 import { isSameObject } from './same-object.js';
-import {
-  attributesOfObject,
-  headersOfAttributes,
-  type AttributeDefaults,
-  type StoredAttributes,
-} from './stored-attributes.js';
+import { attributesOfObject, headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
+import type { StoringParts } from './storing-parts.js';
 
-export interface LatestCopyOptions {
-  readonly resolver: Resolver;
-  readonly rewriter: ObjectRewriter;
-  readonly defaults: AttributeDefaults;
-  readonly clock: Clock;
-}
+type LatestCopyOptions = Pick<StoringParts, 'resolver' | 'rewriter' | 'defaults' | 'clock'>;
 
 /** What is to be copied, as far as it is known. */
-export interface CopyOrder {
+interface CopyOrder {
   readonly info: ObjectInfo;
   readonly attributes: StoredAttributes;
   readonly newKey: string;

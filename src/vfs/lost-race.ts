@@ -6,22 +6,15 @@
 import { hostname } from 'node:os';
 import type { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
-import type { Log } from '../log.js';
 import { headersOf } from '../object-headers.js';
-import type { ObjectInfo, ObjectStore } from '../object-store.js';
+import type { ObjectInfo } from '../object-store.js';
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
-import type { Clock } from '../clock.js';
 import { asideSuffix, conflictKeyOf } from './conflict-key.js';
-import type { FileContents } from './file-contents.js';
 import { isLost, isStoreError } from './fs-errors.js';
 import type { DirectoryNode, FileNode } from './nodes.js';
+import type { StoringParts } from './storing-parts.js';
 
-interface LostRaceOptions {
-  readonly store: ObjectStore;
-  readonly contents: FileContents;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+type LostRaceOptions = Pick<StoringParts, 'store' | 'contents' | 'clock' | 'log'>;
 
 /** Either ours could be stored after all, or it is kept beside, in the directory `keptIn`, and `error` says so. */
 type Settlement =

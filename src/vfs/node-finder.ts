@@ -2,29 +2,19 @@
  * Finds the node of a name or of an inode, as recent as `metadataTtlMs` asks, and brings what changed in the bucket into
  * the nodes that the kernel already knows.
  */
-import type { BlockReader } from '../cache/block-reader.js';
-import type { Clock } from '../clock.js';
 import { FsError } from '../errors.js';
-import type { Freshness } from './freshness.js';
-import type { InodeTable } from './inode-table.js';
 import { withKnownTime } from './object-info-cache.js';
 import type { ObjectInfo } from '../object-store.js';
 import { keyOfEntry, reservedName } from './names.js';
 import { filesBelow, type DirectoryNode, type FileNode, type Node } from './nodes.js';
-import type { DescribedObject, Found, Resolver } from './resolver.js';
-import { attributesOfObject, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
-import type { Superseder } from './superseder.js';
+import type { DescribedObject, Found } from './resolver.js';
+import { attributesOfObject, type StoredAttributes } from './stored-attributes.js';
+import type { KnownParts } from './known-parts.js';
 
-export interface NodeFinderOptions {
-  readonly resolver: Resolver;
-  readonly inodes: InodeTable;
-  readonly superseder: Superseder;
-  readonly freshness: Freshness;
-  readonly reader: BlockReader;
-  readonly defaults: AttributeDefaults;
-  readonly maxKeyBytes: number;
-  readonly clock: Clock;
-}
+type NodeFinderOptions = Pick<
+  KnownParts,
+  'resolver' | 'inodes' | 'superseder' | 'freshness' | 'reader' | 'defaults' | 'store' | 'clock'
+>;
 
 export class NodeFinder {
   readonly #options: NodeFinderOptions;
@@ -35,14 +25,14 @@ export class NodeFinder {
 
   /** The node of a name, or undefined if there is nothing of this name. Rejects with a StoreError. */
   async findChild(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Node | undefined> {
-    const { resolver, maxKeyBytes } = this.#options;
+    const { resolver, store } = this.#options;
     if (directory.isRemoved) return undefined;
     if (directory.parent === undefined && name === reservedName) return undefined;
     const live = directory.children.get(name);
     const mustAsk = directory.mustAskFor(name);
     if (live && mustAsk) live.validatedAtMs = -Infinity;
     if (live && this.isCurrent(live)) return live;
-    keyOfEntry(directory.prefix, name, 'file', maxKeyBytes);
+    keyOfEntry(directory.prefix, name, 'file', store.limits.maxKeyBytes);
     const found = mustAsk
       ? await resolver.ask(directory, name, signal)
       : await resolver.find(directory, name, live?.kind === 'file', signal);

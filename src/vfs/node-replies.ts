@@ -1,18 +1,13 @@
 /** What the kernel is told of nodes: entries, attributes, and for how long it may use them. */
 import type { Attributes, AttributesReply, Entry } from '../file-system.js';
-import type { Freshness } from './freshness.js';
 import type { IdleInodes } from './idle-inodes.js';
 import { numberOf } from './inode-numbers.js';
-import type { InodeTable } from './inode-table.js';
 import type { Node } from './nodes.js';
 import { shownAttributes } from './shown-attributes.js';
-import type { AttributeDefaults } from './stored-attributes.js';
+import type { KnownParts } from './known-parts.js';
 
-export interface NodeRepliesOptions {
-  readonly inodes: InodeTable;
+interface NodeRepliesOptions extends Pick<KnownParts, 'inodes' | 'freshness' | 'defaults'> {
   readonly idleInodes: IdleInodes;
-  readonly freshness: Freshness;
-  readonly defaults: AttributeDefaults;
 }
 
 const statBlockBytes = 512;

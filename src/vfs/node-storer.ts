@@ -2,45 +2,38 @@
  * Stores one node in the bucket, now: the content of a file, the attributes of everything. A race that another client has won is
  * settled on the way. When that is done, and again after a failure, is for `WriteBack` to say.
  */
-import type { Clock } from '../clock.js';
 import { FsError, StoreError } from '../errors.js';
-import type { Log } from '../log.js';
-import type { ObjectHeaders, ObjectStore } from '../object-store.js';
+import type { ObjectHeaders } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import { copyWithAttributes } from './attribute-copy.js';
-import type { DirectoryMarkers } from './directory-markers.js';
 import type { Scope } from './drain.js';
-import type { FileContents } from './file-contents.js';
 import { isLost } from './fs-errors.js';
 import { LostRace } from './lost-race.js';
 import { whileInPlace } from './moves.js';
 import type { DirectoryNode, FileNode, Node } from './nodes.js';
-import type { ObjectInfoCache } from './object-info-cache.js';
-import type { ObjectRewriter } from './object-rewriter.js';
 import { isBeingWritten } from './pending.js';
 import {
   attributesOfObject,
   headersOfAttributes,
   withTimeOfWrite,
-  type AttributeDefaults,
   type StoredAttributes,
 } from './stored-attributes.js';
-import type { StoredRecords } from './stored-records.js';
-import type { Superseder } from './superseder.js';
+import type { StoringParts } from './storing-parts.js';
 
-export interface NodeStorerOptions {
-  readonly store: ObjectStore;
-  readonly rewriter: ObjectRewriter;
-  readonly markers: DirectoryMarkers;
-  readonly contents: FileContents;
-  readonly records: StoredRecords;
-  readonly infos: ObjectInfoCache;
-  readonly superseder: Superseder;
-  readonly defaults: AttributeDefaults;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+type NodeStorerOptions = Pick<
+  StoringParts,
+  | 'store'
+  | 'rewriter'
+  | 'markers'
+  | 'contents'
+  | 'records'
+  | 'infos'
+  | 'superseder'
+  | 'defaults'
+  | 'clock'
+  | 'log'
+>;
 
 export class NodeStorer {
   readonly #options: NodeStorerOptions;

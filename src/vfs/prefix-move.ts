@@ -4,35 +4,27 @@
  */
 import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { FsError } from '../errors.js';
-import type { Log } from '../log.js';
 import { headersOf } from '../object-headers.js';
-import type { ListedObject, ObjectInfo, ObjectStore, WriteCondition } from '../object-store.js';
+import type { ListedObject, ObjectInfo, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
-import type { DirectoryMarkers } from './directory-markers.js';
 import type { CopiedObject } from './file-contents.js';
 import { isStoreError } from './fs-errors.js';
-import type { ObjectInfoCache } from './object-info-cache.js';
-import type { ObjectRewriter } from './object-rewriter.js';
-import type { Resolver } from './resolver.js';
 import { isSameObject } from './same-object.js';
+import type { StoringParts } from './storing-parts.js';
 
-export interface PrefixMoveOptions {
-  readonly store: ObjectStore;
-  readonly rewriter: ObjectRewriter;
-  readonly resolver: Resolver;
-  readonly markers: DirectoryMarkers;
-  readonly infos: ObjectInfoCache;
-  readonly log: Log;
-}
+export type PrefixMoveOptions = Pick<
+  StoringParts,
+  'store' | 'rewriter' | 'resolver' | 'markers' | 'infos' | 'log'
+>;
 
-export interface Prefixes {
+interface Prefixes {
   /** Both end in '/'. */
   readonly oldPrefix: string;
   readonly newPrefix: string;
 }
 
 /** An object under the old name, as it was when it was copied. */
-export interface MovedObject {
+interface MovedObject {
   readonly etag: string;
   readonly size: number;
   readonly lastModifiedMs: number;

@@ -1,25 +1,12 @@
 /** unlink and rmdir. */
 import { FsError } from '../errors.js';
-import type { ObjectStore } from '../object-store.js';
-import type { DirectoryUpkeep } from './directory-upkeep.js';
-import type { InodeTable } from './inode-table.js';
-import type { NodeFinder } from './node-finder.js';
 import { filesBelow, type DirectoryNode, type FileNode } from './nodes.js';
-import type { Openings } from './openings.js';
-import type { StoredRecords } from './stored-records.js';
-import type { Superseder } from './superseder.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface RemoverOptions {
-  readonly store: ObjectStore;
-  readonly finder: NodeFinder;
-  readonly upkeep: DirectoryUpkeep;
-  readonly openings: Openings;
-  readonly records: StoredRecords;
-  readonly superseder: Superseder;
-  readonly inodes: InodeTable;
-  readonly writeBack: WriteBack;
-}
+type RemoverOptions = Pick<
+  WorkingParts,
+  'store' | 'finder' | 'upkeep' | 'openings' | 'records' | 'superseder' | 'inodes' | 'writeBack'
+>;
 
 export class Remover {
   readonly #options: RemoverOptions;

@@ -3,27 +3,20 @@ import { lockRanks } from '../concurrency/lock-order.js';
 import { Mutex } from '../concurrency/mutex.js';
 import { FsError } from '../errors.js';
 import type { RenameFlags } from '../file-system.js';
-import type { ObjectStore } from '../object-store.js';
 import type { DirectoryRenamer } from './directory-renamer.js';
-import type { DirectoryUpkeep } from './directory-upkeep.js';
 import type { FileRenamer } from './file-renamer.js';
 import { SourceGone } from './latest-copy.js';
 import { whileChangingNames } from './moves.js';
-import type { NodeFinder } from './node-finder.js';
 import { ancestorsOf, type DirectoryNode, type Node } from './nodes.js';
-import type { WriteBack } from './write-back.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface RenamerOptions {
-  readonly store: ObjectStore;
-  readonly finder: NodeFinder;
-  readonly upkeep: DirectoryUpkeep;
+interface RenamerOptions extends Pick<WorkingParts, 'store' | 'finder' | 'upkeep' | 'writeBack'> {
   readonly files: FileRenamer;
   readonly directories: DirectoryRenamer;
-  readonly writeBack: WriteBack;
 }
 
 /** What rename(2) is asked for. */
-export interface Rename {
+interface Rename {
   readonly parent: DirectoryNode;
   readonly name: string;
   readonly newParent: DirectoryNode;

@@ -2,26 +2,17 @@
  * What the mount knows of an object that it has put into the bucket, or removed from it, in all places where that is remembered: the
  * node, the listing of its directory, and what is known of objects.
  */
-import type { BlockReader } from '../cache/block-reader.js';
-import type { Clock } from '../clock.js';
 import { infoOfHeaders } from '../object-headers.js';
 import type { ObjectHeaders, ObjectInfo } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
-import type { InodeTable } from './inode-table.js';
-import type { KnownMarkers } from './known-markers.js';
-import type { ListedDirectories } from './listed-directories.js';
 import type { DirectoryNode, FileNode } from './nodes.js';
-import type { ObjectInfoCache } from './object-info-cache.js';
 import type { StoredAttributes } from './stored-attributes.js';
+import type { KnownParts } from './known-parts.js';
 
-export interface StoredRecordsOptions {
-  readonly inodes: InodeTable;
-  readonly infos: ObjectInfoCache;
-  readonly knownMarkers: KnownMarkers;
-  readonly listed: ListedDirectories;
-  readonly reader: BlockReader;
-  readonly clock: Clock;
-}
+type StoredRecordsOptions = Pick<
+  KnownParts,
+  'inodes' | 'infos' | 'knownMarkers' | 'listed' | 'reader' | 'clock'
+>;
 
 export class StoredRecords {
   readonly #options: StoredRecordsOptions;

@@ -2,25 +2,19 @@
  * Asks the bucket which version of a file an open is to have: the next open anywhere sees what was stored before. Of a small file that
  * is opened to be read the bytes come along.
  */
-import type { BlockReader } from '../cache/block-reader.js';
-import type { Clock } from '../clock.js';
 import { abortable } from '../concurrency/abortable.js';
 import { FsError } from '../errors.js';
-import type { KernelCaches, OpenFlags } from '../file-system.js';
-import { joinPieces, type ObjectInfo, type ObjectStore } from '../object-store.js';
+import type { OpenFlags } from '../file-system.js';
+import { joinPieces, type ObjectInfo } from '../object-store.js';
 import { isStoreError, toFsError } from './fs-errors.js';
-import { isHeld, isOtherVersion, type NodeFinder } from './node-finder.js';
+import { isHeld, isOtherVersion } from './node-finder.js';
 import type { FileNode } from './nodes.js';
-import type { Resolver } from './resolver.js';
+import type { WorkingParts } from './working-parts.js';
 
-export interface VersionCheckOptions {
-  readonly store: ObjectStore;
-  readonly reader: BlockReader;
-  readonly resolver: Resolver;
-  readonly finder: NodeFinder;
-  readonly kernel: () => KernelCaches;
-  readonly clock: Clock;
-}
+type VersionCheckOptions = Pick<
+  WorkingParts,
+  'store' | 'reader' | 'resolver' | 'finder' | 'kernel' | 'clock'
+>;
 
 /** A GET of this size takes RGW hardly longer than a HEAD. */
 const fetchedAtOpenBytes = 128 * 1024;

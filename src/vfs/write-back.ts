@@ -3,30 +3,23 @@
  * and utimens cost one copy together), and again after a failure: what could not be stored is kept and retried, never dropped. How
  * a node is stored is the business of `NodeStorer`.
  */
-import type { Clock } from '../clock.js';
 import { abortable } from '../concurrency/abortable.js';
 import { FsError } from '../errors.js';
-import type { Log } from '../log.js';
 import type { Pending } from '../mount-statistics.js';
 import { countOf } from '../units.js';
 import { Drain, type Scope } from './drain.js';
-import type { FileContents } from './file-contents.js';
 import { isTransient, toFsError } from './fs-errors.js';
-import type { InodeTable } from './inode-table.js';
 import { moveAbove } from './moves.js';
 import type { NodeStorer } from './node-storer.js';
 import type { FileNode, Node } from './nodes.js';
 import { isBeingWritten, isLeftOver, isPending } from './pending.js';
 import { StoreFailures } from './store-failures.js';
+import type { StoringParts } from './storing-parts.js';
 
-export interface WriteBackOptions {
+interface WriteBackOptions extends Pick<StoringParts, 'inodes' | 'contents' | 'clock' | 'log'> {
   readonly storer: NodeStorer;
-  readonly inodes: InodeTable;
-  readonly contents: FileContents;
   /** How long changed attributes of stored objects wait for further changes. */
   readonly attributeDelayMs: number;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 /** One attempt in the background; the store's own retries and timeouts are within it. */

@@ -101,7 +101,7 @@ for (const isThere of [false, true]) {
     const { store, clock } = fixture;
     const rewriter = new ObjectRewriter(store, fixture.mount().reader, 0);
     const known = new KnownMarkers(clock, metadataTtlMs);
-    const markers = new DirectoryMarkers({ store, rewriter, known, clock, log: makeLog().log });
+    const markers = new DirectoryMarkers({ store, rewriter, knownMarkers: known, clock, log: makeLog().log });
     const { signal } = new AbortController();
     if (isThere) store.putForeign('d/', '');
     const { marker } = await known.learn('d/', () => markers.find('d/', signal));
