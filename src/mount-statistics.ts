@@ -81,7 +81,7 @@ export interface MountStatus {
 export function countErrors({ failures }: MountStatistics): number {
   let count = 0;
   for (const [code, failed] of Object.entries(failures)) {
-    if (!isStoreErrorCode(code) || storeErrorFacts[code].isTrouble) count += failed ?? 0;
+    if (!isStoreErrorCode(code) || storeErrorFacts[code].isTrouble !== false) count += failed ?? 0;
   }
   return count;
 }

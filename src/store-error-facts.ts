@@ -14,188 +14,120 @@ interface StoreErrorFacts {
   readonly errno: FsErrorCode;
   /** Whether the same request may succeed: by itself after a moment, after somebody has put something right, or not at all. */
   readonly passes: 'soon' | 'later' | 'never';
-  /** Whether the same would be said of every other object too. */
-  readonly concernsAll: boolean;
-  /** False: it says something of the object asked for, or of what the server can do, as many requests want to know. */
-  readonly isTrouble: boolean;
+  /** The same would be said of every other object too. */
+  readonly concernsAll?: true;
+  /** It says something of the object asked for, or of what the server can do, as many requests want to know. */
+  readonly isTrouble?: false;
+  /** What is to be stored is refused, and stays so until somebody changes rights, quota, or the file. */
+  readonly isRefusal?: true;
 }
 
 export const storeErrorFacts: Readonly<Record<StoreErrorCode, StoreErrorFacts>> = {
-  NotFound: {
-    meaning: 'no such object',
-    errno: 'ENOENT',
-    passes: 'never',
-    concernsAll: false,
-    isTrouble: false,
-  },
+  NotFound: { meaning: 'no such object', errno: 'ENOENT', passes: 'never', isTrouble: false },
   NoSuchBucket: {
     meaning: 'no such bucket',
     errno: 'EIO',
     passes: 'never',
     concernsAll: true,
-    isTrouble: true,
+    isRefusal: true,
   },
-  NoSuchUpload: {
-    meaning: 'the multipart upload is unknown to the server',
-    errno: 'EIO',
-    passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
-  },
-  AccessDenied: {
-    meaning: 'access denied',
-    errno: 'EACCES',
-    passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
-  },
+  NoSuchUpload: { meaning: 'the multipart upload is unknown to the server', errno: 'EIO', passes: 'never' },
+  AccessDenied: { meaning: 'access denied', errno: 'EACCES', passes: 'never', isRefusal: true },
   NoCredentials: {
     meaning: 'the S3 credentials cannot be renewed',
     errno: 'EIO',
     passes: 'soon',
     concernsAll: true,
-    isTrouble: true,
   },
   WrongCustomerKey: {
     meaning: 'the object is encrypted under another customer key',
     errno: 'EACCES',
     passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
+    isRefusal: true,
   },
   PlaintextRefused: {
     meaning: 'the object is not encrypted',
     errno: 'EACCES',
     passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
+    isRefusal: true,
   },
   PreconditionFailed: {
     meaning: 'the object was changed by somebody else',
     errno: 'ESTALE',
     passes: 'never',
-    concernsAll: false,
     isTrouble: false,
   },
   RangeNotSatisfiable: {
     meaning: 'the range starts past the end of the object',
     errno: 'EIO',
     passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
   },
-  KeyTooLong: {
-    meaning: 'the key is too long',
-    errno: 'ENAMETOOLONG',
-    passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
-  },
+  KeyTooLong: { meaning: 'the key is too long', errno: 'ENAMETOOLONG', passes: 'never', isRefusal: true },
   InvalidRequest: {
     meaning: 'the server refuses the request as invalid',
     errno: 'EIO',
     passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
+    isRefusal: true,
   },
   NotImplemented: {
     meaning: 'the server cannot do this',
     errno: 'EIO',
     passes: 'never',
-    concernsAll: false,
     isTrouble: false,
+    isRefusal: true,
   },
   EncryptionBlocked: {
     meaning: 'the bucket blocks SSE-C',
     errno: 'EACCES',
     passes: 'never',
     concernsAll: true,
-    isTrouble: true,
+    isRefusal: true,
   },
   NotEncrypting: {
     meaning: 'what is written would not be encrypted',
     errno: 'EROFS',
     passes: 'never',
     concernsAll: true,
-    isTrouble: true,
+    isRefusal: true,
   },
   QuotaExceeded: {
     meaning: 'the quota is exceeded',
     errno: 'EDQUOT',
     passes: 'later',
     concernsAll: true,
-    isTrouble: true,
+    isRefusal: true,
   },
-  EntityTooLarge: {
-    meaning: 'too large for the server',
-    errno: 'EFBIG',
-    passes: 'never',
-    concernsAll: false,
-    isTrouble: true,
-  },
-  Throttled: {
-    meaning: 'the server asks to slow down',
-    errno: 'EIO',
-    passes: 'soon',
-    concernsAll: false,
-    isTrouble: true,
-  },
-  ServerError: {
-    meaning: 'the server failed',
-    errno: 'EIO',
-    passes: 'soon',
-    concernsAll: false,
-    isTrouble: true,
-  },
-  Unreachable: {
-    meaning: 'the server cannot be reached',
-    errno: 'EIO',
-    passes: 'soon',
-    concernsAll: true,
-    isTrouble: true,
-  },
+  EntityTooLarge: { meaning: 'too large for the server', errno: 'EFBIG', passes: 'never', isRefusal: true },
+  Throttled: { meaning: 'the server asks to slow down', errno: 'EIO', passes: 'soon' },
+  ServerError: { meaning: 'the server failed', errno: 'EIO', passes: 'soon' },
+  Unreachable: { meaning: 'the server cannot be reached', errno: 'EIO', passes: 'soon', concernsAll: true },
   CertificateRejected: {
     meaning: "the server's certificate is not trusted",
     errno: 'EIO',
     passes: 'later',
     concernsAll: true,
-    isTrouble: true,
   },
   ServerRefused: {
     meaning: 'nothing is sent to another server than the configured one',
     errno: 'EIO',
     passes: 'never',
     concernsAll: true,
-    isTrouble: true,
+    isRefusal: true,
   },
   Timeout: {
     meaning: 'the server did not answer in time',
     errno: 'ETIMEDOUT',
     passes: 'soon',
     concernsAll: true,
-    isTrouble: true,
   },
   ClockSkewed: {
     meaning: "this machine's clock differs too much from the server's",
     errno: 'EACCES',
     passes: 'later',
     concernsAll: true,
-    isTrouble: true,
   },
-  Aborted: {
-    meaning: 'aborted',
-    errno: 'EINTR',
-    passes: 'never',
-    concernsAll: true,
-    isTrouble: false,
-  },
-  CorruptReply: {
-    meaning: 'the transfer was damaged',
-    errno: 'EIO',
-    passes: 'soon',
-    concernsAll: false,
-    isTrouble: true,
-  },
+  Aborted: { meaning: 'aborted', errno: 'EINTR', passes: 'never', concernsAll: true, isTrouble: false },
+  CorruptReply: { meaning: 'the transfer was damaged', errno: 'EIO', passes: 'soon' },
 };
 
 /** Names from outside may be those of another version. */

@@ -11,8 +11,15 @@ test('every code has its facts, and a meaning of its own', (t) => {
 
 test('what passes, and what concerns all objects, is trouble, but for the end of what the caller asked for', (t) => {
   for (const code of storeErrorCodes) {
-    const { passes, concernsAll, isTrouble } = storeErrorFacts[code];
+    const { passes, concernsAll, isTrouble = true } = storeErrorFacts[code];
     if (passes !== 'never' || concernsAll) t.is(isTrouble, code !== 'Aborted', code);
+  }
+});
+
+test('what is refused for good is not tried again soon', (t) => {
+  for (const code of storeErrorCodes) {
+    const { passes, isRefusal } = storeErrorFacts[code];
+    if (isRefusal) t.not(passes, 'soon', code);
   }
 });
 

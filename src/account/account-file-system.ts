@@ -114,12 +114,12 @@ export class AccountFileSystem implements FileSystem {
   async stop(): Promise<void> {
     this.#cancelSweep();
     this.#stopping.abort();
-    await settleAll([...this.#shown.values()].map((bucket) => bucket.stop()));
+    await endAll([...this.#shown.values()].map((bucket) => bucket.stop()));
   }
 
   /** Resolves when the buckets have everything that was changed before the call, or only what was closed, as `scope` says. */
   async synchronizeAll(scope: Scope): Promise<void> {
-    await settleAll(this.#openFileSystems().map((fileSystem) => fileSystem.synchronizeAll(scope)));
+    await endAll(this.#openFileSystems().map((fileSystem) => fileSystem.synchronizeAll(scope)));
   }
 
   /** As of each bucket's file system. */
@@ -513,7 +513,7 @@ function readOnly(what: string): FsError {
 }
 
 /** Waits for all of them, then rejects with what went wrong. */
-async function settleAll(promises: readonly Promise<void>[]): Promise<void> {
+async function endAll(promises: readonly Promise<void>[]): Promise<void> {
   const failures = (await Promise.allSettled(promises)).flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : [],
   );

@@ -30,5 +30,5 @@ export async function findEncryptionState(
 
 /** Errors that every further object would meet too. */
 export function concernsAll(error: unknown): boolean {
-  return !(error instanceof StoreError) || storeErrorFacts[error.code].concernsAll;
+  return !(error instanceof StoreError) || storeErrorFacts[error.code].concernsAll === true;
 }

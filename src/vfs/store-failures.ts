@@ -2,7 +2,8 @@
  * Why nodes are not in the bucket yet, and when they are tried again: what the server refuses is told once, kept and tried
  * seldom, since it stays refused until somebody changes rights, quota or the file; any other failure passes.
  */
-import { StoreError, type FsError, type FsErrorCode, type StoreErrorCode } from '../errors.js';
+import { StoreError, type FsError, type FsErrorCode } from '../errors.js';
+import { storeErrorFacts } from '../store-error-facts.js';
 import type { Log } from '../log.js';
 import type { PendingReason } from '../mount-statistics.js';
 import type { Node } from './nodes.js';
@@ -19,20 +20,8 @@ const lastRetryMs = 60_000;
 const firstRefusedRetryMs = 60_000;
 const lastRefusedRetryMs = 900_000;
 
-/** These stay, whoever asks again; of all others another try may be different. */
-const refusals: ReadonlySet<StoreErrorCode | FsErrorCode> = new Set<StoreErrorCode | FsErrorCode>([
-  'AccessDenied',
-  'WrongCustomerKey',
-  'PlaintextRefused',
-  'NoSuchBucket',
-  'KeyTooLong',
-  'InvalidRequest',
-  'NotImplemented',
-  'EncryptionBlocked',
-  'NotEncrypting',
-  'QuotaExceeded',
-  'EntityTooLarge',
-  'ServerRefused',
+/** Of what is refused here; what the server refuses is in `storeErrorFacts`. */
+const refusals: ReadonlySet<FsErrorCode> = new Set<FsErrorCode>([
   'EACCES',
   'EDQUOT',
   'EFBIG',
@@ -54,7 +43,7 @@ export class StoreFailures {
   record(node: Node, error: FsError): void {
     const former = this.#failures.get(node);
     const reason = reasonOf(error, node.key);
-    const isRefusal = refusals.has(codeOf(error));
+    const isRefusal = isRefused(error);
     const count = former?.isRefusal === isRefusal ? former.count + 1 : 1;
     this.#failures.set(node, { reason, isRefusal, count });
     if (!isRefusal || former?.reason === reason) return;
@@ -99,8 +88,8 @@ export class StoreFailures {
   }
 }
 
-function codeOf({ code, cause }: FsError): StoreErrorCode | FsErrorCode {
-  return cause instanceof StoreError ? cause.code : code;
+function isRefused({ code, cause }: FsError): boolean {
+  return cause instanceof StoreError ? storeErrorFacts[cause.code].isRefusal === true : refusals.has(code);
 }
 
 /** What the server, or whoever found it, says: without the operation and the key, which come before it. */
