@@ -10,14 +10,14 @@ import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { UploadServices, UploadSignals } from './multipart-upload.js';
 import type { Placement, StoreTarget } from './placement.js';
 import { storeContent } from './store-content.js';
-import { StreamedUpload } from './streamed-upload.js';
 import {
-  planMostParts,
-  planParts,
+  planAround,
+  planStreamStart,
   streamPartBytes,
-  type PlanLimits,
-  type PlannedPart,
-} from './upload-plan.js';
+  type PartsAround,
+  type StreamLimits,
+} from './stream-plan.js';
+import { StreamedUpload } from './streamed-upload.js';
 import type { VersionReader } from './version-reader.js';
 
 interface ContentUploaderOptions {
@@ -26,12 +26,7 @@ interface ContentUploaderOptions {
   readonly base: ObjectVersion | undefined;
   /** Of uploads that begin while the file is being written. */
   readonly owner: Placement;
-  readonly limits: PlanLimits;
-  readonly streamingThresholdBytes: number;
-  /** Streamed parts are multiples of it. */
-  readonly chunkBytes: number;
-  /** No streamed part is larger, a multiple of `chunkBytes`: larger ones could not be put together here. */
-  readonly maxStreamPartBytes: number;
+  readonly limits: StreamLimits;
 }
 
 /**
@@ -57,11 +52,7 @@ export class ContentUploader {
   readonly #services: UploadServices;
   readonly #reader: VersionReader;
   readonly #owner: Placement;
-  readonly #limits: PlanLimits;
-  readonly #chunkBytes: number;
-  readonly #maxStreamPartBytes: number;
-  readonly #firstPartBytes: number;
-  readonly #streamingThresholdBytes: number;
+  readonly #limits: StreamLimits;
   #mayStream = true;
   #base: StoredBase | undefined;
   #state: UploadState = idle;
@@ -76,11 +67,6 @@ export class ContentUploader {
     this.#base = options.base && { version: options.base, isMisplaced: false };
     this.#owner = options.owner;
     this.#limits = options.limits;
-    this.#chunkBytes = options.chunkBytes;
-    this.#maxStreamPartBytes = options.maxStreamPartBytes;
-    const { limits } = options.services.store;
-    this.#firstPartBytes = streamPartBytes(1, limits, options.limits.sendPartBytes, options.chunkBytes);
-    this.#streamingThresholdBytes = Math.max(options.streamingThresholdBytes, this.#firstPartBytes);
   }
 
   get base(): ObjectVersion | undefined {
@@ -199,68 +185,20 @@ export class ContentUploader {
     return this.#state.kind === 'streaming' ? this.#state.stream : undefined;
   }
 
-  /**
-   * Where enough is staged at the beginning of the file, or at its end behind what is in objects: that head may change until
-   * it is planned at the commit, and is copied on the server then.
-   */
   #beginStream(): StreamedUpload | undefined {
     const { content } = this.#services;
-    const { minPartSize, maxPartSize, maxParts } = this.#limits;
-    const stagedFrom = content.extents.endOfStoredPrefix();
-    const stagedEnd = content.extents.endOfRun(stagedFrom, 'staged');
-    if (!this.#mayStream || stagedEnd - stagedFrom < this.#streamingThresholdBytes) return undefined;
-    const hasHead = stagedFrom > 0;
-    if (hasHead && stagedEnd < content.size) return undefined;
-    // As many as copying the head takes, and some for changes in it.
-    const headParts = 2 * Math.ceil(stagedFrom / this.#limits.copyPartBytes) + 100;
-    const reservedParts = hasHead ? Math.min(headParts, Math.floor(maxParts / 4)) : 0;
-    const start = hasHead
-      ? Math.ceil(Math.max(stagedFrom, minPartSize) / this.#chunkBytes) * this.#chunkBytes
-      : 0;
-    const firstPartBytes = this.#streamPartBytes(reservedParts + 1);
-    if (start + firstPartBytes > stagedEnd || start > reservedParts * maxPartSize) return undefined;
+    const begun = this.#mayStream ? planStreamStart(content.extents, this.#limits) : undefined;
+    if (!begun) return undefined;
     content.setFilling(true);
     const target = this.#owner.target();
     const stream = new StreamedUpload({
       services: this.#services,
       target: { ...target, headers: target.unfinishedHeaders ?? target.headers },
-      start,
-      reservedParts,
-      partBytes: (partNumber) => this.#streamPartBytes(partNumber),
+      ...begun,
+      partBytes: (partNumber) => streamPartBytes(partNumber, this.#limits),
     });
     this.#state = { kind: 'streaming', stream, isGone: false };
     return stream;
-  }
-
-  #streamPartBytes(partNumber: number): number {
-    const { limits } = this.#services.store;
-    const bytes = streamPartBytes(partNumber, limits, this.#limits.sendPartBytes, this.#chunkBytes);
-    return Math.min(bytes, Math.max(this.#maxStreamPartBytes, this.#firstPartBytes));
-  }
-
-  /** Head and tail of what is streamed; undefined if there are too few part numbers for them. */
-  #planAround(stream: StreamedUpload): { head: PlannedPart[]; tail: PlannedPart[] } | undefined {
-    try {
-      const planned = this.#planWith(stream, planParts);
-      if (!stream.hasOthers(planned.head.length, planned.tail.length)) return planned;
-      // An earlier try has sent more parts, none of which can be left out: as many as possible.
-      return this.#planWith(stream, planMostParts);
-    } catch (error) {
-      if (error instanceof RangeError) return undefined;
-      throw error;
-    }
-  }
-
-  #planWith(stream: StreamedUpload, plan: typeof planParts): { head: PlannedPart[]; tail: PlannedPart[] } {
-    const limits = this.#limits;
-    const { extents, size } = this.#services.content;
-    const head =
-      stream.start === 0
-        ? []
-        : plan(extents.slice(0, stream.start), { ...limits, maxParts: stream.reservedParts }, 'more');
-    const maxParts = limits.maxParts + 1 - stream.nextPartNumber;
-    const rest = extents.slice(stream.frontier, size - stream.frontier);
-    return { head, tail: plan(rest, { ...limits, maxParts }) };
   }
 
   #isExactly({ version }: StoredBase): boolean {
@@ -295,29 +233,20 @@ export class ContentUploader {
   /** Undefined if there is no streamed upload that could be completed. */
   async #completeStream(order: StoreOrder): Promise<ObjectVersion | undefined> {
     const { target, signals } = order;
-    const { content, log } = this.#services;
+    const { log } = this.#services;
     const state = this.#state;
     if (state.kind !== 'streaming') return undefined;
     const { stream } = state;
-    const isElsewhere = stream.key !== target.key;
-    if (!this.#hasSent() && (isElsewhere || content.size <= this.#limits.putBytes)) {
+    const around = this.#planCompletion(stream, target);
+    if (!around) {
       this.#dropStream();
       return undefined;
     }
+    const isElsewhere = stream.key !== target.key;
     // Under a key that is not the file's any more nothing may be replaced, unless that was asked for.
     const condition: WriteCondition = isElsewhere
       ? (target.through ?? { ifNoneMatch: '*' })
       : target.condition;
-    const around = this.#planAround(stream);
-    if (!around) {
-      if (this.#hasSent()) throw new FsError('EFBIG', `${target.key}: too large for the store`);
-      this.#dropStream();
-      return undefined;
-    }
-    if (!this.#hasSent() && stream.hasOthers(around.head.length, around.tail.length)) {
-      this.#dropStream();
-      return undefined;
-    }
     let etag: string;
     try {
       ({ etag } = await stream.complete(around.head, around.tail, condition, signals));
@@ -340,6 +269,20 @@ export class ContentUploader {
     const isMisplaced = isElsewhere || !isAsWanted;
     const version = this.#settle(order, { key: stream.key, etag, headers: stream.headers, isMisplaced });
     return isMisplaced ? this.#place(version, order) : version;
+  }
+
+  /** Undefined if all bytes are here, and storing them anew is better, or the only way. */
+  #planCompletion(stream: StreamedUpload, target: StoreTarget): PartsAround | undefined {
+    const { content } = this.#services;
+    const mustComplete = this.#hasSent();
+    const isSmall = content.size <= this.#limits.putBytes;
+    if (!mustComplete && (isSmall || stream.key !== target.key)) return undefined;
+    const around = planAround(stream, content.extents, this.#limits);
+    if (mustComplete) {
+      if (!around) throw new FsError('EFBIG', `${target.key}: too large for the store`);
+      return around;
+    }
+    return around && !stream.hasOthers(around.head.length, around.tail.length) ? around : undefined;
   }
 
   /** Gives the stored content the key and the headers that were decided on after its upload had begun. */

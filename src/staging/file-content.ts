@@ -61,7 +61,7 @@ export class FileContent {
     return this.#extents.size;
   }
 
-  get extents(): Pick<ExtentMap, 'slice' | 'endOfRun' | 'endOfStoredPrefix' | 'has' | 'isExactly' | 'seek'> {
+  get extents(): Omit<ExtentMap, 'replace' | 'resize' | 'relabel' | 'checkInvariants'> {
     return this.#extents;
   }
 

@@ -112,16 +112,17 @@ export class StagedFile {
         minPartSize,
         maxPartSize,
         maxParts,
+        maxObjectSize,
         putBytes: options.putBytes ?? defaultPartBytes,
         sendPartBytes: options.partBytes ?? defaultPartBytes,
         copyPartBytes: options.copyPartBytes ?? defaultCopyPartBytes,
+        thresholdBytes: Math.min(
+          options.streamingThresholdBytes ?? 4 * defaultPartBytes,
+          area.memoryLimitBytes / 4,
+        ),
+        chunkBytes: area.chunkBytes,
+        maxStreamPartBytes: area.maxPartBytes,
       },
-      streamingThresholdBytes: Math.min(
-        options.streamingThresholdBytes ?? 4 * defaultPartBytes,
-        area.memoryLimitBytes / 4,
-      ),
-      chunkBytes: area.chunkBytes,
-      maxStreamPartBytes: area.maxPartBytes,
     });
   }
 

@@ -117,31 +117,6 @@ function planRuns(
   return runs;
 }
 
-/**
- * The length of part `partNumber` (from 1) of an upload whose final size is not known yet: `defaultPartBytes` at first, then growing
- * with the fourth power of the number, so that `maxParts` reach `maxObjectSize`. With S3's limits the parts of the first 18 GiB have
- * 8 MiB, those around 100 GiB about 100 MiB. A multiple of `unitBytes`.
- */
-export function streamPartBytes(
-  partNumber: number,
-  limits: Pick<StoreLimits, 'minPartSize' | 'maxPartSize' | 'maxParts' | 'maxObjectSize'>,
-  firstPartBytes: number,
-  unitBytes: number,
-): number {
-  const first = roundUp(Math.max(firstPartBytes, limits.minPartSize), unitBytes);
-  const power = 4;
-  // The sum of first * (n / pivot)^power up to maxParts is at least its integral; this pivot makes that maxObjectSize.
-  const pivot =
-    limits.maxParts * ((first * limits.maxParts) / ((power + 1) * limits.maxObjectSize)) ** (1 / power);
-  const length = first * Math.max(1, partNumber / pivot) ** power;
-  const largest = Math.max(unitBytes, Math.floor(limits.maxPartSize / unitBytes) * unitBytes);
-  return Math.min(roundUp(length, unitBytes), largest);
-}
-
-function roundUp(bytes: number, unit: number): number {
-  return Math.ceil(bytes / unit) * unit;
-}
-
 /** Copies where the server has enough for a part (at the end less will do), everything between them to be sent. */
 function makeRuns(extents: readonly Extent[], minPartSize: number, isEnd: boolean): Run[] {
   const runs: Run[] = [];

@@ -1,18 +1,18 @@
 import test from 'ava';
-import { ExtentMap, isStored, type Extent } from '../../src/staging/extent-map.js';
+import { ExtentMap, isStored } from '../../src/staging/extent-map.js';
 import {
   defaultCopyPartBytes,
   defaultPartBytes,
   planMostParts,
   planParts,
   planUpload,
-  streamPartBytes,
   type PlanLimits,
   type PlannedPart,
 } from '../../src/staging/upload-plan.js';
 import type { ObjectVersion } from '../../src/object-version.js';
 import { defaultMemoryLimits } from '../object-store/memory-object-store.js';
 import { fc } from '../seed.js';
+import { checkParts } from './check-parts.js';
 
 const mebibyte = 1024 * 1024;
 const gibibyte = 1024 * mebibyte;
@@ -26,39 +26,6 @@ const realLimits: PlanLimits = {
 
 function sentBytes(parts: readonly PlannedPart[]): number {
   return parts.reduce((sum, { length, copyFrom }) => sum + (copyFrom ? 0 : length), 0);
-}
-
-/** Throws unless the parts make up the extents and keep to the limits. */
-function checkParts(
-  parts: readonly PlannedPart[],
-  extents: readonly Extent[],
-  limits: PlanLimits,
-  behind: 'end of file' | 'more' = 'end of file',
-): void {
-  const size = extents.reduce((sum, { length }) => sum + length, 0);
-  let end = extents[0]?.offset ?? 0;
-  if (parts.length > limits.maxParts) throw new Error('too many parts');
-  for (const [index, part] of parts.entries()) {
-    if (part.offset !== end) throw new Error(`part ${index} begins at ${part.offset}, not at ${end}`);
-    if (part.length <= 0) throw new Error(`part ${index} is empty`);
-    if (part.length > limits.maxPartSize) throw new Error(`part ${index} is too large`);
-    if ((index < parts.length - 1 || behind === 'more') && part.length < limits.minPartSize)
-      throw new Error(`part ${index} is too small`);
-    end += part.length;
-    const { copyFrom } = part;
-    if (!copyFrom) continue;
-    const source = extents.find(
-      (extent) => extent.offset <= part.offset && part.offset < extent.offset + extent.length,
-    );
-    if (
-      source?.source !== copyFrom.version ||
-      source.offset + source.length < end ||
-      copyFrom.offset !== source.sourceOffset + part.offset - source.offset
-    ) {
-      throw new Error(`part ${index} is copied from elsewhere`);
-    }
-  }
-  if (end !== (extents[0]?.offset ?? 0) + size) throw new Error(`the parts end at ${end}`);
 }
 
 test('the parts make up the content and keep to the limits, however small these are', (t) => {
@@ -183,31 +150,4 @@ test('changes all over a huge file are merged until the parts are few enough', (
   const parts = planParts(extents, realLimits);
   checkParts(parts, extents, realLimits);
   t.true(parts.length > 5000);
-});
-
-test('a file of unknown size reaches the largest object with parts that begin small', (t) => {
-  const { maxParts, maxPartSize, maxObjectSize, minPartSize } = defaultMemoryLimits;
-  const unit = 256 * 1024;
-  let size = 0;
-  let previous = 0;
-  for (let number = 1; number <= maxParts; number++) {
-    const length = streamPartBytes(number, defaultMemoryLimits, defaultPartBytes, unit);
-    t.true(length >= minPartSize && length <= maxPartSize && length % unit === 0 && length >= previous);
-    if (size < 16 * gibibyte) t.is(length, defaultPartBytes);
-    if (size < 100 * gibibyte) t.true(length <= 130 * mebibyte);
-    previous = length;
-    size += length;
-  }
-  t.true(size >= maxObjectSize);
-});
-
-test('streamed parts keep to limits of other servers', (t) => {
-  const limits = { minPartSize: 60, maxPartSize: 700, maxParts: 14, maxObjectSize: 8000 };
-  let size = 0;
-  for (let number = 1; number <= limits.maxParts; number++) {
-    const length = streamPartBytes(number, limits, 64, 64);
-    t.true(length >= limits.minPartSize && length <= limits.maxPartSize);
-    size += length;
-  }
-  t.true(size <= limits.maxParts * limits.maxPartSize);
 });
