@@ -9,7 +9,7 @@ import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { UploadServices, UploadSignals } from './multipart-upload.js';
 import type { Placement, StoreTarget } from './placement.js';
-import { storeContent } from './store-content.js';
+import { storeContent, type ContentOrder } from './store-content.js';
 import {
   planAround,
   planStreamStart,
@@ -223,8 +223,8 @@ export class ContentUploader {
   }
 
   async #storeAnew(order: StoreOrder): Promise<ObjectVersion> {
-    const { target, signals } = order;
-    const { etag, bytes } = await storeContent(this.#services, this.#limits, target, signals);
+    const { target } = order;
+    const { etag, bytes } = await storeContent(this.#services, this.#limits, order);
     const version = this.#settle(order, { key: target.key, etag, headers: target.headers });
     if (bytes) this.#reader.seed(version, 0, bytes);
     return version;
@@ -249,7 +249,7 @@ export class ContentUploader {
       : target.condition;
     let etag: string;
     try {
-      ({ etag } = await stream.complete(around.head, around.tail, condition, signals));
+      ({ etag } = await stream.complete(around, condition, signals));
     } catch (error) {
       const isGone = error instanceof StoreError && error.code === 'NoSuchUpload';
       // A part that the server does not have as it was told, among others: the same parts would be refused for ever.
@@ -327,10 +327,8 @@ export class ContentUploader {
 }
 
 /** One commit. */
-interface StoreOrder {
+interface StoreOrder extends ContentOrder {
   readonly placement: Placement;
-  readonly target: StoreTarget;
-  readonly signals: UploadSignals;
 }
 
 interface StoredObject {

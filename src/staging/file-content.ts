@@ -25,6 +25,24 @@ export interface ContentRange {
   readonly stream?: ReadStream | undefined;
 }
 
+interface FileContentOptions {
+  readonly area: StagingArea;
+  readonly reader: VersionReader;
+  /** Undefined: a new, empty file. */
+  readonly base: ObjectVersion | undefined;
+  /** Whether what is sent already of the chunk at `offset` need not be kept here. */
+  readonly isExpendable: (offset: number) => boolean;
+}
+
+interface ContentWriteOptions {
+  /** Ends the waits for memory. */
+  readonly signal: AbortSignal;
+  /** Asked in the turn in which a piece is staged; refuses it by throwing. */
+  readonly mayStage?: () => void;
+  /** Hears after each piece where it ends. */
+  readonly onStaged?: (end: number) => void;
+}
+
 /** Views of this stand for all zeros. Never written to. */
 const zeros = Buffer.alloc(1024 * 1024);
 
@@ -37,24 +55,14 @@ export class FileContent {
   #extents: ExtentMap;
   #relocations = 0;
 
-  /** `isExpendable`: whether what is sent already of the chunk at `offset` need not be kept here. */
-  constructor(
-    area: StagingArea,
-    reader: VersionReader,
-    base: ObjectVersion | undefined,
-    isExpendable: (offset: number) => boolean,
-  ) {
+  constructor({ area, reader, base, isExpendable }: FileContentOptions) {
     this.#reader = reader;
     this.#extents = new ExtentMap(base);
-    this.#staged = new StagedBytes(
+    this.#staged = new StagedBytes({
       area,
-      (offset, length) => {
-        for (const extent of this.#extents.slice(offset, length)) {
-          if (extent.source === 'staged') this.#extents.replace(extent.offset, extent.length, 'sent');
-        }
-      },
+      onDiscard: (offset, length) => this.#onDiscard(offset, length),
       isExpendable,
-    );
+    });
   }
 
   get size(): number {
@@ -110,21 +118,15 @@ export class FileContent {
     }, 0);
   }
 
-  /**
-   * Stages a copy of `bytes`. `mayStage` is asked in the turn in which a piece is staged, and refuses it by throwing; `onStaged`
-   * hears after each piece how far it is. If it rejects, a first part of them may be there.
-   */
+  /** Stages a copy of `bytes`, piece by piece. If it rejects, a first part of them may be there. */
   async write(
     offset: number,
     bytes: Uint8Array,
-    signal: AbortSignal,
-    {
-      mayStage,
-      onStaged,
-    }: { readonly mayStage?: () => void; readonly onStaged?: (end: number) => void } = {},
+    { signal, mayStage, onStaged }: ContentWriteOptions,
   ): Promise<void> {
     for (const { at, piece } of this.#byChunk(offset, bytes)) {
-      await this.#staged.write(at, piece, signal, {
+      await this.#staged.write(at, piece, {
+        signal,
         mayWrite: mayStage,
         onWritten: () => this.#extents.replace(at, piece.length, 'staged'),
       });
@@ -170,7 +172,7 @@ export class FileContent {
           let at = offset + done;
           const step = Math.min(stagedAtOnceBytes, length - done);
           for (const piece of await this.read({ offset: at, length: step, stream }, signal)) {
-            await this.write(at, piece, signal);
+            await this.write(at, piece, { signal });
             at += piece.length;
             onStaged(at);
           }
@@ -220,6 +222,12 @@ export class FileContent {
       const piece = bytes.subarray(done, done + this.#staged.endOfChunk(at) - at);
       yield { at, piece };
       done += piece.length;
+    }
+  }
+
+  #onDiscard(offset: number, length: number): void {
+    for (const extent of this.#extents.slice(offset, length)) {
+      if (extent.source === 'staged') this.#extents.replace(extent.offset, extent.length, 'sent');
     }
   }
 

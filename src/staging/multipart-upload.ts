@@ -37,6 +37,13 @@ export interface UploadServices {
   readonly onCleanup: (cleanup: Promise<void>) => void;
 }
 
+interface NumberedPart {
+  readonly number: number;
+  readonly part: PlannedPart;
+  /** Asked when its turn comes. Default: yes. */
+  readonly isWanted?: () => boolean;
+}
+
 /** For requests that go on when the caller has gone: beginning an upload, so that its id is known, and aborting it. */
 const detachedTimeoutMs = 60_000;
 
@@ -86,11 +93,10 @@ export class MultipartUpload {
 
   /** Sends one part, or has the server copy it, when the limiter lets it. Undefined if `isWanted` says no by then. */
   async send(
-    partNumber: number,
-    { offset, length, copyFrom }: PlannedPart,
+    { number: partNumber, part, isWanted = () => true }: NumberedPart,
     signal: AbortSignal,
-    isWanted: () => boolean = () => true,
   ): Promise<UploadedPart | undefined> {
+    const { offset, length, copyFrom } = part;
     const { store, limiter, content, heldBytes } = this.#services;
     const isStreamed = () => content.absentBytes(offset, length) > heldBytes;
     const id = await this.begin(signal);
@@ -113,12 +119,12 @@ export class MultipartUpload {
       const body = await content.lend(offset, length, signal);
       let isSent = false;
       try {
-        const part = await store.uploadPart(
+        const uploaded = await store.uploadPart(
           { key: this.key, uploadId: id, partNumber, body: body.pieces },
           signal,
         );
         isSent = true;
-        return part;
+        return uploaded;
       } finally {
         body.release(isSent);
       }
@@ -133,8 +139,8 @@ export class MultipartUpload {
   ): Promise<UploadedPart[]> {
     const numbered = parts.map((part, index) => ({ number: firstNumber + index, part }));
     const limit = this.#services.limiter.maxTasks;
-    const sent = await mapLimited(numbered, { limit, signal }, ({ number, part }, partSignal) =>
-      this.send(number, part, partSignal),
+    const sent = await mapLimited(numbered, { limit, signal }, (part, partSignal) =>
+      this.send(part, partSignal),
     );
     return sent.filter((part) => part !== undefined);
   }

@@ -12,6 +12,23 @@ export interface LentBytes {
   release(isIntact: boolean): void;
 }
 
+interface StagedBytesOptions {
+  readonly area: StagingArea;
+  /** Hears of ranges that are only in the upload from now on. */
+  readonly onDiscard: (offset: number, length: number) => void;
+  /** Whether the chunk at `offset` is given up before others, once it is sent. */
+  readonly isExpendable: (offset: number) => boolean;
+}
+
+interface StagedWriteOptions {
+  /** Ends the wait for memory. */
+  readonly signal: AbortSignal;
+  /** Asked in the turn in which the bytes are copied; refuses it by throwing. */
+  readonly mayWrite?: (() => void) | undefined;
+  /** Called in the turn in which they were copied. */
+  readonly onWritten: () => void;
+}
+
 export class StagedBytes implements ChunkOwner {
   readonly #area: StagingArea;
   readonly #onDiscard: (offset: number, length: number) => void;
@@ -20,15 +37,7 @@ export class StagedBytes implements ChunkOwner {
   /** Of new chunks. */
   newStanding: Standing = 'dirty';
 
-  /**
-   * `onDiscard` hears of ranges that are only in the upload from now on, of which those come first that `isExpendable` says
-   * of their chunk.
-   */
-  constructor(
-    area: StagingArea,
-    onDiscard: (offset: number, length: number) => void,
-    isExpendable: (offset: number) => boolean,
-  ) {
+  constructor({ area, onDiscard, isExpendable }: StagedBytesOptions) {
     this.#area = area;
     this.#onDiscard = onDiscard;
     this.#isExpendable = isExpendable;
@@ -40,15 +49,13 @@ export class StagedBytes implements ChunkOwner {
   }
 
   /**
-   * Waits for memory, then calls `mayWrite`, copies `bytes`, which must lie within one chunk, and calls `onWritten`, all in the
-   * same turn. If it rejects, as it does with what `mayWrite` throws, nothing was written. One write at a time, and only where no
-   * chunk's standing is `sent`.
+   * Waits for memory, then copies `bytes`, which must lie within one chunk. If it rejects, as it does with what `mayWrite` throws,
+   * nothing was written. One write at a time, and only where no chunk's standing is `sent`.
    */
   async write(
     offset: number,
     bytes: Uint8Array,
-    signal: AbortSignal,
-    { mayWrite, onWritten }: { readonly mayWrite?: (() => void) | undefined; readonly onWritten: () => void },
+    { signal, mayWrite, onWritten }: StagedWriteOptions,
   ): Promise<void> {
     const { chunk, end } = this.#chunkFor(offset, bytes.length);
     await this.#area.hold(chunk, offset, end, signal);

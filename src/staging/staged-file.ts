@@ -62,6 +62,19 @@ export interface StagedFileOptions {
   readonly copyPartBytes?: number;
 }
 
+/** Who changes the content, for messages, and what ends its waits. */
+interface Change {
+  readonly what: string;
+  readonly signal: AbortSignal;
+  /** Whether it concerns bytes that are only in the upload. */
+  readonly needsCommit: () => boolean;
+}
+
+interface RangeChange extends Omit<Change, 'needsCommit'> {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** Bytes of an object from `offset` on. */
 interface StoredRange {
   readonly version: ObjectVersion;
@@ -95,7 +108,7 @@ export class StagedFile {
     this.#maxSize = maxObjectSize;
     this.#maxHoleBytes = options.maxHoleBytes ?? Infinity;
     const isExpendable = (offset: number) => this.#uploader.isExpendable(offset) && owner.isWriteOnly();
-    this.#content = new FileContent(area, reader, base, isExpendable);
+    this.#content = new FileContent({ area, reader, base, isExpendable });
     this.#uploader = new ContentUploader({
       services: {
         store,
@@ -169,11 +182,12 @@ export class StagedFile {
   async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     if (data.length === 0) return;
     this.#checkSize(offset + data.length);
-    await this.#changeRange('write', offset, data.length, signal, async (linked) => {
+    await this.#changeRange({ what: 'write', signal, offset, length: data.length }, async (linked) => {
       this.#extendTo(offset);
       try {
         const end = offset + data.length;
-        await this.#content.write(offset, data, linked, {
+        await this.#content.write(offset, data, {
+          signal: linked,
           mayStage: () => this.#owner.mayChange(),
           onStaged: (done) => this.#uploader.advance(done, end),
         });
@@ -205,7 +219,7 @@ export class StagedFile {
   async truncate(size: number, signal: AbortSignal): Promise<void> {
     this.#checkSize(size);
     const needsCommit = () => this.#uploader.needsCommitToCut(size);
-    await this.#changeIfMay('truncate', signal, needsCommit, () => {
+    await this.#changeIfMay({ what: 'truncate', signal, needsCommit }, () => {
       this.#extendTo(size);
       this.#uploader.cut(size);
       this.#content.resize(size);
@@ -215,7 +229,7 @@ export class StagedFile {
 
   /** Makes [offset, offset + length) zero, cut at the size. */
   async zeroRange(offset: number, length: number, signal: AbortSignal): Promise<void> {
-    await this.#changeRange('zero range', offset, length, signal, () => {
+    await this.#changeRange({ what: 'zero range', signal, offset, length }, () => {
       const end = Math.min(offset + length, this.size);
       if (end > offset) this.#content.replace(offset, end - offset, 'zero', 0);
       return Promise.resolve();
@@ -236,26 +250,22 @@ export class StagedFile {
   ): Promise<boolean> {
     this.#checkSize(offset + length);
     let isFound = false;
-    await this.#changeIfMay(
-      'copy range',
-      signal,
-      () => this.#uploader.needsCommitToChange(offset, length),
-      () => {
-        const source = findSource();
-        if (source) {
-          const { version } = source;
-          if (source.offset < 0 || source.offset + length > version.size) {
-            throw new RangeError(`[${source.offset}, ${source.offset + length}) is outside ${version.key}`);
-          }
-          this.#extendTo(offset);
-          isFound = true;
-          this.#hasCopies = true;
-          this.#uploader.touch(offset, length);
-          this.#content.replace(offset, length, version, source.offset);
+    const needsCommit = () => this.#uploader.needsCommitToChange(offset, length);
+    await this.#changeIfMay({ what: 'copy range', signal, needsCommit }, () => {
+      const source = findSource();
+      if (source) {
+        const { version } = source;
+        if (source.offset < 0 || source.offset + length > version.size) {
+          throw new RangeError(`[${source.offset}, ${source.offset + length}) is outside ${version.key}`);
         }
-        return Promise.resolve();
-      },
-    );
+        this.#extendTo(offset);
+        isFound = true;
+        this.#hasCopies = true;
+        this.#uploader.touch(offset, length);
+        this.#content.replace(offset, length, version, source.offset);
+      }
+      return Promise.resolve();
+    });
     return isFound;
   }
 
@@ -276,7 +286,7 @@ export class StagedFile {
       this.#content.extents.slice(0, this.size).filter(({ source }) => isStored(source) && isWanted(source));
     const needsCommit = () =>
       ranges().some(({ offset, length }) => this.#uploader.needsCommitToChange(offset, length));
-    await this.#change('stage', signal, needsCommit, async (linked) => {
+    await this.#change({ what: 'stage', signal, needsCommit }, async (linked) => {
       for (const { offset, length } of ranges()) this.#uploader.touch(offset, length);
       await this.#content.stageStored(isWanted, linked, (end) => {
         this.#uploader.advance(end, end);
@@ -308,22 +318,17 @@ export class StagedFile {
     signal: AbortSignal,
   ): Promise<readonly { readonly offset: number; readonly length: number }[]> {
     const ranges: { offset: number; length: number }[] = [];
-    await this.#change(
-      'give up',
-      signal,
-      () => false,
-      () => {
-        const { isUploadGone } = this.#uploader;
-        for (const { offset, length, source } of this.#content.extents.slice(0, this.size)) {
-          const isLost = isStored(source) ? isGone(source) : source === 'sent' && isUploadGone;
-          if (!isLost) continue;
-          this.#uploader.touch(offset, length);
-          this.#content.replace(offset, length, 'zero', 0);
-          ranges.push({ offset, length });
-        }
-        return Promise.resolve();
-      },
-    );
+    await this.#change({ what: 'give up', signal, needsCommit: () => false }, () => {
+      const { isUploadGone } = this.#uploader;
+      for (const { offset, length, source } of this.#content.extents.slice(0, this.size)) {
+        const isLost = isStored(source) ? isGone(source) : source === 'sent' && isUploadGone;
+        if (!isLost) continue;
+        this.#uploader.touch(offset, length);
+        this.#content.replace(offset, length, 'zero', 0);
+        ranges.push({ offset, length });
+      }
+      return Promise.resolve();
+    });
     return ranges;
   }
 
@@ -400,7 +405,7 @@ export class StagedFile {
     const needsCommit = () => this.#content.extents.has('sent', 0, this.size);
     let base: ObjectVersion | undefined;
     let changes = 0;
-    await this.#change('detach', signal, needsCommit, async (linked) => {
+    await this.#change({ what: 'detach', signal, needsCommit }, async (linked) => {
       base = this.isDirty ? undefined : this.base;
       changes = this.#changes;
       this.#uploader.stopStreaming();
@@ -450,14 +455,11 @@ export class StagedFile {
 
   /** A change of [offset, offset + length), after which parts that have a byte of it must be sent again. */
   async #changeRange(
-    what: string,
-    offset: number,
-    length: number,
-    signal: AbortSignal,
+    { offset, length, ...change }: RangeChange,
     work: (linked: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const needsCommit = () => this.#uploader.needsCommitToChange(offset, length);
-    await this.#changeIfMay(what, signal, needsCommit, (linked) => {
+    await this.#changeIfMay({ ...change, needsCommit }, (linked) => {
       // Before the work waits for anything: a chunk that is to be changed must not be given up.
       this.#uploader.touch(offset, length);
       return work(linked);
@@ -465,27 +467,20 @@ export class StagedFile {
   }
 
   /** As `#change`, for what a program does, which may be refused in the turn in which `work` begins. */
-  async #changeIfMay(
-    what: string,
-    signal: AbortSignal,
-    needsCommit: () => boolean,
-    work: (linked: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const mayOrNeedsCommit = () => {
+  async #changeIfMay(change: Change, work: (linked: AbortSignal) => Promise<void>): Promise<void> {
+    const needsCommit = () => {
       this.#owner.mayChange();
-      return needsCommit();
+      return change.needsCommit();
     };
-    await this.#change(what, signal, mayOrNeedsCommit, (linked) => {
+    await this.#change({ ...change, needsCommit }, (linked) => {
       this.#changes += 1;
       return work(linked);
     });
   }
 
-  /** Runs `work` alone. `needsCommit`: it concerns bytes that are only in the upload. */
+  /** Runs `work` alone, after a commit if it needs one. */
   async #change(
-    what: string,
-    signal: AbortSignal,
-    needsCommit: () => boolean,
+    { what, signal, needsCommit }: Change,
     work: (linked: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const tryOnce = async () => {

@@ -10,6 +10,12 @@ import type { StoreTarget } from './placement.js';
 import { streamedRange } from './streamed-range.js';
 import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
 
+/** Where the content goes, and what ends it. */
+export interface ContentOrder {
+  readonly target: StoreTarget;
+  readonly signals: UploadSignals;
+}
+
 interface StoredContent {
   readonly etag: string;
   /** The bytes, if they were stored by one PUT. */
@@ -20,17 +26,18 @@ interface StoredContent {
 export async function storeContent(
   services: UploadServices,
   limits: PlanLimits,
-  target: StoreTarget,
-  signals: UploadSignals,
+  order: ContentOrder,
 ): Promise<StoredContent> {
   const { content } = services;
-  const parts = planOrRefuse(target.key, () => planUpload(content.extents.slice(0, content.size), limits));
-  if (!parts) return put(services, target, signals);
+  const parts = planOrRefuse(order.target.key, () =>
+    planUpload(content.extents.slice(0, content.size), limits),
+  );
+  if (!parts) return put(services, order);
   try {
-    return { ...(await storeParts(services, target, parts, signals)), bytes: undefined };
+    return { ...(await storeParts(services, parts, order)), bytes: undefined };
   } catch (error) {
     if (!mayPutWhole(error, content.size, limits)) throw error;
-    return { ...(await putStreamed(services, target, signals)), bytes: undefined };
+    return { ...(await putStreamed(services, order)), bytes: undefined };
   }
 }
 
@@ -46,8 +53,7 @@ function planOrRefuse<T>(key: string, plan: () => T): T {
 
 async function put(
   { store, limiter, content }: UploadServices,
-  { key, headers, condition }: StoreTarget,
-  { signal, finalSignal }: UploadSignals,
+  { target: { key, headers, condition }, signals: { signal, finalSignal } }: ContentOrder,
 ): Promise<StoredContent> {
   const send = async () => {
     const body = await content.lend(0, content.size, signal);
@@ -68,8 +74,7 @@ async function put(
 /** Much of the content may be on disk, or in objects that cannot be copied on the server then. */
 function putStreamed(
   { store, limiter, content, heldBytes }: UploadServices,
-  { key, headers, condition }: StoreTarget,
-  { signal, finalSignal }: UploadSignals,
+  { target: { key, headers, condition }, signals: { signal, finalSignal } }: ContentOrder,
 ): Promise<WriteReply> {
   return limiter.run({ bytes: heldBytes, signal, what: `put ${key}` }, async () => {
     const body = streamedRange(content, { offset: 0, length: content.size }, heldBytes);
@@ -80,9 +85,8 @@ function putStreamed(
 
 async function storeParts(
   services: UploadServices,
-  { key, headers, condition }: StoreTarget,
   parts: readonly PlannedPart[],
-  { signal, finalSignal }: UploadSignals,
+  { target: { key, headers, condition }, signals: { signal, finalSignal } }: ContentOrder,
 ): Promise<WriteReply> {
   const upload = new MultipartUpload(services, key, headers);
   try {

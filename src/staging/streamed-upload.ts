@@ -8,6 +8,7 @@ import { abortable, settleAll, withLinkedController } from '../concurrency/abort
 import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { MultipartUpload, type UploadServices, type UploadSignals } from './multipart-upload.js';
 import type { StoreTarget } from './placement.js';
+import type { PartsAround } from './stream-plan.js';
 import type { PlannedPart } from './upload-plan.js';
 
 /**
@@ -176,8 +177,7 @@ export class StreamedUpload {
    * After a failure it may be called again.
    */
   async complete(
-    head: readonly PlannedPart[],
-    tail: readonly PlannedPart[],
+    { head, tail }: PartsAround,
     condition: WriteCondition,
     { signal, finalSignal }: UploadSignals,
   ): Promise<WriteReply> {
@@ -261,12 +261,14 @@ export class StreamedUpload {
   }
 
   async #send(part: StreamedPart, signal: AbortSignal): Promise<void> {
-    const planned = { offset: part.offset, length: part.length, copyFrom: undefined };
-    const uploaded = await this.#upload.send(part.number, planned, signal, () => {
+    const { number, offset, length } = part;
+    const isWanted = () => {
       if (part.state !== 'waiting') return false;
       part.state = 'sending';
       return true;
-    });
+    };
+    const planned = { offset, length, copyFrom: undefined };
+    const uploaded = await this.#upload.send({ number, part: planned, isWanted }, signal);
     if (stateOf(part) !== 'sending') return;
     part.state = 'sent';
     part.uploaded = uploaded;

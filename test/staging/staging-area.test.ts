@@ -8,13 +8,13 @@ import { chunkBytes, makeArea, never } from './staging.js';
 
 function makeBytes(area: StagingArea) {
   const discarded: [number, number][] = [];
-  const bytes = new StagedBytes(
+  const bytes = new StagedBytes({
     area,
-    (offset, length) => discarded.push([offset, length]),
-    () => false,
-  );
+    onDiscard: (offset, length) => discarded.push([offset, length]),
+    isExpendable: () => false,
+  });
   const write = (offset: number, content: Uint8Array, signal = never) =>
-    bytes.write(offset, content, signal, { onWritten: () => undefined });
+    bytes.write(offset, content, { signal, onWritten: () => undefined });
   const read = async (offset: number, length: number) =>
     Buffer.concat(await Promise.all(bytes.copy(offset, length)));
   return { bytes, discarded, write, read };
