@@ -18,7 +18,7 @@ export const chunkBytes = 64;
 /** Of streamed parts. */
 export const partBytes = 128;
 
-interface StagingOptions {
+export interface StagingOptions {
   readonly memoryChunks?: number;
   readonly spillBytes?: number;
 }
