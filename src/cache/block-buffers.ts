@@ -1,23 +1,23 @@
 /**
- * The buffers of blocks, used again when nobody looks at them any more: a reader would otherwise make as much garbage as it reads,
- * and collecting that was a fifth of the CPU of a sequential read. A buffer whose lookers do not say that they are done is never
- * used again, and left to the garbage collector.
+ * The buffers of blocks, which are used again when nothing looks at them any more. Without this a reader would make as much
+ * garbage as it reads, and collecting that took a fifth of the CPU of a sequential read. A buffer whose readers do not say that
+ * they are done is left to the garbage collector.
  */
 interface Use {
-  /** How many have been given its bytes and have not said that they are done. */
+  /** How many readers have its bytes and have not said that they are done. */
   lookers: number;
   isCached: boolean;
 }
 
-/** Free buffers that are kept. */
+/** How many free buffers are kept. */
 const maxIdle = 64;
 
 export class BlockBuffers {
   readonly #idle: Uint8Array[] = [];
-  /** Of the buffers that were taken here, by what is underneath them. */
+  /** How the buffers that were taken here are used, by what is underneath them. */
   readonly #uses = new WeakMap<ArrayBufferLike, Use>();
 
-  /** What is in it is undefined. `length` should always be the same. */
+  /** A buffer with undefined content. `length` should always be the same. */
   take(length: number): Uint8Array {
     const idle = this.#idle.pop();
     const bytes = idle?.length === length ? idle : Buffer.allocUnsafeSlow(length);
@@ -31,7 +31,7 @@ export class BlockBuffers {
     if (use) use.isCached = true;
   }
 
-  /** The cache has it no more. */
+  /** The cache has dropped it. */
   uncached(bytes: Uint8Array): void {
     const use = this.#uses.get(bytes.buffer);
     if (!use) return;
@@ -39,13 +39,13 @@ export class BlockBuffers {
     this.#reuse(bytes, use);
   }
 
-  /** `count` others have it, or a part of it, from now on. */
+  /** `count` readers have it, or a part of it, from now on. */
   lend(bytes: Uint8Array, count = 1): void {
     const use = this.#uses.get(bytes.buffer);
     if (use) use.lookers += count;
   }
 
-  /** One of them will not look at it any more. `bytes` may be a part. */
+  /** One of these readers is done with it. `bytes` may be a part. */
   done(bytes: Uint8Array): void {
     const use = this.#uses.get(bytes.buffer);
     if (!use) return;

@@ -1,6 +1,6 @@
 /**
- * Which blocks of which object versions of one store are in memory. How much that may be, and what goes first, is left to
- * `block-memory.ts`, which several caches may share; where the blocks come from, to `block-fetcher.ts`.
+ * Which blocks of which object versions of one store are in memory. `block-memory.ts`, which several caches may share, decides
+ * how much that may be and what goes first. `block-fetcher.ts` brings the blocks.
  */
 import type { ObjectVersion } from '../object-version.js';
 import { costOf, type BlockMemory, type RememberedBlock } from './block-memory.js';
@@ -10,11 +10,11 @@ interface VersionBlocks {
   version: ObjectVersion;
   /** By block number; exactly the blocks in memory that belong to this version. */
   readonly blocks: Map<number, Block>;
-  /** Where it is found. */
+  /** The map that has this version. */
   readonly versions: VersionMap<VersionBlocks>;
 }
 
-/** Stands for one block in memory, so that a version can be given another key without touching the order of use. */
+/** Stands for one block in memory. A version can get another key without a change of the order of use. */
 class Block implements RememberedBlock {
   readonly number: number;
   owner: VersionBlocks;
@@ -33,7 +33,7 @@ class Block implements RememberedBlock {
 
 export class BlockCache {
   readonly #memory: BlockMemory;
-  /** No version without blocks. */
+  /** Every version in it has blocks. */
   readonly #versions = new VersionMap<VersionBlocks>();
 
   constructor(memory: BlockMemory) {
@@ -50,7 +50,7 @@ export class BlockCache {
     return block && this.#memory.get(block);
   }
 
-  /** `bytes` must own all of the buffer underneath, since all of it stays in memory; it must not change any more. */
+  /** `bytes` must own all of the buffer underneath, because all of it stays in memory, and must not change any more. */
   put(version: ObjectVersion, number: number, bytes: Uint8Array): void {
     if (!this.#memory.fits(bytes)) return;
     let owner = this.#versions.get(version);
@@ -63,7 +63,7 @@ export class BlockCache {
     this.#memory.set(block, bytes);
   }
 
-  /** Gives all blocks of `from` to `to`. Both must have the same bytes; with different sizes nothing is kept. */
+  /** Gives all blocks of `from` to `to`, which must have the same bytes. If the sizes differ, the blocks are dropped. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     const moved = this.#versions.get(from);
     if (!moved || (from.key === to.key && from.etag === to.etag)) return;

@@ -1,13 +1,13 @@
-/** One GET of adjacent blocks of an object version: who wants it, and what came of it. */
+/** One GET of adjacent blocks of an object version: who wants it, and its result. */
 import { makeDeferred } from '../concurrency/deferred.js';
 import type { ObjectInfo } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockRange } from './block-range.js';
 import type { QueuedFetch } from './fetch-queue.js';
 
-/** Somebody who wants blocks fetched ahead. */
+/** A reader, or another part of the cache, that wants blocks fetched ahead. */
 export interface FetchOwner {
-  /** Exactly those fetches under way that have this owner. */
+  /** Exactly the fetches under way that have this owner. */
   readonly fetches: Set<BlockFetch>;
 }
 
@@ -16,15 +16,15 @@ export class BlockFetch implements QueuedFetch {
   readonly blocks: BlockRange;
   /** Ends the GET. */
   readonly controller = new AbortController();
-  /** Of the blocks, in their order. Rejects with the store's error, or `Aborted`; never an unhandled rejection. */
+  /** The blocks, in their order. Rejects with the store's error, or `Aborted`. Never an unhandled rejection. */
   readonly #arriving = makeDeferred<readonly Uint8Array[]>();
   readonly arrival = this.#arriving.promise;
-  /** What the reply said of the object, once it has arrived. */
+  /** What the reply said about the object, once it has arrived. */
   info: ObjectInfo | undefined;
   /** How many reads wait for it. */
   waiterCount = 0;
   readonly owners = new Set<FetchOwner>();
-  /** False if its key was dropped meanwhile. */
+  /** False if its key was dropped after the fetch began. */
   isToBeCached = true;
   #isSettled = false;
   readonly #run: (fetch: BlockFetch) => Promise<void>;
@@ -33,7 +33,7 @@ export class BlockFetch implements QueuedFetch {
     this.version = version;
     this.blocks = blocks;
     this.#run = run;
-    this.arrival.catch(() => undefined); // those who wait hear of it; nobody may be waiting
+    this.arrival.catch(() => undefined); // readers that wait get the error; there may be none
   }
 
   get isSettled(): boolean {

@@ -1,6 +1,6 @@
 /**
- * Fetches runs of blocks from the store into the block cache, each block at most once at a time: whoever needs a block
- * that is on its way waits for the same fetch. Which blocks to fetch is left to `object-reader.ts`.
+ * Fetches runs of blocks from the store into the block cache. Each block is fetched at most once at a time: a reader that needs a
+ * block on its way waits for the same fetch. `block-reader.ts` decides which blocks to fetch.
  */
 import { abortable } from '../concurrency/abortable.js';
 import { StoreError } from '../errors.js';
@@ -28,7 +28,7 @@ export class BlockFetcher {
   readonly #memory: ReadMemory;
   readonly #queue: FetchQueue<BlockFetch>;
   readonly #pieceMemory: PieceMemory;
-  /** The fetches under way, by block number: each under all of its blocks. No inner map is empty. */
+  /** The fetches under way, by block number. Each is there under all of its blocks. No inner map is empty. */
   readonly #underWay = new VersionMap<Map<number, BlockFetch>>();
 
   constructor({ store, cache, memory, blockBytes }: BlockFetcherOptions) {
@@ -49,19 +49,19 @@ export class BlockFetcher {
     return this.#underWay.get(version)?.get(block);
   }
 
-  /** Begins a fetch that somebody will wait for: the caller passes it to `wait` in the same turn. */
+  /** Begins a fetch for a reader. The caller passes it to `wait` in the same turn. */
   fetchNow(version: ObjectVersion, blocks: BlockRange): BlockFetch {
     return this.#begin(version, blocks, undefined);
   }
 
-  /** Begins a fetch for later; it lasts as long as an owner wants it or somebody waits for it. */
+  /** Begins a fetch for later. It lasts as long as an owner wants it or a reader waits for it. */
   fetchAhead(version: ObjectVersion, blocks: BlockRange, owner: FetchOwner): BlockFetch {
     return this.#begin(version, blocks, owner);
   }
 
   /**
-   * Resolves when all these fetches of the version have arrived, rejects when one fails. An aborted `signal` rejects with `Aborted` at once and takes
-   * only this waiter away.
+   * Resolves when all these fetches of the version have arrived, rejects when one fails. When `signal` aborts, it rejects with
+   * `Aborted` at once; the fetches go on for others.
    */
   async wait(version: ObjectVersion, fetches: ReadonlySet<BlockFetch>, signal: AbortSignal): Promise<void> {
     for (const fetch of fetches) {
@@ -84,7 +84,7 @@ export class BlockFetcher {
     owner.fetches.add(fetch);
   }
 
-  /** The owner no longer wants what it had fetched ahead: all of it, or only what has not begun. */
+  /** The owner no longer wants what was fetched ahead for it: all of it, or only what has not begun. */
   disown(owner: FetchOwner, which: 'all' | 'waiting'): void {
     for (const fetch of owner.fetches) {
       if (which === 'waiting' && !this.#queue.isWaiting(fetch)) continue;
@@ -94,7 +94,7 @@ export class BlockFetcher {
     }
   }
 
-  /** Nothing of this key is to come into the cache any more. Reads that wait get their bytes all the same. */
+  /** From now on nothing of this key comes into the cache. Reads that wait still get their bytes. */
   drop(key: string): void {
     for (const byBlock of this.#underWay.ofKey(key)) {
       for (const fetch of new Set(byBlock.values())) {
@@ -112,7 +112,7 @@ export class BlockFetcher {
     }
   }
 
-  /** For tests; not between `fetchNow` and `wait`. */
+  /** For tests. Not to be called between `fetchNow` and `wait`. */
   checkInvariants(): void {
     this.#queue.checkInvariants();
     for (const [version, byBlock] of this.#underWay.entries()) {
@@ -148,7 +148,7 @@ export class BlockFetcher {
     return fetch;
   }
 
-  /** Settles the fetch; never rejects itself. */
+  /** Settles the fetch. Never rejects itself. */
   async #run(fetch: BlockFetch): Promise<void> {
     const { version, blocks, controller } = fetch;
     const range = bytesOfBlocks(blocks, version.size, this.#blockBytes);
@@ -166,7 +166,7 @@ export class BlockFetcher {
       }
       fetch.info = info;
       this.#forget(fetch);
-      // Those who wait look at them later; the cache may have to let go of them before.
+      // The readers that wait look at them later. The cache may drop them before that.
       for (const piece of pieces) this.#memory.blocks.buffers.lend(piece, fetch.waiterCount);
       if (fetch.isToBeCached && !controller.signal.aborted) {
         for (const [position, piece] of pieces.entries()) {
@@ -184,7 +184,7 @@ export class BlockFetcher {
     if (fetch.waiterCount === 0 && fetch.owners.size === 0) this.#abort(fetch);
   }
 
-  /** A running fetch keeps its place in the queue until the store has let go of it. */
+  /** A running fetch keeps its place in the queue until the store has ended it. */
   #abort(fetch: BlockFetch): void {
     if (fetch.isSettled) return;
     this.#queue.remove(fetch);
@@ -210,7 +210,7 @@ export class BlockFetcher {
   }
 }
 
-/** In a buffer that holds nothing else, which Buffer.from does not promise. */
+/** A copy in a buffer that holds nothing else, which Buffer.from does not promise. */
 export function copyOf(bytes: Uint8Array): Uint8Array {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);

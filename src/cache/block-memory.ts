@@ -1,13 +1,13 @@
 /**
- * The bytes of blocks in memory, up to a number; the least recently used go first, whosever they are. To which object a
- * block belongs is known to the caches that share this memory, see `block-cache.ts`.
+ * The bytes of blocks in memory, up to a limit. The least recently used go first, across all caches that share this memory. The
+ * caches know to which object a block belongs, see `block-cache.ts`.
  */
 import { LRUCache } from 'lru-cache';
 import { BlockBuffers } from './block-buffers.js';
 
 /**
- * What a block costs beside its bytes: the buffer's own, map entries, the place in the LRU. Measured on Node 20 with blocks
- * of 100 bytes: 640 bytes each in one object, 1,420 in objects of one block.
+ * What a block costs beside its bytes: the buffer object, map entries, the place in the LRU. Measured on Node 20 with blocks of
+ * 100 bytes: 640 bytes each in one object, 1,420 in objects of one block.
  */
 export const blockOverheadBytes = 1536;
 
@@ -22,7 +22,7 @@ export class BlockMemory {
   readonly buffers = new BlockBuffers();
   readonly #blocks: LRUCache<RememberedBlock, Uint8Array>;
 
-  /** With fewer bytes than a block needs, nothing is ever kept. */
+  /** With fewer bytes than a block needs, it never keeps anything. */
   constructor(maxBytes: number) {
     this.maxBytes = maxBytes;
     this.#blocks = new LRUCache<RememberedBlock, Uint8Array>({
@@ -35,7 +35,7 @@ export class BlockMemory {
     });
   }
 
-  /** What all blocks cost, in bytes: never above `maxBytes`. */
+  /** What all blocks cost, in bytes. Never above `maxBytes`. */
   get bytes(): number {
     return this.#blocks.calculatedSize;
   }
@@ -54,7 +54,7 @@ export class BlockMemory {
     return this.#blocks.get(block);
   }
 
-  /** No use. */
+  /** Does not count as a use. */
   peek(block: RememberedBlock): Uint8Array | undefined {
     return this.#blocks.peek(block);
   }

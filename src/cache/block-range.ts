@@ -6,7 +6,7 @@ export interface ByteRange {
   readonly length: number;
 }
 
-/** Block numbers from `first` up to, but without, `end`. */
+/** Block numbers from `first` up to `end`, which is not included. */
 export interface BlockRange {
   readonly first: number;
   readonly end: number;
@@ -17,13 +17,16 @@ export function blocksCovering({ offset, length }: ByteRange, blockBytes: number
   return { first: Math.floor(offset / blockBytes), end: Math.ceil((offset + length) / blockBytes) };
 }
 
-/** The bytes that these blocks hold of an object of `size` bytes: the last block may be short. */
+/** The bytes of an object of `size` bytes that these blocks hold. The last block may be short. */
 export function bytesOfBlocks({ first, end }: BlockRange, size: number, blockBytes: number): ByteRange {
   const offset = first * blockBytes;
   return { offset, length: Math.min(end * blockBytes, size) - offset };
 }
 
-/** The blocks that lie within these bytes, the object's last even if short; none if `first` is not below `end`. */
+/**
+ * The blocks that lie completely within these bytes. The object's last block may be short. There are none if `first` is not below
+ * `end`.
+ */
 export function blocksWithin({ offset, length }: ByteRange, size: number, blockBytes: number): BlockRange {
   const end = offset + length;
   return {
@@ -32,7 +35,10 @@ export function blocksWithin({ offset, length }: ByteRange, size: number, blockB
   };
 }
 
-/** The longest runs of blocks within `range` that `isWanted`, each of at most `maxBlocks`, in ascending order, found one by one. */
+/**
+ * The longest runs of wanted blocks within `range`, each of at most `maxBlocks`, in ascending order. Each run is looked for when
+ * it is asked for.
+ */
 export function* runsOf(
   range: BlockRange,
   isWanted: (block: number) => boolean,

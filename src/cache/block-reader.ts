@@ -1,6 +1,6 @@
 /**
- * Reads ranges of object versions: from the block cache, or from the store into it, ahead of sequential readers. Here the
- * pieces meet; the decisions are in `read-ahead.ts`, the waiting in `block-fetcher.ts`, the keeping in `block-cache.ts`.
+ * Reads ranges of object versions from the block cache, or from the store into the cache, ahead of sequential readers. It puts
+ * the pieces together: `read-ahead.ts` decides, `block-fetcher.ts` fetches and waits, `block-cache.ts` keeps.
  */
 import { abortionOf, StoreError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -37,12 +37,15 @@ export interface BlockReaderOptions {
 const defaultBlockBytes = 128 * 1024;
 const defaultMaxReadAheadBytes = 32 * 1024 * 1024;
 
-/** So many are on their way at once ahead of the only reader. */
+/** How many fetches are on their way at once ahead of the only reader. */
 const fetchesOfOnlyReader = 4;
-/** Several readers have enough on their way together: fewer and larger requests cost the server and this process less. */
+/**
+ * The same for each of several readers. Together they have enough on their way, and fewer, larger requests cost the server and
+ * this process less.
+ */
 const fetchesOfEachReader = 2;
 
-/** An object up to this size comes in one request when its start is read: 1 MiB takes 10 ms on Ceph, a request 2.5 ms. */
+/** An object of up to this size comes in one request when its start is read. 1 MiB takes 10 ms on Ceph, a request 2.5 ms. */
 export const wholeObjectBytes = 1024 * 1024;
 
 /** `length` bytes of a version from `offset` on, cut at its size. */
@@ -50,7 +53,7 @@ export interface VersionRange {
   readonly version: ObjectVersion;
   readonly offset: number;
   readonly length: number;
-  /** Of the reader who goes through the version; none: nothing is fetched ahead. */
+  /** The reader that goes through the version. Without it nothing is fetched ahead. */
   readonly stream?: ReadStream | undefined;
 }
 
@@ -61,9 +64,9 @@ export class BlockReader {
   readonly #memory: ReadMemory;
   readonly #cache: BlockCache;
   readonly #fetcher: BlockFetcher;
-  /** What a reader gets ahead at its first read: more after others have read their files whole. */
+  /** What a reader gets ahead at its first read. It is more after another reader has read its file whole. */
   #startWindowBytes = startWindowBytes;
-  /** Wants what `fetchWhole` fetches. */
+  /** Owns what `fetchWhole` fetches. */
   readonly #openSoon: FetchOwner = { fetches: new Set() };
   #isStopped = false;
 
@@ -82,7 +85,7 @@ export class BlockReader {
     return new ReadStream();
   }
 
-  /** Aborts what was fetched ahead for this reader and for nobody else. */
+  /** Aborts what is fetched ahead for this reader only. */
   closeStream(stream: ReadStream): void {
     stream.isClosed = true;
     this.#learnFrom(stream);
@@ -90,9 +93,9 @@ export class BlockReader {
   }
 
   /**
-   * The bytes of the range. The pieces are views into the cache: do not write to them, and say `done` when nobody looks at
-   * them any more, if that can be known. Rejects with a StoreError, among them `PreconditionFailed` if the object is no longer this version, `NotFound` if
-   * it is gone, and `Aborted`.
+   * The bytes of the range. The pieces are views into the cache: do not write to them, and call `done` when they are not looked
+   * at any more, if that is known. Rejects with a StoreError: `PreconditionFailed` if the object is no longer this version,
+   * `NotFound` if it is gone, `Aborted`, and others.
    */
   async read(
     { version, offset, length, stream }: VersionRange,
@@ -106,7 +109,7 @@ export class BlockReader {
     const wanted = blocksCovering(range, this.#blockBytes);
     const { cached, fetches, missCount } = this.#lookUp(version, wanted);
     this.#memory.countLookups({ hits: wanted.end - wanted.first - missCount, misses: missCount });
-    // Waiting begins before anything is fetched ahead: what is waited for goes first, and is not aborted with the rest.
+    // Waiting begins before anything is fetched ahead: what a reader waits for goes first, and is not aborted with the rest.
     const arrival = fetches.size === 0 ? undefined : this.#fetcher.wait(version, fetches, signal);
     const isMiss = missCount > 0;
     const isJump = stream !== undefined && this.#readAhead(stream, version, { ...range, isMiss });
@@ -118,7 +121,7 @@ export class BlockReader {
     for (const fetch of fetches) {
       for (const [position, bytes] of (await fetch.arrival).entries()) {
         const block = fetch.blocks.first + position;
-        // They were lent to this read, as to everybody who waited.
+        // They were lent to this read, as to every read that waited.
         if (block >= wanted.first && block < wanted.end) arrived.set(block, bytes);
         else this.#memory.blocks.buffers.done(bytes);
       }
@@ -126,14 +129,17 @@ export class BlockReader {
     return cutPieces(arrived, wanted, range, this.#blockBytes);
   }
 
-  /** What `read` gave, perhaps with others' bytes in between, is not looked at any more. To be said at most once. */
+  /**
+   * The caller does not look at these pieces of `read` any more. Pieces from elsewhere among them are ignored. To be called at
+   * most once for a piece.
+   */
   done(pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) this.#memory.blocks.buffers.done(piece);
   }
 
   /**
-   * Puts bytes that are known to be the content of `version` at `offset` into the cache, as after an upload. Copies the
-   * blocks that are whole (the object's last may be short), and ignores the rest.
+   * Puts bytes that are known to be the content of `version` at `offset` into the cache, for example after an upload. Copies the
+   * whole blocks (the object's last may be short) and ignores the rest.
    */
   seed(version: ObjectVersion, offset: number, bytes: Uint8Array): void {
     const whole = blocksWithin({ offset, length: bytes.length }, version.size, this.#blockBytes);
@@ -144,15 +150,15 @@ export class BlockReader {
     }
   }
 
-  /** Whether all of this version is here or on its way. */
+  /** Whether all of this version is in the cache or on its way. */
   holds(version: ObjectVersion): boolean {
     const [missing] = this.#missingRuns(version, this.#allBlocks(version));
     return missing === undefined;
   }
 
   /**
-   * Fetches all of an object in one request for whoever opens it soon, and resolves with what the reply says of it. Undefined if
-   * a part of it is here or on its way, or if it would take more than an eighth of the cache. Rejects as `read` does.
+   * Fetches all of an object in one request before it is opened, and resolves with what the reply says about it. Undefined if a
+   * part of it is in the cache or on its way, or if it would take more than an eighth of the cache. Rejects as `read` does.
    */
   fetchWhole(version: ObjectVersion): Promise<ObjectInfo> | undefined {
     const { maxBytes } = this.#memory.blocks;
@@ -167,12 +173,12 @@ export class BlockReader {
     });
   }
 
-  /** `to` has the bytes of `from` (a copy on the server, a rename, a chmod): moves the cached blocks over. */
+  /** `to` has the bytes of `from` (a copy on the server, a rename, a chmod). Moves the cached blocks over. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#cache.relabel(from, to);
   }
 
-  /** Drops every block of the key, of any version, and aborts what was fetched ahead of it. */
+  /** Drops all blocks of all versions of the key, and aborts what is fetched ahead of it. */
   drop(key: string): void {
     this.#fetcher.drop(key);
     this.#cache.drop(key);
@@ -215,14 +221,14 @@ export class BlockReader {
     return { cached, fetches, missCount: missing.length };
   }
 
-  /** Programs that read one large file whole mostly do so with the next. */
+  /** Programs that read one large file whole mostly read the next one whole too. */
   #learnFrom({ version, state }: ReadStream): void {
     if (!version || version.size <= startWindowBytes || state?.runStart !== 0) return;
     const isWhole = state.runEnd === version.size;
     this.#startWindowBytes = isWhole ? Math.min(version.size, maxStartWindowBytes) : startWindowBytes;
   }
 
-  /** Whether the reader has jumped, and not to where it may well go on. */
+  /** Whether the reader has jumped to a place where it will probably not go on. */
   #readAhead(stream: ReadStream, version: ObjectVersion, request: ReadAheadRequest): boolean {
     if (stream.isClosed) return false;
     if (!stream.version || !isSameVersion(stream.version, version)) {
@@ -261,7 +267,7 @@ export class BlockReader {
     return fetch;
   }
 
-  /** Undefined if the reader has gone on to another version, or ended, while it waited. */
+  /** Undefined if the reader has gone on to another version, or has ended, during the wait. */
   #restOf(stream: ReadStream, version: ObjectVersion): RestFetch | undefined {
     if (!stream.version || !isSameVersion(stream.version, version)) return undefined;
     stream.rest ??= new RestFetch({
@@ -277,7 +283,7 @@ export class BlockReader {
     return stream.rest;
   }
 
-  /** The read that comes to these blocks will fetch them again, and report the error if there still is one. */
+  /** The read that comes to these blocks fetches them again, and reports the error if it is still there. */
   #onFetchAheadFailed(stream: ReadStream, { version }: BlockFetch, error: unknown): void {
     if (error instanceof StoreError && error.code === 'Aborted') return;
     this.#log.debug({ key: version.key, err: error }, 'fetching ahead failed');

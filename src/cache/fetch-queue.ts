@@ -1,6 +1,6 @@
 /**
- * Bounds how many fetches run at once. Urgent ones, which somebody waits for, go before those that are fetched ahead, and
- * some places are theirs alone, so that they need not wait for long fetches ahead to end.
+ * Limits how many fetches run at once. Urgent fetches, for which a reader waits, go before those that are fetched ahead. Some
+ * places are for urgent fetches only, so that they do not wait for long fetches ahead.
  */
 
 export interface QueuedFetch {
@@ -10,18 +10,18 @@ export interface QueuedFetch {
 
 interface FetchQueueOptions {
   readonly maxRunning: number;
-  /** Of those, how many may be fetches ahead. */
+  /** How many of these may be fetches ahead. */
   readonly maxRunningAhead: number;
 }
 
 export class FetchQueue<T extends QueuedFetch> {
   readonly #maxRunning: number;
   readonly #maxRunningAhead: number;
-  /** In order of arrival; no fetch is in two of these sets. */
+  /** In order of arrival. No fetch is in two of these sets. */
   readonly #urgent = new Set<T>();
   readonly #ahead = new Set<T>();
   readonly #running = new Set<T>();
-  /** A part of `#running`. */
+  /** A subset of `#running`. */
   readonly #runningAhead = new Set<T>();
 
   constructor({ maxRunning, maxRunningAhead }: FetchQueueOptions) {
@@ -47,7 +47,7 @@ export class FetchQueue<T extends QueuedFetch> {
     this.#startWaiting();
   }
 
-  /** Somebody waits for a fetch ahead now. */
+  /** A reader waits for a fetch ahead now. */
   makeUrgent(fetch: T): void {
     if (this.#ahead.delete(fetch)) this.#urgent.add(fetch);
     else if (!this.#runningAhead.delete(fetch)) return;

@@ -1,31 +1,31 @@
 /**
- * Decides, for one reader of one object version, what to fetch before it is asked for. Pure: remembers nothing and fetches
- * nothing itself. A reader that goes on sequentially gets a window that grows with what it has read; any other gets none.
+ * Decides, for one reader of one object version, what to fetch before it is asked for. Pure: it remembers nothing and fetches
+ * nothing. A sequential reader gets a window that grows with what it has read. Any other reader gets none.
  */
 import type { ByteRange } from './block-range.js';
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
-/** No GET is larger: at this size a request's fixed cost (2.5 ms on Ceph) is under a tenth of its time. */
+/** No GET is larger. At this size a request's fixed cost (2.5 ms on Ceph) is less than a tenth of its time. */
 export const maxFetchBytes = 4 * mebibyte;
 
 /** Smaller GETs ahead would mostly wait for their answer, not for their bytes. */
 const minFetchBytes = 512 * kibibyte;
 
-/** What a reader that starts at offset 0 gets ahead at once: most of them go on. */
+/** What a reader that starts at offset 0 gets ahead at once. Most such readers go on. */
 export const startWindowBytes = 512 * kibibyte;
 
-/** The same of readers after one that has read a large file whole: four requests of 2 MiB at once. */
+/** The same after a reader has read a large file whole: four requests of 2 MiB at once. */
 export const maxStartWindowBytes = 8 * mebibyte;
 
-/** The window is this many times what the run has consumed, so that at most three times as much is fetched as is read. */
+/** The window is this many times what the run has consumed. So at most three times as much is fetched as is read. */
 const windowFactor = 2;
 
-/** The kernel sends several requests at once (of 128 KiB buffered, 1 MiB direct); they arrive a little out of order. */
+/** The kernel sends several requests at once (of 128 KiB buffered, 1 MiB direct). They arrive a little out of order. */
 const minReorderBytes = mebibyte;
 
-/** A run that has skipped more than this is none: requests under way leave holes, but those are filled soon. */
+/** A run that has skipped more than this is no run. Requests under way leave holes, but they fill them soon. */
 const maxHoleBytes = 2 * mebibyte;
 
 /** A run of requests, each near the end of those before. */
@@ -33,24 +33,24 @@ export interface ReadAheadState {
   readonly runStart: number;
   /** The end of the furthest request: at least `runStart`. */
   readonly runEnd: number;
-  /** Bytes between `runStart` and `runEnd` that were not asked for: 0 to `maxHoleBytes`. */
+  /** Bytes between `runStart` and `runEnd` that were not asked for, from 0 to `maxHoleBytes`. */
   readonly holeBytes: number;
   readonly requestCount: number;
-  /** Where what is fetched ahead ends: a multiple of the block size, at least `runEnd`. */
+  /** Up to where blocks are fetched ahead: a multiple of the block size, at least `runEnd`. */
   readonly plannedEnd: number;
 }
 
 export interface ReadAheadRequest extends ByteRange {
-  /** Something of it was neither in the cache nor on its way: what was fetched ahead is lost from here on. */
+  /** A part of it was neither in the cache nor on its way: what was fetched ahead is lost from here on. */
   readonly isMiss: boolean;
 }
 
 export interface ReadAheadLimits {
-  /** Of the object, in bytes. */
+  /** The size of the object, in bytes. */
   readonly size: number;
   readonly blockBytes: number;
   readonly maxWindowBytes: number;
-  /** How many fetches a whole window is divided into, at least 1. */
+  /** Into how many fetches a whole window is divided, at least 1. */
   readonly fetchesPerWindow: number;
   /** What a reader that starts at offset 0 gets ahead at once. */
   readonly startWindowBytes: number;
@@ -58,9 +58,9 @@ export interface ReadAheadLimits {
 
 export interface ReadAheadPlan {
   readonly state: ReadAheadState;
-  /** The request begins a new run: what waits to be fetched for the old one is no longer wanted. */
+  /** The request begins a new run: what waits to be fetched for the old run is not wanted any more. */
   readonly isNewRun: boolean;
-  /** How far ahead of the run's end to fetch; 0 for a reader that is not sequential. */
+  /** How far ahead of the run's end to fetch. 0 for a reader that is not sequential. */
   readonly windowBytes: number;
   /** Ranges of whole blocks after the request, each of at most `maxFetchBytes`, none past the object's end. */
   readonly fetches: readonly ByteRange[];
@@ -114,14 +114,14 @@ function windowOf(
   if (run.requestCount === 1 && !isFromStart) return 0;
   const consumedBytes = run.runEnd - run.runStart - run.holeBytes;
   const earnedBytes = Math.max(windowFactor * consumedBytes, isFromStart ? startWindowBytes : 0);
-  // Holes have been paid for already: they lie in what was fetched ahead.
+  // Holes count as fetched already: they lie in what was fetched ahead.
   const windowBytes = Math.min(earnedBytes - run.holeBytes, maxWindowBytes);
   return windowBytes < blockBytes ? 0 : windowBytes;
 }
 
 /**
- * A part of the window, within bounds. The next is planned when there is room for a whole one: the reader has used up what makes
- * room for it, and the other parts are still ahead.
+ * A part of the window, within limits. The next fetch is planned when there is room for all of it: the reader has consumed as
+ * much, and the other parts are still ahead.
  */
 function fetchBytesOf(windowBytes: number, { blockBytes, fetchesPerWindow }: ReadAheadLimits): number {
   const part = Math.max(windowBytes / fetchesPerWindow, Math.min(windowBytes, minFetchBytes));

@@ -1,6 +1,6 @@
 /**
- * What the object readers of one mount share, so that its limits hold for all of them together: the memory of blocks, the
- * places of fetches, and the claims of readers to what is fetched ahead.
+ * What the block readers of one mount share, so that its limits hold for all of them together: the memory of blocks, the places
+ * of fetches, and the claims of readers to read-ahead.
  */
 import type { BlockFetch } from './block-fetch.js';
 import { BlockMemory } from './block-memory.js';
@@ -9,11 +9,11 @@ import { isSameVersion, type ObjectVersion } from '../object-version.js';
 import type { ReadStream } from './read-stream.js';
 
 export interface ReadMemoryOptions {
-  /** What blocks may take in memory; fetches under way come on top, each of at most 4 MiB. */
+  /** How much memory blocks may take. Fetches under way come on top, each of at most 4 MiB. */
   readonly cacheBytes: number;
   /** Default 16. Fetches ahead may take half of them. */
   readonly maxConcurrentFetches?: number;
-  /** Monotonic milliseconds. Default: the process's. */
+  /** Monotonic milliseconds. Default: `performance.now`. */
   readonly now?: () => number;
 }
 
@@ -27,16 +27,16 @@ interface ReadStatistics {
 }
 
 const defaultMaxConcurrentFetches = 16;
-/** A reader that was silent for this long has no claim to a share of the cache any more. */
+/** A reader that has not read for this long has no claim to a share of the cache any more. */
 const streamIdleMs = 5_000;
 
 export class ReadMemory {
   readonly blocks: BlockMemory;
   readonly queue: FetchQueue<BlockFetch>;
   readonly now: () => number;
-  /** The sequential readers and when each was last heard of, the longest silent first. */
+  /** The sequential readers and when each last read, the longest silent first. */
   readonly #sequentialStreams = new Map<ReadStream, number>();
-  /** The readers for which all of an object is fetched, and when each was last heard of. */
+  /** The readers for which all of an object is fetched, and when each last read. */
   readonly #rooms = new Map<ReadStream, { readonly version: ObjectVersion; lastReadMs: number }>();
   #hits = 0;
   #misses = 0;
@@ -53,7 +53,7 @@ export class ReadMemory {
     this.#misses += misses;
   }
 
-  /** Of all readers since the beginning. */
+  /** For all readers since the mount began. */
   statistics(): ReadStatistics {
     return {
       hits: this.#hits,
@@ -63,9 +63,9 @@ export class ReadMemory {
     };
   }
 
-  /** This reader is sequential and was heard of now. */
+  /** This reader is sequential and reads now. */
   noteSequential(stream: ReadStream): void {
-    this.#sequentialStreams.delete(stream); // so that it becomes the last
+    this.#sequentialStreams.delete(stream); // it becomes the last one
     this.#sequentialStreams.set(stream, this.now());
   }
 
@@ -75,8 +75,8 @@ export class ReadMemory {
   }
 
   /**
-   * How far ahead of this reader may be fetched: half of the memory is for that, shared by all sequential readers, of whom there are
-   * `readers`, this one included.
+   * How far ahead of this reader to fetch at most. Half of the memory is for read-ahead; all sequential readers share it.
+   * `readers` is their number, with this one.
    */
   windowFor(stream: ReadStream): { readonly bytes: number; readonly readers: number } {
     const silentSince = this.now() - streamIdleMs;
@@ -89,8 +89,8 @@ export class ReadMemory {
   }
 
   /**
-   * Whether this reader may have all of an object fetched: three quarters of the memory are for that, shared by all readers who
-   * do. Its claim lasts as long as it asks, and reads of the same version need no room of their own.
+   * Whether all of an object may be fetched for this reader. Three quarters of the memory are for such objects. The claim lasts
+   * as long as the reader asks. Several readers of one version need its room once.
    */
   claimRoom(stream: ReadStream, version: ObjectVersion): boolean {
     const nowMs = this.now();

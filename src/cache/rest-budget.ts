@@ -1,26 +1,26 @@
 /**
- * Decides how much of the rest of an object is fetched in the background for a reader that jumps about in it: nothing before it
- * has jumped often, and later for no longer, in sum, than its jumps would have taken without. So what turns out to be useless
- * costs no more time than the reads themselves, and whoever goes on jumping soon finds everything here. Pure: its times come
- * from the caller.
+ * Decides how much of the rest of an object is fetched in the background for a reader that jumps about in it. Nothing is fetched
+ * before the reader has jumped often. After that the fetches take, in sum, no longer than its jumps would have taken without
+ * them. So useless fetches cost no more time than the reads themselves, and a reader that goes on jumping soon finds everything
+ * in the cache. Pure: the caller passes in the times.
  */
 
 const kibibyte = 1024;
 
-/** Many programs look at a header, an index and a few places, and are done. */
+/** Many programs read a header, an index and a few places, and are done. */
 const minJumps = 8;
 
 const startBytes = 512 * kibibyte;
 
 /**
- * A read that needs a block of a fetch under way waits for all of it. So it must not take much longer than a request of its own, unless
- * nobody notices; the more there is to a fetch, the fewer times the link's delay is waited for.
+ * A read that needs a block of a fetch under way waits for all of that fetch. So a fetch must not take much longer than a request
+ * of the read's own, unless it is too short to notice. Larger fetches wait fewer times for the delay of the link.
  */
 const unnoticedMs = 100;
 const longFactor = 3;
 
 export interface RestBudgetOptions {
-  /** Of what is fetched together. */
+  /** How much is fetched together. */
   readonly minFetchBytes: number;
   readonly maxFetchBytes: number;
 }
@@ -28,7 +28,7 @@ export interface RestBudgetOptions {
 export class RestBudget {
   readonly #options: RestBudgetOptions;
   #misses = 0;
-  /** What all jumps would have waited. */
+  /** How long all jumps would have waited. */
   #waitedMs = 0;
   #missedMs = 0;
   #spentMs = 0;
@@ -39,19 +39,22 @@ export class RestBudget {
     this.#fetchBytes = Math.min(Math.max(startBytes, options.minFetchBytes), options.maxFetchBytes);
   }
 
-  /** The most bytes that may be fetched next; 0 if there is to be none now. */
+  /** The most bytes to fetch next. 0: nothing now. */
   get allowedBytes(): number {
     return this.#misses < minJumps || this.#spentMs > this.#waitedMs ? 0 : this.#fetchBytes;
   }
 
-  /** The reader jumped to where nothing was, and waited so long. */
+  /** The reader jumped to blocks that were missing, and waited so long for them. */
   noteMiss(waitedMs: number): void {
     this.#misses += 1;
     this.#missedMs += waitedMs;
     this.#waitedMs += waitedMs;
   }
 
-  /** The reader jumped to what was here, or on its way; it would have waited as long as it does for others. */
+  /**
+   * The reader jumped to blocks that were in the cache or on their way. Without the fetches it would have waited as long as for
+   * others.
+   */
   noteHit(): void {
     this.#waitedMs += this.#meanMissMs;
   }
@@ -60,7 +63,7 @@ export class RestBudget {
     return this.#misses === 0 ? 0 : this.#missedMs / this.#misses;
   }
 
-  /** What was fetched together, of `allowedBytes`, took so long. */
+  /** A fetch of up to `allowedBytes` took so long. */
   noteFetch(tookMs: number): void {
     this.#spentMs += tookMs;
     const { minFetchBytes, maxFetchBytes } = this.#options;

@@ -1,13 +1,13 @@
 /**
- * Fetches what is missing of an object in the background, for one reader that jumps about in it: piece by piece, onward from where
- * it jumped first, as far as its `RestBudget` allows it, and only if there is room for all of it in memory.
+ * Fetches what is missing of an object in the background, for one reader that jumps about in it. It goes on piece by piece from
+ * where the reader jumped first, as far as its `RestBudget` allows, and only if memory has room for the whole object.
  */
 import type { ObjectVersion } from '../object-version.js';
 import type { BlockFetch } from './block-fetch.js';
 import { type BlockRange, blocksCovering, runsOf } from './block-range.js';
 import { RestBudget, type RestBudgetOptions } from './rest-budget.js';
 
-/** What was read before cuts the rest into pieces: so many are fetched at once. */
+/** Blocks that were read before divide the rest into pieces. At most so many are fetched at once. */
 const maxRuns = 4;
 
 interface RestFetchOptions extends RestBudgetOptions {
@@ -15,9 +15,9 @@ interface RestFetchOptions extends RestBudgetOptions {
   readonly version: ObjectVersion;
   /** Whether a block is neither in memory nor on its way. */
   readonly isMissing: (block: number) => boolean;
-  /** Whether all of the object has room in memory, others' included. */
+  /** Whether all of the object has room in memory, beside the objects of other readers. */
   readonly hasRoom: () => boolean;
-  /** Begins a fetch; what fails is reported elsewhere. */
+  /** Begins a fetch. Failures are reported elsewhere. */
   readonly fetchAhead: (blocks: BlockRange) => BlockFetch;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -26,7 +26,7 @@ interface RestFetchOptions extends RestBudgetOptions {
 export class RestFetch {
   readonly #options: RestFetchOptions;
   readonly #budget: RestBudget;
-  /** Where the next fetch begins; undefined before the first. */
+  /** Where the next fetch begins. Undefined before the first. */
   #next: number | undefined;
   #isUnderWay = false;
   #isStopped = false;
@@ -36,23 +36,26 @@ export class RestFetch {
     this.#budget = new RestBudget(options);
   }
 
-  /** The reader jumped to blocks that were missing, up to `end`, and waited for them. */
+  /** The reader jumped to missing blocks, up to `end`, and waited for them. */
   noteMiss(end: number, waitedMs: number): void {
     this.#budget.noteMiss(waitedMs);
     if (!this.#isUnderWay) void this.#run(this.#next ?? end);
   }
 
-  /** The reader jumped to what was there, or on its way. */
+  /** The reader jumped to blocks that were in memory or on their way. */
   noteHit(): void {
     this.#budget.noteHit();
   }
 
-  /** Begins no more; who owns what is under way lets it go. */
+  /** Begins no more fetches. Their owner ends those under way. */
   stop(): void {
     this.#isStopped = true;
   }
 
-  /** Until the budget, the room or what is missing ends, or a fetch fails: the next miss has it go on. Never rejects. */
+  /**
+   * Runs until the budget or the room is used up, nothing is missing, or a fetch fails. The next miss continues it. Never
+   * rejects.
+   */
   async #run(from: number): Promise<void> {
     const { blockBytes, hasRoom, fetchAhead, now } = this.#options;
     this.#isUnderWay = true;
@@ -70,7 +73,7 @@ export class RestFetch {
     this.#isUnderWay = false;
   }
 
-  /** Of at most so many blocks, from `from` on, then from the object's beginning. */
+  /** At most so many missing blocks, from `from` on, then from the object's beginning. */
   #missingRuns(from: number, maxCount: number): BlockRange[] {
     const { version, blockBytes, isMissing } = this.#options;
     const { end } = blocksCovering({ offset: 0, length: version.size }, blockBytes);

@@ -1,4 +1,4 @@
-/** A map by object version that can also find what belongs to any version of a key. */
+/** A map by object version that also finds the values of all versions of a key. */
 import type { ObjectVersion } from '../object-version.js';
 
 export class VersionMap<T> {
@@ -7,7 +7,7 @@ export class VersionMap<T> {
 
   get(version: ObjectVersion): T | undefined {
     const found = this.#byKey.get(version.key)?.get(version.etag);
-    // One ETag with two sizes is a contradiction; whoever is wrong must not get the other's bytes.
+    // One ETag with two sizes is a contradiction. Neither version may get the other's bytes.
     return found?.version.size === version.size ? found.value : undefined;
   }
 
@@ -18,7 +18,7 @@ export class VersionMap<T> {
     else this.#byKey.set(version.key, new Map([[version.etag, item]]));
   }
 
-  /** Removes `value`, if it is the one of this version. */
+  /** Removes `value` if it is the value of this version. */
   delete(version: ObjectVersion, value: T): void {
     const versions = this.#byKey.get(version.key);
     if (versions?.get(version.etag)?.value !== value) return;
@@ -26,7 +26,7 @@ export class VersionMap<T> {
     if (versions.size === 0) this.#byKey.delete(version.key);
   }
 
-  /** A copy: the map may be changed meanwhile. */
+  /** A copy, so that the caller may change the map. */
   ofKey(key: string): T[] {
     return [...(this.#byKey.get(key)?.values() ?? [])].map(({ value }) => value);
   }

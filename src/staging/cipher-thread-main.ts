@@ -1,4 +1,4 @@
-/** What the thread of cipher-thread.ts runs. */
+/** The code that the thread of `cipher-thread.ts` runs. */
 import { createCipheriv } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 
@@ -7,7 +7,7 @@ export interface CipherRequest {
   readonly key: Uint8Array;
   /** The first block. */
   readonly counter: Uint8Array;
-  /** Shared memory, where the result goes as well. */
+  /** Shared memory. The result replaces what is in it. */
   readonly bytes: Uint8Array;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A thread that encrypts what is spilled. What Node's ciphers return is garbage as large as what they encrypt, and collecting it
- * goes through the whole heap of the thread that made it: this one's is nearly empty.
+ * A thread that encrypts what is spilled. Node's ciphers return garbage as large as what they encrypt. Collecting it goes through
+ * the whole heap of the thread that made it, and this thread's heap is nearly empty.
  */
 import { Worker } from 'node:worker_threads';
 import type { CipherReply, CipherRequest } from './cipher-thread-main.js';
@@ -38,7 +38,7 @@ class CipherThread {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.ref(); // whoever waits wants the answer
+      this.#worker.ref(); // the process must not end before the answer
       this.#worker.postMessage({ id, ...work } satisfies CipherRequest);
     });
   }
@@ -60,8 +60,8 @@ class CipherThread {
 let current: CipherThread | undefined;
 
 /**
- * AES-256-CTR, in place: `bytes` are in shared memory. `counter` is the first block, 16 bytes. Rejects only if there can be no
- * thread. All work is done by one, which begins with the first of it and keeps no process from ending.
+ * AES-256-CTR, in place: `bytes` are in shared memory. `counter` is the first block, 16 bytes. Rejects if the input is wrong or
+ * there can be no thread. One thread does all work. It starts with the first call and does not keep the process from ending.
  */
 export async function encryptInThread(
   key: Uint8Array,

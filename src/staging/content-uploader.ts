@@ -1,7 +1,7 @@
 /**
- * How the content of one file gets into the bucket, and what of it is there: streamed while it is being written, or by one
- * PUT or a planned upload at the commit. Its methods are called under the file's lock, which a commit holds from its beginning to
- * its end: that something is being stored is no state of its own.
+ * How the content of one file gets into the bucket, and what of it is there. It is streamed while it is written, or stored by one
+ * PUT or a planned upload at the commit. The methods are called under the file's lock, which a commit holds from beginning to
+ * end, so there is no state for a commit under way.
  */
 import { FsError, isAccessDenied, StoreError } from '../errors.js';
 import { isSameHeaders } from '../object-headers.js';
@@ -24,7 +24,7 @@ interface ContentUploaderOptions {
   readonly services: Omit<UploadServices, 'onCleanup'>;
   readonly reader: VersionReader;
   readonly base: ObjectVersion | undefined;
-  /** Of uploads that begin while the file is being written. */
+  /** Says where uploads go that begin while the file is written. */
   readonly owner: Placement;
   readonly limits: StreamLimits;
 }
@@ -32,17 +32,17 @@ interface ContentUploaderOptions {
 /**
  * What the bucket has, or is getting, of the content.
  * - `idle`: nothing but what is in the base.
- * - `streaming`: parts before the frontier of `stream` are, or are about to be, in an upload. Bytes whose extent is `sent` are nowhere
- *   else. `isGone`: the server has lost the upload, or somebody has aborted it.
+ * - `streaming`: the parts before the frontier of `stream` are in an upload or on their way to it. Bytes whose extent is `sent`
+ *   are nowhere else. `isGone`: the server does not have the upload any more.
  */
 type UploadState =
   | { readonly kind: 'idle' }
   | { readonly kind: 'streaming'; readonly stream: StreamedUpload; isGone: boolean };
 
-/** What the bucket has of this file. */
+/** The object that has this file's content, as it was when it was stored. */
 interface StoredBase {
   readonly version: ObjectVersion;
-  /** It is not yet under the key, or not with the headers, that it should have. */
+  /** It is not yet under the key, or does not have the headers, that it should have. */
   readonly isMisplaced: boolean;
 }
 
@@ -56,9 +56,9 @@ export class ContentUploader {
   #mayStream = true;
   #base: StoredBase | undefined;
   #state: UploadState = idle;
-  /** What was sent has been asked for, or changed, once. */
+  /** Bytes that were sent were asked for, or changed, once. */
   #keepsSent = false;
-  /** Aborts of uploads that go on by themselves. They never reject. */
+  /** Aborts of uploads that nothing waits for. They never reject. */
   readonly #cleanups = new Set<Promise<void>>();
 
   constructor(options: ContentUploaderOptions) {
@@ -73,37 +73,37 @@ export class ContentUploader {
     return this.#base?.version;
   }
 
-  /** Whether the bucket lacks something: also of a new file to which nothing was written. */
+  /** Whether the bucket lacks something. True for a new file to which nothing was written. */
   get isDirty(): boolean {
     return this.#base === undefined || this.#base.isMisplaced || !this.#isExactly(this.#base);
   }
 
-  /** Why streaming does not get on, if it does not. */
+  /** The error that keeps streaming from going on, if there is one. */
   get failure(): unknown {
     return this.#stream?.failure;
   }
 
-  /** Whether what is sent already of the chunk at `offset` will hardly be needed here. */
+  /** Whether the sent bytes of the chunk at `offset` will hardly be needed here. */
   isExpendable(offset: number): boolean {
     return !this.#keepsSent && this.#stream?.isExpendable(offset) === true;
   }
 
-  /** What is sent from now on will be needed here. */
+  /** Bytes that are sent from now on will be needed here. */
   keepSent(): void {
     this.#keepsSent = true;
   }
 
-  /** Whether bytes that are only in an upload are lost with it. */
+  /** Whether bytes are lost because they were only in an upload that is gone. */
   get isUploadGone(): boolean {
     return this.#state.kind === 'streaming' && this.#state.isGone && this.#hasSent();
   }
 
-  /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
+  /** The key to which parts were sent whose bytes are nowhere else now, if there are any. */
   get sentTo(): string | undefined {
     return this.#stream && this.#hasSent() ? this.#stream.key : undefined;
   }
 
-  /** The bytes of `from` now are the object `to`. */
+  /** The bytes of `from` are the object `to` now. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     const base = this.#base;
     if (base && isSameVersion(base.version, from)) this.#base = { ...base, version: to };
@@ -116,8 +116,8 @@ export class ContentUploader {
   }
 
   /**
-   * The same for cutting the file at `size`: the part that is cut through has to be put together anew, and parts that are cut off
-   * cannot be left out of the upload.
+   * The same for cutting the file at `size`. The part that is cut through must be put together again, and the upload cannot be
+   * completed without parts that are cut off.
    */
   needsCommitToCut(size: number): boolean {
     const span = this.#stream?.spanOf(size, 1);
@@ -125,7 +125,7 @@ export class ContentUploader {
     return this.#stream?.hasOthersIfCut(size) === true && this.#hasSent(0, size);
   }
 
-  /** [offset, offset + length) is about to change. From now on no chunk of the parts that have it is given up. */
+  /** [offset, offset + length) is about to change. From now on no chunk of its parts is given up. */
   touch(offset: number, length: number): void {
     if (this.#stream?.touch(offset, length)) this.#keepsSent = true;
   }
@@ -136,7 +136,7 @@ export class ContentUploader {
     if (this.#stream?.partCount === 0) this.#dropStream();
   }
 
-  /** More is staged: sends what can be sent already, but nothing of [from, end), which is about to change. */
+  /** More is staged. Sends what can be sent now, but nothing of [from, end), which is about to change. */
   advance(from: number, end: number): void {
     const stream = this.#stream ?? this.#beginStream();
     if (!stream) return;
@@ -145,7 +145,7 @@ export class ContentUploader {
     stream.advance(frontier < end && from < end ? Math.min(stagedEnd, from) : stagedEnd);
   }
 
-  /** Nothing is streamed from now on. Nothing may be `sent`. */
+  /** Stops streaming. No byte may be `sent`. */
   stopStreaming(): void {
     this.#mayStream = false;
     this.#dropStream();
@@ -155,14 +155,14 @@ export class ContentUploader {
     this.#mayStream = true;
   }
 
-  /** The bucket has this, and so has the content. Whatever was under way is aborted. */
+  /** The bucket has this version, and so has the content. Aborts what is under way. */
   reset(base: ObjectVersion | undefined): void {
     this.#dropStream();
     this.#services.content.reset(base);
     this.#base = base && { version: base, isMisplaced: false };
   }
 
-  /** Nothing is in the bucket any more. */
+  /** The bucket has nothing of the content any more. */
   forgetBase(): void {
     this.#base = undefined;
   }
@@ -230,7 +230,7 @@ export class ContentUploader {
     return version;
   }
 
-  /** Undefined if there is no streamed upload that could be completed. */
+  /** Undefined if there is no streamed upload to complete. */
   async #completeStream(order: StoreOrder): Promise<ObjectVersion | undefined> {
     const { target, signals } = order;
     const { log } = this.#services;
@@ -243,7 +243,7 @@ export class ContentUploader {
       return undefined;
     }
     const isElsewhere = stream.key !== target.key;
-    // Under a key that is not the file's any more nothing may be replaced, unless that was asked for.
+    // Nothing may be replaced under a key that is not the file's any more, unless that was asked for.
     const condition: WriteCondition = isElsewhere
       ? (target.through ?? { ifNoneMatch: '*' })
       : target.condition;
@@ -252,7 +252,7 @@ export class ContentUploader {
       ({ etag } = await stream.complete(around, condition, signals));
     } catch (error) {
       const isGone = error instanceof StoreError && error.code === 'NoSuchUpload';
-      // A part that the server does not have as it was told, among others: the same parts would be refused for ever.
+      // For example a part that the server does not have as it was told. The same parts would be refused again and again.
       const isRefused = error instanceof StoreError && error.code === 'InvalidRequest';
       state.isGone = isGone;
       if (!(isGone || isRefused || isAccessDenied(error)) || this.#hasSent()) throw error;
@@ -271,7 +271,7 @@ export class ContentUploader {
     return isMisplaced ? this.#place(version, order) : version;
   }
 
-  /** Undefined if all bytes are here, and storing them anew is better, or the only way. */
+  /** Undefined if the content is better stored anew, or must be. Then all its bytes are here. */
   #planCompletion(stream: StreamedUpload, target: StoreTarget): PartsAround | undefined {
     const { content } = this.#services;
     const mustComplete = this.#hasSent();
@@ -285,7 +285,7 @@ export class ContentUploader {
     return around && !stream.hasOthers(around.head.length, around.tail.length) ? around : undefined;
   }
 
-  /** Gives the stored content the key and the headers that were decided on after its upload had begun. */
+  /** Gives the stored content the key and headers that were decided after its upload had begun. */
   async #place(version: ObjectVersion, order: StoreOrder): Promise<ObjectVersion> {
     const { key, headers, condition, through } = order.target;
     const { signal, finalSignal } = order.signals;
@@ -311,7 +311,7 @@ export class ContentUploader {
     return placed;
   }
 
-  /** The content is what was just stored. */
+  /** The content is now the object that was just stored. */
   #settle(
     { placement }: StoreOrder,
     { key, etag, headers, isMisplaced = false }: StoredObject,
@@ -335,6 +335,6 @@ interface StoredObject {
   readonly key: string;
   readonly etag: string;
   readonly headers: ObjectHeaders;
-  /** Not yet where, or as, it is to be. */
+  /** It does not have the key or the headers yet that it should have. */
   readonly isMisplaced?: boolean;
 }

@@ -1,12 +1,14 @@
 /**
- * Where each byte of a file is at the moment: in a stored object, in the staging area, nowhere because it is zero.
- * A pure data structure; it holds no bytes.
+ * Where each byte of a file is at the moment: in a stored object, in the staging area, or nowhere because it is zero. A pure data
+ * structure without the bytes.
  */
 import { isSameVersion, type ObjectVersion } from '../object-version.js';
 
 /**
- * `staged`: in the staging area. `sent`: only in a part of the multipart upload under way, so that it can be read
- * once the upload is complete. A version: in that object.
+ * - `zero`: nowhere.
+ * - `staged`: in the staging area.
+ * - `sent`: only in a part of the multipart upload under way. It can be read when the upload is complete.
+ * - a version: in that object.
  */
 export type ExtentSource = ObjectVersion | 'zero' | 'staged' | 'sent';
 
@@ -14,15 +16,15 @@ export interface Extent {
   readonly offset: number;
   readonly length: number;
   readonly source: ExtentSource;
-  /** Where the extent begins within the object; 0 if the source is none. */
+  /** Where the extent begins within the object. 0 without an object. */
   readonly sourceOffset: number;
 }
 
 export class ExtentMap {
-  /** Sorted, without gaps or empty extents, from 0 to the size; neighbours that continue each other are one. */
+  /** Sorted, without gaps or empty extents, from 0 to the size. Neighbours that continue each other are one extent. */
   #extents: Extent[] = [];
 
-  /** The content of `base`, or nothing. */
+  /** Has the content of `base`, or none. */
   constructor(base: ObjectVersion | undefined) {
     if (base && base.size > 0) {
       this.#extents.push({ offset: 0, length: base.size, source: base, sourceOffset: 0 });
@@ -34,7 +36,7 @@ export class ExtentMap {
     return last ? endOf(last) : 0;
   }
 
-  /** The extents of [offset, offset + length), cut to it and at the size. */
+  /** The extents of [offset, offset + length), cut to this range and at the size. */
   slice(offset: number, length: number): Extent[] {
     const end = Math.min(offset + length, this.size);
     const found: Extent[] = [];
@@ -46,7 +48,7 @@ export class ExtentMap {
     return found;
   }
 
-  /** Says where [offset, offset + length) is from now on. What lies between the size and the offset becomes zero. */
+  /** Sets where [offset, offset + length) is from now on. Bytes between the size and the offset become zero. */
   replace(offset: number, length: number, source: ExtentSource, sourceOffset = 0): void {
     if (length === 0) return;
     const { size } = this;
@@ -54,7 +56,7 @@ export class ExtentMap {
     this.#splice(offset, offset + length, { source, sourceOffset });
   }
 
-  /** Cuts the end off, or grows by zeros. */
+  /** Cuts the end off, or adds zeros. */
   resize(size: number): void {
     if (size > this.size) {
       this.replace(this.size, size - this.size, 'zero');
@@ -66,20 +68,20 @@ export class ExtentMap {
     if (last && last.offset < size) this.#extents.push(cut(last, 0, size));
   }
 
-  /** The same bytes are now another version, of the same size. */
+  /** The same bytes are another version of the same size now. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#extents = join(
       this.#extents.map((extent) => (isSameSource(extent.source, from) ? { ...extent, source: to } : extent)),
     );
   }
 
-  /** Where the extent at `offset` ends if it is of this source; else `offset`. */
+  /** The end of the extent at `offset` if it has this source, else `offset`. */
   endOfRun(offset: number, source: 'zero' | 'staged' | 'sent'): number {
     const extent = this.#extents[this.#find(offset)];
     return extent?.source === source ? endOf(extent) : offset;
   }
 
-  /** Whether any byte of [offset, offset + length) is of this source. */
+  /** Whether a byte of [offset, offset + length) has this source. */
   has(source: 'zero' | 'staged' | 'sent', offset: number, length: number): boolean {
     const end = offset + length;
     for (let index = this.#find(offset); length > 0 && index < this.#extents.length; index++) {
@@ -90,13 +92,13 @@ export class ExtentMap {
     return false;
   }
 
-  /** How far the file consists of objects, from its beginning. */
+  /** Up to where the file consists of objects, from its beginning. */
   endOfStoredPrefix(): number {
     const first = this.#extents.find(({ source }) => !isStored(source));
     return first ? first.offset : this.size;
   }
 
-  /** Whether the content is exactly that of the object. */
+  /** Whether the content is exactly the object's. */
   isExactly(version: ObjectVersion): boolean {
     if (this.size !== version.size) return false;
     const [extent] = this.#extents;
@@ -106,7 +108,7 @@ export class ExtentMap {
     );
   }
 
-  /** The first data or hole at or after `offset`, as lseek(2) finds it: the end counts as a hole. */
+  /** The first data or hole at or after `offset`, as lseek(2) finds it. The end counts as a hole. */
   seek(offset: number, whence: 'data' | 'hole'): number | undefined {
     if (offset >= this.size) return undefined;
     for (let index = this.#find(offset); index < this.#extents.length; index++) {
@@ -151,7 +153,7 @@ export class ExtentMap {
   }
 
   #splice(offset: number, end: number, what: Pick<Extent, 'source' | 'sourceOffset'>): void {
-    // One extent further on either side, which the new one may continue.
+    // Takes one extent more on each side, because the new one may continue it.
     const from = Math.max(0, this.#find(offset) - 1);
     const until = Math.min(this.#extents.length, this.#find(end) + 1);
     const pieces: Extent[] = [];

@@ -1,6 +1,6 @@
 /**
- * The bytes of one open file wherever they are: the extent map, the staged chunks and the stored objects, put together.
- * Reading needs no lock: what a read returns is fixed before it waits for anything. Uploading is left to others.
+ * The bytes of one open file wherever they are. It puts the extent map, the staged chunks and the stored objects together.
+ * Reading needs no lock: a read decides what it returns before it waits. Uploading is left to others.
  */
 import { StoreError } from '../errors.js';
 import type { ObjectVersion } from '../object-version.js';
@@ -11,7 +11,7 @@ import type { Standing } from './staged-chunk.js';
 import type { StagingArea } from './staging-area.js';
 import type { VersionReader } from './version-reader.js';
 
-/** A request's body. The pieces stay as they are until `release`; `isIntact`: nobody uses them any more. */
+/** A request's body. The pieces do not change until `release`. `isIntact`: nothing uses them any more. */
 interface Body {
   readonly pieces: readonly Uint8Array[];
   release(isIntact: boolean): void;
@@ -21,32 +21,32 @@ interface Body {
 export interface ContentRange {
   readonly offset: number;
   readonly length: number;
-  /** Of the reader who goes through the file. */
+  /** The reader that goes through the file. */
   readonly stream?: ReadStream | undefined;
 }
 
 interface FileContentOptions {
   readonly area: StagingArea;
   readonly reader: VersionReader;
-  /** Undefined: a new, empty file. */
+  /** Undefined for a new, empty file. */
   readonly base: ObjectVersion | undefined;
-  /** Whether what is sent already of the chunk at `offset` need not be kept here. */
+  /** Whether the sent bytes of the chunk at `offset` need not be kept here. */
   readonly isExpendable: (offset: number) => boolean;
 }
 
 interface ContentWriteOptions {
   /** Ends the waits for memory. */
   readonly signal: AbortSignal;
-  /** Asked in the turn in which a piece is staged; refuses it by throwing. */
+  /** Called in the turn in which a piece is staged. Refuses the piece by throwing. */
   readonly mayStage?: () => void;
-  /** Hears after each piece where it ends. */
+  /** Called with the end of each piece after it is staged. */
   readonly onStaged?: (end: number) => void;
 }
 
-/** Views of this stand for all zeros. Never written to. */
+/** Zeros are views of this. Never written to. */
 const zeros = Buffer.alloc(1024 * 1024);
 
-/** How much `stageStored` reads at once; the reader fetches ahead of it. */
+/** How much `stageStored` reads at once. The reader fetches ahead of it. */
 const stagedAtOnceBytes = 1024 * 1024;
 
 export class FileContent {
@@ -78,7 +78,7 @@ export class FileContent {
     return this.#relocations;
   }
 
-  /** Copies or views of the reader's blocks. Nothing of the range may be `sent`. */
+  /** Copies, or views of the reader's blocks. No byte of the range may be `sent`. */
   async read({ offset, length, stream }: ContentRange, signal: AbortSignal): Promise<Uint8Array[]> {
     const reads = this.#extents
       .slice(offset, length)
@@ -90,7 +90,7 @@ export class FileContent {
     return (await Promise.all(reads)).flat();
   }
 
-  /** [offset, offset + length) as a request's body. Nothing of it may be `sent`. */
+  /** [offset, offset + length) as a request's body. No byte of it may be `sent`. */
   async lend(offset: number, length: number, signal: AbortSignal): Promise<Body> {
     const lent: LentBytes[] = [];
     const release = (isIntact: boolean) => {
@@ -118,7 +118,7 @@ export class FileContent {
     }, 0);
   }
 
-  /** Stages a copy of `bytes`, piece by piece. If it rejects, a first part of them may be there. */
+  /** Stages a copy of `bytes`, piece by piece. If it rejects, a first part may be staged. */
   async write(
     offset: number,
     bytes: Uint8Array,
@@ -134,7 +134,7 @@ export class FileContent {
     }
   }
 
-  /** Stages a copy of `bytes` at once if there is room for them; false if not, and a first part of them may be there then. */
+  /** Stages a copy of `bytes` at once if there is room. If not, it returns false, and a first part may be staged. */
   tryWrite(offset: number, bytes: Uint8Array): boolean {
     for (const { at, piece } of this.#byChunk(offset, bytes)) {
       if (!this.#staged.tryWrite(at, piece)) return false;
@@ -149,15 +149,15 @@ export class FileContent {
     if (size < previous) this.#free(size, previous);
   }
 
-  /** The range is zero, or a copy of the source, from now on. */
+  /** From now on the range is zero, or a copy of the source. */
   replace(offset: number, length: number, source: ObjectVersion | 'zero', sourceOffset: number): void {
     this.#extents.replace(offset, length, source, sourceOffset);
     this.#free(offset, offset + length);
   }
 
   /**
-   * Stages what is in the objects that `isWanted` says. `onStaged` hears where each piece ends. If it rejects, a part of it
-   * may be staged; the content is the same.
+   * Stages what is in the objects for which `isWanted` returns true. `onStaged` gets the end of each piece. If it rejects, a part
+   * may be staged; the content stays the same.
    */
   async stageStored(
     isWanted: (version: ObjectVersion) => boolean,
@@ -183,7 +183,7 @@ export class FileContent {
     }
   }
 
-  /** Whether what is staged, and will be, is sent as soon as a part is full. */
+  /** Whether all that is staged, now and later, is sent as soon as a part is full. */
   setFilling(isFilling: boolean): void {
     this.#staged.newStanding = isFilling ? 'filling' : 'dirty';
     this.#staged.setStanding(0, this.size, this.#staged.newStanding);
@@ -193,13 +193,13 @@ export class FileContent {
     this.#staged.setStanding(offset, length, standing);
   }
 
-  /** What was read from one version is read from another of the same bytes from now on. */
+  /** What was read from one version is read from another version with the same bytes from now on. */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#extents.relabel(from, to);
     this.#relocations += 1;
   }
 
-  /** The content is that of the object, or nothing, from now on; all that was staged is freed. */
+  /** From now on the content is the object's, or empty. Frees all that was staged. */
   reset(base: ObjectVersion | undefined): void {
     const end = this.size;
     this.#extents = new ExtentMap(base);

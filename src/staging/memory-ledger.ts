@@ -1,6 +1,6 @@
 /**
- * The memory that all files' staged bytes share: how much is in use, and who waits for some, in order. It knows nothing of what the
- * bytes are, nor how room is made.
+ * The memory that the staged bytes of all files share: how much is in use, and who waits for more, in order. It does not know
+ * what the bytes are, or how room is made.
  */
 import { createWaiter, type Waiter } from '../concurrency/abortable.js';
 
@@ -9,19 +9,19 @@ interface Waiting {
   readonly waiter: Waiter;
 }
 
-/** Free buffers that are kept while nothing is staged. */
+/** How many free buffers are kept while nothing is staged. */
 const maxIdleBuffers = 8;
 
 export class MemoryLedger {
   readonly limitBytes: number;
   readonly #chunkBytes: number;
-  /** Buffers, and what was granted for one that is about to be made. At most the limit. */
+  /** All buffers, and what was granted for buffers that are about to be made. At most the limit. */
   #usedBytes = 0;
   #peakBytes = 0;
-  /** Grants that have not become a buffer yet. */
+  /** How many grants have not become a buffer yet. */
   #grants = 0;
   readonly #waiting: Waiting[] = [];
-  /** Buffers of `chunkBytes`, to be used again, which spares the garbage collector. With what is used at most the limit. */
+  /** Free buffers of `chunkBytes`, kept to spare the garbage collector. With the used bytes they are at most the limit. */
   readonly #spare: Buffer[] = [];
 
   constructor(limitBytes: number, chunkBytes: number) {
@@ -45,20 +45,20 @@ export class MemoryLedger {
     return this.#waiting.length;
   }
 
-  /** How much must become free. Where nobody waits, an eighth is kept free, so that a writer seldom waits for the disk. */
+  /** How much must become free. If nobody waits, an eighth is kept free, so that a writer seldom waits for the disk. */
   get missingBytes(): number {
     const [next] = this.#waiting;
     return this.#usedBytes - (next ? this.limitBytes - next.bytes : (this.limitBytes / 8) * 7);
   }
 
-  /** Takes `bytes` at once; false if there is no room for them, or somebody waits. */
+  /** Takes `bytes` at once. False if there is no room for them, or somebody waits. */
   tryTake(bytes: number): boolean {
     if (this.#waiting.length > 0 || !this.#hasRoomFor(bytes)) return false;
     this.#take(bytes);
     return true;
   }
 
-  /** Queues for `bytes`. `grantNext` resolves it, `refuse` rejects it. `settleGrant` must follow. */
+  /** Queues for `bytes`. `grantNext` resolves the promise, after which `settleGrant` must follow; `refuseNext` rejects it. */
   wait(bytes: number, signal: AbortSignal, onLeave: () => void): Promise<void> {
     const waiter = createWaiter(signal, 'waiting for memory', () => {
       const index = this.#waiting.findIndex((waiting) => waiting.waiter === waiter);
@@ -69,7 +69,7 @@ export class MemoryLedger {
     return waiter.promise;
   }
 
-  /** Gives the first who waits what he waits for; false if nobody waits, or there is no room. */
+  /** Grants the first in the queue its bytes. False if the queue is empty, or there is no room. */
   grantNext(): boolean {
     const [next] = this.#waiting;
     if (!next || !this.#hasRoomFor(next.bytes)) return false;
@@ -80,7 +80,7 @@ export class MemoryLedger {
     return true;
   }
 
-  /** What was granted has become a buffer, or was given back. */
+  /** A grant has become a buffer, or was given back. */
   settleGrant(): void {
     this.#grants -= 1;
   }
@@ -97,14 +97,14 @@ export class MemoryLedger {
     this.#usedBytes -= bytes;
   }
 
-  /** A buffer for bytes that were taken. */
+  /** Makes a buffer for bytes that were taken. */
   allocate(length: number): Buffer {
     const spare = length === this.#chunkBytes ? this.#spare.pop() : undefined;
     this.#trimSpare();
     return spare ?? Buffer.allocUnsafeSlow(length);
   }
 
-  /** Gives back a buffer. `isReusable`: nobody has a view of it. */
+  /** Gives back a buffer. `isReusable`: nothing has a view of it. */
   free(buffer: Buffer, isReusable: boolean): void {
     this.giveBack(buffer.length);
     if (buffer.length === this.#chunkBytes && isReusable) this.#spare.push(buffer);

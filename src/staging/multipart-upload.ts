@@ -1,6 +1,6 @@
 /**
- * One multipart upload from its beginning to its completion or abort, and the sending of its parts. Which parts there
- * are is decided elsewhere (`upload-plan.ts`, `streamed-upload.ts`).
+ * One multipart upload from its beginning to its completion or abort, and the sending of its parts. `upload-plan.ts` and
+ * `stream-plan.ts` decide which parts there are.
  */
 import type { Clock } from '../clock.js';
 import type { Log } from '../log.js';
@@ -19,9 +19,9 @@ import type { Limiter } from '../concurrency/limiter.js';
 import type { PlannedPart } from './upload-plan.js';
 
 export interface UploadSignals {
-  /** The caller's: ends everything up to the last request. */
+  /** The caller's signal. It ends everything but the last request. */
   readonly signal: AbortSignal;
-  /** Of the request that makes the object appear: its outcome must be known, so that the caller does not end it. */
+  /** For the request that makes the object appear. Its outcome must be known, so the caller's signal does not end it. */
   readonly finalSignal: AbortSignal;
 }
 
@@ -29,22 +29,22 @@ export interface UploadServices {
   readonly store: ObjectStore;
   readonly limiter: Limiter;
   readonly content: FileContent;
-  /** Of what is not in memory: a part with more of it is read while it is sent, so many bytes at once. */
+  /** How much of a part is brought into memory at once. A part with more that is not in memory is read while it is sent. */
   readonly heldBytes: number;
   readonly clock: Clock;
   readonly log: Log;
-  /** Hears of each abort of an upload that goes on without its caller. It never rejects. */
+  /** Called with each abort of an upload that goes on without its caller. It never rejects. */
   readonly onCleanup: (cleanup: Promise<void>) => void;
 }
 
 interface NumberedPart {
   readonly number: number;
   readonly part: PlannedPart;
-  /** Asked when its turn comes. Default: yes. */
+  /** Called when the limiter lets the part through. Default: yes. */
   readonly isWanted?: () => boolean;
 }
 
-/** For requests that go on when the caller has gone: beginning an upload, so that its id is known, and aborting it. */
+/** For requests that go on without the caller: beginning an upload, so that its id is known, and aborting it. */
 const detachedTimeoutMs = 60_000;
 
 export class MultipartUpload {
@@ -52,7 +52,7 @@ export class MultipartUpload {
   readonly headers: ObjectHeaders;
   readonly #services: UploadServices;
   #id: Promise<string> | undefined;
-  /** The numbers of all parts that the server may have. Ceph completes an upload only with all of them. */
+  /** The numbers of all parts that the server may have. Ceph completes an upload only with all its parts. */
   readonly #sentNumbers = new Set<number>();
   #lastSentNumber = 0;
 
@@ -62,12 +62,12 @@ export class MultipartUpload {
     this.headers = headers;
   }
 
-  /** The highest number of a part that the server may have; 0 if it has none. */
+  /** The highest number of a part that the server may have. 0 without parts. */
   get lastSentNumber(): number {
     return this.#lastSentNumber;
   }
 
-  /** Whether the server may have a part of which `isListed` says that it is none of the object. */
+  /** Whether the server may have a part for which `isListed` returns false. */
   hasOthers(isListed: (partNumber: number) => boolean): boolean {
     for (const number of this.#sentNumbers) if (!isListed(number)) return true;
     return false;
@@ -78,7 +78,7 @@ export class MultipartUpload {
     throwIfAborted(signal, `createUpload ${this.key}`);
     if (!this.#id) {
       const { store } = this.#services;
-      // Not the caller's signal: an upload that was begun but whose id is unknown could never be aborted.
+      // Not the caller's signal: an upload without a known id could never be aborted.
       const id = store.createUpload(
         { key: this.key, headers: this.headers },
         AbortSignal.timeout(detachedTimeoutMs),
@@ -91,7 +91,7 @@ export class MultipartUpload {
     return abortable(this.#id, signal, `createUpload ${this.key}`);
   }
 
-  /** Sends one part, or has the server copy it, when the limiter lets it. Undefined if `isWanted` says no by then. */
+  /** Sends one part, or lets the server copy it, when the limiter allows it. Undefined if it is not wanted any more by then. */
   async send(
     { number: partNumber, part, isWanted = () => true }: NumberedPart,
     signal: AbortSignal,
@@ -131,7 +131,7 @@ export class MultipartUpload {
     });
   }
 
-  /** Sends parts with consecutive numbers. If one fails the others are aborted. */
+  /** Sends parts with consecutive numbers. If one fails, the others are aborted. */
   async sendAll(
     firstNumber: number,
     parts: readonly PlannedPart[],
@@ -154,7 +154,7 @@ export class MultipartUpload {
     return this.#services.store.completeUpload({ key: this.key, uploadId: id, parts, condition }, signal);
   }
 
-  /** Never rejects: what could not be aborted is logged. */
+  /** Never rejects. A failed abort is logged. */
   async abort(): Promise<void> {
     try {
       const id = await this.#id;

@@ -1,32 +1,32 @@
-/** Where and as what the content of a file is stored: said by the one whose content it is, for each commit. */
+/** Where the content of a file is stored, and with which headers. The file's owner decides it for each commit. */
 import type { ObjectHeaders, WriteCondition } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 
-/** Where and as what the content is stored. */
+/** One answer: key, headers and condition. */
 export interface StoreTarget {
   readonly key: string;
   readonly headers: ObjectHeaders;
-  /** With which an upload may be begun before the content is whole, and stay. Without it they are `headers`. */
+  /** Headers that an upload may begin with before the content is whole, and that its object may keep. Default: `headers`. */
   readonly unfinishedHeaders?: ObjectHeaders | undefined;
   readonly condition: WriteCondition;
   /**
-   * An upload that was begun for another key, and has parts that are nowhere else, may be completed there on this condition, and
-   * is then copied to `key`. Without it nothing is replaced under the other key, and nothing left there.
+   * An upload that began for another key, and has parts that are nowhere else, may be completed there on this condition. It is
+   * then copied to `key`, and its object stays. Without it nothing is replaced under the other key, and nothing stays there.
    */
   readonly through?: WriteCondition;
 }
 
-/** Where the content of a file is stored, and who hears of it. */
+/** Decides where the content of a file is stored, and hears what was stored. */
 export interface Placement {
   /**
-   * Asked when an upload begins, and again when it is completed. Its condition should follow what the file has in the bucket, which an
-   * early publication may have changed.
+   * Called when an upload begins, and again when it is completed. The condition should follow what the file has in the bucket,
+   * which an early publication may have changed.
    */
   target(): StoreTarget;
   /**
-   * Hears, in the same turn, of each version that is put into the bucket and what it was stored with: also where no commit
-   * tells, because its wait was interrupted, or because the file was published early. A version that is not under the key or with
-   * the headers that were asked for leaves the file dirty. Must not throw.
+   * Called with each version in the turn in which it is known to be in the bucket, and with its headers. No version is left out,
+   * even if the commit's wait was interrupted or the file was published early. A version without the key or the headers that were
+   * asked for leaves the file dirty. Must not throw.
    */
   onStored(version: ObjectVersion, headers: ObjectHeaders): void;
 }

@@ -1,10 +1,10 @@
 /**
- * Which ranges of the spill file are taken: a buddy allocator, so that small and large slots share one bounded file and
- * freed neighbours become large again. Pure bookkeeping.
+ * Which ranges of the spill file are taken. It is a buddy allocator: small and large slots share one bounded file, and freed
+ * neighbours become a large slot again. Pure bookkeeping.
  */
 export interface Slot {
   readonly position: number;
-  /** At least what was asked for: the unit times a power of two. */
+  /** At least as long as asked for: the unit times a power of two. */
   readonly length: number;
 }
 
@@ -12,14 +12,14 @@ export class SlotAllocator {
   readonly #unitBytes: number;
   readonly #blockBytes: number;
   readonly #limitBytes: number;
-  /** Positions of the free slots of each order; a slot of order n has 2^n units. */
+  /** Positions of the free slots of each order. A slot of order n has 2^n units. */
   readonly #free: Set<number>[] = [];
-  /** Position → order of what is taken. */
+  /** Position → order of the taken slots. */
   readonly #taken = new Map<number, number>();
   #endBytes = 0;
   #allocatedBytes = 0;
 
-  /** `blockBytes`, the largest slot, is `unitBytes` times a power of two; the file grows by it, up to `limitBytes`. */
+  /** `blockBytes`, the largest slot, is `unitBytes` times a power of two. The file grows by it, up to `limitBytes`. */
   constructor(unitBytes: number, blockBytes: number, limitBytes: number) {
     this.#unitBytes = unitBytes;
     this.#blockBytes = blockBytes;
@@ -35,7 +35,7 @@ export class SlotAllocator {
     return this.#allocatedBytes;
   }
 
-  /** How long the file may be by now. */
+  /** How long the file may be now. */
   get endBytes(): number {
     return this.#endBytes;
   }
@@ -69,7 +69,7 @@ export class SlotAllocator {
     this.#free[order]?.add(start);
   }
 
-  /** Forgets the file's length; only if nothing is allocated. */
+  /** Forgets the file's length. Nothing may be allocated. */
   reset(): void {
     if (this.#taken.size > 0) throw new Error('slots are in use');
     this.#endBytes = 0;

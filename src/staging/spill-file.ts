@@ -1,6 +1,6 @@
 /**
- * Staged bytes that do not fit into memory, on disk: one file without a name, encrypted under a random key that only this
- * process has. Which bytes go there, and when, is the staging area's decision.
+ * Staged bytes that do not fit into memory, on disk: one file without a name, encrypted under a random key that only this process
+ * has. `spiller.ts` decides which bytes go there, and when.
  */
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { SlotAllocator, type Slot } from './slot-allocator.js';
 
 interface SpillFileOptions {
   readonly directory: string;
-  /** The file is never longer. */
+  /** The file never gets longer. */
   readonly limitBytes: number;
   /** The smallest slot. */
   readonly unitBytes: number;
@@ -28,7 +28,7 @@ interface SpillFileOptions {
 /** A range of the file that holds one encrypted piece. */
 export class SpillSlot {
   readonly slot: Slot;
-  /** Numbers the writes, so that no key stream is used twice. 0 until it is written. */
+  /** The number of the write, so that no key stream is used twice. 0 until it is written. */
   nonce = 0n;
   reads = 0;
   isWritten = false;
@@ -40,7 +40,7 @@ export class SpillSlot {
 }
 
 const cipherBlockBytes = 16;
-/** While a disk is full each try costs the encryption of a chunk. */
+/** Each try on a full disk costs the encryption of a chunk. */
 const fullRetryMs = 1000;
 
 export class SpillFile {
@@ -51,18 +51,20 @@ export class SpillFile {
   readonly #createFile: (directory: string) => Promise<FileHandle>;
   readonly #key = randomBytes(32);
   readonly #maxSlotBytes: number;
-  /** For ciphertext on its way to the disk; as many as there were writes at once. */
+  /** For ciphertext on its way to the disk. There are as many as there were writes at once. */
   readonly #buffers: Uint8Array[] = [];
   #lastNonce = 0n;
   #file: Promise<FileHandle> | undefined;
-  /** The disk had no room: until a slot that was written is released, or until then, as others may have made room. */
+  /**
+   * The disk had no room. It is tried again at this time, because others may have made room, or when a written slot is released.
+   */
   #fullUntilMs = 0;
-  /** It was said that the disk is full, and nothing could be written since. */
+  /** The full disk is in the log, and nothing could be written since. */
   #isFullLogged = false;
-  /** The disk failed: nothing more is written to it. */
+  /** The disk failed. Nothing more is written to it. */
   #isBroken = false;
   #isStopped = false;
-  /** Resolves when the file, which nobody used any more, is short again. */
+  /** Resolves when the file, after its last slot was released, is short again. */
   #shortened: Promise<void> = Promise.resolve();
 
   constructor({ directory, limitBytes, unitBytes, maxSlotBytes, log, ...options }: SpillFileOptions) {
@@ -87,8 +89,8 @@ export class SpillFile {
   }
 
   /**
-   * Takes `bytes` as they are when it is called. Resolves with false if the disk did not take them; the slot is the caller's to
-   * release in any case.
+   * Writes a copy of `bytes`, made when it is called. Resolves with false if the disk did not take them. The caller releases the
+   * slot in any case.
    */
   async write(slot: SpillSlot, bytes: Uint8Array): Promise<boolean> {
     this.#lastNonce += 1n;
@@ -173,7 +175,7 @@ export class SpillFile {
     if (this.#allocator.allocatedBytes === 0) this.#shorten();
   }
 
-  /** Gives the disk its room back. Writes wait for it, and there is nothing to be read. */
+  /** Gives the disk its room back. Writes wait for it. Nothing is left to read. */
   #shorten(): void {
     const { endBytes } = this.#allocator;
     this.#allocator.reset();
@@ -183,7 +185,7 @@ export class SpillFile {
     this.#shortened = (async () => {
       await previous;
       try {
-        // What was reserved meanwhile is not written yet: writes wait.
+        // Slots that were reserved since are not written yet: writes wait.
         await (await file).truncate(0);
       } catch (error) {
         this.#log.debug({ err: error }, 'the spill file stays long');
@@ -211,7 +213,7 @@ async function createNamelessFile(directory: string): Promise<FileHandle> {
   return file;
 }
 
-/** The number of the write and the number of the 16-byte block in it: together unique under this key. */
+/** The number of the write and the number of the 16-byte block in it. Together they are unique under this key. */
 function counterBlock(nonce: bigint, block: number): Buffer {
   const counter = Buffer.alloc(cipherBlockBytes);
   counter.writeBigUInt64BE(nonce, 0);

@@ -1,12 +1,12 @@
 /**
- * Decides which staged chunks make room for others, and how: by going to the spill file, or, where an upload has their bytes too, by
- * being given up. How much room is needed is for the staging area to say.
+ * Decides which staged chunks leave the memory, and how. A chunk goes to the spill file, or is given up if an upload has its
+ * bytes too. The staging area decides how much room is needed.
  */
 import type { MemoryLedger } from './memory-ledger.js';
 import type { SpillFile, SpillSlot } from './spill-file.js';
 import type { StagedChunk, Standing } from './staged-chunk.js';
 
-/** Encrypted copies that exist at once: each as large as a chunk. */
+/** How many encrypted copies exist at once, each as large as a chunk. */
 const maxConcurrentSpills = 4;
 
 export class Spiller {
@@ -14,30 +14,30 @@ export class Spiller {
   readonly #memory: MemoryLedger;
   readonly #onRoom: () => void;
 
-  // Every chunk with a buffer is in exactly one of these; each is in the order of the last change.
+  // Every chunk with a buffer is in exactly one of these sets. Each is in the order of the last change.
   readonly #dirty = new Set<StagedChunk>();
   readonly #filling = new Set<StagedChunk>();
   readonly #sent = new Set<StagedChunk>();
-  /** These become one of the above by themselves. */
+  /** They move to one of the sets above without the spiller. */
   readonly #queued = new Set<StagedChunk>();
-  /** Pinned or being spilled, and not queued. */
+  /** Pinned or on their way to disk, and not queued. */
   readonly #busy = new Set<StagedChunk>();
-  /** Without a buffer, and could be given up. */
+  /** Without a buffer. They can be given up. */
   readonly #spilledSent = new Set<StagedChunk>();
 
-  /** The writes to the spill file under way. */
+  /** The writes to the spill file that are under way. */
   readonly #spills = new Set<Promise<void>>();
   #spillingBytes = 0;
   #discardedChunks = 0;
 
-  /** `onRoom` is called when a chunk has left the memory, or could not. */
+  /** `onRoom` is called when a chunk has left the memory, or could not leave it. */
   constructor(file: SpillFile, memory: MemoryLedger, onRoom: () => void) {
     this.#file = file;
     this.#memory = memory;
     this.#onRoom = onRoom;
   }
 
-  /** Of what is being spilled, and will leave the memory soon. */
+  /** The bytes that are on their way to disk, and will leave the memory soon. */
   get spillingBytes(): number {
     return this.#spillingBytes;
   }
@@ -50,19 +50,19 @@ export class Spiller {
     return this.#spills.size < maxConcurrentSpills;
   }
 
-  /** Whether memory is becoming free, or may be, without anything being done here. */
+  /** Whether memory becomes free, or may become free, without `makeRoom`. */
   get isMoving(): boolean {
     return this.#queued.size > 0 || this.#busy.size > 0 || this.#spills.size > 0;
   }
 
-  /** Puts the chunk, as the last, where its state belongs. To be called after each change of it. */
+  /** Puts the chunk at the end of the set for its state. To be called after each change of it. */
   place(chunk: StagedChunk): void {
     chunk.place?.delete(chunk);
     chunk.place = this.#placeFor(chunk);
     chunk.place?.add(chunk);
   }
 
-  /** Begins to spill a chunk, or gives one up. False if there is none to be had. */
+  /** Begins to spill a chunk, or gives one up. False if there is no chunk for it. `isNeeded`: somebody waits for the memory. */
   makeRoom(isNeeded: boolean): boolean {
     const [sent] = this.#sent;
     if (sent) {
@@ -77,8 +77,8 @@ export class Spiller {
       return true;
     }
     let [dirty] = this.#dirty;
-    // A writer who is faster than the store waits for it: going by the disk would only cost time. But where no upload gets
-    // on, or where a part is larger than the memory, there is no other way.
+    // A writer that is faster than the store waits for the store: the way over the disk would only cost time. There is no other
+    // way if no upload goes on, or if a part is larger than the memory.
     if (!dirty && isNeeded && this.#queued.size === 0) [dirty] = this.#filling;
     if (!dirty) return false;
     let slot = this.#file.reserve(dirty.length);

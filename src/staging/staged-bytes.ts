@@ -1,31 +1,31 @@
 /**
- * The staged bytes of one file, in chunks that the staging area keeps in memory or on disk. Which ranges are valid is
- * the caller's to know.
+ * The staged bytes of one file, in chunks that the staging area keeps in memory or on disk. The caller knows which ranges are
+ * valid.
  */
 import { StagedChunk, type ChunkOwner, type Standing } from './staged-chunk.js';
 import type { StagingArea } from './staging-area.js';
 
-/** Pieces of staged bytes in order; those in memory are views, which stay where they are until `release`. */
+/** Pieces of staged bytes in order. Pieces in memory are views that do not change until `release`. */
 export interface LentBytes {
   readonly pieces: readonly Promise<Uint8Array>[];
-  /** `isIntact`: nobody uses the pieces any more. */
+  /** `isIntact`: nothing uses the pieces any more. */
   release(isIntact: boolean): void;
 }
 
 interface StagedBytesOptions {
   readonly area: StagingArea;
-  /** Hears of ranges that are only in the upload from now on. */
+  /** Called with ranges that are only in the upload from now on. */
   readonly onDiscard: (offset: number, length: number) => void;
-  /** Whether the chunk at `offset` is given up before others, once it is sent. */
+  /** Whether the chunk at `offset` is given up first, once it is sent. */
   readonly isExpendable: (offset: number) => boolean;
 }
 
 interface StagedWriteOptions {
   /** Ends the wait for memory. */
   readonly signal: AbortSignal;
-  /** Asked in the turn in which the bytes are copied; refuses it by throwing. */
+  /** Called in the turn in which the bytes are copied. Refuses the write by throwing. */
   readonly mayWrite?: (() => void) | undefined;
-  /** Called in the turn in which they were copied. */
+  /** Called in the same turn after the copy. */
   readonly onWritten: () => void;
 }
 
@@ -34,7 +34,7 @@ export class StagedBytes implements ChunkOwner {
   readonly #onDiscard: (offset: number, length: number) => void;
   readonly #isExpendable: (offset: number) => boolean;
   readonly #chunks = new Map<number, StagedChunk>();
-  /** Of new chunks. */
+  /** The standing of new chunks. */
   newStanding: Standing = 'dirty';
 
   constructor({ area, onDiscard, isExpendable }: StagedBytesOptions) {
@@ -43,14 +43,14 @@ export class StagedBytes implements ChunkOwner {
     this.#isExpendable = isExpendable;
   }
 
-  /** Where the chunk that has `offset` ends. */
+  /** The end of the chunk that has `offset`. */
   endOfChunk(offset: number): number {
     return (Math.floor(offset / this.#area.chunkBytes) + 1) * this.#area.chunkBytes;
   }
 
   /**
-   * Waits for memory, then copies `bytes`, which must lie within one chunk. If it rejects, as it does with what `mayWrite` throws,
-   * nothing was written. One write at a time, and only where no chunk's standing is `sent`.
+   * Waits for memory, then copies `bytes`, which must lie within one chunk. If it rejects, also with what `mayWrite` throws,
+   * nothing was written. Only one write at a time, and only where no chunk's standing is `sent`.
    */
   async write(
     offset: number,
@@ -72,7 +72,7 @@ export class StagedBytes implements ChunkOwner {
     this.#area.unpin(chunk, true);
   }
 
-  /** The same at once, without waiting for memory; false if there is none. */
+  /** The same without waiting for memory. False if there is none. */
   tryWrite(offset: number, bytes: Uint8Array): boolean {
     const { chunk, end } = this.#chunkFor(offset, bytes.length);
     if (!this.#area.tryHold(chunk, offset, end)) return false;
@@ -82,7 +82,7 @@ export class StagedBytes implements ChunkOwner {
     return true;
   }
 
-  /** Copies [offset, offset + length). What is on disk is being read when this returns. */
+  /** Copies [offset, offset + length). Reads from disk have begun when this returns. */
   copy(offset: number, length: number): Promise<Uint8Array>[] {
     return this.#pieces(offset, length, (chunk, from, to) =>
       chunk.buffer
@@ -119,7 +119,7 @@ export class StagedBytes implements ChunkOwner {
     for (const chunk of this.#overlapping(offset, offset + length)) this.#area.setStanding(chunk, standing);
   }
 
-  /** Frees the chunks that overlap [offset, end) and of which `isNeeded` says that nothing is valid. */
+  /** Frees the chunks that overlap [offset, end), except those for which `isNeeded` returns true: something in them is valid. */
   free(offset: number, end: number, isNeeded: (offset: number, length: number) => boolean): void {
     for (const chunk of this.#overlapping(offset, end)) {
       if (isNeeded(chunk.index * this.#area.chunkBytes, this.#area.chunkBytes)) continue;
@@ -137,11 +137,11 @@ export class StagedBytes implements ChunkOwner {
     return this.#isExpendable(chunk.offset);
   }
 
-  /** The chunk for a write, perhaps a new one, and up to where it is to have memory. */
+  /** The chunk for a write, perhaps a new one, and up to where it needs memory. */
   #chunkFor(offset: number, length: number): { readonly chunk: StagedChunk; readonly end: number } {
     const index = Math.floor(offset / this.#area.chunkBytes);
     const known = this.#chunks.get(index);
-    // Whoever goes on from one chunk to the next will fill it: the buffer need not grow bit by bit.
+    // A writer that goes on from one chunk to the next will fill it, so the buffer need not grow step by step.
     const isFilling = !known && offset === index * this.#area.chunkBytes && this.#chunks.has(index - 1);
     return {
       chunk: known ?? new StagedChunk(this, index, this.newStanding),

@@ -1,6 +1,6 @@
 /**
  * The content of one file that is changed here: stored objects underneath, staged changes on top, and how these get into the
- * bucket. A file that only was read has none. What a file is (names, handles, attributes) is left to the caller.
+ * bucket. A file that was only read has no StagedFile. The caller knows what a file is: names, handles, attributes.
  */
 import { FsError, StoreError } from '../errors.js';
 import { systemClock, type Clock } from '../clock.js';
@@ -20,19 +20,22 @@ import type { Limiter } from '../concurrency/limiter.js';
 import { defaultCopyPartBytes, defaultPartBytes } from './upload-plan.js';
 import type { VersionReader } from './version-reader.js';
 
-/** What a staged file asks of the one whose content it is. As a placement: for what it stores by itself, when no commit says where. */
+/**
+ * What a staged file asks of its owner, which knows the file. As a placement the owner says where the file goes when no commit
+ * says it.
+ */
 export interface StagedFileOwner extends Placement {
-  /** Of the file, for messages. */
+  /** The key of the file, for messages. */
   readonly key: string;
-  /** Asked in the turn in which a change is made, also one that had to wait: refuses it by throwing. */
+  /** Called in the turn in which a change is made, also a change that had to wait. Refuses the change by throwing. */
   mayChange(): void;
-  /** Whether nobody who has it open can read it: what the upload has of it is given up before anything goes to disk. */
+  /** Whether no open handle can read it. Then sent bytes are given up before anything goes to disk. */
   isWriteOnly(): boolean;
-  /** Awaited before an upload replaces this version of the object, which others may have bytes in. */
+  /** Awaited before an upload replaces this version of the object. Other files may have bytes in it. */
   beforeReplacing(base: ObjectVersion, signal: AbortSignal): Promise<void>;
   /**
-   * Runs `work`, which makes an object appear, when its key does not change, and keeps it from changing until then: a commit
-   * that is begun by a read or a write has nobody else who sees to that. Called without the file's lock.
+   * Runs `work`, which makes an object appear, when the file's key does not change, and keeps the key until `work` is done. A
+   * commit that a read or a write begins has no caller that does this. Called without the file's lock.
    */
   whileInPlace<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }
@@ -43,10 +46,10 @@ export interface StagedFileOptions {
   readonly store: ObjectStore;
   /** Shared by all files. */
   readonly uploads: Limiter;
-  /** What is in the bucket; undefined: a new, empty file. */
+  /** What is in the bucket. Undefined for a new, empty file. */
   readonly base: ObjectVersion | undefined;
   readonly owner: StagedFileOwner;
-  /** The most zeros that it is extended by between two commits, which are all sent; more is EFBIG. Default: any number. */
+  /** How many zeros may extend it between two commits. All of them are sent. More is EFBIG. Default: any number. */
   readonly maxHoleBytes?: number;
   readonly clock?: Clock;
   readonly log: Log;
@@ -56,17 +59,17 @@ export interface StagedFileOptions {
   readonly putBytes?: number;
   /** How much of a part is brought into memory at once to send it. Default 4 MiB. */
   readonly heldBytes?: number;
-  /** Of the parts that are sent, if the server's limits permit. Default 8 MiB. */
+  /** The length of parts that are sent, if the server's limits allow it. Default 8 MiB. */
   readonly partBytes?: number;
-  /** Of the parts that the server copies. Default 64 MiB. */
+  /** The length of parts that the server copies. Default 64 MiB. */
   readonly copyPartBytes?: number;
 }
 
-/** Who changes the content, for messages, and what ends its waits. */
+/** One change of the content. `what` is for messages; `signal` ends its waits. */
 interface Change {
   readonly what: string;
   readonly signal: AbortSignal;
-  /** Whether it concerns bytes that are only in the upload. */
+  /** Whether it needs bytes that are only in the upload. */
   readonly needsCommit: () => boolean;
 }
 
@@ -86,18 +89,18 @@ export class StagedFile {
   readonly #log: Log;
   readonly #maxSize: number;
   readonly #maxHoleBytes: number;
-  /** By how many zeros it was extended since it was stored. What was written over them since counts still. */
+  /** By how many zeros it was extended since it was stored. Zeros that were written over since still count. */
   #holeBytes = 0;
   readonly #content: FileContent;
   readonly #uploader: ContentUploader;
-  /** Held by everything that changes the content or where it is, commits included. Reads do without. */
+  /** Held by everything that changes the content or where it is, commits too. Reads do not need it. */
   readonly #lock = new Mutex(lockRanks.content);
   /** Aborted by `discard`. */
   readonly #controller = new AbortController();
   #hasPublishedEarly = false;
-  /** Something was copied into it from another object, whether it still is to come from there or not. */
+  /** Ranges of another object were copied into it. They may be overwritten by now. */
   #hasCopies = false;
-  /** Counts the changes, each in the turn in which it begins. */
+  /** Counts the changes. Each counts in the turn in which it begins. */
   #changes = 0;
 
   constructor(options: StagedFileOptions) {
@@ -143,22 +146,19 @@ export class StagedFile {
     return this.#content.size;
   }
 
-  /** What is in the bucket as far as this file knows. */
+  /** What is in the bucket, as far as this file knows. */
   get base(): ObjectVersion | undefined {
     return this.#uploader.base;
   }
 
-  /**
-   * There is something that the bucket does not have: also a new file to which nothing was written. False
-   * once it is discarded.
-   */
+  /** Whether the bucket lacks something. True for a new file to which nothing was written, false once the file is discarded. */
   get isDirty(): boolean {
     return !this.#controller.signal.aborted && this.#uploader.isDirty;
   }
 
   /**
-   * The bytes of the range, cut at the size. Views of the reader's cache, which must not be changed, or
-   * copies. Rejects as the reader does, with `PreconditionFailed` if an object underneath was replaced.
+   * The bytes of the range, cut at the size: copies, or views of the reader's cache, which must not be changed. Rejects as the
+   * reader does, with `PreconditionFailed` if an object underneath was replaced.
    */
   async read(range: ContentRange, signal: AbortSignal): Promise<readonly Uint8Array[]> {
     for (;;) {
@@ -168,7 +168,7 @@ export class StagedFile {
         return await this.#content.read(range, signal);
       } catch (error) {
         if (!isReplaced(error)) throw error;
-        // Perhaps by this file's own commit, which will say so when it is done.
+        // Perhaps this file's own commit replaced it. That commit says so when it is done.
         await this.#lock.run(() => Promise.resolve(), signal, 'read');
         if (this.#content.relocations === relocations) throw error;
       }
@@ -176,8 +176,8 @@ export class StagedFile {
   }
 
   /**
-   * Copies `data` before it resolves; waits while memory is short. Rejects with EFBIG or ENOSPC, or with what keeps an
-   * upload from freeing memory. A first part of the data may then be written.
+   * Copies `data` before it resolves. Waits while memory is short. Rejects with EFBIG or ENOSPC, or with the error that keeps an
+   * upload from freeing memory. Then a first part of the data may be written.
    */
   async write(offset: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     if (data.length === 0) return;
@@ -200,8 +200,8 @@ export class StagedFile {
   }
 
   /**
-   * As `write`, at once, if there is memory for the data and nothing to wait for; false if not, and a first part may be written
-   * then. Most writes go this way: waiting costs more than copying them.
+   * As `write`, but at once: only if there is memory for the data and nothing to wait for. False if not, and a first part may be
+   * written then. Most writes go this way, because a wait costs more than the copy.
    */
   tryWrite(offset: number, data: Uint8Array): boolean {
     const end = offset + data.length;
@@ -237,10 +237,10 @@ export class StagedFile {
   }
 
   /**
-   * Puts a range of a stored object at `offset`, without moving it: it is copied on the server at the commit, and read
-   * from the source until then. `findSource` is asked at the moment in which nothing else can come between; false: it had
-   * nothing, and nothing was changed. If the source is replaced before the commit, reading and committing reject with
-   * `PreconditionFailed`; whoever is to replace it calls `stage` before.
+   * Puts a range of a stored object at `offset` without moving its bytes. The server copies it at the commit; until then it is
+   * read from the source. `findSource` is called when nothing can come between it and the change. The result is false if it found
+   * nothing, and then nothing was changed. If the source is replaced before the commit, reads and commits reject with
+   * `PreconditionFailed`; call `stage` before replacing it.
    */
   async insertCopy(
     offset: number,
@@ -270,8 +270,8 @@ export class StagedFile {
   }
 
   /**
-   * Where [offset, offset + length) is in the object, if all of it is there and nothing of the file waits to be stored: a
-   * commit would replace the object.
+   * Where [offset, offset + length) is in the object. Undefined if a part of it is not there, or if the file waits to be stored:
+   * its commit would replace the object.
    */
   storedRange(offset: number, length: number): StoredRange | undefined {
     const { base } = this;
@@ -279,7 +279,7 @@ export class StagedFile {
     return { version: base, offset };
   }
 
-  /** Stages what comes from this version, which is about to go, so that nothing of it is lost. */
+  /** Stages what comes from this version, which is about to go, so that none of it is lost. */
   async stage(version: ObjectVersion, signal: AbortSignal): Promise<void> {
     const isWanted = (source: ObjectVersion) => isSameVersion(source, version);
     const ranges = () =>
@@ -310,8 +310,8 @@ export class StagedFile {
   }
 
   /**
-   * Makes the ranges that are in such versions, or in an upload that the server does not have any more, zero, because these
-   * are gone. Returns the ranges.
+   * Makes the ranges zero that are lost, because their version is gone or the server does not have their upload any more. Returns
+   * these ranges.
    */
   async giveUp(
     isGone: (version: ObjectVersion) => boolean,
@@ -332,12 +332,12 @@ export class StagedFile {
     return ranges;
   }
 
-  /** Whether bytes that are only in an upload are lost with it: nothing can be committed before they are given up. */
+  /** Whether bytes are lost because they were only in an upload that is gone. Until they are given up, no commit succeeds. */
   get isUploadGone(): boolean {
     return this.#uploader.isUploadGone;
   }
 
-  /** Under which key parts were sent whose bytes are nowhere else by now, if there are any. */
+  /** The key to which parts were sent whose bytes are nowhere else now, if there are any. */
   get sentTo(): string | undefined {
     return this.#uploader.sentTo;
   }
@@ -348,8 +348,8 @@ export class StagedFile {
   }
 
   /**
-   * The bytes of `from` now are the object `to`, by a copy on the server. Staged changes stay; a commit under way may fail
-   * with `PreconditionFailed`, and succeeds when it is called again.
+   * The bytes of `from` are the object `to` now, by a copy on the server. Staged changes stay. A commit under way may fail with
+   * `PreconditionFailed`; the next one succeeds.
    */
   relabel(from: ObjectVersion, to: ObjectVersion): void {
     this.#content.relabel(from, to);
@@ -357,9 +357,9 @@ export class StagedFile {
   }
 
   /**
-   * Makes the bucket have what it lacks, and resolves with the version now stored. On failure everything is kept and it may
-   * be called again. An abort before the last request stops it; during that request only the wait ends, and a later commit
-   * finds what came of it. `PreconditionFailed`: somebody else changed the object, or one that parts are copied from.
+   * Stores what the bucket lacks, and resolves with the version that is stored now. After a failure everything is kept, and it
+   * may be called again. An abort before the last request stops it. During the last request it ends only the wait, and a later
+   * commit finds the result. `PreconditionFailed`: another client changed the object, or one that parts are copied from.
    */
   async commit(signal: AbortSignal, placement: Placement = this.#owner): Promise<ObjectVersion> {
     return abortable(this.#commit(placement, signal), signal, 'commit');
@@ -367,7 +367,7 @@ export class StagedFile {
 
   async #commit(placement: Placement, signal: AbortSignal): Promise<ObjectVersion> {
     for (;;) {
-      // Without the lock: others, who may be waiting for this file in the same way, take their own.
+      // Without the lock: others may be waiting for this file in the same way, with their own lock.
       const announced = this.isDirty ? this.base : undefined;
       if (announced) await this.#owner.beforeReplacing(announced, signal);
       const version = await this.#owner.whileInPlace(signal, () =>
@@ -377,7 +377,7 @@ export class StagedFile {
     }
   }
 
-  /** Undefined if the object that is to be replaced is another than was announced. */
+  /** Undefined if another object than the announced one would be replaced. */
   async #commitLocked(
     placement: Placement,
     announced: ObjectVersion | undefined,
@@ -392,14 +392,14 @@ export class StagedFile {
     );
   }
 
-  /** Resolves when no change and no commit is under way, one that nobody waits for any more included. */
+  /** Resolves when no change and no commit is under way, also none whose caller has gone. */
   async idle(signal: AbortSignal): Promise<void> {
     await this.#lock.run(() => Promise.resolve(), signal, 'idle');
   }
 
   /**
-   * Stages everything that is in objects, so that they may vanish. From then on nothing is in the bucket. Returns what is to be
-   * called if they have not vanished: a file that had no changes before, and has none since, is as it was.
+   * Stages everything that is in objects, so that they may vanish. From then on nothing is in the bucket. Returns a function to
+   * call if they have not vanished. It restores a file that had no changes before and has none since.
    */
   async detach(signal: AbortSignal): Promise<() => void> {
     const needsCommit = () => this.#content.extents.has('sent', 0, this.size);
@@ -418,7 +418,7 @@ export class StagedFile {
     };
   }
 
-  /** Ends everything under way, aborts uploads, frees what is staged. Resolves when all of that is done. */
+  /** Ends everything under way, aborts uploads, and frees what is staged. Resolves when all of that is done. */
   async discard(): Promise<void> {
     this.#controller.abort(discarded);
     await this.#lock.run(() => {
@@ -453,20 +453,20 @@ export class StagedFile {
     this.#holeBytes = holeBytes;
   }
 
-  /** A change of [offset, offset + length), after which parts that have a byte of it must be sent again. */
+  /** A change of [offset, offset + length). Its parts must be sent again. */
   async #changeRange(
     { offset, length, ...change }: RangeChange,
     work: (linked: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const needsCommit = () => this.#uploader.needsCommitToChange(offset, length);
     await this.#changeIfMay({ ...change, needsCommit }, (linked) => {
-      // Before the work waits for anything: a chunk that is to be changed must not be given up.
+      // Before the work waits: a chunk that is about to change must not be given up.
       this.#uploader.touch(offset, length);
       return work(linked);
     });
   }
 
-  /** As `#change`, for what a program does, which may be refused in the turn in which `work` begins. */
+  /** As `#change`, for what a program does. The owner may refuse it in the turn in which `work` begins. */
   async #changeIfMay(change: Change, work: (linked: AbortSignal) => Promise<void>): Promise<void> {
     const needsCommit = () => {
       this.#owner.mayChange();
@@ -505,7 +505,7 @@ export class StagedFile {
   }
 }
 
-/** Without a reason of its own, an abort makes a DOMException with a stack: a tenth of what opening and closing a file costs. */
+/** An abort without a reason makes a DOMException with a stack, which takes a tenth of the time of opening and closing a file. */
 const discarded = new StoreError('Aborted', 'discarded');
 
 function isReplaced(error: unknown): boolean {

@@ -1,6 +1,6 @@
 /**
- * The memory and the disk that all files' staged bytes share. Within its limits chunks are in memory or spilled, and writers wait;
- * `MemoryLedger` counts, `Spiller` chooses. It knows nothing of files or uploads.
+ * The memory and the disk that the staged bytes of all files share. Within its limits chunks are in memory or spilled, and
+ * writers wait. `MemoryLedger` counts, `Spiller` chooses. It does not know files or uploads.
  */
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -10,11 +10,11 @@ import { Spiller } from './spiller.js';
 import type { StagedChunk, Standing } from './staged-chunk.js';
 
 interface StagingAreaOptions {
-  /** Of staged bytes in memory, over all files. */
+  /** How many staged bytes may be in memory, over all files. */
   readonly memoryBytes: number;
-  /** Where the spill file goes: an existing directory. */
+  /** The directory of the spill file. It exists. */
   readonly spillDirectory: string;
-  /** The most that is spilled. 0: nothing. */
+  /** How much may be spilled. 0: nothing. */
   readonly spillBytes: number;
   /** 64 times a power of two, at most a quarter of `memoryBytes`. Default 256 KiB. */
   readonly chunkBytes?: number;
@@ -22,23 +22,23 @@ interface StagingAreaOptions {
 }
 
 interface StagingStatistics {
-  /** Staged bytes in memory, those being sent included. */
+  /** Staged bytes in memory, with those that are being sent. */
   readonly memoryBytes: number;
   readonly peakMemoryBytes: number;
   readonly spilledBytes: number;
   /** Callers that wait for memory. */
   readonly waiting: number;
-  /** Chunks given up because their bytes were in an upload already. */
+  /** Chunks that were given up because their bytes were in an upload already. */
   readonly discardedChunks: number;
 }
 
-/** Of a chunk, as in `StagedChunk`. */
+/** The window of a chunk, as in `StagedChunk`. */
 interface Window {
   readonly offset: number;
   readonly length: number;
 }
 
-/** Windows grow in these steps: 4 KiB with the default chunk, so that a small file takes little. */
+/** A chunk has so many steps by which its window grows: 4 KiB with the default chunk, so that a small file takes little. */
 const windowSteps = 64;
 export class StagingArea {
   readonly chunkBytes: number;
@@ -71,7 +71,7 @@ export class StagingArea {
     return this.#memory.limitBytes;
   }
 
-  /** The largest part of a stream that can be put together here, with room for others. */
+  /** The largest streamed part that can be put together here, with room for others. */
   get maxPartBytes(): number {
     return (
       Math.floor((this.#memory.limitBytes + this.#spillLimitBytes) / 2 / this.chunkBytes) * this.chunkBytes
@@ -88,7 +88,7 @@ export class StagingArea {
     };
   }
 
-  /** Lets go of the spill file. Whoever waits is refused. */
+  /** Closes the spill file. Refuses those that wait for memory. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#memory.refuseAll(stoppedError());
@@ -97,8 +97,8 @@ export class StagingArea {
   }
 
   /**
-   * Brings the chunk into memory with a window that covers [offset, end), and pins it: `unpin` must follow. One caller
-   * at a time for one chunk. Waits while memory is short; rejects with ENOSPC if neither the disk nor an upload can make room.
+   * Brings the chunk into memory with a window that covers [offset, end), and pins it; `unpin` must follow. Only one caller at a
+   * time for one chunk. Waits while memory is short. Rejects with ENOSPC if neither the disk nor an upload can make room.
    */
   async hold(chunk: StagedChunk, offset: number, end: number, signal: AbortSignal): Promise<void> {
     if (!chunk.covers(offset, end)) {
@@ -122,8 +122,8 @@ export class StagingArea {
   }
 
   /**
-   * The same without waiting, and without a pin: false, and nothing has changed, if that is not possible. The caller writes into
-   * the chunk and says `noteChange` in the same turn.
+   * The same without waiting and without a pin. If that is not possible, it returns false and nothing has changed. The caller
+   * writes into the chunk and calls `noteChange` in the same turn.
    */
   tryHold(chunk: StagedChunk, offset: number, end: number): boolean {
     if (chunk.covers(offset, end)) return true;
@@ -140,7 +140,7 @@ export class StagingArea {
     this.#pump();
   }
 
-  /** The buffer stays until `unpin`; undefined if the chunk is not in memory. */
+  /** The buffer stays until `unpin`. Undefined if the chunk is not in memory. */
   pin(chunk: StagedChunk): Buffer | undefined {
     if (!chunk.buffer) return undefined;
     chunk.pins += 1;
@@ -148,7 +148,7 @@ export class StagingArea {
     return chunk.buffer;
   }
 
-  /** `isIntact`: nobody has a view of the buffer any more. */
+  /** `isIntact`: nothing has a view of the buffer any more. */
   unpin(chunk: StagedChunk, isIntact: boolean): void {
     chunk.pins -= 1;
     if (!isIntact) chunk.isLeaked = true;
@@ -157,7 +157,7 @@ export class StagingArea {
     this.#pump();
   }
 
-  /** Bytes of a chunk that is not in memory, counted from the beginning of its window. */
+  /** Bytes of a chunk that is not in memory. `offset` counts from the beginning of its window. */
   async readSpilled(chunk: StagedChunk, offset: number, length: number): Promise<Buffer> {
     if (!chunk.slot) throw new Error('the chunk is not spilled');
     return this.#spillFile.read(chunk.slot, offset, length);
@@ -194,7 +194,7 @@ export class StagingArea {
     let start = offset;
     let until = end;
     if (chunk.length > 0) {
-      // Twice the length each time, so that many small writes do not copy the same bytes often.
+      // Doubles the length each time, so that many small writes do not copy the same bytes often.
       start = offset < chunk.offset ? Math.min(offset, chunk.offset - chunk.length) : chunk.offset;
       until = end > chunk.end ? Math.max(end, chunk.end + chunk.length) : chunk.end;
     }
@@ -203,7 +203,7 @@ export class StagingArea {
     return { offset: start, length: until - start };
   }
 
-  /** Gives a pinned chunk a buffer for the granted window, with what it has already. */
+  /** Gives a pinned chunk a buffer for the granted window, with the bytes that it has already. */
   async #fill(chunk: StagedChunk, window: Window): Promise<void> {
     const { slot } = chunk;
     const spilled = slot && (await this.#spillFile.read(slot, 0, chunk.length));
@@ -212,7 +212,7 @@ export class StagingArea {
     chunk.slot = undefined;
   }
 
-  /** Copies what is present, the bytes of the former window, into a buffer for the new one. */
+  /** Copies `present`, the bytes of the former window, into a buffer for the new one. */
   #give(chunk: StagedChunk, window: Window, present: Buffer | undefined): void {
     const buffer = this.#memory.allocate(window.length);
     if (present) buffer.set(present, chunk.offset - window.offset);
@@ -230,7 +230,7 @@ export class StagingArea {
     await granted;
   }
 
-  /** Grants what fits, in order, and makes room for what does not: called after every change. */
+  /** Grants what fits, in order, and makes room for the rest. Called after every change. */
   #pump(): void {
     const memory = this.#memory;
     const spiller = this.#spiller;

@@ -1,6 +1,6 @@
 /**
- * Stores the whole content of a file as an object: by one PUT, by a multipart upload that is planned in advance, or, where
- * multipart uploads are denied, by one PUT of any size.
+ * Stores the whole content of a file as an object: by one PUT, by a multipart upload that is planned in advance, or by one PUT of
+ * any size where multipart uploads are denied.
  */
 import { FsError } from '../errors.js';
 import type { WriteReply } from '../object-store.js';
@@ -10,7 +10,7 @@ import type { StoreTarget } from './placement.js';
 import { streamedRange } from './streamed-range.js';
 import { planUpload, type PlanLimits, type PlannedPart } from './upload-plan.js';
 
-/** Where the content goes, and what ends it. */
+/** Where the content goes, and the signals that end it. */
 export interface ContentOrder {
   readonly target: StoreTarget;
   readonly signals: UploadSignals;
@@ -22,7 +22,7 @@ interface StoredContent {
   readonly bytes: Uint8Array | undefined;
 }
 
-/** The content must not change meanwhile. After a failure nothing is left in the bucket, and the content is as it was. */
+/** The content must not change until it resolves. After a failure the bucket has nothing of it, and the content is as it was. */
 export async function storeContent(
   services: UploadServices,
   limits: PlanLimits,
@@ -41,7 +41,7 @@ export async function storeContent(
   }
 }
 
-/** Turns a plan that is impossible into EFBIG. */
+/** Turns an impossible plan into EFBIG. */
 function planOrRefuse<T>(key: string, plan: () => T): T {
   try {
     return plan();
@@ -66,12 +66,12 @@ async function put(
       body.release(isSent);
     }
   };
-  // What is in memory already needs nobody's leave, so that small files do not queue behind large ones.
+  // Content in memory needs no place of the limiter, so that small files do not queue behind large ones.
   const isInMemory = content.absentBytes(0, content.size) === 0;
   return isInMemory ? send() : limiter.run({ bytes: content.size, signal, what: `put ${key}` }, send);
 }
 
-/** Much of the content may be on disk, or in objects that cannot be copied on the server then. */
+/** Much of the content may be on disk, or in objects, which cannot be copied on the server then. */
 function putStreamed(
   { store, limiter, content, heldBytes }: UploadServices,
   { target: { key, headers, condition }, signals: { signal, finalSignal } }: ContentOrder,

@@ -1,6 +1,6 @@
 /**
  * The arithmetic of an upload that begins while the file is still written: where its parts begin, how long they are, and which
- * parts are needed before and behind them when it is completed. Pure; `streamed-upload.ts` sends the parts.
+ * parts it needs before and behind them at its completion. Pure; `streamed-upload.ts` sends the parts.
  */
 import type { StoreLimits } from '../object-store.js';
 import type { ExtentMap } from './extent-map.js';

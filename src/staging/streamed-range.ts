@@ -1,4 +1,7 @@
-/** A range of a file's content as a request's body that is read while it is sent, for what would have to be brought into memory. */
+/**
+ * A range of a file's content as a request's body that is read while it is sent. It is for content that would have to be brought
+ * into memory.
+ */
 import { StoreError } from '../errors.js';
 import type { StreamedBody } from '../object-store.js';
 import { isStored } from './extent-map.js';
@@ -7,8 +10,8 @@ import type { FileContent } from './file-content.js';
 export const defaultHeldBytes = 4 * 1024 * 1024;
 
 /**
- * [offset, offset + length) of the content, which is read again at each try, `heldBytes` at once. If the content is cut meanwhile
- * the body fails with `Aborted`: nobody wants it any more.
+ * [offset, offset + length) of the content. Each try reads it again, `heldBytes` at once. If the content is cut before the end,
+ * the body fails with `Aborted`: nothing needs it any more.
  */
 export function streamedRange(
   content: FileContent,

@@ -1,6 +1,6 @@
 /**
- * The upload of a file that is still being written: full parts from the beginning on are sent in the background. What is
- * changed later is sent again when the upload is completed. It takes no part in the file's lock.
+ * The upload of a file that is still being written. Full parts are sent in the background, from the beginning on. Parts that
+ * change later are sent again when the upload is completed. It does not use the file's lock.
  */
 import { StoreError } from '../errors.js';
 import type { UploadedPart, WriteCondition, WriteReply } from '../object-store.js';
@@ -12,8 +12,8 @@ import type { PartsAround } from './stream-plan.js';
 import type { PlannedPart } from './upload-plan.js';
 
 /**
- * `failed` and `stale` parts are dirty again, and are sent when the upload is completed; `stale`: changed since it was
- * begun to be sent, whatever comes of that.
+ * `failed` and `stale` parts are dirty again, and are sent when the upload is completed. `stale`: changed after its request
+ * began; the result of that request does not matter.
  */
 type PartState = 'waiting' | 'sending' | 'sent' | 'failed' | 'stale';
 
@@ -28,15 +28,15 @@ interface StreamedPart {
 interface StreamedUploadOptions {
   readonly services: UploadServices;
   readonly target: StoreTarget;
-  /** Where the first part begins, a multiple of the chunk size: what comes before it is planned when the upload is completed. */
+  /** Where the first part begins, a multiple of the chunk size. What is before it is planned when the upload is completed. */
   readonly start: number;
-  /** Part numbers for that. */
+  /** How many part numbers are left for that. */
   readonly reservedParts: number;
-  /** How long a part is: a multiple of the chunk size, so that a chunk belongs to one part. */
+  /** The length of a part: a multiple of the chunk size, so that a chunk belongs to one part. */
   readonly partBytes: (partNumber: number) => number;
 }
 
-/** No server's rule that aborts old uploads counts in less than days. */
+/** The rules by which servers abort old uploads count in days. */
 const trustedMs = 3_600_000;
 
 export class StreamedUpload {
@@ -50,9 +50,12 @@ export class StreamedUpload {
   readonly #parts: StreamedPart[] = [];
   #frontier: number;
   readonly #controller = new AbortController();
-  /** Part number → the last request for it: two at once could overtake each other. Never reject. */
+  /** Part number → the last request for it. Two requests at once could overtake each other. Never reject. */
   readonly #tasks = new Map<number, Promise<void>>();
-  /** Of a part in the background. While it is there only one part at a time is tried, to see whether it works again. */
+  /**
+   * The error of a part in the background. While there is one, only one part at a time is tried, to see whether the store works
+   * again.
+   */
   #failure: unknown;
   #nextTryAt = 0;
   readonly #begunAtMs: number;
@@ -75,7 +78,7 @@ export class StreamedUpload {
     return this.#upload.headers;
   }
 
-  /** What lies before it belongs to a part. */
+  /** What is before it belongs to a part, from the start on. */
   get frontier(): number {
     return this.#frontier;
   }
@@ -84,17 +87,17 @@ export class StreamedUpload {
     return this.#parts.length;
   }
 
-  /** Of what follows the frontier. */
+  /** The number of the first part behind the frontier. */
   get nextPartNumber(): number {
     return this.reservedParts + this.#parts.length + 1;
   }
 
-  /** Why the background does not get on, if it does not. */
+  /** The error that keeps the background from going on, if there is one. */
   get failure(): unknown {
     return this.#failure;
   }
 
-  /** Whether the server has a part that would be none of the object, which Ceph does not complete then. */
+  /** Whether the server has a part that would not be in the object. Ceph does not complete the upload then. */
   hasOthers(headCount: number, tailCount: number): boolean {
     const end = this.nextPartNumber + tailCount;
     return this.#upload.hasOthers(
@@ -102,7 +105,7 @@ export class StreamedUpload {
     );
   }
 
-  /** Whether cutting the file at `size` would leave the server with such a part. */
+  /** Whether the server would have such a part after the file is cut at `size`. */
   hasOthersIfCut(size: number): boolean {
     const kept = this.#parts.filter(({ offset, length }) => offset + length <= size);
     const last = kept.at(-1);
@@ -111,8 +114,8 @@ export class StreamedUpload {
   }
 
   /**
-   * Whether the bytes at `offset`, once they are sent, will hardly be needed here: the file is written from its beginning to
-   * its end. Programs that put a length or an index into a header at last do so in the first part.
+   * Whether the bytes at `offset`, once they are sent, will hardly be needed here, because the file is written from beginning to
+   * end. Programs that write a length or an index into a header at the end do so in the first part.
    */
   isExpendable(offset: number): boolean {
     const [first] = this.#parts;
@@ -120,13 +123,13 @@ export class StreamedUpload {
     return !isHeader && this.#services.clock.monotonicMs() - this.#begunAtMs < trustedMs;
   }
 
-  /** Sends the parts that are full by now: everything from the frontier to `stagedEnd` is staged. */
+  /** Sends the parts that are full now. Everything from the frontier to `stagedEnd` is staged. */
   advance(stagedEnd: number): void {
     if (this.#failure !== undefined) {
       if (stagedEnd >= this.#nextTryAt) this.#tryAgain(stagedEnd);
       return;
     }
-    // The last number is left for what follows the frontier at the end.
+    // The last number is for what follows the frontier at the end.
     while (this.nextPartNumber < this.#services.store.limits.maxParts) {
       const number = this.nextPartNumber;
       const length = this.#partBytes(number);
@@ -145,7 +148,7 @@ export class StreamedUpload {
     }
   }
 
-  /** The range of the parts that have a byte of [offset, offset + length). */
+  /** The range of all parts that have a byte of [offset, offset + length). */
   spanOf(offset: number, length: number): { readonly offset: number; readonly length: number } {
     const parts = this.#overlapping(offset, length);
     const first = parts[0];
@@ -155,14 +158,14 @@ export class StreamedUpload {
       : { offset, length: 0 };
   }
 
-  /** [offset, offset + length) is about to change. Whether a part has a byte of it. */
+  /** [offset, offset + length) is about to change. Returns whether a part has a byte of it. */
   touch(offset: number, length: number): boolean {
     const touched = this.#overlapping(offset, length);
     for (const part of touched) this.#giveUp(part, 'stale');
     return touched.length > 0;
   }
 
-  /** The file ends at `size`, before the frontier: the parts that reach further are none any more. */
+  /** The file ends at `size`, before the frontier. Parts that reach further are dropped. */
   cut(size: number): void {
     for (let last = this.#parts.at(-1); last && last.offset + last.length > size; last = this.#parts.at(-1)) {
       this.#giveUp(last, 'stale');
@@ -173,7 +176,7 @@ export class StreamedUpload {
   }
 
   /**
-   * Sends what is missing: the parts of `head` before the start, those up to the frontier, and those of `tail` after it, and completes the upload.
+   * Sends what is missing (`head` before the start, the parts up to the frontier, `tail` after it) and completes the upload.
    * After a failure it may be called again.
    */
   async complete(
@@ -200,7 +203,7 @@ export class StreamedUpload {
     return this.#upload.complete(parts, condition, finalSignal);
   }
 
-  /** Never rejects. Nothing is sent any more when this returns; resolves when the parts are freed. */
+  /** Never rejects. Nothing more is sent when this returns. Resolves when the parts are freed. */
   async abort(): Promise<void> {
     this.#controller.abort();
     for (const part of this.#parts) this.#giveUp(part, 'stale');
@@ -213,12 +216,12 @@ export class StreamedUpload {
     return this.#parts.filter((part) => part.offset < offset + length && offset < part.offset + part.length);
   }
 
-  /** Whether each part that the server has is one of these. If not, the upload may have to be given up, and all be sent anew. */
+  /** Whether each part that the server has is one of these. If not, the upload may have to be dropped, and all be sent anew. */
   get #isWhole(): boolean {
     return this.#upload.lastSentNumber < this.nextPartNumber;
   }
 
-  /** Says which of what is sent need not be kept here. */
+  /** Marks the sent parts whose bytes need not be kept here. */
   #keepOnServer(): void {
     for (const part of this.#parts) if (part.state === 'sent') this.#keepPartOnServer(part);
   }
@@ -248,7 +251,7 @@ export class StreamedUpload {
       await this.#send(part, this.#controller.signal);
       if (part.state === 'sent' && this.#failure !== undefined) this.#resume();
     } catch (error) {
-      // A part that was changed meanwhile may well be refused; and whoever aborted the upload knows it.
+      // A part that was changed since may be refused, and an aborted upload is no failure.
       if (part.state !== 'sending' && part.state !== 'waiting') return;
       this.#giveUp(part, 'failed');
       if (this.#failure === undefined) {
@@ -275,7 +278,7 @@ export class StreamedUpload {
     this.#keepPartOnServer(part);
   }
 
-  /** One part that failed, as a question whether the store works again. */
+  /** Tries one failed part, to see whether the store works again. */
   #tryAgain(stagedEnd: number): void {
     this.#nextTryAt = stagedEnd + this.#partBytes(this.nextPartNumber);
     const isTrying = this.#parts.some(({ state }) => state === 'waiting' || state === 'sending');
@@ -285,7 +288,7 @@ export class StreamedUpload {
       part.state = 'waiting';
       this.#launch(part);
     } else {
-      // What failed was changed or cut off since; the next part will tell.
+      // The failed part was changed or cut off since. The next part will tell.
       this.#failure = undefined;
     }
   }
@@ -298,7 +301,7 @@ export class StreamedUpload {
     }
   }
 
-  /** Requests for parts that were cut off since may be on their way still, under the numbers that the tail has now. */
+  /** Requests for parts that were cut off may still be on their way, under the numbers that the tail has now. */
   async #sendTail(tail: readonly PlannedPart[], signal: AbortSignal): Promise<UploadedPart[]> {
     const first = this.nextPartNumber;
     const cutOff = [...this.#tasks].filter(([number]) => number >= first).map(([, task]) => task);
@@ -307,7 +310,7 @@ export class StreamedUpload {
   }
 
   async #sendMissing(signal: AbortSignal): Promise<UploadedPart[]> {
-    // What a task that succeeds begins again is waited for as well: two requests for one part must not meet.
+    // A task that succeeds may begin others. They are waited for as well: two requests for one part must not meet.
     while (this.#tasks.size > 0) {
       await abortable(Promise.all(this.#tasks.values()), signal, `upload of ${this.key}`);
     }
@@ -330,7 +333,7 @@ export class StreamedUpload {
   }
 }
 
-/** The state may have changed while a request was under way, which the compiler does not see. */
+/** The state may have changed during a request, which the compiler does not see. */
 function stateOf(part: StreamedPart): PartState {
   return part.state;
 }

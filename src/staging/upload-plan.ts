@@ -1,26 +1,26 @@
 /**
- * How a file's content becomes an object: in one PUT, or as a multipart upload in which the server copies the ranges that
- * it has and only the changed ones are sent. Pure arithmetic.
+ * How a file's content becomes an object: by one PUT, or by a multipart upload that sends only the changed ranges and lets the
+ * server copy the ranges that it has. Pure arithmetic.
  */
 import type { ObjectVersion } from '../object-version.js';
 import type { StoreLimits } from '../object-store.js';
 import { isStored, type Extent } from './extent-map.js';
 
 export interface PlanLimits extends Pick<StoreLimits, 'minPartSize' | 'maxPartSize' | 'maxParts'> {
-  /** Content of up to this size is stored by one PUT. */
+  /** The largest content that is stored by one PUT. */
   readonly putBytes: number;
-  /** What a part that is sent has, and up to twice that, unless the server's limits need more. */
+  /** The length of a part that is sent, up to twice that, unless the server's limits need more. */
   readonly sendPartBytes: number;
-  /** The same for a part that the server copies: large copies are split so that several run in parallel. */
+  /** The same for a part that the server copies. Large copies are split so that several run in parallel. */
   readonly copyPartBytes: number;
 }
 
-/** 8 MiB: large enough for the request to cost little beside its bytes, small enough to have several in memory. */
+/** 8 MiB: large enough that the request costs little beside its bytes, small enough to have several in memory. */
 export const defaultPartBytes = 8 * 1024 * 1024;
 /** RGW copies 512 MiB in 3.3 s as one part and in 2.1 s as eight, four at a time. */
 export const defaultCopyPartBytes = 64 * 1024 * 1024;
 
-/** `copyFrom`: the server copies the part from there; otherwise its bytes are sent. */
+/** `copyFrom`: the server copies the part from there. Without it the bytes are sent. */
 export interface PlannedPart {
   readonly offset: number;
   readonly length: number;
@@ -33,15 +33,15 @@ interface Run {
   copyFrom: { readonly version: ObjectVersion; readonly offset: number } | undefined;
 }
 
-/** `extents` is the whole content. Undefined: one PUT. */
+/** `extents` is the whole content. Undefined means one PUT. */
 export function planUpload(extents: readonly Extent[], limits: PlanLimits): PlannedPart[] | undefined {
   const size = extents.reduce((sum, { length }) => sum + length, 0);
   return size <= limits.putBytes ? undefined : planParts(extents, limits);
 }
 
 /**
- * Parts for `extents`, which are contiguous, in order. Every part has at least `minPartSize`, the last one only if the file
- * goes on behind them; none has more than `maxPartSize`, and there are at most `maxParts`. Throws a RangeError if no such parts
+ * Parts for `extents`, which are contiguous, in order. Every part has at least `minPartSize`; the last part only if the file goes
+ * on behind it. No part has more than `maxPartSize`, and there are at most `maxParts`. Throws a RangeError if no such parts
  * exist.
  */
 export function planParts(
@@ -59,7 +59,7 @@ export function planParts(
     if (runs.reduce((sum, run) => sum + countOf(run), 0) <= maxParts) {
       return runs.flatMap((run) => split(run, countOf(run)));
     }
-    // Larger copies cost nothing, larger parts to send cost memory.
+    // Larger copies cost nothing. Larger parts to send cost memory.
     if (copyPartBytes < maxPartSize) copyPartBytes = Math.min(copyPartBytes * 2, maxPartSize);
     else if (sendPartBytes < maxPartSize) sendPartBytes = Math.min(sendPartBytes * 2, maxPartSize);
     else throw new RangeError(`parts of ${maxPartSize} bytes are more than ${maxParts}`);
@@ -67,8 +67,8 @@ export function planParts(
 }
 
 /**
- * As `planParts`, but as many parts as there can be, of about the same length: for an upload that has so many already, none
- * of which can be left out. The lengths that the limits name as wanted do not matter.
+ * As `planParts`, but with as many parts as there can be, of about the same length. It is for an upload that has so many parts
+ * already, none of which can be left out. `sendPartBytes` and `copyPartBytes` do not matter.
  */
 export function planMostParts(
   extents: readonly Extent[],
@@ -89,14 +89,14 @@ export function planMostParts(
   if (left < 0) throw new RangeError(`parts of ${maxPartSize} bytes are more than ${maxParts}`);
   return runs.flatMap((run) => {
     const count = pieceCount(run, partBytes, maxPartSize);
-    // What is left is too little for another piece of every run.
+    // There are too few numbers left for another piece of every run.
     const more = Math.min(left, Math.max(0, Math.floor(run.length / minPartSize) - count));
     left -= more;
     return split(run, count + more);
   });
 }
 
-/** What is to be copied and what is to be sent, each of which can be split into parts that keep to the limits. */
+/** What is copied and what is sent. Each run can be split into parts that keep to the limits. */
 function planRuns(
   extents: readonly Extent[],
   { minPartSize, maxPartSize, maxParts }: PlanLimits,
@@ -112,12 +112,12 @@ function planRuns(
   const runs = makeRuns(extents, minPartSize, isEnd);
   extendShortRuns(runs, minPartSize);
   if (!isEnd) extendLastRun(runs, minPartSize);
-  // Half of the parts are left for splitting what is long.
+  // Half of the numbers are for splitting long runs.
   mergeClosestRuns(runs, Math.max(1, Math.min(Math.floor(maxParts / 2), maxParts - fewestParts)));
   return runs;
 }
 
-/** Copies where the server has enough for a part (at the end less will do), everything between them to be sent. */
+/** Copies what the server has enough of for a part (at the end less will do), and sends everything between. */
 function makeRuns(extents: readonly Extent[], minPartSize: number, isEnd: boolean): Run[] {
   const runs: Run[] = [];
   for (const [index, { offset, length, source, sourceOffset }] of extents.entries()) {
@@ -142,13 +142,13 @@ function joinSentRuns(runs: Run[]): void {
   runs.length = kept;
 }
 
-/** Gives every run but the last `minPartSize`, with as little as possible of what the server would have copied. */
+/** Gives every run but the last `minPartSize`, with as few bytes as possible that the server could have copied. */
 function extendShortRuns(runs: Run[], minPartSize: number): void {
   let kept = 0;
   for (let next = 0; next < runs.length;) {
     const run = runs[next++];
     if (!run) break;
-    // Only a run to be sent can be short and have something to its right, and then its neighbours are copies.
+    // Only a run that is sent can be short and have a right neighbour. Then its neighbours are copies.
     for (let right = runs[next]; right && run.length < minPartSize; right = runs[next]) {
       const missing = minPartSize - run.length;
       const left = runs[kept - 1];
@@ -177,7 +177,7 @@ function extendShortRuns(runs: Run[], minPartSize: number): void {
   runs.length = kept;
 }
 
-/** Gives the last run `minPartSize` too. All others have it. */
+/** Gives the last run `minPartSize` too. All other runs have it. */
 function extendLastRun(runs: Run[], minPartSize: number): void {
   const last = runs.at(-1);
   const left = runs.at(-2);
@@ -192,18 +192,18 @@ function extendLastRun(runs: Run[], minPartSize: number): void {
   joinSentRuns(runs);
 }
 
-/** Sends the shortest copies after all until there are at most `maxRuns`. */
+/** Sends the shortest copies instead, until there are at most `maxRuns`. */
 function mergeClosestRuns(runs: Run[], maxRuns: number): void {
   while (runs.length > maxRuns) {
     const copies = runs.filter(({ copyFrom }) => copyFrom).sort((a, b) => a.length - b.length);
-    // One copy less is up to two runs less.
+    // One copy less means up to two runs less.
     const count = Math.max(1, Math.floor((runs.length - maxRuns) / 2));
     for (const copy of copies.slice(0, count)) copy.copyFrom = undefined;
     joinSentRuns(runs);
   }
 }
 
-/** Pieces of `partBytes` to less than twice that; more pieces only where maxPartSize needs them. */
+/** Into how many pieces of `partBytes` to less than twice that a run is split. More only where maxPartSize needs them. */
 function pieceCount({ length }: Run, partBytes: number, maxPartSize: number): number {
   return Math.max(1, Math.floor(length / partBytes), Math.ceil(length / maxPartSize));
 }
