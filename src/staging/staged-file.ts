@@ -73,10 +73,12 @@ interface Change {
   readonly needsCommit: () => boolean;
 }
 
-interface RangeChange extends Omit<Change, 'needsCommit'> {
+interface FileRange {
   readonly offset: number;
   readonly length: number;
 }
+
+type RangeChange = Omit<Change, 'needsCommit'> & FileRange;
 
 /** Bytes of an object from `offset` on. */
 interface StoredRange {
@@ -243,8 +245,7 @@ export class StagedFile {
    * `PreconditionFailed`; call `stage` before replacing it.
    */
   async insertCopy(
-    offset: number,
-    length: number,
+    { offset, length }: FileRange,
     findSource: () => StoredRange | undefined,
     signal: AbortSignal,
   ): Promise<boolean> {

@@ -161,7 +161,9 @@ export class FileOperations {
     const findStored = () => content.storedRange(from.offset, count);
     if (source.node !== target.node && findStored()) {
       const isInserted = await this.#changeBy(target, call, () =>
-        this.#options.contents.of(target.node).insertCopy(to.offset, count, findStored, call.signal),
+        this.#options.contents
+          .of(target.node)
+          .insertCopy({ offset: to.offset, length: count }, findStored, call.signal),
       );
       if (isInserted) return count;
     }

@@ -171,7 +171,7 @@ class Run {
       case 'copy': {
         const length = Math.min(step.length, otherSize - step.from);
         const source = { version: this.other, offset: step.from };
-        if (await this.mayFail(file.insertCopy(step.offset, length, () => source, signal))) {
+        if (await this.mayFail(file.insertCopy({ offset: step.offset, length }, () => source, signal))) {
           this.overlay(step.offset, this.otherBytes.subarray(step.from, step.from + length));
         }
         return;

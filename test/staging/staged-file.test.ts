@@ -60,7 +60,7 @@ test('a copied range stays on the server, and is read from its source until the 
   const store = makeStore();
   const source = { key: 'source', etag: store.putForeign('source', pattern(4000, 1)), size: 4000 };
   const { file } = makeFile(t, store, undefined);
-  t.true(await file.insertCopy(0, 3000, () => ({ version: source, offset: 500 }), never));
+  t.true(await file.insertCopy({ offset: 0, length: 3000 }, () => ({ version: source, offset: 500 }), never));
   t.deepEqual(await contentOf(file), pattern(4000, 1).subarray(500, 3500));
   store.resetCounters();
   await file.commit(never);
@@ -258,7 +258,7 @@ test('what is left of a file that is discarded is not to be stored', async (t) =
   t.false(file.isDirty);
 });
 
-test('a commit may put the file elsewhere, and tells whoever said where', async (t) => {
+test('a commit may put the file elsewhere, and tells the placement that said where', async (t) => {
   const store = makeStore();
   const base = putBase(store, pattern(500));
   const { file } = makeFile(t, store, base);
@@ -435,7 +435,7 @@ test('a change may be refused in the turn in which it would be made, and then no
     file.write(3, Buffer.of(1), never),
     file.truncate(7, never),
     file.zeroRange(0, 400, never),
-    file.insertCopy(0, 900, () => source, never),
+    file.insertCopy({ offset: 0, length: 900 }, () => source, never),
   ].map((change) => t.throwsAsync(change, { is: refusal }));
   isRefused = true;
   gate.open();
