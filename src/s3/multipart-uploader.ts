@@ -62,34 +62,12 @@ const lostReplyCodes: ReadonlySet<StoreErrorCode> = new Set(['PreconditionFailed
 const maxTaggedUploads = 10_000;
 
 export class MultipartUploader {
-  readonly #bucket: BucketClient;
-  readonly #reader: ObjectGetter;
-  readonly #conditions: WriteConditions;
-  readonly #partMover: PartMover;
-  readonly #partSender: PartSender;
-  readonly #streamSlots: Limiter | undefined;
-  readonly #customerKey: CustomerKey;
-  readonly #encryption: WriteEncryption;
-  readonly #proof: EncryptionProof;
-  readonly #hashesParts: boolean;
-  readonly #tags: ObjectTags;
-  readonly #log: Log;
+  readonly #options: MultipartUploaderOptions;
   /** By upload: the tags that its object shall have. */
   readonly #tagging = new BoundedMap<string, string>(maxTaggedUploads);
 
   constructor(options: MultipartUploaderOptions) {
-    this.#bucket = options.bucket;
-    this.#reader = options.reader;
-    this.#conditions = options.conditions;
-    this.#partMover = options.partMover;
-    this.#partSender = options.partSender;
-    this.#streamSlots = options.streamSlots;
-    this.#customerKey = options.customerKey;
-    this.#encryption = options.encryption;
-    this.#proof = options.proof;
-    this.#hashesParts = options.hashesParts;
-    this.#tags = options.tags;
-    this.#log = options.log;
+    this.#options = options;
   }
 
   async createUpload(
@@ -99,14 +77,18 @@ export class MultipartUploader {
     const call = { operation: 'createUpload', key };
     checkKey(call);
     const stored = storedHeaders(headers);
-    const reply = await explainDenial(this.#bucket, call, signal, () =>
-      this.#encryption.send(call, signal, (encryption) =>
-        this.#bucket.send(call, signal, () => createUpload(key, [...encryption, ...stored])),
+    const reply = await explainDenial(this.#options.bucket, call, signal, () =>
+      this.#options.encryption.send(call, signal, (encryption) =>
+        this.#options.bucket.send(call, signal, () => createUpload(key, [...encryption, ...stored])),
       ),
     );
     const uploadId = uploadIdOf(call, reply);
     try {
-      this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#customerKey.fingerprint);
+      this.#options.proof.checkBegun(
+        call,
+        encryptionOf(reply.headers),
+        this.#options.customerKey.fingerprint,
+      );
     } catch (error) {
       await this.#forgetUpload({ key, uploadId });
       throw error;
@@ -121,20 +103,21 @@ export class MultipartUploader {
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPart', key, uploadId, partNumber, length: lengthOfBody(body) };
     const send = (makeBody: () => MeasuredBody, sendSignal: AbortSignal) =>
-      this.#partSender.send(call, makeBody, sendSignal);
+      this.#options.partSender.send(call, makeBody, sendSignal);
     if (!isStreamed(body)) {
-      return await send(() => (this.#hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);
+      return await send(() => (this.#options.hashesParts ? requestBody(body) : bodyWithoutMd5(body)), signal);
     }
     // A body whose pieces need requests goes without, since they would be fetched twice.
-    const isHashed = this.#hashesParts && body.md5 === undefined && !body.needsRequests;
+    const isHashed = this.#options.hashesParts && body.md5 === undefined && !body.needsRequests;
     const sent = isHashed ? await withMd5(body, signal) : body;
-    return await sendStreamed(sent, this.#streamSlots, send, call, signal);
+    return await sendStreamed(sent, this.#options.streamSlots, send, call, signal);
   }
 
   async uploadPartCopy(request: CopyPartRequest, signal: AbortSignal): Promise<UploadedPart> {
     const { source } = request;
-    const isForeign = this.#isForeign(this.#reader.guessKey(source.key)?.fingerprint);
-    if (isForeign || !canNameCopySource(source.key)) return await this.#partMover.move(request, signal);
+    const isForeign = this.#isForeign(this.#options.reader.guessKey(source.key)?.fingerprint);
+    if (isForeign || !canNameCopySource(source.key))
+      return await this.#options.partMover.move(request, signal);
     let part: UploadedPart;
     try {
       part = await this.#sendPartCopy(request, true, signal);
@@ -142,13 +125,13 @@ export class MultipartUploader {
       // 400 of Ceph and 403 of AWS may mean that the source is under another key.
       if (!(error instanceof StoreError) || ![400, 403].includes(statusOf(error) ?? 0)) throw error;
       // AWS refuses a customer key for a source that is not encrypted. HEAD tells that from a wrong key.
-      const { isEncrypted, keyFingerprint } = await this.#reader.head(source.key, signal);
-      if (this.#isForeign(keyFingerprint)) return await this.#partMover.move(request, signal);
+      const { isEncrypted, keyFingerprint } = await this.#options.reader.head(source.key, signal);
+      if (this.#isForeign(keyFingerprint)) return await this.#options.partMover.move(request, signal);
       if (isEncrypted || statusOf(error) !== 400) throw error;
       part = await this.#sendPartCopy(request, false, signal);
     }
     // Ceph ignores x-amz-copy-source-if-match. If the source still is that version, it was that version.
-    const { etag } = await this.#reader.head(source.key, signal);
+    const { etag } = await this.#options.reader.head(source.key, signal);
     if (etag !== source.ifMatch) {
       throw new StoreError(
         'PreconditionFailed',
@@ -159,22 +142,22 @@ export class MultipartUploader {
   }
 
   #isForeign(fingerprint: string | undefined): boolean {
-    return fingerprint !== undefined && fingerprint !== this.#customerKey.fingerprint;
+    return fingerprint !== undefined && fingerprint !== this.#options.customerKey.fingerprint;
   }
 
   async completeUpload(request: CompleteUploadRequest, signal: AbortSignal): Promise<WriteReply> {
     const { key, uploadId, parts, condition } = request;
     const call = { operation: 'completeUpload', key };
-    const encryption = encryptionHeaders(this.#customerKey);
+    const encryption = encryptionHeaders(this.#options.customerKey);
     const complete = () =>
-      this.#conditions.sendChecked(call, condition, signal, (conditions) =>
-        this.#bucket.send(call, signal, () =>
+      this.#options.conditions.sendChecked(call, condition, signal, (conditions) =>
+        this.#options.bucket.send(call, signal, () =>
           completeUpload({ key, uploadId }, parts, [...encryption, ...conditions]),
         ),
       );
     let reply: HttpReply;
     try {
-      await this.#conditions.check(call, condition, signal);
+      await this.#options.conditions.check(call, condition, signal);
       reply = await this.#explainingLoss(call, uploadId, signal, complete);
     } catch (error) {
       if (error instanceof StoreError && lostReplyCodes.has(error.code)) {
@@ -182,26 +165,26 @@ export class MultipartUploader {
       }
       throw error;
     }
-    this.#conditions.noteVersion(versionIdOf(reply));
+    this.#options.conditions.noteVersion(versionIdOf(reply));
     // Ceph 16 leaves the ETag empty.
     const etag = completedEtagOf(reply) || multipartEtag(parts);
     await this.#keepTags(request, signal);
-    return { etag: etag ?? (await this.#reader.head(key, signal)).etag };
+    return { etag: etag ?? (await this.#options.reader.head(key, signal)).etag };
   }
 
   /** Ceph 16 forgets the tags with which an upload began. */
   async #keepTags({ key, uploadId }: UploadTarget, signal: AbortSignal): Promise<void> {
     const tagging = this.#tagging.get(uploadId);
     if (tagging === undefined) return;
-    const { hasTags } = await this.#reader.head(key, signal);
-    if (hasTags !== true) await this.#tags.write(key, tagging, signal);
+    const { hasTags } = await this.#options.reader.head(key, signal);
+    if (hasTags !== true) await this.#options.tags.write(key, tagging, signal);
     this.#tagging.delete(uploadId);
   }
 
   /** An earlier try may have ended between the completion and the tags. */
   async #keepTagsOfLostReply(request: CompleteUploadRequest, signal: AbortSignal): Promise<void> {
     if (!this.#tagging.has(request.uploadId)) return;
-    const { etag } = await this.#reader.head(request.key, signal);
+    const { etag } = await this.#options.reader.head(request.key, signal);
     if (etag === multipartEtag(request.parts)) await this.#keepTags(request, signal);
   }
 
@@ -209,7 +192,7 @@ export class MultipartUploader {
     this.#tagging.delete(uploadId);
     const call = { operation: 'abortUpload', key };
     try {
-      await this.#bucket.send(call, signal, () => abortUpload({ key, uploadId }));
+      await this.#options.bucket.send(call, signal, () => abortUpload({ key, uploadId }));
     } catch (error) {
       const isGone =
         error instanceof StoreError && (error.code === 'NoSuchUpload' || error.code === 'NotFound');
@@ -220,7 +203,9 @@ export class MultipartUploader {
   /** Nothing was sent to this upload. */
   async #forgetUpload(upload: UploadTarget): Promise<void> {
     const message = 'an upload that is not used could not be aborted';
-    await cleanUp({ log: this.#log, key: upload.key, message }, (signal) => this.abortUpload(upload, signal));
+    await cleanUp({ log: this.#options.log, key: upload.key, message }, (signal) =>
+      this.abortUpload(upload, signal),
+    );
   }
 
   async #sendPartCopy(
@@ -229,13 +214,17 @@ export class MultipartUploader {
     signal: AbortSignal,
   ): Promise<UploadedPart> {
     const call = { operation: 'uploadPartCopy', key };
-    this.#proof.requireNotRefuted(call);
-    const { bucket } = this.#bucket;
-    const customerKey = sourceIsEncrypted ? this.#customerKey : undefined;
-    const reply = await this.#bucket.send(call, signal, () =>
-      uploadPartCopy({ key, uploadId }, partNumber, this.#customerKey, { ...source, bucket, customerKey }),
+    this.#options.proof.requireNotRefuted(call);
+    const { bucket } = this.#options.bucket;
+    const customerKey = sourceIsEncrypted ? this.#options.customerKey : undefined;
+    const reply = await this.#options.bucket.send(call, signal, () =>
+      uploadPartCopy({ key, uploadId }, partNumber, this.#options.customerKey, {
+        ...source,
+        bucket,
+        customerKey,
+      }),
     );
-    this.#proof.checkAdded(call, encryptionOf(reply.headers), this.#customerKey.fingerprint);
+    this.#options.proof.checkAdded(call, encryptionOf(reply.headers), this.#options.customerKey.fingerprint);
     return { partNumber, etag: copiedEtagOf(call, reply) };
   }
 
@@ -263,7 +252,7 @@ export class MultipartUploader {
 
   async #hasUpload(key: string, uploadId: string, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#bucket.request({ operation: 'listParts', key }, signal, (client, input, options) =>
+      await this.#options.bucket.request({ operation: 'listParts', key }, signal, (client, input, options) =>
         client.send(new ListPartsCommand({ ...input, Key: key, UploadId: uploadId, MaxParts: 1 }), options),
       );
       return true;

@@ -61,23 +61,13 @@ interface PartsPlan {
 }
 
 export class ObjectCopier {
-  readonly #bucket: BucketClient;
-  readonly #conditions: WriteConditions;
-  readonly #store: ObjectStore;
-  readonly #customerKey: CustomerKey;
-  readonly #encryption: WriteEncryption;
-  readonly #log: Log;
+  readonly #options: ObjectCopierOptions;
   /** Until the server says otherwise. */
   #canCopyObjects = true;
   #canCopyParts = true;
 
   constructor(options: ObjectCopierOptions) {
-    this.#bucket = options.bucket;
-    this.#conditions = options.conditions;
-    this.#store = options.store;
-    this.#customerKey = options.customerKey;
-    this.#encryption = options.encryption;
-    this.#log = options.log;
+    this.#options = options;
   }
 
   /** As `ObjectStore.copy`. Whether `source` may be read at all is checked by the caller. */
@@ -85,7 +75,7 @@ export class ObjectCopier {
     const { source, targetKey, headers, condition } = request;
     // Ceph 16 decrypts the source of a part with the key of the target.
     const isForeign =
-      source.keyFingerprint !== undefined && source.keyFingerprint !== this.#customerKey.fingerprint;
+      source.keyFingerprint !== undefined && source.keyFingerprint !== this.#options.customerKey.fingerprint;
     const isForServer = !isForeign && canNameCopySource(source.key);
     // CopyObject of an unencrypted object gives an unencrypted one on Ceph, whatever the request asks for.
     if (isForServer && this.#canCopyObjects && source.isEncrypted && source.size <= maxCopyObjectBytes) {
@@ -93,11 +83,11 @@ export class ObjectCopier {
       if (reply !== undefined) return reply;
     }
     if (source.size <= movedBytes) {
-      const { pieces: body } = await this.#store.get(
+      const { pieces: body } = await this.#options.store.get(
         { key: source.key, ifMatch: source.etag, maxBytes: source.size },
         signal,
       );
-      return this.#store.put({ key: targetKey, body, headers, condition }, signal);
+      return this.#options.store.put({ key: targetKey, body, headers, condition }, signal);
     }
     if (isForServer && this.#canCopyParts) {
       const reply = await this.#copyParts(request, signal);
@@ -110,35 +100,35 @@ export class ObjectCopier {
   async #copyObject(request: CopyRequest, signal: AbortSignal): Promise<WriteReply | undefined> {
     const { source, targetKey, headers, condition } = request;
     const call = { operation: 'copy', kind: 'copyObject', key: targetKey } as const;
-    await this.#conditions.check(call, condition, signal);
-    const kept = [...copySourceEncryptionHeaders(this.#customerKey), ...storedHeaders(headers)];
+    await this.#options.conditions.check(call, condition, signal);
+    const kept = [...copySourceEncryptionHeaders(this.#options.customerKey), ...storedHeaders(headers)];
     // This is about the headers. The tags come from the source.
     const replacing: HeaderField = ['x-amz-metadata-directive', 'REPLACE'];
-    const from = { bucket: this.#bucket.bucket, key: source.key, etag: source.etag };
+    const from = { bucket: this.#options.bucket.bucket, key: source.key, etag: source.etag };
     let etag: string;
     try {
-      const reply = await this.#encryption.send(call, signal, (encryption) =>
-        this.#conditions.sendChecked(call, condition, signal, (conditions) =>
-          this.#bucket.send(call, signal, () =>
+      const reply = await this.#options.encryption.send(call, signal, (encryption) =>
+        this.#options.conditions.sendChecked(call, condition, signal, (conditions) =>
+          this.#options.bucket.send(call, signal, () =>
             copyObject(targetKey, from, [...encryption, ...kept, replacing, ...conditions]),
           ),
         ),
       );
-      this.#conditions.noteVersion(versionIdOf(reply));
+      this.#options.conditions.noteVersion(versionIdOf(reply));
       etag = copiedEtagOf(call, reply);
     } catch (error) {
       if (isAccessDenied(error)) return undefined; // a policy on encryption may let other requests pass
       if (!isUnsupported(error)) throw error;
-      this.#log.debug(
+      this.#options.log.debug(
         { key: targetKey },
         'the server cannot CopyObject with SSE-C: copying by parts from now on',
       );
       this.#canCopyObjects = false;
       return undefined;
     }
-    const copy = await this.#store.head(targetKey, signal);
+    const copy = await this.#options.store.head(targetKey, signal);
     if (copy.isEncrypted) return { etag };
-    this.#log.warn(
+    this.#options.log.warn(
       { key: targetKey },
       'CopyObject left the copy unencrypted: encrypting it, and not using it again',
     );
@@ -151,7 +141,7 @@ export class ObjectCopier {
   async #copyParts(request: CopyRequest, signal: AbortSignal): Promise<WriteReply | undefined> {
     const { key, etag: ifMatch } = request.source;
     const copyPart: CopyPart = (upload, range, partSignal) =>
-      this.#store.uploadPartCopy(
+      this.#options.store.uploadPartCopy(
         { ...upload, source: { key, ifMatch, ...(range && { range }) } },
         partSignal,
       );
@@ -160,7 +150,7 @@ export class ObjectCopier {
       return await this.#byParts(request, plan, signal);
     } catch (error) {
       if (!isUnsupported(error)) throw error;
-      this.#log.debug(
+      this.#options.log.debug(
         { key: request.targetKey },
         'the server cannot UploadPartCopy: copying through this machine',
       );
@@ -173,10 +163,10 @@ export class ObjectCopier {
     const { key, etag: ifMatch, size } = request.source;
     const copyPart: CopyPart = async (upload, range, partSignal) => {
       const part = range ? { range } : { maxBytes: size };
-      const { pieces: body } = await this.#store.get({ key, ifMatch, ...part }, partSignal);
-      return this.#store.uploadPart({ ...upload, body }, partSignal);
+      const { pieces: body } = await this.#options.store.get({ key, ifMatch, ...part }, partSignal);
+      return this.#options.store.uploadPart({ ...upload, body }, partSignal);
     };
-    const partSize = partSizeFor(size, movedPartSize, this.#store.limits.maxParts);
+    const partSize = partSizeFor(size, movedPartSize, this.#options.store.limits.maxParts);
     const parallelParts = Math.max(
       1,
       Math.min(parallelCopyParts, Math.floor(maxMovedBytesAtOnce / partSize)),
@@ -186,12 +176,12 @@ export class ObjectCopier {
 
   async #byParts(request: CopyRequest, plan: PartsPlan, signal: AbortSignal): Promise<WriteReply> {
     const { source, targetKey: key, headers, condition } = request;
-    const partSize = partSizeFor(source.size, plan.partSize, this.#store.limits.maxParts);
+    const partSize = partSizeFor(source.size, plan.partSize, this.#options.store.limits.maxParts);
     let uploadId: string;
     try {
-      uploadId = await this.#store.createUpload({ key, headers }, signal);
+      uploadId = await this.#options.store.createUpload({ key, headers }, signal);
     } catch (error) {
-      if (!mayPutWhole(error, source.size, this.#store.limits)) throw error;
+      if (!mayPutWhole(error, source.size, this.#options.store.limits)) throw error;
       return this.#moveWhole(request, signal);
     }
     const offsets = [...offsetsOf(source.size, partSize)];
@@ -204,7 +194,7 @@ export class ObjectCopier {
         const part = { key, uploadId, partNumber: offset / partSize + 1 };
         return plan.copyPart(part, range, partSignal);
       });
-      return await this.#store.completeUpload({ key, uploadId, parts, condition }, signal);
+      return await this.#options.store.completeUpload({ key, uploadId, parts, condition }, signal);
     } catch (error) {
       await this.#abort({ key, uploadId });
       throw error;
@@ -216,7 +206,7 @@ export class ObjectCopier {
     { source, targetKey, headers, condition }: CopyRequest,
     signal: AbortSignal,
   ): Promise<WriteReply> {
-    const store = this.#store;
+    const store = this.#options.store;
     const { key, size, etag: ifMatch } = source;
     async function* pieces(pieceSignal: AbortSignal): AsyncGenerator<Uint8Array> {
       for (const offset of offsetsOf(size, movedPartSize)) {
@@ -230,8 +220,8 @@ export class ObjectCopier {
 
   async #abort(upload: UploadTarget): Promise<void> {
     const message = 'the parts of a failed copy could not be freed';
-    await cleanUp({ log: this.#log, key: upload.key, message }, (signal) =>
-      this.#store.abortUpload(upload, signal),
+    await cleanUp({ log: this.#options.log, key: upload.key, message }, (signal) =>
+      this.#options.store.abortUpload(upload, signal),
     );
   }
 }

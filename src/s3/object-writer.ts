@@ -34,24 +34,10 @@ interface ObjectWriterOptions {
 const takeBackTimeoutMs = 30_000;
 
 export class ObjectWriter {
-  readonly #bucket: BucketClient;
-  readonly #reader: ObjectGetter;
-  readonly #deleter: ObjectDeleter;
-  readonly #conditions: WriteConditions;
-  readonly #encryption: WriteEncryption;
-  readonly #proof: EncryptionProof;
-  readonly #streamSlots: Limiter | undefined;
-  readonly #log: Log;
+  readonly #options: ObjectWriterOptions;
 
   constructor(options: ObjectWriterOptions) {
-    this.#bucket = options.bucket;
-    this.#reader = options.reader;
-    this.#deleter = options.deleter;
-    this.#conditions = options.conditions;
-    this.#encryption = options.encryption;
-    this.#proof = options.proof;
-    this.#streamSlots = options.streamSlots;
-    this.#log = options.log;
+    this.#options = options;
   }
 
   async put(
@@ -62,21 +48,21 @@ export class ObjectWriter {
     checkKey(call);
     const stored = storedHeaders(headers);
     const send = (makeBody: () => MeasuredBody, sendSignal: AbortSignal) =>
-      this.#encryption.send(call, sendSignal, (encryption) =>
-        this.#conditions.send(call, condition, sendSignal, (conditions) =>
-          this.#bucket.send(call, sendSignal, () =>
+      this.#options.encryption.send(call, sendSignal, (encryption) =>
+        this.#options.conditions.send(call, condition, sendSignal, (conditions) =>
+          this.#options.bucket.send(call, sendSignal, () =>
             putObject(key, [...encryption, ...stored, ...conditions], makeBody()),
           ),
         ),
       );
-    const reply = await explainDenial(this.#bucket, call, signal, () =>
+    const reply = await explainDenial(this.#options.bucket, call, signal, () =>
       isStreamed(body)
-        ? sendStreamed(body, this.#streamSlots, send, call, signal)
+        ? sendStreamed(body, this.#options.streamSlots, send, call, signal)
         : send(() => requestBody(body), signal),
     );
-    this.#conditions.noteVersion(versionIdOf(reply));
+    this.#options.conditions.noteVersion(versionIdOf(reply));
     try {
-      this.#proof.checkBegun(call, encryptionOf(reply.headers), this.#encryption.fingerprint);
+      this.#options.proof.checkBegun(call, encryptionOf(reply.headers), this.#options.encryption.fingerprint);
     } catch (error) {
       await this.#takeBack(key, reply.headers.get('etag'), condition);
       throw error;
@@ -90,7 +76,7 @@ export class ObjectWriter {
    */
   async #takeBack(key: string, etag: string | undefined, condition: WriteCondition): Promise<void> {
     if (condition.ifNoneMatch === undefined) {
-      this.#log.error(
+      this.#options.log.error(
         { key },
         'it is stored in the clear now; it may have replaced an object, so it is not deleted',
       );
@@ -98,12 +84,12 @@ export class ObjectWriter {
     }
     const signal = AbortSignal.timeout(takeBackTimeoutMs);
     try {
-      const found = await this.#reader.head(key, signal);
+      const found = await this.#options.reader.head(key, signal);
       if (etag === undefined || found.etag !== unquoteEtag(etag)) return;
-      await this.#deleter.delete(key, signal);
-      this.#log.warn({ key }, 'it was stored in the clear, and is deleted again');
+      await this.#options.deleter.delete(key, signal);
+      this.#options.log.warn({ key }, 'it was stored in the clear, and is deleted again');
     } catch (error) {
-      this.#log.error({ key, err: error }, 'it is stored in the clear, and could not be deleted');
+      this.#options.log.error({ key, err: error }, 'it is stored in the clear, and could not be deleted');
     }
   }
 }
