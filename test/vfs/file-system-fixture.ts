@@ -8,7 +8,6 @@ import { Limiter } from '../../src/concurrency/limiter.js';
 import { lockOrder, lockRanks } from '../../src/concurrency/lock-order.js';
 import { makeDeferred } from '../../src/concurrency/deferred.js';
 import type { Log } from '../../src/log.js';
-import type { ObjectStore } from '../../src/object-store.js';
 import { BucketFileSystem } from '../../src/vfs/bucket-file-system.js';
 import type { BucketFileSystemOptions } from '../../src/vfs/file-system-parts.js';
 import { TestClock } from '../clock.js';
@@ -75,7 +74,20 @@ export class Fixture {
     return { isHeld: () => isHeld, letGo: () => answer.resolve(undefined) };
   }
 
-  mount(options: Partial<BucketFileSystemOptions> & { readonly store?: ObjectStore } = {}): TestMount {
+  mount(options: Partial<BucketFileSystemOptions> = {}): TestMount {
+    const { options: all, reader, area, lines } = this.makeOptions(options);
+    const fs = new BucketFileSystem(all);
+    this.#t.teardown(async () => {
+      await fs.abandon();
+      await fs.stop().catch(() => undefined); // tests of failures leave things that cannot be stored
+      reader.stop();
+      await area.stop();
+    });
+    return { fs, client: new FileSystemClient(fs), reader, lines };
+  }
+
+  /** What a file system is made of, with a cache and a staging area of its own. The caller stops those. */
+  makeOptions(options: Partial<BucketFileSystemOptions> = {}) {
     const { log, lines } = makeLog();
     const store = options.store ?? this.store;
     const memory = new ReadMemory({ cacheBytes: 1024 * 1024 });
@@ -86,7 +98,7 @@ export class Fixture {
       spillBytes: 2 ** 30,
       log,
     });
-    const fs = new BucketFileSystem({
+    const all: BucketFileSystemOptions = {
       store,
       reader,
       area,
@@ -100,13 +112,7 @@ export class Fixture {
       clock: this.clock,
       log,
       ...options,
-    });
-    this.#t.teardown(async () => {
-      await fs.abandon();
-      await fs.stop().catch(() => undefined); // tests of failures leave things that cannot be stored
-      reader.stop();
-      await area.stop();
-    });
-    return { fs, client: new FileSystemClient(fs), reader, lines };
+    };
+    return { options: all, reader, area, lines };
   }
 }
