@@ -104,11 +104,13 @@ test('what another client stores under the old name after the copy is moved as w
   clock.advance(5000);
   store.putForeign('d/f', 'changed');
   store.putForeign('d/new', 'new');
+  store.putForeign('d/sub/g', 'content of g', { metadata: { title: 'changed' } });
   const told: string[] = [];
   await move.removeSources((objects) => told.push(...objects.map(({ key }) => key)));
-  t.deepEqual(told, ['d/f', 'd/new']);
+  t.deepEqual(told, ['d/f', 'd/new', 'd/sub/g']);
   t.deepEqual(keys(), ['e/f', 'e/new', 'e/sub/g']);
   t.is(contentOf('e/f'), 'changed');
+  t.deepEqual(store.objects.get('e/sub/g')?.info.metadata, { title: 'changed' }, 'of the same bytes');
 });
 
 test('what another client stores under both names after the copy stays under both', async (t) => {
@@ -173,15 +175,17 @@ test('undo removes the copies and the marker that were made, and nothing else', 
 });
 
 test('undo of a move that went on leaves what an earlier try had copied, and the marker that lets it go on', async (t) => {
-  const { move, makeAnother, putMarker, store, clock, keys } = makeMove(t);
+  const { move, makeAnother, putMarker, store, clock, keys, contentOf } = makeMove(t);
   await putMarker(move);
   await move.copyAll();
   clock.advance(5000);
   store.putForeign('d/new', 'new');
+  store.putForeign('d/f', 'changed since');
   const again = makeAnother();
   await again.resume();
   await putMarker(again);
   await again.copyAll();
+  t.is(contentOf('e/f'), 'changed since');
   await again.undo(undefined);
   t.deepEqual(keys(), ['d/', 'd/f', 'd/new', 'd/sub/g', 'e/', 'e/f', 'e/sub/g']);
 });
