@@ -11,6 +11,9 @@ export type HandleId = number;
 
 export const rootInode: InodeId = 1;
 
+/** "." and ".." come before the entries of a directory, whose offsets are their positions plus this. */
+export const dotEntries = 2;
+
 /** Who asks. `signal` aborts when the kernel interrupts the request; the operation then rejects with EINTR. */
 export interface Call {
   readonly uid: number;
@@ -169,7 +172,10 @@ export interface SetAttributesRequest extends GetAttributesRequest {
   readonly changes: AttributeChanges;
 }
 
-/** `mask` of R_OK 4, W_OK 2, X_OK 1. */
+/** R_OK and W_OK of access(2). */
+export const accessMasks = { read: 4, write: 2 } as const;
+
+/** `mask` of `accessMasks`, and 1 for X_OK. */
 export interface AccessRequest extends InodeRequest {
   readonly mask: number;
 }

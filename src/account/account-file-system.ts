@@ -4,6 +4,7 @@
  */
 import { FsError } from '../errors.js';
 import {
+  accessMasks,
   rootInode,
   type AccessRequest,
   type AttributesReply,
@@ -45,7 +46,7 @@ import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { Scope } from '../vfs/drain.js';
 import type { AttributeDefaults } from '../vfs/stored-attributes.js';
-import { unlimitedSpace } from '../vfs/unlimited-space.js';
+import { unlimitedSpace } from '../vfs/node-replies.js';
 import { BucketList } from './bucket-list.js';
 import type { BucketFacts, Buckets } from './buckets.js';
 import { inodeWithin, isTopOfBucket, placeOf, Places, rootNumber } from './inode-space.js';
@@ -68,7 +69,6 @@ export interface AccountFileSystemOptions {
 
 const defaultIdleMs = 300_000;
 const sweepMs = 60_000;
-const writeMask = 2;
 
 export class AccountFileSystem implements FileSystem {
   readonly #options: AccountFileSystemOptions;
@@ -195,7 +195,7 @@ export class AccountFileSystem implements FileSystem {
       return;
     }
     const what = unopened ? `access ${unopened.facts.name}` : 'access of the top';
-    if ((mask & writeMask) !== 0 && this.#options.isReadOnly) throw readOnly(what);
+    if ((mask & accessMasks.write) !== 0 && this.#options.isReadOnly) throw readOnly(what);
     const { uid, gid, directoryPermissions } = this.#options.defaults;
     const shift = call.uid === uid ? 6 : call.gid === gid ? 3 : 0;
     if (call.uid === 0 || ((directoryPermissions >> shift) & mask) === mask) return;

@@ -1,6 +1,7 @@
 /** The root of a mount of all buckets: looks buckets up, lists them, and makes them where that is allowed. */
 import { FsError } from '../errors.js';
 import {
+  dotEntries,
   rootInode,
   type Attributes,
   type AttributesReply,
@@ -34,8 +35,6 @@ interface TopDirectoryOptions {
   readonly clock: Clock;
 }
 
-/** "." and ".." come before the buckets. */
-const dotEntries = 2;
 const nanosecondsPerMillisecond = 1_000_000n;
 type Add = ReadDirectoryPlusRequest['add'];
 

@@ -87,3 +87,10 @@ export async function settleAll<T>(promises: readonly Promise<T>[]): Promise<T[]
   }
   return values;
 }
+
+const cleanupTimeoutMs = 60_000;
+
+/** For what a failed operation takes away again, whatever has become of its caller. Ends after a minute. */
+export function cleanupSignal(): AbortSignal {
+  return AbortSignal.timeout(cleanupTimeoutMs);
+}

@@ -1,13 +1,9 @@
 /** chmod, chown, utimens and access(2): what they do to, and read from, the attributes of a node. */
 import { FsError } from '../errors.js';
-import type { AttributeChanges, Call } from '../file-system.js';
+import { accessMasks, type AttributeChanges, type Call } from '../file-system.js';
 import { permissionMask, setGroupIdBit, setUserIdBit, typeDirectory } from './modes.js';
 import type { Node } from './nodes.js';
-import { shownAttributes } from './shown-attributes.js';
-import type { AttributeDefaults, StoredAttributes } from './stored-attributes.js';
-
-const readMask = 4;
-export const writeMask = 2;
+import { shownAttributes, type AttributeDefaults, type StoredAttributes } from './stored-attributes.js';
 
 /** False if nothing was changed. */
 export function applyChanges(node: Node, changes: AttributeChanges, nowNs: bigint): boolean {
@@ -34,7 +30,7 @@ export function requireAccess(node: Node, mask: number, call: Call, defaults: At
   const { type } = node.attributes;
   const { permissions, uid, gid } = shownAttributes(node.attributes, defaults);
   if (call.uid === 0) {
-    const needsExecute = (mask & ~(readMask | writeMask)) !== 0;
+    const needsExecute = (mask & ~(accessMasks.read | accessMasks.write)) !== 0;
     if (!needsExecute || type === typeDirectory || (permissions & 0o111) !== 0) return;
   } else {
     const shift = call.uid === uid ? 6 : call.gid === gid ? 3 : 0;

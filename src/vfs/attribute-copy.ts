@@ -3,7 +3,7 @@ import type { ObjectHeaders, ObjectInfo } from '../object-store.js';
 import type { ObjectVersion } from '../object-version.js';
 import { isStoreError } from './fs-errors.js';
 import { mergeAttributes } from './merged-attributes.js';
-import { isSameObject } from './same-object.js';
+import { isSameObject } from './object-rewriter.js';
 import { attributesOfObject, headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
 import type { StoringParts } from './storing-parts.js';
 

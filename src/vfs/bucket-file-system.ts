@@ -3,51 +3,52 @@
  * finds the nodes that a call is about and hands the work to the part that knows it.
  */
 import { FsError } from '../errors.js';
-import type {
-  AccessRequest,
-  AttributesReply,
-  Call,
-  CopyFileRangeRequest,
-  CreateReply,
-  CreateRequest,
-  Entry,
-  EntryRequest,
-  ExtendedAttributeRequest,
-  FallocateRequest,
-  FileSystem,
-  FileSystemStatistics,
-  GetAttributesRequest,
-  HandleRequest,
-  InodeId,
-  InodeRequest,
-  KernelCaches,
-  MakeDirectoryRequest,
-  MakeLinkRequest,
-  MakeNodeRequest,
-  MakeSymlinkRequest,
-  OpenDirectoryReply,
-  OpenReply,
-  OpenRequest,
-  ReadDirectoryPlusRequest,
-  ReadDirectoryRequest,
-  ReadRequest,
-  RenameRequest,
-  SeekRequest,
-  SetAttributesRequest,
-  SetExtendedAttributeRequest,
-  WriteRequest,
+import {
+  accessMasks,
+  type AccessRequest,
+  type AttributesReply,
+  type Call,
+  type CopyFileRangeRequest,
+  type CreateReply,
+  type CreateRequest,
+  type Entry,
+  type EntryRequest,
+  type ExtendedAttributeRequest,
+  type FallocateRequest,
+  type FileSystem,
+  type FileSystemStatistics,
+  type GetAttributesRequest,
+  type HandleRequest,
+  type InodeId,
+  type InodeRequest,
+  type KernelCaches,
+  type MakeDirectoryRequest,
+  type MakeLinkRequest,
+  type MakeNodeRequest,
+  type MakeSymlinkRequest,
+  type OpenDirectoryReply,
+  type OpenReply,
+  type OpenRequest,
+  type ReadDirectoryPlusRequest,
+  type ReadDirectoryRequest,
+  type ReadRequest,
+  type RenameRequest,
+  type SeekRequest,
+  type SetAttributesRequest,
+  type SetExtendedAttributeRequest,
+  type WriteRequest,
 } from '../file-system.js';
 import type { Pending } from '../mount-statistics.js';
-import { applyChanges, requireAccess, writeMask } from './attribute-changes.js';
+import { applyChanges, requireAccess } from './attribute-changes.js';
 import type { Scope } from './drain.js';
 import { asFsError } from './fs-errors.js';
 import { typeMask, typeRegular } from './modes.js';
 import { whileChangingNames } from './moves.js';
 import { checkNode } from './node-invariants.js';
+import { unlimitedSpace } from './node-replies.js';
 import type { DirectoryNode, Node } from './nodes.js';
 import { readLink } from './read-link.js';
 import { isSpecialType } from './stored-attributes.js';
-import { unlimitedSpace } from './unlimited-space.js';
 import { buildParts, type BucketFileSystemOptions, type FileSystemParts } from './file-system-parts.js';
 
 const noKernel: KernelCaches = {
@@ -171,7 +172,7 @@ export class BucketFileSystem implements FileSystem {
   async access({ inode, mask }: AccessRequest, call: Call): Promise<void> {
     const node = this.#parts.inodes.get(inode);
     await asFsError(`access ${node.key}`, () => this.#parts.finder.refresh(node, call.signal));
-    if ((mask & writeMask) !== 0) this.#requireWritable(`access ${node.key}`);
+    if ((mask & accessMasks.write) !== 0) this.#requireWritable(`access ${node.key}`);
     requireAccess(node, mask, call, this.#parts.defaults);
   }
 

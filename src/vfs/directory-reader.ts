@@ -3,13 +3,14 @@
  * somebody wants them, fetching what is missing in parallel and ahead of the walk.
  */
 import { FsError } from '../errors.js';
-import type {
-  Call,
-  DirectoryEntry,
-  HandleId,
-  OpenDirectoryReply,
-  ReadDirectoryPlusRequest,
-  ReadDirectoryRequest,
+import {
+  dotEntries,
+  type Call,
+  type DirectoryEntry,
+  type HandleId,
+  type OpenDirectoryReply,
+  type ReadDirectoryPlusRequest,
+  type ReadDirectoryRequest,
 } from '../file-system.js';
 import type { DirectoryListing, ListedEntry } from './directory-listing.js';
 import { toFsError } from './fs-errors.js';
@@ -33,9 +34,6 @@ interface DirectoryHandle {
   /** Attributes on their way, by position. */
   readonly ahead: Map<number, Promise<Found | undefined>>;
 }
-
-/** "." and ".." come before the entries, whose offsets are their positions plus this. */
-const dotEntries = 2;
 
 export class DirectoryReader {
   readonly #options: DirectoryReaderOptions;

@@ -4,7 +4,7 @@ import type { ObjectInfo, WriteCondition } from '../object-store.js';
 import type { CopiedObject } from './file-contents.js';
 import { isStoreError } from './fs-errors.js';
 import { mergeAttributes } from './merged-attributes.js';
-import { isSameObject } from './same-object.js';
+import { isSameObject } from './object-rewriter.js';
 import { attributesOfObject, headersOfAttributes, type StoredAttributes } from './stored-attributes.js';
 import type { StoringParts } from './storing-parts.js';
 

@@ -4,6 +4,7 @@
  * it, whoever stores ours hears of it.
  */
 import { hostname } from 'node:os';
+import { cleanupSignal } from '../concurrency/abortable.js';
 import type { StagedFile } from '../staging/staged-file.js';
 import { FsError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
@@ -37,7 +38,6 @@ const loggedRanges = 50;
  * for each request.
  */
 const settlementTimeoutMs = 3_600_000;
-const cleanupTimeoutMs = 60_000;
 
 const reasonsOf = {
   uploadGone: {
@@ -186,7 +186,7 @@ export class LostRace {
   async #putBack(node: FileNode, content: StagedFile, { theirs, copy }: Aside): Promise<void> {
     const { store, log } = this.#options;
     const { key } = node;
-    const signal = AbortSignal.timeout(cleanupTimeoutMs);
+    const signal = cleanupSignal();
     try {
       await content.idle(signal); // the completion may still be on its way, though nobody waits for it
       const now = await this.#find(key, undefined, signal);

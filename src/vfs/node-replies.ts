@@ -1,16 +1,30 @@
-/** What the kernel is told of nodes: entries, attributes, and for how long it may use them. */
-import type { Attributes, AttributesReply, Entry } from '../file-system.js';
+/** What the kernel is told: entries and attributes of nodes, for how long it may use them, and how much room there is. */
+import type { Attributes, AttributesReply, Entry, FileSystemStatistics } from '../file-system.js';
 import type { IdleInodes } from './idle-inodes.js';
 import { numberOf } from './inode-numbers.js';
-import type { Node } from './nodes.js';
-import { shownAttributes } from './shown-attributes.js';
 import type { KnownParts } from './known-parts.js';
+import { maxNameBytes } from './names.js';
+import type { Node } from './nodes.js';
+import { shownAttributes } from './stored-attributes.js';
 
 interface NodeRepliesOptions extends Pick<KnownParts, 'inodes' | 'freshness' | 'defaults'> {
   readonly idleInodes: IdleInodes;
 }
 
 const statBlockBytes = 512;
+
+const freeBlocks = 2 ** 38;
+const freeFiles = 2 ** 40;
+
+/** What statfs tells of a bucket: S3 knows no limit, and df shows a pebibyte. */
+export const unlimitedSpace: FileSystemStatistics = {
+  blockSize: 4096,
+  blocks: freeBlocks,
+  blocksFree: freeBlocks,
+  files: freeFiles,
+  filesFree: freeFiles,
+  maxNameBytes,
+};
 
 export class NodeReplies {
   readonly #options: NodeRepliesOptions;

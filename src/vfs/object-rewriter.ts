@@ -3,7 +3,8 @@
  * one request and replaces atomically; a larger one is copied on the server.
  */
 import type { BlockReader } from '../cache/block-reader.js';
-import type { CopyRequest, ObjectStore, WriteReply } from '../object-store.js';
+import { isSameRecord } from '../object-headers.js';
+import type { CopyRequest, ObjectInfo, ObjectStore, WriteReply } from '../object-store.js';
 
 /** A copy on Ceph 16 takes five requests of 3 ms or more; sending 64 KiB again takes one or two. */
 export const defaultRewriteBytes = 64 * 1024;
@@ -32,4 +33,9 @@ export class ObjectRewriter {
         : await this.#reader.read({ version: source, offset: 0, length: source.size }, signal);
     return await this.#store.put({ key: targetKey, body: pieces, headers, condition }, signal);
   }
+}
+
+/** Whether a HEAD tells what was seen before, attributes included: two versions with the same bytes may have the same ETag. */
+export function isSameObject(a: ObjectInfo, b: ObjectInfo): boolean {
+  return a.etag === b.etag && a.size === b.size && isSameRecord(a.metadata, b.metadata);
 }

@@ -2,6 +2,7 @@
  * Moves every object below one prefix to another: copies them on the server, then deletes the sources, or, after a failure, the
  * copies. What the mount knows of the files is left to `DirectoryRenamer`.
  */
+import { cleanupSignal } from '../concurrency/abortable.js';
 import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { FsError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
@@ -9,7 +10,7 @@ import type { ListedObject, ObjectInfo, WriteCondition } from '../object-store.j
 import type { ObjectVersion } from '../object-version.js';
 import type { CopiedObject } from './file-contents.js';
 import { isStoreError } from './fs-errors.js';
-import { isSameObject } from './same-object.js';
+import { isSameObject } from './object-rewriter.js';
 import type { StoringParts } from './storing-parts.js';
 
 export type PrefixMoveOptions = Pick<
@@ -37,8 +38,6 @@ const copyParallelism = 16;
 
 /** How often what other clients change meanwhile is looked at anew. */
 const maxAttempts = 10;
-
-const cleanupTimeoutMs = 60_000;
 
 export class PrefixMove {
   readonly #options: PrefixMoveOptions;
@@ -133,7 +132,7 @@ export class PrefixMove {
   async undo(replaced: ObjectInfo | undefined): Promise<void> {
     const { store, markers, infos, log } = this.#options;
     const made = this.#made;
-    const signal = AbortSignal.timeout(cleanupTimeoutMs);
+    const signal = cleanupSignal();
     const marker = made.get(this.newPrefix);
     if (this.#present || replaced) made.delete(this.newPrefix);
     if (made.size === 0 && !replaced) return;

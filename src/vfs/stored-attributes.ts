@@ -65,6 +65,16 @@ export interface AttributeDefaults {
   readonly overrides?: AttributeOverrides;
 }
 
+type ShownAttributes = Pick<StoredAttributes, 'uid' | 'gid' | 'permissions'>;
+
+/** What the kernel and programs see of the stored attributes. */
+export function shownAttributes(
+  { uid, gid, permissions }: ShownAttributes,
+  { overrides }: Pick<AttributeDefaults, 'overrides'>,
+): ShownAttributes {
+  return { uid, gid, permissions, ...overrides };
+}
+
 const directoryContentType = 'application/x-directory';
 export const maxNanoseconds = (1n << 63n) - 1n;
 
