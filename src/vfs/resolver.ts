@@ -2,6 +2,7 @@
  * Answers from the bucket what a name in a directory is: by the directory's listing where that is recent, by asking for
  * the one name where it is not. Remembers nothing of inodes; that is the business of the file system.
  */
+import { BoundedMap } from '../bounded-map.js';
 import type { ObjectInfoCache } from './object-info-cache.js';
 import { type BlockReader, wholeObjectBytes } from '../cache/block-reader.js';
 import type { Log } from '../log.js';
@@ -68,6 +69,9 @@ const unreadableCodes = [
 /** The store has limits of its own; this one only makes sure that nothing is fetched ahead for ever. */
 const aheadTimeoutMs = 60_000;
 
+/** Of more directories with hidden keys, the log tells once more. */
+const maxHiddenLogged = 1000;
+
 interface AskedMarker extends KnownMarker {
   readonly isUnreadable: boolean;
 }
@@ -88,7 +92,8 @@ export class Resolver {
    * Invariant: none whose request has settled.
    */
   readonly #ahead = new Map<string, Promise<void>>();
-  readonly #hiddenLogged = new Set<string>();
+  /** The prefixes whose hidden keys were told of. */
+  readonly #hiddenLogged = new BoundedMap<string, true>(maxHiddenLogged);
   readonly #absent: AbsentNames;
 
   constructor(options: ResolverOptions) {
@@ -378,7 +383,7 @@ export class Resolver {
 
   #logHidden(prefix: string, count: number, example: string): void {
     if (this.#hiddenLogged.has(prefix)) return;
-    this.#hiddenLogged.add(prefix);
+    this.#hiddenLogged.set(prefix, true);
     this.#options.log.warn(
       { prefix, count, example },
       'some keys cannot be shown as names in a directory and are hidden',
