@@ -1,8 +1,8 @@
 /**
- * Names that a complete listing does not have: whether they still are absent. A listing is believed for a while, but that
- * something is not there only for a moment, since programs on other machines are waited for by asking for what they make.
- * One request answers for all names that are alike, so that whoever looks for thousands of missing names in a burst
- * (`configure`, `import` in Python, `cp -r` of new files) has few requests to wait for.
+ * Tells whether names that a complete listing lacks are still absent. A listing is believed for a while, but the absence of a
+ * name only for a moment: programs wait for those on other machines by asking for what they make. One request answers for all
+ * names that are alike. So a burst of look-ups of missing names (`configure`, `import` in Python, `cp -r` of new files) waits
+ * for few requests.
  */
 import { BoundedMap } from '../bounded-map.js';
 import type { Clock } from '../clock.js';
@@ -17,10 +17,10 @@ interface AbsentNamesOptions {
   readonly clock: Clock;
 }
 
-/** What the bucket had of the names of a directory that begin alike. */
+/** What the bucket had of the names in a directory that begin alike. */
 interface Answer {
   readonly names: ReadonlySet<string>;
-  /** Names up to this one are answered for, in the order of their bytes; all are if undefined. */
+  /** The answer covers the names up to this one, in the order of their bytes. Undefined: all names. */
   readonly last: string | undefined;
 }
 
@@ -31,14 +31,14 @@ interface Question {
 
 /** Each has up to 1,000 names, so 10 MiB together at most. */
 const maxQuestions = 100;
-/** Of more entries, with a margin for new ones, a page does not show all. */
+/** A page shows all of so many entries, with a margin for new ones. */
 const maxEntriesOfPage = 900;
 /** The store has limits of its own; this one only makes sure that a question cannot be waited for without end. */
 const questionTimeoutMs = 300_000;
 
 export class AbsentNames {
   readonly #options: AbsentNamesOptions;
-  /** By what the keys begin with that were asked for. */
+  /** By the beginning of the keys that were asked for. */
   readonly #questions = new BoundedMap<string, Question>(maxQuestions);
 
   constructor(options: AbsentNamesOptions) {
@@ -46,8 +46,8 @@ export class AbsentNames {
   }
 
   /**
-   * Whether a name that `listing`, complete, of the keys below `prefix`, has not, is still not there. False: it is to be asked for
-   * by itself. Rejects with a StoreError.
+   * Whether a name is still absent that `listing` lacks. The listing is complete, and of the keys below `prefix`. False: the caller
+   * asks for the name itself. Rejects with a StoreError.
    */
   async isAbsent(
     prefix: string,
@@ -68,7 +68,7 @@ export class AbsentNames {
     return !answer.names.has(name) && isAnswered(answer, name);
   }
 
-  /** It was asked for by itself, at that time, and was not there. */
+  /** The name was asked for by itself at that time, and was not there. */
   note(prefix: string, name: string, askedAtMs: number): void {
     const answer = Promise.resolve({ names: new Set<string>(), last: undefined });
     this.#questions.set(alone(prefix, name), { askedAtMs, answer });

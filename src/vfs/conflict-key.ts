@@ -1,9 +1,9 @@
-/** Under which key a version is kept that another client was faster than: one that a directory can show, and a server takes. */
+/** Chooses the key for a version that lost against another client's: a directory can show it, and the server takes it. */
 import { FsError } from '../errors.js';
 import { maxNameBytes } from './names.js';
 import { ancestorsOf, type DirectoryNode, type FileNode } from './nodes.js';
 
-/** After the name that ours is kept under: where theirs lies while ours is completed under the file's own name. */
+/** Follows the name that keeps ours. Theirs lies under that key while ours is completed under the file's own name. */
 export const asideSuffix = '.other';
 
 const maxHostBytes = 20;

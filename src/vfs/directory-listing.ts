@@ -18,7 +18,7 @@ interface DirectoryListingOptions {
   readonly startedAtMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Told once, when the listing is complete, how many keys a directory cannot show. */
+  /** Called once, when the listing is complete, with the number of keys that a directory cannot show. */
   readonly onHidden: (count: number, example: string) => void;
 }
 
@@ -34,7 +34,7 @@ export class DirectoryListing {
   /** Undefined where an entry was removed. Positions are what readers hold. */
   readonly #entries: (ListedEntry | undefined)[] = [];
   readonly #positions = new Map<string, number>();
-  /** From which position on entries were listed at which time; ascending. */
+  /** The positions from which entries were listed at another time; ascending. */
   readonly #pages: { readonly position: number; readonly listedAtMs: number }[] = [];
   /** Names changed by this mount since the listing began: pages that arrive later do not know better. */
   readonly #ownChanges = new Set<string>();

@@ -17,9 +17,9 @@ interface DirectoryMarkersOptions extends Pick<KnownParts, 'store' | 'clock' | '
   readonly knownMarkers: Pick<KnownMarkers, 'forget'>;
 }
 
-/** So often a marker that others write at the same time is looked at again. */
+/** How often the mount looks again at a marker that others write at the same time. */
 const maxAttempts = 3;
-/** Then it is told once more of some. */
+/** Of more keys, the log tells some once more. */
 const maxTold = 10_000;
 
 export class DirectoryMarkers {
@@ -87,7 +87,7 @@ export class DirectoryMarkers {
     return await this.#store(source, targetKey, attributes, {}, signal);
   }
 
-  /** Stores an empty marker again in whose place there now is one of this ETag; its tags are gone. */
+  /** Stores an empty marker again, in the place of the one with this ETag. Its tags are gone. */
   async restore(marker: ObjectInfo, etag: string, signal: AbortSignal): Promise<void> {
     const { store, knownMarkers } = this.#options;
     try {
@@ -100,7 +100,7 @@ export class DirectoryMarkers {
     }
   }
 
-  /** The key has content: said once, whatever is done with it. */
+  /** Logs, once for each key, that the key of a directory has content. */
   tell(key: string, size: number): void {
     if (this.#told.has(key)) return;
     if (this.#told.size >= maxTold) this.#told.clear();

@@ -29,7 +29,7 @@ interface DirectoryReaderOptions extends Pick<WorkingParts, 'resolver' | 'finder
 interface DirectoryHandle {
   readonly directory: DirectoryNode;
   listing: DirectoryListing | undefined;
-  /** Of the listing, when its first entry was read. Undefined before. */
+  /** The listing's revision when its first entry was read. Undefined before. */
   revision: number | undefined;
   /** Attributes on their way, by position. */
   readonly ahead: Map<number, Promise<Found | undefined>>;
@@ -68,7 +68,7 @@ export class DirectoryReader {
   /**
    * Names, types and attributes. The kernel begins every directory like this; further on it does so only if entries were
    * looked up meanwhile. So at the beginning attributes are given if they are known, and not asked for: `find`, a shell's `*`
-   * and `ls` need none, and whoever looks the entries up has the next ones fetched ahead (SiblingsAhead).
+   * and `ls` need none, and SiblingsAhead fetches ahead for programs that look the entries up.
    */
   async readPlus({ handle: id, offset, add }: ReadDirectoryPlusRequest, call: Call): Promise<void> {
     const handle = this.#handle(id);
@@ -108,7 +108,7 @@ export class DirectoryReader {
       while (position >= listing.length && !listing.isComplete)
         await this.#loadMore(listing, directory, call.signal);
       if (position >= listing.length) {
-        // Whoever reads on from the middle may have begun before a change.
+        // A reader that goes on from the middle may have begun before a change.
         if (handle.revision === listing.revision) listing.readRevision = listing.revision;
         return;
       }
@@ -136,7 +136,7 @@ export class DirectoryReader {
     };
   }
 
-  /** Starts what is missing of the next entries; nothing is made of the answers until the walk gets there. */
+  /** Starts the requests that the next entries need. The walk uses the answers when it gets there. */
   #fetchAhead(handle: DirectoryHandle, position: number, signal: AbortSignal): void {
     const { listing, directory, ahead } = handle;
     if (!listing) return;
@@ -144,7 +144,7 @@ export class DirectoryReader {
       const entry = listing.at(next);
       if (!entry || ahead.has(next) || this.#currentNode(directory, entry.name)) continue;
       const fetching = this.#options.resolver.describeEntry(listing, entry, signal);
-      fetching.catch(() => undefined); // whoever needs it asks again
+      fetching.catch(() => undefined); // the walk asks again when it needs it
       ahead.set(next, fetching);
     }
   }
@@ -193,7 +193,7 @@ export class DirectoryReader {
   }
 }
 
-/** A listing does not tell symbolic links, nor pipes and the like, which are empty, from files. Programs look up what they need to know and are not told. */
+/** A listing does not tell small files from symbolic links, pipes and the like. Programs that need the type look it up. */
 function typeOf(entry: ListedEntry): number {
   if (entry.kind === 'directory') return typeDirectory;
   const { size } = entry.object;

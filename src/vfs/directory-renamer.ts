@@ -1,7 +1,6 @@
 /**
- * Rename of a directory: every object below is copied on the server, then the sources are deleted. Until that is complete the
- * marker under the new name says where its entries come from, so that the same rename, called again after a crash, is
- * let in and goes on.
+ * Rename of a directory: copies every object below on the server, then deletes the sources. Until that is complete, the marker
+ * under the new name says where its entries come from. So the same rename, called again after a crash, goes on.
  */
 import { createHash } from 'node:crypto';
 import { makeGate } from '../concurrency/deferred.js';

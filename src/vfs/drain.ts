@@ -10,13 +10,13 @@ import type { Node } from './nodes.js';
 import { isBeingWritten } from './pending.js';
 
 /**
- * `what is closed`: not what somebody has open to write and has not stored yet. Others must not see the half of it; its close
- * will store it, attributes included.
+ * `what is closed` leaves out files that a program has open to write and has not stored yet. Others must not see half of them;
+ * their close stores them, attributes included.
  */
 export type Scope = 'everything' | 'what is closed';
 
 interface DrainOptions {
-  /** What the bucket lacks something of. */
+  /** The nodes that the bucket lacks something of. */
   readonly pendingNodes: () => Node[];
   readonly store: (node: Node, signal: AbortSignal, scope: Scope) => Promise<void>;
   /** How long to wait after a failure. */

@@ -171,7 +171,7 @@ export class EntryMaker {
   }
 }
 
-/** Of a write that makes a name, and may not replace anything. What is there instead is what the next look-up tells. */
+/** EEXIST if the name that `writing` makes is taken by now. The next look-up tells what is there. */
 async function orExists<T>(parent: DirectoryNode, name: string, writing: Promise<T>): Promise<T> {
   try {
     return await writing;

@@ -1,6 +1,6 @@
 /**
  * The contents of files that are being changed: makes them, tells each where it is stored, and keeps them together, since a copy
- * on the server may concern more than one. When they are stored is the business of `WriteBack`.
+ * on the server may concern more than one. `WriteBack` says when they are stored.
  */
 import type { Limiter } from '../concurrency/limiter.js';
 import { FsError } from '../errors.js';

@@ -93,7 +93,7 @@ export class FileOperations {
     if (hasUnstoredChanges(handle)) await this.#store(handle, call.signal);
   }
 
-  /** fsync: everything of the file, whoever wrote it. */
+  /** fsync: stores everything of the file, also what other handles wrote. */
   async synchronize({ handle }: HandleRequest, call: Call): Promise<void> {
     await this.#store(this.#options.files.get(handle), call.signal);
   }
@@ -182,7 +182,7 @@ export class FileOperations {
     const endOpening = openings.begin(node);
     try {
       await versions.check(node, flags, signal);
-      if (node.isLeaving) endOpening(); // it began to leave meanwhile, and is not to wait for who waits for it
+      if (node.isLeaving) endOpening(); // the removal must not wait for this open, which waits for it
       while (node.isLeaving) await this.#afterOwnStore(node, signal);
       if (node.isOutdated) throw outdated(node);
       // The kernel may still have a name for it while it is being replaced; on ESTALE it looks the name up again.
@@ -296,7 +296,7 @@ export class FileOperations {
     if (!node.hasUnstoredContent) this.#options.writeBack.scheduleAttributes(node);
   }
 
-  /** After a flush that failed, or of a writable mapping: who only reads it has no close that will store it. */
+  /** After a flush that failed, or for a writable mapping: the close of a handle that only reads stores nothing. */
   #storeLeftOvers(node: FileNode): void {
     if (node.hasUnstoredContent && isPending(node) && !isBeingWritten(node))
       this.#options.writeBack.scheduleContent(node);
@@ -306,7 +306,7 @@ export class FileOperations {
     const { node } = handle;
     await this.#options.writeBack.store(node, signal);
     if (node.isOutdated && hasUnstoredChanges(handle)) {
-      // Whoever stored it first was told already, perhaps a program that had ended by then.
+      // The store that lost the race told its own caller, perhaps a program that had ended by then.
       throw new FsError('ESTALE', `storing ${node.key}: replaced by another client since it was opened`);
     }
   }

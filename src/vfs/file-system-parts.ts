@@ -76,7 +76,7 @@ export interface BucketFileSystemOptions {
   readonly infos?: ObjectInfoCache;
   /** The listings that are remembered; default: of 300,000 entries. */
   readonly listed?: ListedDirectories;
-  /** So many inodes may be known to the kernel before it is told to forget idle ones; default 200,000. */
+  /** How many inodes the kernel may know before it is told to forget idle ones; default 200,000. */
   readonly maxKnownInodes?: number;
   readonly clock?: Clock;
   readonly log: Log;

@@ -20,8 +20,8 @@ export function isTransient(error: unknown): boolean {
 }
 
 /**
- * Whether a commit failed because the object, or one that parts are copied from, is not what it was, be it one under another
- * customer key, or because the upload is gone that had a part of the bytes.
+ * Whether a commit failed because of a lost race: the object, or one that parts are copied from, was replaced or removed, perhaps by
+ * one under another customer key. Or the upload is gone that had a part of the bytes.
  */
 export function isLost(error: unknown): error is Error {
   return isStoreError(

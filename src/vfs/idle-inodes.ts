@@ -12,7 +12,7 @@ import type { FileNode, Node } from './nodes.js';
 
 interface IdleInodesOptions {
   readonly inodes: InodeTable;
-  /** More are given back, down to three quarters; inodes in use are not counted on. */
+  /** Above this number idle inodes are given back, until three quarters are left. Inodes in use stay. */
   readonly maxKnown: number;
   readonly kernel: () => KernelCaches;
   readonly log: Log;

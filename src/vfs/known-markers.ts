@@ -1,6 +1,6 @@
 /**
- * What was last said of the marker objects of directories, those that are not there included: most directories that other
- * programs made have none, and a listing tells of neither. Own changes are to be told of.
+ * Remembers the server's last answer about each directory's marker, also that there is none: most directories that other programs
+ * made have none, and a listing does not tell. Callers report their own changes.
  */
 import { BoundedMap } from '../bounded-map.js';
 import type { ObjectInfo } from '../object-store.js';

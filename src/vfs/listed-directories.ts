@@ -1,6 +1,6 @@
 /**
- * Which directories have a listing in memory, and how many entries those may have together: the directory that was listed
- * longest ago loses its listing first. Buckets of one mount share this.
+ * Limits the entries of all listings in memory. The directory that was listed longest ago loses its listing first. The buckets of one
+ * mount share the limit.
  */
 import type { DirectoryNode } from './nodes.js';
 

@@ -1,7 +1,7 @@
 /**
- * What becomes of a changed file whose object somebody else changed or removed since it was opened here, or whose bytes
- * were to be copied from an object, or are in an upload, that is gone: the version stored first stays, ours is kept beside
- * it, whoever stores ours hears of it.
+ * Settles a lost race: another client changed or removed the object of a changed file since it was opened here. Or bytes of the file
+ * were in another object, or in an upload, that is gone. The version stored first stays, and ours is kept beside it. The caller that
+ * stores ours gets an error.
  */
 import { hostname } from 'node:os';
 import { cleanupSignal } from '../concurrency/abortable.js';
@@ -31,11 +31,11 @@ interface Aside {
   readonly copy: ObjectInfo;
 }
 
-/** How many of the ranges that could be kept a log line names. */
+/** How many ranges a log line names. */
 const loggedRanges = 50;
 /**
- * Of a settlement in which keys change hands, which no caller's signal ends: enough for large files. The store's own limits hold
- * for each request.
+ * Limit of a settlement in which keys change hands, which no caller's signal ends: enough for large files. The store has its own
+ * limit for each request.
  */
 const settlementTimeoutMs = 3_600_000;
 
@@ -66,8 +66,8 @@ export class LostRace {
   }
 
   /**
-   * To be called under the node's lock, when a commit of `content` rejected with `lost`. What is outdated, which whoever looks
-   * its name up finds to be something else already, is kept beside in any case. `signal` ends it only as long as it has not begun to.
+   * To be called under the node's lock, when a commit of `content` rejected with `lost`. An outdated file is always kept beside: its
+   * name already leads to something else. `signal` ends the wait only before the settlement has begun to change keys.
    */
   async settle(node: FileNode, content: StagedFile, lost: Error, signal: AbortSignal): Promise<Settlement> {
     const theirs = await this.#find(node.key, node.info?.etag, signal);
@@ -250,7 +250,7 @@ function reasonsFor(theirs: Present) {
   return theirs ? reasonsOf.changed : reasonsOf.removed;
 }
 
-/** Of a version that is gone from the bucket the cache may have some, of a small file all. */
+/** The cache may have some bytes of a version that is gone from the bucket, and all of a small file. */
 async function stageWhatIsHere(
   content: StagedFile,
   version: ObjectVersion,

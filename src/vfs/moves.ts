@@ -3,11 +3,11 @@
  * `concurrency/lock-order.ts` lists.
  *
  * - A change of names (2) waits for the renames of that directory and of those above, before it begins. The rename of a directory
- *   sets its `moving` (3) and waits for the changes of names below that have begun. Whatever is to store something below waits for
- *   `moving`, but for what holds a lock of 4 to 6.
+ *   sets its `moving` (3) and waits for the changes of names below that have begun. A store of something below waits for `moving`,
+ *   unless it already holds a lock of 4 to 6.
  * - Renames from one directory to another go one at a time (1). Else two could wait for each other, each to move a directory into
  *   the other's.
- * - Who reads or writes a file holds nothing of 1 to 5, and 6 not either when he has it stored.
+ * - A read or write of a file holds nothing of 1 to 5, and gives up 6 while it has the file stored.
  *
  * Two waits are exceptions that cannot close a circle. The rename of a directory, which is a change of names itself, waits for those
  * below, which are never its own and never above. And before a file is stored under 4, others that copy from its object may have to

@@ -8,7 +8,7 @@ import { FsError } from '../errors.js';
 export const maxNameBytes = 255;
 
 /**
- * The directory at the root of a mount that holds objects of osirisfs itself (files that were unlinked while open).
+ * The directory at the root of a mount in which osirisfs stores objects of its own: the probes that find out what the server can do.
  * It is hidden, and no entry of this name can be made.
  */
 export const reservedName = '.osirisfs';

@@ -126,7 +126,7 @@ export class NodeFinder {
   adopt(node: FileNode, described: DescribedObject, attributes?: StoredAttributes): void {
     const { isUnreadable } = described;
     const info = withKnownTime(described.info, node.info);
-    // What is known of an open file, and is still its version, is not made up: what is written to it is to be stored with that.
+    // The known attributes of an open file are still those of its version. They stay, and are stored with what programs write to it.
     if (isUnreadable && !node.isUnreadable && node.handles.size > 0 && !isOtherVersion(node, info)) return;
     if (isOtherVersion(node, info)) this.#options.reader.drop(info.key);
     node.info = info;
@@ -135,13 +135,13 @@ export class NodeFinder {
   }
 
   /**
-   * The bucket has this version of the file. `isOtherInode`: one that the node cannot become. False if it does not: the node has lost
-   * its name.
+   * Tells the node which version the bucket has. `isOtherInode`: the node cannot become that version. False: the node has lost its
+   * name to it.
    */
   confirm(node: FileNode, info: ObjectInfo, isOtherInode: boolean): boolean {
     const attributes = attributesOfObject(info, false, this.#options.defaults);
     if (attributes.type !== node.attributes.type || (isOtherInode && !node.hasUnstoredAttributes)) {
-      // What the kernel has of the earlier version stays with those who have that open.
+      // Programs that have the earlier version open keep its pages in the kernel.
       node.parent?.listing?.set({ name: node.name, kind: 'file', object: info });
       this.#options.superseder.supersede(node);
       return false;
@@ -155,7 +155,7 @@ export class NodeFinder {
     if (described.isUnreadable) node.attributes = { ...node.attributes, permissions: 0 };
   }
 
-  /** The bucket has nothing of this name any more. What is not yet stored below keeps a directory. */
+  /** The bucket has nothing of this name any more. A directory stays while something below it is not stored. */
   #disappear(live: Node): Node | undefined {
     const { clock } = this.#options;
     for (const file of filesBelow(live)) {

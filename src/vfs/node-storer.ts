@@ -1,6 +1,6 @@
 /**
- * Stores one node in the bucket, now: the content of a file, the attributes of everything. A race that another client has won is
- * settled on the way. When that is done, and again after a failure, is for `WriteBack` to say.
+ * Stores one node in the bucket: the content of a file, the attributes of files and directories. Settles a race that another client
+ * has won. `WriteBack` says when a node is stored, and when again after a failure.
  */
 import { FsError, StoreError } from '../errors.js';
 import type { ObjectHeaders } from '../object-store.js';

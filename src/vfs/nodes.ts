@@ -98,7 +98,7 @@ export class FileNode extends BaseNode {
   pageEtag: string | undefined;
   /** Counts what programs change in the content: each time not before the turn in which the bytes are staged. */
   changes = 0;
-  /** So many of them are in the bucket. */
+  /** How many of them are in the bucket. */
   storedChanges = 0;
   /**
    * A file made here that the bucket has not seen: when, on the monotonic clock, and whether the caller meant to replace what is
@@ -106,8 +106,8 @@ export class FileNode extends BaseNode {
    */
   creation: { readonly atMs: number; readonly replaces: boolean } | undefined;
   /**
-   * Its object is about to go, by unlink or by a rename over it, and what the open handles need has been fetched: whoever
-   * opens it now waits for the lock, since nothing more would be fetched.
+   * Its object is about to go, by unlink or by a rename over it, and what the open handles need has been fetched. An open that begins
+   * now waits for the lock, since nothing more would be fetched.
    */
   isLeaving = false;
   /** The attributes that went along with the last upload. */
@@ -148,7 +148,7 @@ export class FileNode extends BaseNode {
     this.#handles = withRemoved(this.#handles, handle);
   }
 
-  /** The opens that are asking the bucket for the version: whoever takes the object away lets them finish first. */
+  /** The opens that are asking the bucket for the version. A removal of the object lets them finish first. */
   get openings(): ReadonlySet<Promise<void>> {
     return this.#openings ?? nothing;
   }

@@ -1,7 +1,7 @@
 /**
- * Lets opens of a file and the end of its object pass each other. An open asks the bucket for the version, which takes a while. What
- * takes the object away meanwhile (unlink, a rename over it) lets those opens finish first, and then fetches what the open handles
- * need. Opens that begin after that wait until the object is gone.
+ * Lets opens of a file and the removal of its object pass each other. An open asks the bucket for the version, which takes a while. A
+ * removal (unlink, a rename over it) lets the opens finish that have begun, and then fetches what the open handles need. Opens
+ * that begin after that wait until the object is gone.
  */
 import { abortable } from '../concurrency/abortable.js';
 import { makeGate } from '../concurrency/deferred.js';

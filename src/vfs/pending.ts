@@ -1,4 +1,4 @@
-/** What of a node the bucket lacks. */
+/** What the bucket lacks of a node. */
 import type { Node } from './nodes.js';
 
 /** Whether there is something that is to be stored. */
@@ -7,7 +7,7 @@ export function isPending(node: Node): boolean {
   return node.hasUnstoredAttributes || hasUnstoredContent(node);
 }
 
-/** Whether it was changed here and lost its name by what another client did: what was removed here needs no storing. */
+/** Whether the file was changed here, and another client took its name. A file that was removed here needs no storing. */
 export function isLeftOver(node: Node): boolean {
   return node.isOutdated && hasUnstoredContent(node);
 }

@@ -1,6 +1,6 @@
 /**
  * Moves every object below one prefix to another: copies them on the server, then deletes the sources, or, after a failure, the
- * copies. What the mount knows of the files is left to `DirectoryRenamer`.
+ * copies. `DirectoryRenamer` updates what the mount knows of the files.
  */
 import { cleanupSignal } from '../concurrency/abortable.js';
 import { forEachLimited } from '../concurrency/for-each-limited.js';

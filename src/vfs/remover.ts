@@ -38,7 +38,7 @@ export class Remover {
     }
   }
 
-  /** The object is gone by our own hand: the node keeps its content for those who have it open. */
+  /** This mount has removed the object. The node keeps its content for the handles that are open. */
   async forget(node: FileNode): Promise<void> {
     const { records, writeBack } = this.#options;
     writeBack.cancel(node);

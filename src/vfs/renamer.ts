@@ -24,7 +24,7 @@ interface Rename {
   readonly flags: RenameFlags;
 }
 
-/** How often a source is looked at anew that another client has changed meanwhile. */
+/** How often a source is looked up anew that another client has changed meanwhile. */
 const maxAttempts = 5;
 
 export class Renamer {

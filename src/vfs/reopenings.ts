@@ -1,7 +1,7 @@
 /**
- * Opens that ESTALE has ended because their file was replaced here meanwhile. Linux looks the name up again and opens what it finds,
- * but only once: what takes that one away too waits for the second open. Else programs that read a file which is replaced in quick
- * succession would see ESTALE, which no local file system gives them.
+ * Counts opens that ended with ESTALE because their file was replaced here meanwhile. Linux looks the name up again and opens what it
+ * finds, but only once. So the next removal waits for the second open. Otherwise programs that read a file which is replaced in
+ * quick succession would see ESTALE, which no local file system gives them.
  */
 import { makeGate } from '../concurrency/deferred.js';
 import type { Clock } from '../clock.js';

@@ -1,6 +1,6 @@
 /**
- * Answers from the bucket what a name in a directory is: by the directory's listing where that is recent, by asking for
- * the one name where it is not. Remembers nothing of inodes; that is the business of the file system.
+ * Answers from the bucket what a name in a directory is: from the directory's listing while that is recent, otherwise by a request
+ * for the one name. It knows no inodes; `NodeFinder` has those.
  */
 import { BoundedMap } from '../bounded-map.js';
 import type { ObjectInfoCache } from './object-info-cache.js';
@@ -85,10 +85,10 @@ export class Resolver {
       return entry?.kind === 'file' && isSmall(entry.object) ? entry.object.size : 0;
     },
   });
-  /** In which directories were looked up: their markers are fetched ahead as well. */
+  /** The listings in which a directory was looked up: markers are fetched ahead as well. */
   readonly #walked = new WeakSet<DirectoryListing>();
   /**
-   * The requests for attributes, or for all of a file, on their way for nobody yet, by version: what a look-up waits for.
+   * Requests for attributes, or for all of a file, that were sent ahead, by version. A look-up waits for them.
    * Invariant: none whose request has settled.
    */
   readonly #ahead = new Map<string, Promise<void>>();
@@ -107,7 +107,7 @@ export class Resolver {
     const { listing } = directory;
     if (!listing) return undefined;
     if (!this.#isExpired(listing.startedAtMs)) return listing;
-    // It would go on taking note of what this mount makes and removes, for nobody.
+    // Nobody would read it, and it would still record what this mount makes and removes.
     this.dropListing(directory);
     return undefined;
   }
@@ -146,7 +146,7 @@ export class Resolver {
     return await this.#probe(directory, name, wasFile, signal);
   }
 
-  /** A name that a complete listing has not: somebody may have made it since. */
+  /** For a name that a complete listing lacks: another client may have made it since. */
   async #findUnlisted(
     directory: DirectoryNode,
     name: string,
@@ -166,7 +166,7 @@ export class Resolver {
     return found;
   }
 
-  /** As `find` of what was a file, whatever a listing says, which learns of it. */
+  /** Like `find` of what was a file, but asks the bucket even if a listing knows the name. The listing learns the answer. */
   async ask(directory: DirectoryNode, name: string, signal: AbortSignal): Promise<Found | undefined> {
     const found = await this.#probe(directory, name, true, signal);
     if (found?.kind === 'file') directory.listing?.set({ name, kind: 'file', object: found.info });
@@ -208,7 +208,7 @@ export class Resolver {
     if (listing && position !== undefined) this.#siblings.noteOpen(listing, position);
   }
 
-  /** For whoever looks it up soon, who asks again if it fails, and has the error. */
+  /** Fetches for a look-up that will probably come. If this fails, the look-up asks again, and gets the error. */
   #fetchAhead(listing: DirectoryListing, position: number, wanted: Wanted): void {
     const entry = listing.at(position);
     if (!entry || (entry.kind === 'file' ? !isStored(entry.object) : !this.#walked.has(listing))) return;
@@ -255,7 +255,7 @@ export class Resolver {
     }
   }
 
-  /** The marker object of a directory, which is there also if its marker may not be read: that is not remembered. */
+  /** The marker object of a directory. A marker that may not be read is there all the same; that answer is not remembered. */
   async headMarker(key: string, signal: AbortSignal): Promise<AskedMarker> {
     const askedAtMs = this.#options.clock.monotonicMs();
     try {
@@ -314,7 +314,7 @@ export class Resolver {
     if (entry.kind === 'file') {
       const isKnown = this.isKnown(entry.object);
       const described = await this.describe(entry.object, signal);
-      // What HEAD tells is as recent as its request, what is only confirmed as recent as the listing.
+      // HEAD's answer is as recent as its request. What a listing only confirms is as recent as the listing.
       const validatedAtMs = isKnown ? listing.listedAtMs(entry.name) : now;
       return described && { kind: 'file', validatedAtMs, ...described };
     }
@@ -372,7 +372,7 @@ export class Resolver {
       const page = await this.#options.store.list({ prefix: key, maxKeys: 1 }, signal);
       const listed = page.objects[0];
       if (listed?.key !== key) {
-        // To those who may list a prefix only, a server refuses also what is not there.
+        // A server also refuses what is not there, to credentials that may list only a prefix.
         if (isStoreError(error, 'AccessDenied')) return undefined;
         throw error;
       }
@@ -416,7 +416,7 @@ function isStored({ etag }: ListedObject): boolean {
   return etag !== '';
 }
 
-/** Of what is fetched ahead: a version of an object, or a directory's marker. */
+/** Names what is fetched ahead: a version of an object, or a directory's marker. */
 function nameAhead({ prefix }: DirectoryListing, entry: ListedEntry): string {
   if (entry.kind === 'directory') return `${prefix}${entry.name}/`;
   const { key, etag, lastModifiedMs } = entry.object;

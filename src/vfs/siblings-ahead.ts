@@ -1,7 +1,6 @@
 /**
- * Fetches what programs will want of a directory's next files that take one after the other, as `cat *`, `cp -r` and `tar` do:
- * the attributes where they only look files up, and small files' content where they open them too. Each file would otherwise be
- * waited for by itself.
+ * Fetches ahead for programs that take one file of a directory after the other, as `cat *`, `cp -r` and `tar` do: attributes where they
+ * only look files up, and the content of small files where they open them too. Otherwise they would wait for each file by itself.
  */
 
 /** What is walked: a DirectoryListing. */
@@ -18,14 +17,14 @@ interface SiblingsAheadOptions<Listing extends Positions> {
   readonly bytesAt: (listing: Listing, position: number) => number;
 }
 
-/** So many look-ups in the order of the listing before the next files are believed to follow. */
+/** After so many look-ups in the order of the listing, the next files are expected to follow. */
 const minRun = 2;
 /** Programs skip what they do not want, such as subdirectories. */
 const maxGap = 4;
 /**
  * How many entries’ attributes are fetched ahead, here and of a listing with attributes, and so at the same time. A request costs
- * about a millisecond of processor: more at once make a listing no faster, unless the server is 100 ms away, and hold up whoever
- * else wants something.
+ * about a millisecond of processor. More at once make a listing no faster, unless the server is 100 ms away, and hold up other
+ * requests.
  */
 export const entriesAhead = 32;
 /** Of the content of entries that nobody has opened yet: at most so many times what was opened, so that little is fetched in vain. */

@@ -20,7 +20,7 @@ const lastRetryMs = 60_000;
 const firstRefusedRetryMs = 60_000;
 const lastRefusedRetryMs = 900_000;
 
-/** Of what is refused here; what the server refuses is in `storeErrorFacts`. */
+/** What this mount refuses, and another try would again. `storeErrorFacts` has what the server refuses. */
 const refusals: ReadonlySet<FsErrorCode> = new Set<FsErrorCode>([
   'EACCES',
   'EDQUOT',
@@ -92,7 +92,7 @@ function isRefused({ code, cause }: FsError): boolean {
   return cause instanceof StoreError ? storeErrorFacts[cause.code].isRefusal === true : refusals.has(code);
 }
 
-/** What the server, or whoever found it, says: without the operation and the key, which come before it. */
+/** What the server, or the code that found the failure, says. The operation and the key, which come before it, are cut off. */
 function reasonOf({ message, cause }: FsError, key: string): string {
   const text = cause instanceof StoreError ? cause.message : message;
   const at = text.indexOf(`${key}: `);

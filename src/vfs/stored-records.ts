@@ -1,6 +1,6 @@
 /**
- * What the mount knows of an object that it has put into the bucket, or removed from it, in all places where that is remembered: the
- * node, the listing of its directory, and what is known of objects.
+ * Records that this mount stored or removed an object, in all places that remember it: the node, the listing of its directory, and
+ * what is known of objects.
  */
 import { infoOfHeaders } from '../object-headers.js';
 import type { ObjectHeaders, ObjectInfo } from '../object-store.js';

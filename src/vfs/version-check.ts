@@ -1,6 +1,6 @@
 /**
- * Asks the bucket which version of a file an open is to have: the next open anywhere sees what was stored before. Of a small file that
- * is opened to be read the bytes come along.
+ * Asks the bucket which version of a file an open gets, so that an open on any machine sees what was stored before it. For a small
+ * file that is opened to be read, the bytes come along.
  */
 import { abortable } from '../concurrency/abortable.js';
 import { FsError } from '../errors.js';

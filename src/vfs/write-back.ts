@@ -1,7 +1,7 @@
 /**
  * Says when the bucket gets what it lacks: on demand (close, fsync, rename), after a short delay (attributes, so that chmod, chown
- * and utimens cost one copy together), and again after a failure: what could not be stored is kept and retried, never dropped. How
- * a node is stored is the business of `NodeStorer`.
+ * and utimens cost one copy together), and again after a failure: what could not be stored is kept and retried, never dropped.
+ * `NodeStorer` knows how a node is stored.
  */
 import { abortable } from '../concurrency/abortable.js';
 import { FsError } from '../errors.js';
@@ -116,7 +116,7 @@ export class WriteBack {
     if (!this.#scheduled.has(node)) this.#schedule(node, this.#options.attributeDelayMs);
   }
 
-  /** Nobody waits any more for what is left in this file: store it in the background. */
+  /** Stores what is left in this file in the background: nobody waits for it any more. */
   scheduleContent(node: FileNode): void {
     this.#schedule(node, 0);
   }
@@ -141,8 +141,8 @@ export class WriteBack {
   }
 
   /**
-   * What is not stored is given up: whoever waits for it, or asks for it from now on, hears of an error. Resolves when nothing of
-   * it is on its way and the uploads are aborted.
+   * Gives up what is not stored: callers that wait for it, or ask for it from now on, get an error. Resolves when nothing of it is on
+   * its way and the uploads are aborted.
    */
   async giveUp(): Promise<void> {
     this.#lostCount += this.#pendingNodes().length;
@@ -161,7 +161,7 @@ export class WriteBack {
   checkInvariants(): void {
     for (const node of this.#pendingNodes()) {
       const isCaredFor = this.#scheduled.has(node) || this.#running.has(node) || isBeingWritten(node);
-      // Of one that is pinned or locked it is seen to afterwards.
+      // An operation that pins or locks a node sees to it afterwards.
       if (isCaredFor || node.pins > 0 || node.lock.isBusy || this.#isStopped) continue;
       throw new Error(`${node.key}: the bucket lacks something of it, and nobody will store that`);
     }
@@ -182,7 +182,7 @@ export class WriteBack {
     this.#options.inodes.release(node);
   }
 
-  /** Frees the staged content that nobody needs any more, and leaves the node to whoever is about to hand it out. */
+  /** Frees the staged content that nobody needs any more. Keeps the node, for a caller that is about to hand it out. */
   async closeUnused(node: FileNode): Promise<void> {
     if (node.content && !this.#needsContent(node)) await this.#options.contents.close(node);
   }
@@ -197,7 +197,7 @@ export class WriteBack {
     return [...this.#options.inodes.nodes()].filter(isPending);
   }
 
-  /** Instead of when it was scheduled for before. */
+  /** Replaces a time that was set before. */
   #schedule(node: Node, delayMs: number): void {
     if (this.#isStopped) return;
     const cancelFormer = this.#scheduled.get(node);
@@ -251,7 +251,7 @@ export class WriteBack {
     }
   }
 
-  /** Attributes alone that cannot be stored are the former ones again, so that everybody sees what the bucket has. */
+  /** Puts the former attributes back if only attributes could not be stored, so that everybody sees what the bucket has. */
   #revertIfRefused(node: Node, error: unknown): boolean {
     const { log, storer } = this.#options;
     const cause = error instanceof FsError ? error.cause : error;
