@@ -158,6 +158,7 @@ test('a marker that could not be read before is asked for again, and not written
     if (method === 'head') throw new StoreError('AccessDenied', 'refused');
   };
   await t.throwsAsync(store(node), { code: 'AccessDenied' } as never);
+  t.is(bucket.requestCount('put'), 0);
   t.deepEqual(bucket.objects.get('d/')?.info.metadata, { other: 'kept' });
   bucket.beforeRequest = () => undefined;
   await store(node);

@@ -1,10 +1,13 @@
 // When what the bucket lacks is stored, and stored again.
 import test, { type ExecutionContext } from 'ava';
+import { makeGate } from '../../src/concurrency/deferred.js';
 import { StoreError } from '../../src/errors.js';
 import { HeldClock } from '../clock.js';
 import { MemoryObjectStore } from '../object-store/memory-object-store.js';
 import { manyTurns, turnsUntil } from '../patience.js';
+import { writeFlags } from './file-system-client.js';
 import { Fixture } from './file-system-fixture.js';
+import { makeParts, signal } from './file-system-parts.js';
 
 const attributeDelayMs = 500;
 
@@ -70,4 +73,103 @@ test('the waits between tries grow over closes that fail, and begin anew when th
   const anew = await failToWrite();
   t.is(await anew(1_900), 0);
   t.is(await anew(200), 1);
+});
+
+/** A file of the bucket, known to the kernel. */
+async function makeNode(t: ExecutionContext) {
+  const parts = makeParts(t, { attributeDelayMs });
+  parts.store.putForeign('d/f', 'content');
+  const directory = await parts.directory('d');
+  const node = await parts.finder.requireChild(directory, 'f', signal);
+  if (node.kind !== 'file') throw new Error('unreachable');
+  node.lookups += 1;
+  return { ...parts, node, top: directory };
+}
+
+test('a node is pinned from when it is scheduled until it is stored, once for all changes', async (t) => {
+  const { node, writeBack, clock, store } = await makeNode(t);
+  writeBack.scheduleAttributes(node);
+  writeBack.scheduleAttributes(node);
+  t.is(node.pins, 1);
+  t.is(clock.timerCount, 1);
+  clock.advance(attributeDelayMs + 1);
+  await manyTurns();
+  t.is(store.requestCount('copy'), 1);
+  t.is(node.pins, 0);
+  t.is(clock.timerCount, 0);
+});
+
+test('what is cancelled is not stored, and lets the node go', async (t) => {
+  const { node, writeBack, clock, store } = await makeNode(t);
+  writeBack.scheduleAttributes(node);
+  writeBack.cancel(node);
+  t.is(node.pins, 0);
+  t.is(clock.timerCount, 0);
+  clock.advance(attributeDelayMs + 1);
+  await manyTurns();
+  t.is(store.requestCount('copy', 'put'), 0);
+  t.deepEqual(writeBack.pending(), []);
+});
+
+test('attributes of a changed file wait for its content', async (t) => {
+  const { node, write, writeBack, clock } = await makeNode(t);
+  await write(node, 'changed');
+  writeBack.scheduleAttributes(node);
+  t.is(clock.timerCount, 0);
+  t.true(node.hasUnstoredAttributes);
+});
+
+test('a store waits for the rename of a directory above, also one that begins while it waits for the node', async (t) => {
+  const { node, top, write, writeBack, store } = await makeNode(t);
+  await write(node, 'changed');
+  const first = makeGate();
+  top.moving = { done: first.opened, isExclusive: false };
+  const stored = writeBack.store(node, signal);
+  await manyTurns();
+  t.is(store.requestCount('put'), 0);
+  const release = await node.lock.acquire(signal);
+  top.moving = undefined;
+  first.open();
+  await manyTurns();
+  const { opened: done, open: finish } = makeGate();
+  top.moving = { done, isExclusive: false };
+  release();
+  await manyTurns();
+  t.is(store.requestCount('put'), 0);
+  top.moving = undefined;
+  finish();
+  await stored;
+  t.is(store.contentOf('d/f')?.toString(), 'changed');
+});
+
+test('staged content is freed when the last reason for it has gone', async (t) => {
+  const { node, write, writeBack, openFiles } = await makeNode(t);
+  const { handle } = openFiles.open(node, writeFlags);
+  await write(node, 'changed');
+  await writeBack.store(node, signal);
+  t.truthy(node.content, 'it is open');
+  openFiles.close(handle);
+  await writeBack.letGo(node);
+  t.is(node.content, undefined);
+});
+
+test('what is given up is neither scheduled nor stored any more', async (t) => {
+  const { node, write, writeBack, store } = await makeNode(t);
+  await write(node, 'changed');
+  writeBack.scheduleContent(node);
+  await writeBack.giveUp();
+  writeBack.scheduleContent(node);
+  t.is(node.pins, 0);
+  await t.throwsAsync(writeBack.store(node, signal), { code: 'EIO', message: /given up/ } as never);
+  await t.throwsAsync(writeBack.drain(signal), { code: 'EIO' } as never);
+  t.is(store.requestCount('put'), 0);
+});
+
+test('a node that the bucket lacks something of, and nobody will store, is found', async (t) => {
+  const { node, writeBack } = await makeNode(t);
+  writeBack.checkInvariants();
+  node.hasUnstoredAttributes = true;
+  t.throws(() => writeBack.checkInvariants(), { message: /nobody will store that/ });
+  writeBack.scheduleAttributes(node);
+  t.notThrows(() => writeBack.checkInvariants());
 });
