@@ -1,14 +1,16 @@
 /** Sizes and durations as people write them in options, the environment and the config file. Pure. */
 
+export const mebibyte = 2 ** 20;
+
 const sizeUnits: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
   k: 2 ** 10,
   kb: 1e3,
   kib: 2 ** 10,
-  m: 2 ** 20,
+  m: mebibyte,
   mb: 1e6,
-  mib: 2 ** 20,
+  mib: mebibyte,
   g: 2 ** 30,
   gb: 1e9,
   gib: 2 ** 30,

@@ -11,6 +11,7 @@ import type { HeaderField } from '../http/connection.js';
 import type { Log } from '../log.js';
 import type { CopyRequest, ObjectStore, UploadedPart, UploadTarget, WriteReply } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
+import { mebibyte } from '../units.js';
 import type { BucketClient } from './bucket-client.js';
 import { copySourceEncryptionHeaders } from './encryption-headers.js';
 import { canNameCopySource } from './key-encoding.js';
@@ -19,8 +20,6 @@ import { copyObject } from './object-requests.js';
 import type { WriteConditions } from './write-conditions.js';
 import type { WriteEncryption } from './write-encryption.js';
 import { storedHeaders } from './write-headers.js';
-
-const mebibyte = 1024 * 1024;
 
 /**
  * Reading and writing takes two requests, a copy by parts four. On loopback, reading and writing takes a third of the time at

@@ -4,9 +4,9 @@
 import { StoreError } from '../errors.js';
 import type { StoreLimits } from '../object-store.js';
 import { storeErrorFacts } from '../store-error-facts.js';
+import { mebibyte } from '../units.js';
 import type { FailedCall } from './error-codes.js';
 
-const mebibyte = 1024 * 1024;
 const maxPartSize = 5 * 1024 * mebibyte;
 const maxParts = 10_000;
 const maxKeyBytes = 1024;

@@ -3,6 +3,7 @@
  * config file and help follow.
  */
 import path from 'node:path';
+import { mebibyte } from '../units.js';
 import {
   logLevels,
   oneOf,
@@ -38,8 +39,6 @@ export interface Setting<T> {
   /** Throws a `ConfigError`, to which the caller adds the setting's name. */
   readonly parse: (value: RawValue) => T;
 }
-
-const mebibyte = 2 ** 20;
 
 const table = {
   /** Absolute paths, at least one: the first key writes, all read. */

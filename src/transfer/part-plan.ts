@@ -1,7 +1,7 @@
 /** How content of a known size is cut for transfers, and how much of it may be in memory. Pure. */
 import type { StoreLimits } from '../object-store.js';
+import { mebibyte } from '../units.js';
 
-const mebibyte = 2 ** 20;
 /** What is not larger goes in one request; parts have this size unless 10,000 of them would not do. */
 export const preferredPartBytes = 16 * mebibyte;
 /** Parts on their way at once, over all objects. */
