@@ -1,6 +1,6 @@
 /**
  * The errors that cross the seams between layers: `StoreError` comes up from the object store, `FsError` from
- * the file system. Turning an `FsError` into a number for the kernel is left to the driver (`src/fuse/errno.ts`).
+ * the file system. The codes of Node's system errors are read here too. Turning an `FsError` into a number for the kernel is left to the driver (`src/fuse/errno.ts`).
  */
 
 /** What can go wrong when an object store is asked for something. Classified by code or HTTP status, never by text. */
@@ -111,4 +111,10 @@ export class FsError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The errno name of an error of a system call, as Node throws it: `ENOENT`. Undefined for every other error. */
+export function systemErrorCode(error: unknown): string | undefined {
+  const isSystemError = error instanceof Error && 'code' in error && 'syscall' in error;
+  return isSystemError && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -8,6 +8,7 @@ import { open, readlink, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CustomerKey, customerKeyBytes } from './customer-key.js';
+import { systemErrorCode } from '../errors.js';
 import { isOwnFile, shownMode } from '../file-access.js';
 import { KeyRing } from './key-ring.js';
 import { parseKeystring, type Keystring } from './keystring.js';
@@ -90,7 +91,7 @@ export async function generateCustomerKeyFile(file: string, form: GeneratedForm)
   try {
     handle = await open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
   } catch (error) {
-    throw hasCode(error, 'EEXIST')
+    throw systemErrorCode(error) === 'EEXIST'
       ? new KeyFileError('Exists', `${file} exists and is never overwritten; choose another name`, {
           cause: error,
         })
@@ -110,7 +111,7 @@ export async function generateCustomerKeyFile(file: string, form: GeneratedForm)
   } finally {
     await handle.close();
   }
-  await synchronizeDirectory(path.dirname(file));
+  await flushDirectory(path.dirname(file));
   return key;
 }
 
@@ -130,7 +131,7 @@ async function openForReading(file: string): Promise<FileHandle> {
     // Without waiting for who would write to a pipe: the process would not even end by a signal.
     return await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) {
+    if (systemErrorCode(error) === 'ENOENT') {
       throw new KeyFileError('NotFound', `the key file ${file} does not exist`, { cause: error });
     }
     throw new KeyFileError('NotReadable', `cannot read the key file ${file}: ${systemReason(error)}`, {
@@ -199,7 +200,7 @@ async function readSome(handle: FileHandle, buffer: Buffer, at: number): Promise
   try {
     return (await handle.read(buffer, at, buffer.length - at, null)).bytesRead;
   } catch (error) {
-    if (hasCode(error, 'EAGAIN')) return 'nothing yet';
+    if (systemErrorCode(error) === 'EAGAIN') return 'nothing yet';
     throw error;
   }
 }
@@ -229,17 +230,13 @@ function keyOf(file: string, content: Buffer): CustomerKey {
 }
 
 /** The new name must survive a crash as the content does. */
-async function synchronizeDirectory(directory: string): Promise<void> {
+async function flushDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();
   } finally {
     await handle.close();
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 /** `EACCES: permission denied`, without the path that Node adds. */

@@ -16,9 +16,10 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import path from 'node:path';
+import { systemErrorCode } from '../errors.js';
 import { isShowableName } from '../vfs/names.js';
 import type { StoredAttributes } from '../vfs/stored-attributes.js';
-import { systemErrorCode, TransferError } from './transfer-error.js';
+import { TransferError } from './transfer-error.js';
 
 /** Set-id bits are not taken from a bucket. */
 const maxRestoredPermissions = 0o777;

@@ -1,5 +1,5 @@
 /** Which failures end a whole transfer, and which only that of one file. */
-import { StoreError } from '../errors.js';
+import { StoreError, systemErrorCode } from '../errors.js';
 import { concernsAll } from './encryption-state.js';
 
 /** One file that could not be transferred. The message says why. */
@@ -27,9 +27,4 @@ export function messageOfOneFailure(error: unknown): string | undefined {
   if (error instanceof StoreError) return concernsAll(error) ? undefined : error.message;
   const errno = systemErrorCode(error);
   return errno === undefined || lastingErrnos.has(errno) ? undefined : (error as Error).message;
-}
-
-export function systemErrorCode(error: unknown): string | undefined {
-  const isSystemError = error instanceof Error && 'code' in error && 'syscall' in error;
-  return isSystemError && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { systemErrorCode } from '../errors.js';
 import { parseJsonObject } from '../json-object.js';
-import { systemErrorCode } from './transfer-error.js';
 
 interface JournalEntry {
   readonly uploadId: string;

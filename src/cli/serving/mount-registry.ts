@@ -17,6 +17,7 @@ import {
 } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
+import { systemErrorCode } from '../../errors.js';
 import { parseJsonObject } from '../../json-object.js';
 import { CommandError } from '../command-errors.js';
 import { xdgDirectory } from '../user-directories.js';
@@ -67,7 +68,7 @@ export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEn
     try {
       await mkdir(directory, { mode: 0o700 });
     } catch (error) {
-      if (!hasCode(error, 'EEXIST')) continue; // no such session, or not ours
+      if (systemErrorCode(error) !== 'EEXIST') continue; // no such session, or not ours
     }
     if (await isPrivate(directory, uid)) return directory;
   }
@@ -231,8 +232,4 @@ async function namesIn(directory: string): Promise<string[]> {
 /** Beside the socket. */
 export function entryFile({ socketPath }: RegistryEntry): string {
   return socketPath.replace(/\.sock$/, '.json');
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
