@@ -8,6 +8,7 @@ import { StoreError } from '../errors.js';
 import type { ObjectHeaders, ObjectStore, UploadedPart } from '../object-store.js';
 import { mayPutWhole, withMd5 } from '../streamed-body.js';
 import { typeDirectory, typeRegular, typeSymlink } from '../vfs/modes.js';
+import { abandonUpload } from './abandon-upload.js';
 import { concernsAll, findEncryptionState } from './encryption-state.js';
 import { headersOfStats, looksThere } from './file-headers.js';
 import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
@@ -39,8 +40,6 @@ export interface PutTools {
   readonly listParts: ListParts;
   readonly onBytes: (bytes: number) => void;
 }
-
-const abortTimeoutMs = 10_000;
 
 /** Resolves with whether something was sent: what is there with the same size, time and mode is passed over. */
 export async function putEntry(tools: PutTools, entry: LocalEntry, signal: AbortSignal): Promise<boolean> {
@@ -161,7 +160,7 @@ async function putInParts(
   } catch (error) {
     if (!(error instanceof StoreError) || !concernsAll(error)) {
       await journal.remove(key);
-      await store.abortUpload({ key, uploadId }, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
+      await abandonUpload(store, { key, uploadId });
     }
     throw error;
   }

@@ -9,10 +9,8 @@ import { StoreError } from '../errors.js';
 import { headersOf } from '../object-headers.js';
 import { joinPieces, type ObjectInfo, type ObjectStore, type UploadedPart } from '../object-store.js';
 import { mayPutWhole } from '../streamed-body.js';
+import { abandonUpload } from './abandon-upload.js';
 import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.js';
-
-/** For freeing the parts of an upload that failed, whoever aborted it. */
-const abortTimeoutMs = 10_000;
 
 interface RewriteTools {
   /** Decrypts the object, and writes under the new key. */
@@ -103,7 +101,7 @@ async function rewriteInParts(
     );
     return { etag, hashes: parts.map(({ hash }) => hash) };
   } catch (error) {
-    await store.abortUpload({ key, uploadId }, AbortSignal.timeout(abortTimeoutMs)).catch(() => undefined); // `error` says more
+    await abandonUpload(store, { key, uploadId });
     throw error;
   }
 }
