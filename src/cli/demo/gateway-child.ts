@@ -2,7 +2,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { stopGraceMs, type FromGateway } from './gateway-messages.js';
 
 export interface DemoGateway {
   readonly endpoint: string;
@@ -20,9 +19,22 @@ export class DemoGatewayError extends Error {
   override readonly name = 'DemoGatewayError';
 }
 
-const program = fileURLToPath(new URL('gateway-process.js', import.meta.url));
+/** How long requests under way may take to finish when the gateway is stopped. */
+export const gatewayGraceMs = 5_000;
 /** Beyond what it takes by itself. */
-const killAfterMs = 2 * stopGraceMs;
+const killAfterMs = 2 * gatewayGraceMs;
+const program = fileURLToPath(new URL('gateway-process.js', import.meta.url));
+
+/** What the gateway's process says. The end of the channel tells it to stop. */
+export type FromGateway =
+  | {
+      readonly type: 'listening';
+      readonly endpoint: string;
+      readonly authorityFile: string;
+      readonly accessKeyId: string;
+      readonly secretAccessKey: string;
+    }
+  | { readonly type: 'failed'; readonly message: string };
 
 interface GatewayLog {
   /** Named in errors. */

@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { stopGraceMs, type FromGateway } from './gateway-messages.js';
+import { gatewayGraceMs, type FromGateway } from './gateway-child.js';
 
 /**
  * The demo needs its gateway until everything is stored: signals to all of a terminal's or a session's processes are the demo's
@@ -20,17 +20,17 @@ const { limitCoreDumps } = await import('../../native/limit-core-dumps.js');
 const { tryLockFile } = await import('../../native/lock-file.js');
 
 /** The gateway of a demo that was killed needs a moment to end. */
-const lockPatienceMs = 2 * stopGraceMs;
+const lockPatienceMs = 2 * gatewayGraceMs;
 const lockRetryMs = 100;
 
 const { log } = startLogging({ level: 'warn' });
-await serve(process.argv[2] ?? '').catch(async (error: unknown) => {
+await serveGateway(process.argv[2] ?? '').catch(async (error: unknown) => {
   log.error({ err: error }, 'the gateway could not be started');
   await send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
 });
 process.exit();
 
-async function serve(directory: string): Promise<void> {
+async function serveGateway(directory: string): Promise<void> {
   limitCoreDumps();
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await lock(path.join(directory, lockFile));
@@ -39,7 +39,7 @@ async function serve(directory: string): Promise<void> {
   const { endpoint, authorityFile, accessKey } = gateway;
   await send({ type: 'listening', endpoint, authorityFile, ...accessKey });
   await gone;
-  await gateway.stop(stopGraceMs);
+  await gateway.stop(gatewayGraceMs);
 }
 
 async function lock(file: string): Promise<void> {
