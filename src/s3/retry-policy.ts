@@ -10,8 +10,8 @@ import { storeErrorFacts } from '../store-error-facts.js';
 
 export interface RetryOptions {
   readonly log: Log;
-  /** No attempt begins later than this after the first failure. Default 60,000. */
-  readonly maxElapsedMs?: number;
+  /** No attempt begins later than this after the first failure. */
+  readonly maxElapsedMs: number;
   /**
    * When that time begins. By default at the first failure, so that a request that failed after a long silence is tried again
    * too. At the start where a user waits for a first answer.
@@ -80,7 +80,7 @@ export class RetryPolicy {
   constructor(options: RetryOptions) {
     this.#log = options.log;
     this.#maxAttempts = options.maxAttempts ?? 200;
-    this.#maxElapsedMs = options.maxElapsedMs ?? 60_000;
+    this.#maxElapsedMs = options.maxElapsedMs;
     this.#countsFrom = options.countsFrom ?? 'the first failure';
     this.#baseDelayMs = options.baseDelayMs ?? 100;
     this.#maxDelayMs = options.maxDelayMs ?? 5_000;

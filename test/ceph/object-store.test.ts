@@ -36,7 +36,7 @@ objectTagsTest(cephTest, `on ${serverUnderTest.title}`, () => ({
 }));
 
 objectStoreSuite(cephTest, `on ${serverUnderTest.title} with retries`, () => {
-  const policy = new RetryPolicy({ log: silentLog });
+  const policy = new RetryPolicy({ maxElapsedMs: 60_000, log: silentLog });
   const store = new RetryingObjectStore(place.makeStore({ copyRetry: policy }), policy);
   return { store, prefix: `retrying-${++count}/` };
 });

@@ -4,7 +4,12 @@ import { needsEncryptionHeader } from '../../src/policy/needs-encryption-header.
 import { RetryPolicy } from '../../src/s3/retry-policy.js';
 import { makeAccess, never, refuse, silentLog, startFakeServer, type Answer } from '../s3/fake-server.js';
 
-const retry = new RetryPolicy({ log: silentLog, maxAttempts: 3, sleep: () => Promise.resolve() });
+const retry = new RetryPolicy({
+  maxElapsedMs: 60_000,
+  log: silentLog,
+  maxAttempts: 3,
+  sleep: () => Promise.resolve(),
+});
 const demanding = withStatement(undefined, 'b', 'encryption-header');
 const answerPolicy: Answer = (_, response) => response.end(demanding);
 

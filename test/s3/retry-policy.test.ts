@@ -11,6 +11,7 @@ function makePolicy(options: Partial<RetryOptions> = {}) {
   const waiting: string[] = [];
   let nowMs = 1_000;
   const policy = new RetryPolicy({
+    maxElapsedMs: 60_000,
     log: silentLog,
     now: () => nowMs,
     random: () => 1,
@@ -181,6 +182,7 @@ test('what is no StoreError is not tried again', async (t) => {
 
 test('an abort ends the wait', async (t) => {
   const policy = new RetryPolicy({
+    maxElapsedMs: 60_000,
     log: silentLog,
     baseDelayMs: 10_000,
     maxDelayMs: 10_000,

@@ -12,7 +12,12 @@ const headers = { metadata: { mtime: '1700000000.123456789' } };
 
 function makeStores() {
   const memory = new MemoryObjectStore({ minPartSize: 1000 });
-  const policy = new RetryPolicy({ log: silentLog, maxAttempts: 4, sleep: () => Promise.resolve() });
+  const policy = new RetryPolicy({
+    maxElapsedMs: 60_000,
+    log: silentLog,
+    maxAttempts: 4,
+    sleep: () => Promise.resolve(),
+  });
   return { memory, store: new RetryingObjectStore(memory, policy) };
 }
 
@@ -73,7 +78,12 @@ class DamagingStore extends MemoryObjectStore {
 
 test('content that its ETag contradicts is fetched again, and never handed on', async (t) => {
   const damaging = new DamagingStore();
-  const policy = new RetryPolicy({ log: silentLog, maxAttempts: 4, sleep: () => Promise.resolve() });
+  const policy = new RetryPolicy({
+    maxElapsedMs: 60_000,
+    log: silentLog,
+    maxAttempts: 4,
+    sleep: () => Promise.resolve(),
+  });
   const store = new RetryingObjectStore(damaging, policy);
   const content = Buffer.from('content');
   await store.put({ key: 'file', body: [content], headers, condition: {} }, never); // by which it learns what ETags are
@@ -139,7 +149,7 @@ test('where ETags are opaque, size and metadata tell a put of our own', async (t
   const memory = new OpaqueStore();
   const store = new RetryingObjectStore(
     memory,
-    new RetryPolicy({ log: silentLog, sleep: () => Promise.resolve() }),
+    new RetryPolicy({ maxElapsedMs: 60_000, log: silentLog, sleep: () => Promise.resolve() }),
   );
   loseReply(memory, 'put');
   const body = [Buffer.from('new')];

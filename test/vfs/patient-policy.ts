@@ -10,6 +10,7 @@ interface PatientPolicy {
 export function patientPolicy(): PatientPolicy {
   let nowMs = 0;
   const policy = new RetryPolicy({
+    maxElapsedMs: 60_000,
     log: makeLog().log,
     now: () => nowMs,
     random: () => 0.5,
