@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
-import { nameOf } from '../src/cli/command-line.js';
+import { commandName } from '../src/cli/command-line.js';
 import { commands, completionCommand } from '../src/cli/commands.js';
 import { settings } from '../src/settings/settings.js';
 import { projectRoot } from './mount/user.js';
@@ -98,7 +98,7 @@ test('every row of the contract names a test, or says that there is none', async
 test('every option of a mount, and every command, is explained', async (t) => {
   const text = await readDocument('docs/configuration.md');
   for (const { option } of Object.values(settings)) t.regex(text, new RegExp(`\`--${option}[ \`]`), option);
-  for (const name of [...commands.map(nameOf), completionCommand]) {
+  for (const name of [...commands.map(commandName), completionCommand]) {
     t.regex(text, new RegExp(`\`osirisfs ${name}[ \`]`), name);
   }
 });

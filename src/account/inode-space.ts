@@ -8,7 +8,8 @@ import { rootInode, type InodeId } from '../file-system.js';
 /** 2^53, the integers that a number holds, divided: 131,072 places of 68,719,476,736 inodes. */
 const inodesPerPlace = 2 ** 36;
 const placeCount = 2 ** 17;
-const reservedNumbers = 16n;
+/** Smaller inode numbers are those of the mount itself. */
+const firstFreeNumber = 16n;
 
 /** st_ino of the mount's root. */
 export const rootNumber = 1n;
@@ -35,7 +36,7 @@ export function numbersOf(bucket: string): (number: bigint) => bigint {
   const mask = createHash('md5').update(bucket).digest().readBigUInt64LE(0);
   return (number) => {
     const mixed = number ^ mask;
-    return mixed < reservedNumbers ? mixed + reservedNumbers : mixed;
+    return mixed < firstFreeNumber ? mixed + firstFreeNumber : mixed;
   };
 }
 

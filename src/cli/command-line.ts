@@ -20,7 +20,7 @@ export interface Command {
 }
 
 /** What the user types for the command. */
-export function nameOf({ usage }: Command): string {
+export function commandName({ usage }: Command): string {
   return usage.split(' ')[0] ?? '';
 }
 

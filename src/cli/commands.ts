@@ -1,7 +1,7 @@
 /** Every command, and what else the program says of itself. The command line, its check and the man page come of this. */
 import { readFile } from 'node:fs/promises';
 import { auditCommand } from './audit/audit-command.js';
-import { nameOf, type Command } from './command-line.js';
+import { commandName, type Command } from './command-line.js';
 import { demoCommand } from './demo/demo-command.js';
 import { doctorCommand } from './doctor/doctor-command.js';
 import { gatewayCommand } from './gateway/gateway-command.js';
@@ -39,7 +39,7 @@ export const commands: readonly Command[] = [
 
 /** Undefined if there is no such command. */
 export function findCommand(name: string): Command | undefined {
-  return commands.find((command) => nameOf(command) === name || command.aliases?.includes(name));
+  return commands.find((command) => commandName(command) === name || command.aliases?.includes(name));
 }
 
 export const completionCommand = 'completion';

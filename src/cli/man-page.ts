@@ -1,6 +1,6 @@
 /** The man page osirisfs(1), of the same data as the help: man(7) of groff. Pure. */
 import { helpOf, type OptionHelp, type PositionalHelp } from './command-help.js';
-import { nameOf, type Command } from './command-line.js';
+import { commandName, type Command } from './command-line.js';
 import { commands, completionCommand, completionDescription, programDescription } from './commands.js';
 
 /** Of all of it, so that it is in no help of one command. */
@@ -67,7 +67,7 @@ export function manPage(version: string): string {
 /** `.B osirisfs mount` and the positionals in italics; what may be missing is in brackets. */
 function synopsisOf(command: Command): string {
   const positionals = command.usage.split(' ').slice(1).map(positionalMark);
-  return [`\\fBosirisfs ${nameOf(command)}\\fR [\\fIoptions\\fR]`, ...positionals].join(' ');
+  return [`\\fBosirisfs ${commandName(command)}\\fR [\\fIoptions\\fR]`, ...positionals].join(' ');
 }
 
 function positionalMark(word: string): string {
@@ -78,7 +78,7 @@ function positionalMark(word: string): string {
 
 function commandSection(command: Command): string[] {
   const { positionals, options, examples, epilogue } = helpOf(command);
-  const names = [nameOf(command), ...(command.aliases ?? [])].join(', ');
+  const names = [commandName(command), ...(command.aliases ?? [])].join(', ');
   const lines = [`.SS "${names}"`, synopsisOf(command), paragraph(sentence(command.summary))];
   lines.push(...positionals.map(positionalItem));
   const groups = [...new Set(options.map(({ group }) => group))];

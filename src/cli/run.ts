@@ -4,7 +4,7 @@ import yargs, { type Argv } from 'yargs';
 import type { MountDependencies } from '../mount/mount.js';
 import { UsageError } from './command-errors.js';
 import { knownOptionsOf } from './command-help.js';
-import { findUnknownOption, nameOf, type Command, type ParsedArguments } from './command-line.js';
+import { findUnknownOption, commandName, type Command, type ParsedArguments } from './command-line.js';
 import {
   commands,
   completionCommand,
@@ -61,7 +61,7 @@ class Chosen extends Error {
     readonly command: Command,
     readonly parsed: ParsedArguments,
   ) {
-    super(`${nameOf(command)} is to be run`);
+    super(`${commandName(command)} is to be run`);
   }
 }
 
@@ -111,7 +111,7 @@ function commandLine(args: readonly string[], version: string): Argv {
   }
   return parser
     .completion(completionCommand, completionDescription)
-    .demandCommand(1, 1, `which command? ${listOf(commands.map(nameOf))}`)
+    .demandCommand(1, 1, `which command? ${listOf(commands.map(commandName))}`)
     .strict()
     .recommendCommands()
     .parserConfiguration({

@@ -38,7 +38,7 @@ export const statistics: FuseOperation = async ({ fileSystem }, _request, call) 
  * Asked for by `ls -l` for every file, until it hears that there is no such thing here: access control lists and SELinux
  * labels. Saying so in the driver spares the file system the question, and its answers to the rest stay its own.
  */
-export function isUnsupported(name: string): boolean {
+export function isUnsupportedAttribute(name: string): boolean {
   return name.startsWith('system.posix_acl_') || name === 'security.selinux';
 }
 
@@ -47,7 +47,7 @@ export const getExtendedAttribute: FuseOperation = ({ fileSystem }, { inode, bod
   const size = body.readUInt32LE(0);
   const name = readString(body, 8);
   if (name === undefined) throw new FsError('ENODATA', 'getxattr: the name is not UTF-8');
-  if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
+  if (isUnsupportedAttribute(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
   return fileSystem
     .getExtendedAttribute({ inode, name }, call)
     .then((value) => replyWithin(size, value, 'getxattr'));
@@ -73,7 +73,7 @@ export const setExtendedAttribute: FuseOperation = async ({ fileSystem }, { inod
   const flags = body.readUInt32LE(4);
   const name = readString(body, 8);
   if (name === undefined) throw new FsError('EILSEQ', 'setxattr: the name is not UTF-8');
-  if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `setxattr: ${name} is not kept`);
+  if (isUnsupportedAttribute(name)) throw new FsError('EOPNOTSUPP', `setxattr: ${name} is not kept`);
   const valueStart = stringEnd(body, 8) + 1;
   if (valueStart + size > body.length) throw new RangeError('setxattr: less data than announced');
   const value = Buffer.from(body.subarray(valueStart, valueStart + size));

@@ -19,7 +19,7 @@ import type {
   InodeId,
   OpenFlags,
 } from '../file-system.js';
-import { isUnsupported } from './attribute-requests.js';
+import { isUnsupportedAttribute } from './attribute-requests.js';
 import { PathFinder, requireUnspoiled } from './path-finder.js';
 import * as protocol from './protocol.js';
 import { openFlagsOf } from './request-decoding.js';
@@ -263,7 +263,7 @@ export class FuseNativeOperations {
   }
 
   async getExtendedAttribute(path: string, name: string): Promise<Uint8Array> {
-    if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
+    if (isUnsupportedAttribute(name)) throw new FsError('EOPNOTSUPP', `getxattr: ${name} is not kept`);
     return await this.#paths.use(path, (inode) =>
       this.#fileSystem.getExtendedAttribute({ inode, name }, this.#call),
     );
@@ -277,7 +277,7 @@ export class FuseNativeOperations {
 
   async setExtendedAttribute(path: string, name: string, value: Uint8Array, flags: number): Promise<void> {
     requireUnspoiled(name, 'setxattr');
-    if (isUnsupported(name)) throw new FsError('EOPNOTSUPP', `setxattr: ${name} is not kept`);
+    if (isUnsupportedAttribute(name)) throw new FsError('EOPNOTSUPP', `setxattr: ${name} is not kept`);
     const mode =
       flags === protocol.xattrCreate ? 'create' : flags === protocol.xattrReplace ? 'replace' : 'either';
     await this.#paths.use(path, (inode) =>

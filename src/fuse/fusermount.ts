@@ -24,7 +24,7 @@ const closeDescriptor = promisify(close);
 export async function mountDevice(mountpoint: string, options: DriverOptions, libc: Libc): Promise<number> {
   const [ours, theirs] = libc.socketPair();
   try {
-    const result = await run(['-o', mountOptions(options), '--', mountpoint], {
+    const result = await runFusermount(['-o', mountOptions(options), '--', mountpoint], {
       environment: { _FUSE_COMMFD: '3' },
       inherited: [theirs],
     });
@@ -54,7 +54,10 @@ export function mountOptions(options: DriverOptions): string {
 
 /** Unmounts. `lazy` detaches the mount even if it is in use. Rejects with a MountError. */
 export async function unmount(mountpoint: string, options: { readonly lazy: boolean }): Promise<void> {
-  const { exitCode, words } = await run(['-u', ...(options.lazy ? ['-z'] : []), '--', mountpoint], {});
+  const { exitCode, words } = await runFusermount(
+    ['-u', ...(options.lazy ? ['-z'] : []), '--', mountpoint],
+    {},
+  );
   if (exitCode === 0) return;
   if ((await findMount(mountpoint)) === undefined) {
     throw new MountError('NotMounted', `nothing is mounted on ${mountpoint}`);
@@ -69,7 +72,7 @@ export async function unmount(mountpoint: string, options: { readonly lazy: bool
   throw new MountError('MountRefused', `${mountpoint} could not be unmounted: ${words}`);
 }
 
-async function run(
+async function runFusermount(
   programArguments: readonly string[],
   options: { readonly environment?: NodeJS.ProcessEnv; readonly inherited?: readonly number[] },
 ): Promise<CommandResult> {

@@ -153,7 +153,10 @@ export class BucketAdministration {
     await this.withProbe(customerKey, encryption, signal, async (source) => {
       const key = `${source}-copy`;
       try {
-        const headers = [...headersOf(customerKey, encryption), ...copySourceEncryptionHeaders(customerKey)];
+        const headers = [
+          ...probeHeaders(customerKey, encryption),
+          ...copySourceEncryptionHeaders(customerKey),
+        ];
         await this.#bucket.send({ operation: 'copy', key }, signal, () =>
           copyObject(key, { bucket: this.bucket, key: source }, headers),
         );
@@ -172,7 +175,7 @@ export class BucketAdministration {
     const key = `${probePrefix}probe-${randomUUID()}`;
     const call = { operation: 'createUpload', key };
     const reply = await this.#bucket.send(call, signal, () =>
-      createUpload(key, headersOf(customerKey, encryption)),
+      createUpload(key, probeHeaders(customerKey, encryption)),
     );
     const uploadId = uploadIdOf(call, reply);
     await this.#bucket.send({ operation: 'abortUpload', key }, signal, () => abortUpload({ key, uploadId }));
@@ -186,7 +189,7 @@ export class BucketAdministration {
     { condition = {}, quotes = true }: { readonly condition?: WriteCondition; readonly quotes?: boolean },
     signal: AbortSignal,
   ): Promise<HttpReply> {
-    const headers = [...headersOf(customerKey, encryption), ...conditionHeaders(condition, quotes)];
+    const headers = [...probeHeaders(customerKey, encryption), ...conditionHeaders(condition, quotes)];
     return await this.#bucket.send({ operation: 'put', key }, signal, () =>
       putObject(key, headers, requestBody([Buffer.from('probe')])),
     );
@@ -210,7 +213,7 @@ function requireEncrypted({ headers }: HttpReply, customerKey: CustomerKey): voi
 }
 
 /** Secret: for requests only. */
-function headersOf(customerKey: CustomerKey, encryption: ProbeEncryption): readonly HeaderField[] {
+function probeHeaders(customerKey: CustomerKey, encryption: ProbeEncryption): readonly HeaderField[] {
   return encryption === 'none'
     ? []
     : newObjectEncryption(customerKey, encryption === 'customer key and header');

@@ -9,12 +9,12 @@ const prefix = 'x-amz-server-side-encryption-customer-';
 
 /** Secret: for requests only. */
 export function encryptionHeaders(customerKey: CustomerKey): readonly HeaderField[] {
-  return headersOf(prefix, customerKey);
+  return customerKeyHeaders(prefix, customerKey);
 }
 
 /** For the source of a copy. Secret: for requests only. */
 export function copySourceEncryptionHeaders(customerKey: CustomerKey): readonly HeaderField[] {
-  return headersOf('x-amz-copy-source-server-side-encryption-customer-', customerKey);
+  return customerKeyHeaders('x-amz-copy-source-server-side-encryption-customer-', customerKey);
 }
 
 /**
@@ -41,7 +41,7 @@ export function encryptionOf(headers: ReadonlyMap<string, string>): EncryptionRe
   return { algorithm: headers.get(`${prefix}algorithm`), keyMd5: headers.get(`${prefix}key-md5`) };
 }
 
-function headersOf(namePrefix: string, customerKey: CustomerKey): readonly HeaderField[] {
+function customerKeyHeaders(namePrefix: string, customerKey: CustomerKey): readonly HeaderField[] {
   return [
     [`${namePrefix}algorithm`, 'AES256'],
     [`${namePrefix}key`, customerKey.toBase64()],

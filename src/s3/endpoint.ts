@@ -9,7 +9,7 @@ import { StoreError } from '../errors.js';
 export function parseEndpoint(text: string, allowPlainHttp: boolean): URL {
   const invalid = (why: string) =>
     new StoreError('InvalidRequest', `the endpoint ${JSON.stringify(text)} ${why}`);
-  const url = parseUrl(text.includes('://') ? text : `https://${text}`);
+  const url = toUrl(text.includes('://') ? text : `https://${text}`);
   if (url === undefined || url.hostname === '') throw invalid('is not a URL such as https://s3.example.org');
   if (url.username !== '' || url.password !== '') {
     throw new StoreError('InvalidRequest', 'the endpoint must not contain a user name or a password');
@@ -30,7 +30,7 @@ export function isLoopback(hostname: string): boolean {
   return isIPv4(hostname) && hostname.startsWith('127.');
 }
 
-function parseUrl(text: string): URL | undefined {
+function toUrl(text: string): URL | undefined {
   try {
     return new URL(text);
   } catch {

@@ -158,7 +158,7 @@ export function toStoreError(error: unknown, call: FailedCall, signal: AbortSign
   const facts = readFacts(error);
   const code = classify(facts);
   const cause =
-    facts.status === undefined ? new ConnectionFailure(facts.errno ?? facts.name) : refusalOf(facts);
+    facts.status === undefined ? new ConnectionFailure(facts.errno ?? facts.name) : serverRefusalOf(facts);
   return new StoreError(code, `${subject}: ${storeErrorFacts[code].meaning} (${cause.message})`, { cause });
 }
 
@@ -209,7 +209,7 @@ function readFacts(error: unknown): Facts {
   };
 }
 
-function refusalOf({ name, message, status, requestId }: Facts): ServerRefusal {
+function serverRefusalOf({ name, message, status, requestId }: Facts): ServerRefusal {
   const isBare = name === undefined || name === 'Unknown' || name === 'UnknownError' || name === 'Error';
   const said = status === 400 && message !== name ? safeWords(message) : undefined;
   return new ServerRefusal(isBare ? undefined : name, status ?? 0, requestId, said);

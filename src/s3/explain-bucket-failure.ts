@@ -22,11 +22,11 @@ function explain(error: StoreError, subject: BucketSubject): string {
   const server = endpoint?.host ?? 'AWS';
   switch (error.code) {
     case 'NoSuchBucket':
-      return `there is no bucket ${quoted(bucket)} at ${server}`;
+      return `there is no bucket ${inQuotes(bucket)} at ${server}`;
     case 'NotFound':
-      return `${server} does not know the bucket ${quoted(bucket)}, or is not an S3 server: check --endpoint`;
+      return `${server} does not know the bucket ${inQuotes(bucket)}, or is not an S3 server: check --endpoint`;
     case 'AccessDenied':
-      return explainDenial(error, bucket, server);
+      return explainDeniedAccess(error, bucket, server);
     case 'NoCredentials':
       return 'the S3 credentials can no longer be found or renewed';
     case 'WrongCustomerKey':
@@ -48,18 +48,18 @@ function explain(error: StoreError, subject: BucketSubject): string {
     case 'InvalidRequest':
       return explainRefusal(error, bucket, endpoint, server);
     default:
-      return `bucket ${quoted(bucket)} at ${server} cannot be used: ${storeErrorFacts[error.code].meaning}${detailOf(error)}`;
+      return `bucket ${inQuotes(bucket)} at ${server} cannot be used: ${storeErrorFacts[error.code].meaning}${detailOf(error)}`;
   }
 }
 
 function explainWrongKey(keyRing: KeyRing, bucket: string): string {
-  const objects = `the objects in bucket ${quoted(bucket)}: they were written with another key`;
+  const objects = `the objects in bucket ${inQuotes(bucket)}: they were written with another key`;
   return keyRing.others.length === 0
     ? `the key file's key (fingerprint ${keyRing.describe()}) does not decrypt ${objects}`
     : `none of the key files' keys (fingerprints ${keyRing.describe()}) decrypts ${objects}`;
 }
 
-function explainDenial(error: StoreError, bucket: string, server: string): string {
+function explainDeniedAccess(error: StoreError, bucket: string, server: string): string {
   switch (serverCodeOf(error)) {
     case 'InvalidAccessKeyId':
       return `${server} does not know the access key: check AWS_ACCESS_KEY_ID or the profile`;
@@ -69,7 +69,7 @@ function explainDenial(error: StoreError, bucket: string, server: string): strin
     case 'InvalidToken':
       return `the credentials have expired or are invalid, says ${server}: get new ones`;
     default:
-      return `access to bucket ${quoted(bucket)} at ${server} is denied: these credentials may not list or read it`;
+      return `access to bucket ${inQuotes(bucket)} at ${server} is denied: these credentials may not list or read it`;
   }
 }
 
@@ -115,16 +115,16 @@ function explainRefusal(
 ): string {
   switch (serverCodeOf(error) ?? connectionErrnoOf(error)) {
     case 'InvalidBucketName':
-      return `${quoted(bucket)} is not a name that a bucket can have`;
+      return `${inQuotes(bucket)} is not a name that a bucket can have`;
     case 'AuthorizationHeaderMalformed':
     case 'IllegalLocationConstraintException':
     case 'PermanentRedirect':
     case 'InvalidRegion':
-      return `bucket ${quoted(bucket)} is in another region: set --region or AWS_REGION`;
+      return `bucket ${inQuotes(bucket)} is in another region: set --region or AWS_REGION`;
     default:
       return isPlainHttp(endpoint)
         ? `${server} refuses the request${detailOf(error)}: SSE-C needs https`
-        : `${server} refuses to list bucket ${quoted(bucket)}${detailOf(error)}`;
+        : `${server} refuses to list bucket ${inQuotes(bucket)}${detailOf(error)}`;
   }
 }
 
@@ -136,6 +136,6 @@ function isPlainHttp(endpoint: URL | undefined): boolean {
   return endpoint?.protocol === 'http:';
 }
 
-function quoted(name: string): string {
+function inQuotes(name: string): string {
   return JSON.stringify(name);
 }

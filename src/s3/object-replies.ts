@@ -57,17 +57,17 @@ export function etagOf(call: FailedCall, { headers }: HttpReply): string {
 
 /** The ETag of the copy. Throws `CorruptReply`. */
 export function copiedEtagOf(call: FailedCall, reply: HttpReply): string {
-  return unquoteEtag(present(call, 'ETag', textOf(reply.body.toString(), 'ETag')));
+  return unquoteEtag(present(call, 'ETag', xmlText(reply.body.toString(), 'ETag')));
 }
 
 /** The ETag of the completed object; '' if the server does not say, as Ceph 16. */
 export function completedEtagOf({ body }: HttpReply): string {
-  return unquoteEtag(textOf(body.toString(), 'ETag') ?? '');
+  return unquoteEtag(xmlText(body.toString(), 'ETag') ?? '');
 }
 
 /** Throws `CorruptReply`. */
 export function uploadIdOf(call: FailedCall, { body }: HttpReply): string {
-  return present(call, 'UploadId', textOf(body.toString(), 'UploadId'));
+  return present(call, 'UploadId', xmlText(body.toString(), 'UploadId'));
 }
 
 /** The version that the server has made of the object. Undefined if the bucket keeps none. */
@@ -85,13 +85,13 @@ export function refusalOf({ status, headers, body }: HttpReply, isWork: boolean)
   const xml = body.toString();
   if (isDone && !/<Error[\s>]/.test(xml)) return undefined;
   // Replies to HEAD have no body.
-  const code = textOf(xml, 'Code');
+  const code = xmlText(xml, 'Code');
   const statusOfCode = isDone ? 500 : status;
-  return new RefusedReply(code, textOf(xml, 'Message'), statusOfCode, headers.get('x-amz-request-id'));
+  return new RefusedReply(code, xmlText(xml, 'Message'), statusOfCode, headers.get('x-amz-request-id'));
 }
 
 /** The text of the first element of that name, which contains no elements. Undefined if there is none. */
-function textOf(xml: string, name: string): string | undefined {
+function xmlText(xml: string, name: string): string | undefined {
   const [, text] = new RegExp(`<${name}(?:\\s[^>]*)?>([^<]*)</${name}>`).exec(xml) ?? [];
   return text === undefined ? undefined : withoutEntities(text);
 }

@@ -35,7 +35,7 @@ export function headObject(key: string, customerKey: CustomerKey | undefined): O
 export function getObject(request: GetRequest, customerKey: CustomerKey | undefined): ObjectRequest {
   const { key, range, ifMatch, memory } = request;
   const headers: HeaderField[] = customerKey ? [...encryptionHeaders(customerKey)] : [];
-  if (range) headers.push(['range', bytesOf(range)]);
+  if (range) headers.push(['range', rangeText(range)]);
   if (ifMatch !== undefined) headers.push(['if-match', quoteEtag(ifMatch)]);
   return { ...plain('GET', key), headers, memory, maxContentBytes: mostBytesOf(request) };
 }
@@ -56,12 +56,12 @@ export function copyObject(
 ): ObjectRequest {
   const all: HeaderField[] = [...headers, ['x-amz-copy-source', copySourceOf(source.bucket, source.key)]];
   if (source.etag !== undefined) all.push(['x-amz-copy-source-if-match', quoteEtag(source.etag)]);
-  return { ...plain('PUT', key), headers: [...all, noContent], isWork: true };
+  return { ...plain('PUT', key), headers: [...all, zeroLength], isWork: true };
 }
 
 /** The headers say what is stored with the object, and under which key. */
 export function createUpload(key: string, headers: readonly HeaderField[]): ObjectRequest {
-  return { ...plain('POST', key), query: 'uploads=', headers: [...headers, noContent] };
+  return { ...plain('POST', key), query: 'uploads=', headers: [...headers, zeroLength] };
 }
 
 export function uploadPart(
@@ -87,9 +87,9 @@ export function uploadPartCopy(
     ['x-amz-copy-source', copySourceOf(source.bucket, source.key)],
     ['x-amz-copy-source-if-match', quoteEtag(source.ifMatch)],
   ];
-  if (source.range) headers.push(['x-amz-copy-source-range', bytesOf(source.range)]);
+  if (source.range) headers.push(['x-amz-copy-source-range', rangeText(source.range)]);
   const query = partQuery(uploadId, partNumber);
-  return { ...plain('PUT', key), query, headers: [...headers, noContent], isWork: true };
+  return { ...plain('PUT', key), query, headers: [...headers, zeroLength], isWork: true };
 }
 
 export function completeUpload(
@@ -119,7 +119,7 @@ export function abortUpload({ key, uploadId }: UploadTarget): ObjectRequest {
 const ofBytes: HeaderField = ['content-type', 'application/octet-stream'];
 
 /** Requests that may have a body must say when they have none. */
-const noContent: HeaderField = ['content-length', '0'];
+const zeroLength: HeaderField = ['content-length', '0'];
 
 function plain(method: HttpRequest['method'], key: string): ObjectRequest {
   return {
@@ -152,7 +152,7 @@ function partQuery(uploadId: string, partNumber: number): string {
   return `partNumber=${partNumber}&${uploadQuery(uploadId)}`;
 }
 
-function bytesOf({ offset, length }: Range): string {
+function rangeText({ offset, length }: Range): string {
   return `bytes=${offset}-${offset + length - 1}`;
 }
 

@@ -10,7 +10,7 @@ import { closeIdleSockets } from '../http/watched-agents.js';
 import { type AllowedServers, requireAllowedServer } from './allowed-server.js';
 
 type HandleParameters = Parameters<NodeHttpHandler['handle']>;
-type HttpRequest = HandleParameters[0];
+type SdkRequest = HandleParameters[0];
 
 export interface PatientHttpHandlerOptions {
   /** Requests to other servers are refused. */
@@ -78,7 +78,7 @@ export class PatientHttpHandler {
 }
 
 /** Among the requests of the SDK, only the deletion of many objects. */
-function makesServerWork({ method, query }: HttpRequest): boolean {
+function makesServerWork({ method, query }: SdkRequest): boolean {
   return method === 'POST' && query['delete'] !== undefined;
 }
 

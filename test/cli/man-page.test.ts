@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';
 import { helpOf, knownOptionsOf } from '../../src/cli/command-help.js';
-import { nameOf } from '../../src/cli/command-line.js';
+import { commandName } from '../../src/cli/command-line.js';
 import { commands, completionCommand, helpWidth, packageVersion } from '../../src/cli/commands.js';
 import { manPage } from '../../src/cli/man-page.js';
 import { run } from '../mount/child.js';
@@ -13,7 +13,7 @@ const unescaped = (text: string): string => text.replaceAll('\\-', '-').replaceA
 test('the man page has every command and every option that the command line takes', (t) => {
   const page = unescaped(manPage('1.2.3'));
   for (const command of commands) {
-    const names = [nameOf(command), ...(command.aliases ?? [])].join(', ');
+    const names = [commandName(command), ...(command.aliases ?? [])].join(', ');
     const [, section] = page.split(`.SS "${names}"\n`);
     t.truthy(section, names);
     const lines = (section ?? '').split(/^\.S[SH] /m)[0]?.split('\n') ?? [];
@@ -54,7 +54,7 @@ test('groff has nothing to say against the man page', async (t) => {
 });
 
 for (const command of commands) {
-  test(`the help of ${nameOf(command)} has examples, a placeholder for each value, and fits a terminal`, (t) => {
+  test(`the help of ${commandName(command)} has examples, a placeholder for each value, and fits a terminal`, (t) => {
     const { options, examples, epilogue } = helpOf(command);
     t.true(examples.length > 0);
     for (const option of knownOptionsOf(command).values) {

@@ -18,7 +18,7 @@ interface System {
 
 /** As package.json has it. */
 const leastNode: readonly [number, number] = [20, 19];
-const setUserIdBit = 0o4000;
+const setUserId = 0o4000;
 
 export function systemChecks(system: System): Check[] {
   return [
@@ -89,7 +89,7 @@ async function checkFusermount({ searchPath, isRoot }: System) {
     const stats = await stat(file).catch(() => undefined);
     if (stats === undefined || (stats.mode & 0o111) === 0) continue;
     if (isRoot) return ok(file);
-    const isPrivileged = stats.uid === 0 && (stats.mode & setUserIdBit) !== 0;
+    const isPrivileged = stats.uid === 0 && (stats.mode & setUserId) !== 0;
     return isPrivileged
       ? ok(`${file}, setuid root`)
       : failed(`${file} is not setuid root, so only root can mount: chown root ${file}; chmod u+s ${file}`);

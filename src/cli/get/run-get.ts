@@ -65,7 +65,7 @@ export async function runGet(parsed: ParsedArguments): Promise<number> {
   return summary.failed > 0 ? exitFailure : 0;
 }
 
-interface Destination {
+interface LocalDestination {
   readonly destination: string;
   /** Whether what is fetched goes into it under its own name. */
   readonly takesName: boolean;
@@ -106,7 +106,7 @@ async function getSource(
  */
 function treeOf(
   { prefix }: AccessConfig,
-  { destination, takesName, maskedPermissions }: Destination,
+  { destination, takesName, maskedPermissions }: LocalDestination,
 ): LocalTree {
   return new LocalTree({
     destination,

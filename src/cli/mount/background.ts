@@ -135,7 +135,7 @@ export function connectToCommand(): CommandChannel | undefined {
     receiveKeyRing: async () => {
       const keyRing = new Promise<KeyRing>((resolve, reject) => {
         process.once('message', ({ base64: [first, ...others] }: FromCommand) =>
-          resolve(new KeyRing(decodeKey(first), others.map(decodeKey))),
+          resolve(new KeyRing(decodeCustomerKey(first), others.map(decodeCustomerKey))),
         );
         gone.signal.addEventListener('abort', () => reject(gone.signal.reason as Error), { once: true });
       });
@@ -147,7 +147,7 @@ export function connectToCommand(): CommandChannel | undefined {
   };
 }
 
-function decodeKey(base64: string): CustomerKey {
+function decodeCustomerKey(base64: string): CustomerKey {
   return new CustomerKey(Buffer.from(base64, 'base64'));
 }
 

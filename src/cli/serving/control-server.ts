@@ -15,7 +15,7 @@ import {
   type ControlReply,
   type WaitingReply,
 } from './control-protocol.js';
-import { reasonsOf } from './shutdown.js';
+import { reasonsByPath } from './shutdown.js';
 
 /** What is asked of whoever serves the mount. */
 export interface Controlled {
@@ -144,7 +144,7 @@ function waitingOf(controlled: Controlled): WaitingReply {
   return {
     waiting: named.map(({ path }) => path),
     count: pending.length,
-    reasons: reasonsOf(named),
+    reasons: reasonsByPath(named),
     refusedCount: pending.filter(({ reason }) => reason?.isRefused).length,
   };
 }

@@ -90,7 +90,7 @@ export class Shutdown {
       startedAt: this.#startedAt.toISOString(),
       pending: pathsOf(pending.slice(0, maxWaitingPaths)),
       pendingCount: pending.length,
-      ...(failed.length > 0 && { pendingReasons: reasonsOf(failed.slice(0, maxWaitingPaths)) }),
+      ...(failed.length > 0 && { pendingReasons: reasonsByPath(failed.slice(0, maxWaitingPaths)) }),
       statistics: this.#running.statistics?.(),
     };
   }
@@ -136,7 +136,7 @@ export class Shutdown {
     const { length } = pending;
     if (length === 0) return;
     const [are, them] = length === 1 ? ['is', 'it'] : ['are', 'them'];
-    const names = describePaths(pathsOf(pending), length, reasonsOf(pending));
+    const names = describePaths(pathsOf(pending), length, reasonsByPath(pending));
     this.#options.say(
       `waiting until ${countOf(length, 'file')} ${are} in the bucket: ${names}; a second signal gives ${them} up`,
     );
@@ -203,7 +203,7 @@ export class Shutdown {
   async #giveUp(): Promise<number> {
     const pending = this.pending();
     const lost = pathsOf(pending);
-    const reasons = reasonsOf(pending);
+    const reasons = reasonsByPath(pending);
     const abandoned = this.#running.abandon();
     if (lost.length > 0) {
       this.#options.log.error(
@@ -256,6 +256,6 @@ function pathsOf(pending: readonly Pending[]): string[] {
 }
 
 /** By path: why it is not in the bucket, of what was tried. */
-export function reasonsOf(pending: readonly Pending[]): Record<string, string> {
+export function reasonsByPath(pending: readonly Pending[]): Record<string, string> {
   return Object.fromEntries(pending.flatMap(({ path, reason }) => (reason ? [[path, reason.text]] : [])));
 }

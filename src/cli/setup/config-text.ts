@@ -5,7 +5,7 @@ import { parse } from 'smol-toml';
 /** A setting that is undefined is removed. Throws if the text is not TOML, or in a form that only its author can change. */
 export function changeSettings(text: string, settings: Readonly<Record<string, string | undefined>>): string {
   const before = parse(text);
-  const kept = text.split('\n').filter((line) => !(nameOf(line) in settings));
+  const kept = text.split('\n').filter((line) => !(settingNameIn(line) in settings));
   while (kept.at(-1) === '') kept.pop();
   const given = Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined);
   // First: what follows the head of a table belongs to that.
@@ -25,6 +25,6 @@ export function settingIn(text: string, name: string): string | undefined {
   return typeof value === 'object' ? JSON.stringify(value) : value?.toString();
 }
 
-function nameOf(line: string): string {
+function settingNameIn(line: string): string {
   return /^\s*["']?([\w-]+)["']?\s*=/.exec(line)?.[1] ?? '';
 }

@@ -16,7 +16,7 @@ export function changeSection(text: string, section: string, entries: Entries): 
   }
   const next = lines.findIndex((line, index) => index > start && sectionOf(line) !== undefined);
   const end = next === -1 ? lines.length : next;
-  const kept = lines.slice(start + 1, end).filter((line) => !((nameOf(line) ?? '') in entries));
+  const kept = lines.slice(start + 1, end).filter((line) => !((entryNameIn(line) ?? '') in entries));
   return joined([...lines.slice(0, start + 1), ...linesOf(entries), ...kept, ...lines.slice(end)]);
 }
 
@@ -25,7 +25,7 @@ export function entryIn(text: string, section: string, name: string): string | u
   let current: string | undefined;
   for (const line of text.split('\n')) {
     current = sectionOf(line) ?? current;
-    if (current === section && nameOf(line) === name) return line.slice(line.indexOf('=') + 1).trim();
+    if (current === section && entryNameIn(line) === name) return line.slice(line.indexOf('=') + 1).trim();
   }
   return undefined;
 }
@@ -40,7 +40,7 @@ function sectionOf(line: string): string | undefined {
 }
 
 /** An indented line belongs to the entry above it. */
-function nameOf(line: string): string | undefined {
+function entryNameIn(line: string): string | undefined {
   return /^([^\s=#;][^=]*?)\s*=/.exec(line)?.[1]?.toLowerCase();
 }
 

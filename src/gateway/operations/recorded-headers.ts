@@ -6,7 +6,7 @@ import { S3Error } from '../s3-error.js';
 import { tagsOfText } from './object-tagging.js';
 import type { ObjectRecord } from '../storage/object-record.js';
 
-const storedHeaders = [
+const recordedHeaderNames = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -17,7 +17,7 @@ const storedHeaders = [
   'x-amz-website-redirect-location',
 ] as const;
 
-const metadataPrefix = 'x-amz-meta-';
+const userMetadataPrefix = 'x-amz-meta-';
 
 /**
  * The headers of a request that are stored with a new object. Throws an `S3Error` if they are too large, or ask for something
@@ -31,7 +31,7 @@ export function headersToRecord(
     throw new S3Error('NotImplemented', 'This gateway does not lock objects.');
   }
   const headers: Record<string, string> = {};
-  for (const name of storedHeaders) {
+  for (const name of recordedHeaderNames) {
     const value = headerOf(request, name);
     if (value !== undefined) headers[name] = value;
   }
@@ -50,10 +50,10 @@ export function headersToRecord(
   const metadata: Record<string, string> = {};
   let bytes = 0;
   for (const [name, value] of Object.entries(request.message.headers)) {
-    if (!name.startsWith(metadataPrefix) || typeof value !== 'string') continue;
+    if (!name.startsWith(userMetadataPrefix) || typeof value !== 'string') continue;
     const text = withoutOuterSpace(value);
-    metadata[name.slice(metadataPrefix.length)] = text;
-    bytes += name.length - metadataPrefix.length + text.length;
+    metadata[name.slice(userMetadataPrefix.length)] = text;
+    bytes += name.length - userMetadataPrefix.length + text.length;
   }
   if (bytes > flavor.maxMetadataBytes) {
     throw new S3Error('MetadataTooLarge', `User metadata has at most ${flavor.maxMetadataBytes} bytes.`);
@@ -76,10 +76,10 @@ export function objectReplyHeaders(
     etag: quoted(record.etag),
     'last-modified': new Date(record.modifiedMs).toUTCString(),
   };
-  for (const name of storedHeaders) {
+  for (const name of recordedHeaderNames) {
     const override = queryValue(request, `response-${name}`);
     if (override !== undefined) reply[name] = override;
   }
-  for (const [name, value] of Object.entries(record.metadata)) reply[`${metadataPrefix}${name}`] = value;
+  for (const [name, value] of Object.entries(record.metadata)) reply[`${userMetadataPrefix}${name}`] = value;
   return reply;
 }

@@ -61,24 +61,26 @@ export function parsePolicy(text: string, bucket: string): Policy {
     throw new S3Error('MalformedPolicy', 'Policies must be valid JSON.', { cause });
   }
   const version = fieldOf(document, 'Version') ?? '2008-10-17';
-  if (!versions.includes(version as string)) throw malformed(`Version must be one of ${versions.join(', ')}`);
+  if (!versions.includes(version as string))
+    throw malformedPolicy(`Version must be one of ${versions.join(', ')}`);
   const statements = listOf(fieldOf(document, 'Statement'));
-  if (statements.length === 0) throw malformed('there is no Statement');
+  if (statements.length === 0) throw malformedPolicy('there is no Statement');
   return { statements: statements.map((statement) => parseStatement(statement, bucket)) };
 }
 
 function parseStatement(statement: unknown, bucket: string): Statement {
   const effect = fieldOf(statement, 'Effect');
-  if (effect !== 'Allow' && effect !== 'Deny') throw malformed('Effect must be Allow or Deny');
+  if (effect !== 'Allow' && effect !== 'Deny') throw malformedPolicy('Effect must be Allow or Deny');
   for (const name of ['NotPrincipal', 'NotAction', 'NotResource']) {
     if (fieldOf(statement, name) !== undefined) throw notEvaluated(name);
   }
   const principal = fieldOf(statement, 'Principal');
-  if (principal === undefined) throw malformed('Principal is missing');
-  const isEverybody = principal === '*' || textsOf(fieldOf(principal, 'AWS'), 'Principal').includes('*');
+  if (principal === undefined) throw malformedPolicy('Principal is missing');
+  const isEverybody = principal === '*' || policyTexts(fieldOf(principal, 'AWS'), 'Principal').includes('*');
   if (!isEverybody && effect === 'Deny') throw notEvaluated('a Principal other than *');
-  const resources = textsOf(fieldOf(statement, 'Resource'), 'Resource').map((resource) => {
-    if (!resource.startsWith(resourcePrefix)) throw malformed(`Resource must begin with ${resourcePrefix}`);
+  const resources = policyTexts(fieldOf(statement, 'Resource'), 'Resource').map((resource) => {
+    if (!resource.startsWith(resourcePrefix))
+      throw malformedPolicy(`Resource must begin with ${resourcePrefix}`);
     return resource.slice(resourcePrefix.length);
   });
   if (
@@ -86,11 +88,11 @@ function parseStatement(statement: unknown, bucket: string): Statement {
       (resource) => resource !== bucket && !resource.startsWith(`${bucket}/`) && resource !== '*',
     )
   ) {
-    throw malformed("Resource is not this bucket's");
+    throw malformedPolicy("Resource is not this bucket's");
   }
   return {
     effect,
-    actions: textsOf(fieldOf(statement, 'Action'), 'Action').map((action) => action.toLowerCase()),
+    actions: policyTexts(fieldOf(statement, 'Action'), 'Action').map((action) => action.toLowerCase()),
     resources,
     conditions: parseConditions(fieldOf(statement, 'Condition')),
   };
@@ -114,7 +116,8 @@ function parseConditions(conditions: unknown): Condition[] {
 }
 
 function entriesOf(value: unknown): [string, unknown][] {
-  if (typeof value !== 'object' || value === null) throw malformed('Condition must be an object of objects');
+  if (typeof value !== 'object' || value === null)
+    throw malformedPolicy('Condition must be an object of objects');
   return Object.entries(value);
 }
 
@@ -130,13 +133,13 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? (value as readonly unknown[]) : [value];
 }
 
-function textsOf(value: unknown, name: string): string[] {
+function policyTexts(value: unknown, name: string): string[] {
   const texts = listOf(value).filter((item) => typeof item === 'string');
-  if (texts.length === 0) throw malformed(`${name} is missing`);
+  if (texts.length === 0) throw malformedPolicy(`${name} is missing`);
   return texts;
 }
 
-function malformed(reason: string): S3Error {
+function malformedPolicy(reason: string): S3Error {
   return new S3Error('MalformedPolicy', `The policy makes no sense: ${reason}.`);
 }
 

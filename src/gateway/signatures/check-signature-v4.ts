@@ -63,12 +63,13 @@ export function checkSignatureV4(request: S3Request, accessKey: AccessKey, nowMs
   const claim = isPresigned ? claimOfQuery(request) : claimOfHeaders(request);
   const [, day = '', region = ''] =
     /^(\d{8})\/([^/]+)\/s3\/aws4_request$/.exec(claim.scope) ??
-    malformed('The credential scope is malformed.');
+    malformedSignature('The credential scope is malformedSignature.');
   requireKnown(accessKey, claim.accessKeyId);
   const timeMs = timeOf(claim.dateTime);
   if (isPresigned) requireNotExpired(request, timeMs, nowMs);
   else requireClockInTime(timeMs, nowMs);
-  if (!claim.dateTime.startsWith(day)) malformed('The credential scope has another date than the request.');
+  if (!claim.dateTime.startsWith(day))
+    malformedSignature('The credential scope has another date than the request.');
   requireSigned(request, claim.signedHeaders);
   const signingKey = signingKeyOf(accessKey.secretAccessKey, { day, region });
   const text = stringToSign(claim.dateTime, claim.scope, canonicalOf(request, claim));
@@ -97,7 +98,7 @@ function claimOfHeaders(request: S3Request): Claim {
 
 function claimOfQuery(request: S3Request): Claim {
   if (queryValue(request, 'X-Amz-Algorithm') !== signatureAlgorithm)
-    malformed(`The only algorithm is ${signatureAlgorithm}.`);
+    malformedSignature(`The only algorithm is ${signatureAlgorithm}.`);
   return claimOf(
     queryValue(request, 'X-Amz-Credential'),
     queryValue(request, 'X-Amz-SignedHeaders'),
@@ -119,7 +120,7 @@ function claimOf(
   rest: Pick<Claim, 'dateTime' | 'contentHash'>,
 ): Claim {
   if (credential === undefined || signedHeaders === undefined || signature === undefined) {
-    return malformed('Credential, SignedHeaders or Signature is missing.');
+    return malformedSignature('Credential, SignedHeaders or Signature is missing.');
   }
   const at = credential.indexOf('/');
   return {
@@ -146,7 +147,7 @@ function requireNotExpired(request: S3Request, timeMs: number | undefined, nowMs
   const text = queryValue(request, 'X-Amz-Expires') ?? '';
   const seconds = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (timeMs === undefined || !(seconds > 0 && seconds <= maxExpirySeconds)) {
-    malformed(`X-Amz-Expires must be from 1 to ${maxExpirySeconds}.`);
+    malformedSignature(`X-Amz-Expires must be from 1 to ${maxExpirySeconds}.`);
   } else if (nowMs > timeMs + seconds * 1000) {
     throw new S3Error('AccessDenied', 'Request has expired');
   } else if (timeMs > nowMs + maxClockSkewMs) {
@@ -187,7 +188,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Milliseconds for a time such as 20260131T235959Z. Undefined if it is malformed. */
+/** Milliseconds for a time such as 20260131T235959Z. Undefined if it is malformedSignature. */
 function timeOf(dateTime: string): number | undefined {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(dateTime);
   if (match === null) return undefined;
@@ -200,6 +201,6 @@ function isoTimeOf(date: string | undefined): string {
   return Number.isNaN(timeMs) ? '' : formatDateTime(timeMs);
 }
 
-function malformed(message: string): never {
+function malformedSignature(message: string): never {
   throw new S3Error('AuthorizationHeaderMalformed', message);
 }

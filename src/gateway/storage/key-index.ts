@@ -11,7 +11,7 @@ interface ListedRecord {
   readonly modifiedMs: number;
 }
 
-interface Entry {
+interface IndexEntry {
   /** The key's UTF-8 bytes, each as one character: JavaScript compares these as S3 compares keys. */
   readonly order: string;
   readonly listed: ListedRecord;
@@ -36,7 +36,7 @@ export interface KeyQuery {
 
 export class KeyIndex {
   /** Sorted by `order`, each key once. */
-  #entries: Entry[];
+  #entries: IndexEntry[];
 
   constructor(records: readonly ListedRecord[]) {
     this.#entries = records.map(entryOf).sort((a, b) => (a.order < b.order ? -1 : 1));
@@ -130,7 +130,7 @@ function orderBehind(prefix: string): string {
   return `${prefix}\u00ff`;
 }
 
-function entryOf(listed: ListedRecord): Entry {
+function entryOf(listed: ListedRecord): IndexEntry {
   return { order: orderOf(listed.key), listed };
 }
 
