@@ -1,4 +1,4 @@
-/** A map that forgets: for what may be asked for again, where nobody says when it is not needed any more. */
+/** A map with a limit that forgets old entries: for answers that can be asked for again. */
 
 /** Has at most `maxEntries`. What was set longest ago goes out for what comes; to get it does not make it younger. */
 export class BoundedMap<K, V> extends Map<K, V> {

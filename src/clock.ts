@@ -4,7 +4,7 @@ export interface Clock {
   monotonicMs(): number;
   /** Nanoseconds since 1970-01-01T00:00Z. For timestamps. */
   nowNs(): bigint;
-  /** Calls `action` once, after at least so long; never within this call. What it returns cancels that. */
+  /** Calls `action` once, after at least this time and never within this call. Call the returned function to cancel. */
   startTimer(delayMs: number, action: () => void): () => void;
 }
 

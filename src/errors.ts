@@ -1,6 +1,6 @@
 /**
- * The errors that cross the seams between layers: `StoreError` comes up from the object store, `FsError` from
- * the file system. The codes of Node's system errors are read here too. Turning an `FsError` into a number for the kernel is left to the driver (`src/fuse/errno.ts`).
+ * The errors that cross the seams between layers: `StoreError` comes up from the object store, `FsError` from the file system.
+ * The codes of Node's system errors are read here too. `src/fuse/errno.ts` turns an `FsError` into a number for the kernel.
  */
 
 /** What can go wrong when an object store is asked for something. Classified by code or HTTP status, never by text. */
@@ -9,16 +9,16 @@ export const storeErrorCodes = [
   'NoSuchBucket',
   'NoSuchUpload', // the multipart upload is unknown: completed, aborted or expired
   'AccessDenied', // credentials wrong, missing, or not allowed to do this
-  'NoCredentials', // where they come from gives none now: they cannot be renewed
+  'NoCredentials', // their source gives none now: they cannot be renewed
   'WrongCustomerKey', // the object is encrypted under another customer key
   'PlaintextRefused', // the object is not encrypted and the store was told to refuse such objects
-  'PreconditionFailed', // If-Match or If-None-Match did not hold: the object was changed by somebody else
+  'PreconditionFailed', // If-Match or If-None-Match did not hold: another client changed the object
   'RangeNotSatisfiable',
   'KeyTooLong', // a key of more than 1,024 bytes
   'InvalidRequest', // the server refuses the request as malformed
   'NotImplemented', // the server cannot do this at all
   'EncryptionBlocked', // AWS blocks SSE-C on this bucket
-  'NotEncrypting', // the server, or something before it, ignores the customer key: nothing is sent to be stored there
+  'NotEncrypting', // the server, or something before it, ignores the customer key: nothing is stored there
   'QuotaExceeded',
   'EntityTooLarge',
   'Throttled', // SlowDown, 503: try again later
@@ -46,8 +46,8 @@ export class StoreError extends Error {
 }
 
 /**
- * What a wait or a request rejects with whose signal has aborted: `Timeout` if that was a time limit (`AbortSignal.timeout`), which
- * nobody has asked for, else `Aborted`. `what` names the wait.
+ * The error of a wait or a request whose signal has aborted: `Timeout` if that was a time limit (`AbortSignal.timeout`), else
+ * `Aborted`. `what` names the wait.
  */
 export function abortionOf(signal: AbortSignal, what: string): StoreError {
   const reason: unknown = signal.reason;
@@ -56,14 +56,14 @@ export function abortionOf(signal: AbortSignal, what: string): StoreError {
     : new StoreError('Aborted', `${what}: interrupted`);
 }
 
-/** Of a multipart upload: perhaps by a policy that lets only whole objects pass, and then one PUT does what an upload may not. */
+/** For a multipart upload this may come from a policy that allows only whole objects. Then one PUT may do it. */
 export function isAccessDenied(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'AccessDenied';
 }
 
 /**
- * The POSIX error names that file system operations may answer with. Not EAGAIN, EWOULDBLOCK, EINPROGRESS: of a file that blocks,
- * programs and libraries take them for "nothing there now", and read a file as if it ended there.
+ * The POSIX error names that file system operations may answer with. Not EAGAIN, EWOULDBLOCK, EINPROGRESS: programs
+ * and libraries take them for "nothing there now", and read a file as if it ended there.
  */
 export const fsErrorCodes = [
   'EPERM',

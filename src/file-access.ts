@@ -1,4 +1,4 @@
-/** Who else than this user may change a file, or read it. The superuser may in any case. */
+/** Which users beside this one may change a file, or read it. Root always may. */
 import type { Stats } from 'node:fs';
 
 /** linux/stat.h. */
@@ -6,8 +6,8 @@ const groupWriteBit = 0o020;
 const othersWriteBit = 0o002;
 
 /**
- * Whether the file belongs to this user, to root, or to who calls sudo(8): for whoever that is, root does what they say. (ssh does
- * not look at the owner of what root is told to read.)
+ * Whether the file belongs to this user, to root, or to the user who calls sudo(8), for whom root works then. (ssh does not check the
+ * owner of files that root reads.)
  */
 export function isOwnFile({ uid }: Pick<Stats, 'uid'>, environment: NodeJS.ProcessEnv): boolean {
   const ourUid = process.geteuid?.() ?? 0;
@@ -17,7 +17,7 @@ export function isOwnFile({ uid }: Pick<Stats, 'uid'>, environment: NodeJS.Proce
 
 /**
  * What is wrong with a file that says where data and keys are sent, in words that follow its name; undefined if only its owner may
- * write to it. A group of the owner's own, as Fedora and its kin give to each user with a umask of 002, is nobody else.
+ * write to it. A group that only the owner is in does not count: Fedora and others give each user one, with a umask of 002.
  */
 export function writersOf(
   stats: Pick<Stats, 'uid' | 'gid' | 'mode'>,
@@ -29,7 +29,7 @@ export function writersOf(
   return `has mode ${shownMode(stats)}: others than its owner could change it`;
 }
 
-/** As chmod(1) takes it. */
+/** In the form of chmod(1). */
 export function shownMode({ mode }: Pick<Stats, 'mode'>): string {
   return (mode & 0o777).toString(8).padStart(4, '0');
 }

@@ -4,7 +4,7 @@
  * else into EIO and logs it.
  */
 
-/** Names an inode from the lookup that returned it until its last forget. The root is 1. Not another's while anybody holds it. */
+/** Names an inode from the lookup that returned it until its last forget, and no other meanwhile. The root is 1. */
 export type InodeId = number;
 /** Names an open file or directory until its release. */
 export type HandleId = number;
@@ -14,13 +14,13 @@ export const rootInode: InodeId = 1;
 /** "." and ".." come before the entries of a directory, whose offsets are their positions plus this. */
 export const dotEntries = 2;
 
-/** Who asks. `signal` aborts when the kernel interrupts the request; the operation then rejects with EINTR. */
+/** The caller. `signal` aborts when the kernel interrupts the request; the operation then rejects with EINTR. */
 export interface Call {
   readonly uid: number;
   readonly gid: number;
   readonly pid: number;
   readonly signal: AbortSignal;
-  /** Has `action` run when the kernel has taken the answer, and nobody looks at its bytes any more. Absent where that is not known. */
+  /** Runs `action` when the kernel has taken the answer, and its bytes are no longer needed. Absent where that is not known. */
   afterAnswer?(action: () => void): void;
 }
 
@@ -138,11 +138,10 @@ export interface FallocateMode {
  * The kernel's caches, as the file system may drop them. Calls return at once; the work is done beside the main
  * thread, since the kernel may wait for replies that this process has yet to give. Awaiting the promise inside an
  * operation on the same inode's data, or on names of the same directory, is a deadlock, but not where only attributes are
- * dropped. A rejection is never
- * thrown: what the kernel does not know needs no dropping.
+ * dropped. The promise never rejects: what the kernel does not know needs no dropping.
  */
 export interface KernelCaches {
-  /** Drops the attributes of an inode, and its pages from `offset` (negative: attributes only), so many bytes or to the end. */
+  /** Drops the attributes of an inode, and its pages from `offset` (negative: attributes only): `length` bytes, or all to the end. */
   dropInode(inode: InodeId, offset: number, length?: number): Promise<void>;
   dropEntry(parent: InodeId, name: string): Promise<void>;
 }
@@ -306,15 +305,15 @@ export interface FileSystem {
   /** Takes all of the data or fails. */
   write(request: WriteRequest, call: Call): Promise<void>;
   /**
-   * Does what `write` does, before it returns, or nothing and returns false: `write` is then to be called. Throws what `write`
-   * rejects with. Spares small writes, of which there are many, the waiting.
+   * Does what `write` does before it returns, or does nothing and returns false: then call `write`. Throws what `write` rejects
+   * with. Saves many small writes the wait for a promise.
    */
   tryWrite?(request: WriteRequest, call: Call): boolean;
   /** close(2) of one descriptor: resolves when the object is complete in the bucket. */
   flush(request: HandleRequest, call: Call): Promise<void>;
   /** fsync(2) and fdatasync(2). */
   synchronize(request: HandleRequest, call: Call): Promise<void>;
-  /** The last descriptor is gone. Nobody hears of an error here; it is logged and the data kept. */
+  /** The last descriptor is gone. No caller gets an error here; it is logged, and the data is kept. */
   release(request: HandleRequest): Promise<void>;
   fallocate(request: FallocateRequest, call: Call): Promise<void>;
   /** lseek(2) with SEEK_DATA or SEEK_HOLE; ENXIO past the end. */

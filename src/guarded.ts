@@ -1,9 +1,9 @@
 /**
- * For what sockets and timers call. An error that such a listener throws, or rejects with, would otherwise be nobody's, and end
- * the process with everything that it serves.
+ * Guards listeners of sockets and timers. An error in such a listener would otherwise be uncaught, and end the process with
+ * everything that it serves.
  */
 
-/** `listener`, whose failures go to `fail`, which must see to it that only the one connection or request suffers, and not throw. */
+/** Wraps `listener`. Its failures go to `fail`, which must end only the one connection or request, and not throw. */
 export function guarded<Args extends readonly unknown[]>(
   listener: (...args: Args) => unknown,
   fail: (error: unknown, ...args: Args) => void,

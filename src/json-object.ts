@@ -1,4 +1,4 @@
-/** JSON from files and sockets: what a crash, another version or another program may have made of it. */
+/** JSON from files and sockets, which a crash, another version or another program may have damaged. */
 
 /** The fields of a JSON object, none of them checked. Undefined for every other text; the fields of an array are its indices. */
 export function parseJsonObject(text: string): Readonly<Record<string, unknown>> | undefined {

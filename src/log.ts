@@ -1,4 +1,4 @@
-/** The part of a logger that the layers use; `cli/logging.ts` makes a pino logger, tests give what they like. */
+/** The part of a logger that the layers use; `cli/logging.ts` makes a pino logger; tests pass their own. */
 export interface Log {
   trace(fields: object, message: string): void;
   debug(fields: object, message: string): void;
@@ -8,5 +8,5 @@ export interface Log {
 }
 
 const ignore = (): void => undefined;
-/** For what is not to be logged. */
+/** Logs nothing. */
 export const silentLog: Log = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };

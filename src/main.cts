@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * The entry. CommonJS, because Node loads an ES module through libuv's thread pool, and the size of the pool is settled at
- * its first use: by the time an ES module could set it, it is too late.
+ * The entry. CommonJS, because Node loads an ES module through libuv's thread pool, and the size of the pool is fixed at its
+ * first use: an ES module could only set it too late.
  */
 import type * as Program from './cli/run.js' with { 'resolution-mode': 'import' };
 
-/** What follows, and the packages that it needs, are not understood by older ones. */
+/** Older versions cannot run the code that follows, or its packages. */
 const oldestNode = [20, 19] as const;
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])) {
@@ -16,14 +16,14 @@ if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]))
 }
 
 /**
- * Without a listener Node opens its inspector at this signal, on a port that every user of this machine may connect to, and run code
- * here. Before anything else, and for the life of the process.
+ * Without a listener Node opens its inspector at this signal, on a port through which every user of this machine could run code here.
+ * Set before anything else, and for the life of the process.
  */
 process.on('SIGUSR1', () => undefined);
 
 /**
- * Threads that read requests from /dev/fuse are blocked there, and dropping the kernel's caches may block others; what is
- * left is for files, DNS and hashing. Read by libuv (threadpool.c).
+ * Threads that read requests from /dev/fuse block there, and dropping the kernel's caches may block others. The rest is for files,
+ * DNS and hashing. libuv (threadpool.c) reads the variable.
  */
 process.env['UV_THREADPOOL_SIZE'] ??= '24';
 

@@ -1,4 +1,4 @@
-/** What a mount tells of its work so far: counters since its start, and what is under way now. Made in `stack.ts`. */
+/** The statistics of a mount: counters since its start, and what is under way now. */
 import { isStoreErrorCode, storeErrorFacts } from './store-error-facts.js';
 
 /** Requests of one kind. */
@@ -27,7 +27,7 @@ export interface MountStatistics {
   /** Failures by `StoreErrorCode`. */
   readonly failures: Readonly<Partial<Record<string, number>>>;
   readonly retries: number;
-  /** Of objects' content, from and to the server. */
+  /** Bytes of objects' content, from and to the server. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
   /** Blocks of objects: found in memory or on their way, and fetched. */
@@ -77,7 +77,7 @@ export interface MountStatus {
   readonly statistics?: MountStatistics | undefined;
 }
 
-/** Failures that were trouble. */
+/** The number of failures that mean trouble. */
 export function countErrors({ failures }: MountStatistics): number {
   let count = 0;
   for (const [code, failed] of Object.entries(failures)) {

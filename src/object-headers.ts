@@ -1,7 +1,7 @@
-/** What is kept of an object when it is written again: everything but what the writer changes. */
+/** The headers that an object keeps when it is written again: all that the writer does not change. */
 import type { ObjectHeaders, ObjectInfo } from './object-store.js';
 
-/** All that `info` has beside its bytes. */
+/** All headers of an object. */
 export function headersOf(info: ObjectInfo): ObjectHeaders {
   return {
     metadata: info.metadata,
@@ -10,12 +10,12 @@ export function headersOf(info: ObjectInfo): ObjectHeaders {
   };
 }
 
-/** What this project has no use for, and other programs do. Undefined: a new object. */
+/** The headers that only other programs use. Undefined: a new object. */
 export function keptOf(info: ObjectInfo | undefined): Pick<ObjectHeaders, 'kept' | 'tagsOf'> {
   return { ...(info?.kept && { kept: info.kept }), ...(info?.hasTags === true && { tagsOf: info.key }) };
 }
 
-/** What `ObjectInfo` says of an object that was written with `headers`. */
+/** The part of `ObjectInfo` that follows from the headers of a write. */
 export function infoOfHeaders({
   metadata,
   contentType,

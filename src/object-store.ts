@@ -43,11 +43,11 @@ export interface ObjectInfo extends ListedObject {
   readonly hasTags?: boolean;
   /** False if the object is stored without SSE-C. */
   readonly isEncrypted: boolean;
-  /** When the server told this, by its own clock and in whole seconds, as `lastModifiedMs` is here; absent if it did not say. */
+  /** When the server answered, by its own clock and in whole seconds, as `lastModifiedMs` is here; absent if it did not say. */
   readonly toldAtMs?: number;
-  /** Of the customer key that decrypts it, where a store with several says so. */
+  /** The fingerprint of the customer key that decrypts it, where a store with several keys says so. */
   readonly keyFingerprint?: string;
-  /** When the last byte was written here, of an object that cannot say so itself: stores know nothing of it. */
+  /** When the last byte was written here, for an object without a time of its own. Stores do not set it. */
   readonly writtenAtNs?: bigint;
 }
 
@@ -70,7 +70,7 @@ export interface ListPage {
   readonly continuationToken: string | undefined;
 }
 
-/** Each says the most that it takes: nobody knows what an object is that others may have written. */
+/** Each request says how much it takes at most: other clients may have written objects of any size. */
 export type GetRequest = GetOptions &
   (
     | {
@@ -104,7 +104,7 @@ export function mostBytesOf({ range, maxBytes }: GetRequest): number {
 }
 
 export interface GetReply {
-  /** `size` is that of the whole object. */
+  /** `size`: of the whole object. */
   readonly info: ObjectInfo;
   /**
    * The bytes asked for, decrypted by the server, and owned by the caller: one piece, or as many as the request's `memory` makes of
@@ -125,8 +125,7 @@ export interface ObjectHeaders {
   readonly contentType?: string;
   readonly kept?: KeptHeaders;
   /**
-   * The key whose tags, as they are when the request is made, are to be this object's. If they cannot be read, or may not be
-   * written, the request rejects.
+   * The key whose current tags this object gets. If they cannot be read, or may not be written, the request rejects.
    */
   readonly tagsOf?: string;
 }
@@ -233,9 +232,9 @@ export interface StoreLimits {
   /** 10,000. */
   readonly maxParts: number;
   readonly maxObjectSize: number;
-  /** Of a key's UTF-8 bytes: 1,024. */
+  /** UTF-8 bytes of a key: 1,024. */
   readonly maxKeyBytes: number;
-  /** Of all user metadata, names and values: 2,048 on AWS, more on RGW. */
+  /** Bytes of all user metadata, names and values: 2,048 on AWS, more on RGW. */
   readonly maxMetadataBytes: number;
 }
 
@@ -244,7 +243,7 @@ export interface ObjectStore {
 
   list(request: ListRequest, signal: AbortSignal): Promise<ListPage>;
 
-  /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... Shows unencrypted objects whatever the policy. */
+  /** Rejects with `NotFound`, `WrongCustomerKey`, `AccessDenied`, ... Shows unencrypted objects under every policy. */
   head(key: string, signal: AbortSignal): Promise<ObjectInfo>;
 
   get(request: GetRequest, signal: AbortSignal): Promise<GetReply>;

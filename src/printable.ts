@@ -1,18 +1,18 @@
 /**
- * What others have named, servers, users of a bucket and of this machine, on its way to a terminal: characters that steer it, or
- * that change the order of what is shown, are written as JSON escapes them.
+ * Makes names from servers and other users safe for a terminal: characters that steer the terminal, or change the order of the text,
+ * are escaped as in JSON.
  */
 
 /** C0 but for line feeds, DEL, C1, and what changes direction or breaks lines (Unicode, Bidi_Control, Zl, Zp). */
 const steering = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 const lineFeed = /\n/g;
 
-/** Line feeds are left: for text that is lines of our own. JSON is JSON afterwards, and means the same. */
+/** Keeps line feeds: for text of several lines. JSON stays JSON and means the same. */
 export function withoutSteering(text: string): string {
   return text.replace(steering, escaped);
 }
 
-/** The same for one line, whatever is in it. */
+/** The same for one line: escapes line feeds too. */
 export function inOneLine(text: string): string {
   return withoutSteering(text).replace(lineFeed, escaped);
 }

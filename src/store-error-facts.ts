@@ -1,6 +1,6 @@
 /**
- * What follows from each code of a `StoreError`, once for everybody: what a system call says, whether it is tried again, what the
- * user reads. What depends on more than the code (the bucket's name, what was asked for) is with those who know it.
+ * What follows from each code of a `StoreError`: the errno of the system call, whether it is tried again, and what the user reads.
+ * Messages that need more than the code, such as the bucket's name, are made elsewhere.
  */
 import type { FsErrorCode, StoreErrorCode } from './errors.js';
 
@@ -8,17 +8,17 @@ interface StoreErrorFacts {
   /** In the words of a message. */
   readonly meaning: string;
   /**
-   * What a system call says. None that programs take for success, for "not supported, so nothing to do" (EOPNOTSUPP and ENOSYS, of
-   * `fsync`), or for "try later" (EAGAIN).
+   * The errno of the system call. None that programs take for success, for "not supported, so nothing to do" (EOPNOTSUPP and ENOSYS,
+   * from `fsync`), or for "try later" (EAGAIN).
    */
   readonly errno: FsErrorCode;
-  /** Whether the same request may succeed: by itself after a moment, after somebody has put something right, or not at all. */
+  /** Whether the same request may succeed: by itself after a moment, after a person has fixed something, or not at all. */
   readonly passes: 'soon' | 'later' | 'never';
-  /** The same would be said of every other object too. */
+  /** Every other object would get the same error. */
   readonly concernsAll?: true;
-  /** It says something of the object asked for, or of what the server can do, as many requests want to know. */
+  /** It is an ordinary answer about the object, or about what the server can do. */
   readonly isTrouble?: false;
-  /** What is to be stored is refused, and stays so until somebody changes rights, quota, or the file. */
+  /** The server refuses the content, until a person changes permissions, quota, or the file. */
   readonly isRefusal?: true;
 }
 

@@ -1,9 +1,9 @@
-/** What those share who store an object by one PUT because its multipart upload was denied. */
+/** For storing an object by one streamed PUT because its multipart upload was denied. */
 import { createHash } from 'node:crypto';
 import { isAccessDenied } from './errors.js';
 import type { StoreLimits, StreamedBody } from './object-store.js';
 
-/** Whether one PUT may do what the upload, which failed with `error`, may not. */
+/** Whether one PUT may succeed where the upload failed with `error`. */
 export function mayPutWhole(
   error: unknown,
   size: number,
@@ -12,7 +12,7 @@ export function mayPutWhole(
   return isAccessDenied(error) && size <= maxPartSize;
 }
 
-/** The body with its MD5, for which all of it is read once. */
+/** The body with its MD5. Reads the whole body once for it. */
 export async function withMd5(
   body: StreamedBody,
   signal: AbortSignal,

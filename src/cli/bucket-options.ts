@@ -1,6 +1,6 @@
 /**
- * The options by which commands other than mount reach a server and a bucket, and what comes of them: those settings of a mount that
- * matter.
+ * The options by which commands other than mount reach a server and a bucket, and the settings that they give: the part of a
+ * mount's settings that matters there.
  */
 import type { Argv } from 'yargs';
 import { settingValue, type AccessConfig } from '../settings/config.js';
@@ -14,7 +14,7 @@ import { loadAccessConfig, readSources, type SettingValues } from './setting-sou
 const serverNames = ['endpoint', 'region', 'profile', 'caBundle', 'allowPlainHttp'] as const;
 const timeoutNames = ['connectTimeoutMs', 'requestTimeoutMs'] as const;
 
-/** `withKeyFile`: false for commands that need no key, or name theirs by options of their own. */
+/** `withKeyFile`: false for commands that need no key, or have other options for it. */
 interface BucketOptionsForm {
   readonly withKeyFile: boolean;
 }
@@ -35,7 +35,7 @@ export const sourcesEpilogue = [
   `conventions. ${durationHelp}`,
 ].join('\n');
 
-/** `own`: settings that come from other options of the command. Rejects with a `ConfigError` or `UsageError`. */
+/** `own`: settings from other options of the command. Rejects with a `ConfigError` or `UsageError`. */
 export async function readAccessConfig(
   parsed: ParsedArguments,
   bucket: string,
@@ -76,7 +76,7 @@ export async function readConnectionSettings(
   };
 }
 
-/** For commands that found nothing: an empty bucket is as it is, a prefix is mistyped. Throws a `CommandError`. */
+/** For commands that found nothing. An empty bucket is no failure; an empty prefix is probably mistyped, and throws a `CommandError`. */
 export function requireAnything({ bucket, prefix }: AccessConfig): void {
   if (prefix !== '') throw new CommandError(`there is nothing at ${bucket}/${prefix.slice(0, -1)}`);
 }

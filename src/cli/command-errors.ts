@@ -1,4 +1,4 @@
-/** How a command fails by its own account. What every error means for the user is in `explain-error.ts`. */
+/** The errors that commands throw themselves. What every error means for the user is in `explain-error.ts`. */
 
 /** A command that could not do what it was asked; exit code 1. The message says in one line why, and what to do. */
 export class CommandError extends Error {

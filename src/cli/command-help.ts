@@ -1,4 +1,4 @@
-/** What a command tells yargs of itself, as data: for the check of its options, and for the man page. */
+/** Records what a command declares to yargs as data, for the check of its options and for the man page. */
 import type { Argv, Options, PositionalOptions } from 'yargs';
 import type { Command, KnownOptions } from './command-line.js';
 
@@ -27,7 +27,7 @@ interface CommandHelp {
   readonly epilogue: string;
 }
 
-/** Throws if the command says something that this does not record. */
+/** Throws if the command uses a part of yargs that this does not record. */
 export function helpOf({ describe }: Command): CommandHelp {
   const recorder = new Recorder();
   describe(recorder as unknown as Argv);
@@ -44,7 +44,7 @@ export function knownOptionsOf(command: Command): KnownOptions {
   };
 }
 
-/** The part of yargs that commands describe themselves by. */
+/** The part of yargs that commands use. */
 class Recorder {
   readonly #positionals: PositionalHelp[] = [];
   readonly #options = new Map<string, Options>();

@@ -1,4 +1,4 @@
-/** What a command is, and what it takes from yargs: checked values instead of whatever was typed. */
+/** What a command is, and what it takes from yargs: checked values instead of what was typed. */
 import type { Argv } from 'yargs';
 import type { MountDependencies } from '../mount/mount.js';
 import { UsageError } from './command-errors.js';
@@ -10,11 +10,11 @@ export interface Command {
   readonly aliases?: readonly string[];
   /** In one line, for the list of commands. */
   readonly summary: string;
-  /** Tells yargs, or whoever takes its place, of positionals, options, examples and epilogue. */
+  /** Declares positionals, options, examples and epilogue, to yargs or to `command-help.ts`. */
   readonly describe: (yargs: Argv) => Argv;
   /**
-   * Resolves with the exit code. It loads what it runs, so that neither other commands nor the help wait for that: some layers take
-   * half a second.
+   * Resolves with the exit code. It loads what it runs, so that other commands and the help do not wait for that: some layers
+   * take half a second.
    */
   readonly run: (parsed: ParsedArguments, dependencies?: MountDependencies) => Promise<number>;
 }
@@ -24,7 +24,7 @@ export function commandName({ usage }: Command): string {
   return usage.split(' ')[0] ?? '';
 }
 
-/** As yargs parsed it, by the names of options and positionals. */
+/** The values that yargs parsed, by the names of options and positionals. */
 export type ParsedArguments = Readonly<Record<string, unknown>>;
 
 /** Throws a `UsageError` if an option was given twice. */
@@ -40,7 +40,7 @@ export function switchOf(parsed: ParsedArguments, name: string): boolean | undef
   return typeof value === 'boolean' ? value : undefined;
 }
 
-/** Of an option that may be given several times. */
+/** The values of an option that may be given several times. */
 export function textsOf(parsed: ParsedArguments, name: string): string[] {
   const value = parsed[name];
   return Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
@@ -62,8 +62,8 @@ export interface KnownOptions {
 const everywhere = ['help', 'h', 'version', 'V'];
 
 /**
- * The first option that the command does not have. yargs would say so too, but only if nothing else is wrong, and it
- * takes the argument after an unknown option for its value, so that something else is.
+ * The first option that the command does not have. yargs reports it too, but only if nothing else is wrong. It takes the
+ * argument after an unknown option for its value, so something else usually is wrong.
  */
 export function findUnknownOption(args: readonly string[], known: KnownOptions): string | undefined {
   const switches = new Set([...known.switches, ...known.switches.map((name) => `no-${name}`), ...everywhere]);

@@ -1,4 +1,4 @@
-/** Every command, and what else the program says of itself. The command line, its check and the man page come of this. */
+/** The list of commands, and other data about the program, for the command line, its check and the man page. */
 import { readFile } from 'node:fs/promises';
 import { auditCommand } from './audit/audit-command.js';
 import { commandName, type Command } from './command-line.js';

@@ -1,4 +1,4 @@
-/** Turns whatever ended a command into one line for the user and an exit code. */
+/** Turns the error that ended a command into one line for the user and an exit code. */
 import { StoreError } from '../errors.js';
 import { MountError } from '../fuse/driver.js';
 import { KeyFileError } from '../keys/customer-key-file.js';

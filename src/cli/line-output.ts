@@ -1,4 +1,4 @@
-/** Long results to standard output: no faster than they are read, and to no one who has stopped reading. */
+/** Prints long results to standard output, no faster than they are read, and stops when the reader does. */
 
 import { inOneLine } from '../printable.js';
 

@@ -6,16 +6,16 @@ import type { Log } from '../log.js';
 import { withoutSteering } from '../printable.js';
 import type { LogLevel } from '../settings/setting-values.js';
 
-/** A log file that has this size is renamed to `FILE.1` and begun anew. */
+/** A log file that has this size is renamed to `FILE.1`, and a new one begins. */
 export const maxLogFileBytes = 10 * 2 ** 20;
 
 const stderrDescriptor = 2;
-/** Lines beyond that are dropped while the disk is full. */
+/** While the disk is full, at most this much text waits. Further lines are dropped. */
 const maxUnwrittenCharacters = 64 * 1024;
-/** Causes of causes; a cycle ends here too. */
+/** How deep causes of causes are followed. Ends cycles too. */
 const maxCauses = 8;
 
-/** Names under which a secret could come in by mistake, at any of the first three levels. */
+/** Fields in which a secret could end up by mistake, at any of the first three levels. */
 const secretNames = [
   'customerKey',
   'customerKeyBase64',
@@ -47,7 +47,7 @@ export function startLogging(options: {
       serializers: { err: (value: unknown) => value },
       redact: { paths: redactedPaths(), censor: '[redacted]' },
     },
-    // As root's terminal shows it, too; JSON means the same afterwards.
+    // Root's terminal may show this. JSON means the same afterwards.
     { write: (line: string) => target.write(withoutSteering(line)) },
   );
   return { log };
@@ -59,9 +59,9 @@ export function openLogFile(file: string): number {
 }
 
 /**
- * Writes each line at once: nothing is left to be written when the process ends, and pino's way to do that never returns where
- * the disk is full. A line that cannot be written is kept and tried again with the next one, up to a limit: what goes wrong with the
- * log must not go wrong with the mount.
+ * Writes each line at once, so that nothing is missing when the process ends. (pino's own synchronous writing never returns while the
+ * disk is full.) A line that cannot be written is kept and tried again with the next one, up to a limit: a failing log must not
+ * harm the mount.
  */
 function openDestination(descriptor: number): ReturnType<typeof pinoDestination> {
   const destination = pinoDestination({ dest: descriptor, sync: true, maxLength: maxUnwrittenCharacters });
@@ -72,7 +72,7 @@ function openDestination(descriptor: number): ReturnType<typeof pinoDestination>
 class LogFile implements DestinationStream {
   readonly #file: string;
   #destination: ReturnType<typeof pinoDestination>;
-  /** Of the file as it is now. */
+  /** The size of the current file. */
   #bytes: number;
 
   constructor(file: string) {
@@ -89,7 +89,7 @@ class LogFile implements DestinationStream {
     if (this.#bytes >= maxLogFileBytes) this.#beginAnew();
   }
 
-  /** Never throws: a logger that does would take the mount down with it. */
+  /** Never throws: that would end the mount. */
   #beginAnew(): void {
     this.#bytes = 0;
     try {
@@ -98,7 +98,7 @@ class LogFile implements DestinationStream {
       this.#destination = openDestination(openLogFile(this.#file));
       old.destroy();
     } catch {
-      // The directory is gone or may not be written: go on in the old file, and try again after as many bytes.
+      // The directory is gone or not writable: go on in the old file, and try again after as many bytes.
     }
   }
 }
@@ -124,7 +124,7 @@ function describeErrors(fields: Record<string, unknown>): Record<string, unknown
 
 function describeError(error: Error, depth: number, effect?: Error): object {
   const { name, message, stack, cause } = error;
-  // These say by themselves what is wrong; the cause of a StoreError is what the server or the network said.
+  // The stack of these says nothing more. The cause of a StoreError is what the server or the network said.
   const isThrownOnPurpose =
     error instanceof FsError || error instanceof StoreError || effect instanceof StoreError;
   return {

@@ -1,9 +1,9 @@
-/** The man page osirisfs(1), of the same data as the help: man(7) of groff. Pure. */
+/** Makes the man page osirisfs(1) from the data of the help, in the form of man(7). Pure. */
 import { helpOf, type OptionHelp, type PositionalHelp } from './command-help.js';
 import { commandName, type Command } from './command-line.js';
 import { commands, completionCommand, completionDescription, programDescription } from './commands.js';
 
-/** Of all of it, so that it is in no help of one command. */
+/** The description of the whole program. The help of a single command does not have it. */
 const outro = `.SH EXIT STATUS
 .TP
 .B 0
@@ -117,7 +117,7 @@ function paragraph(words: string): string {
   return `.PP\n${text(words)}`;
 }
 
-/** Lines of text; none may begin like a request. */
+/** Lines of text. No line may begin like a request of groff. */
 function text(words: string): string {
   return words
     .split('\n')

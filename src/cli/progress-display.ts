@@ -68,7 +68,7 @@ export function progressLine(progress: Progress, seconds: number, withBar: boole
   return `${bar}${Math.floor(fraction * 100)} % of ${formatBytes(bytesFound)}${more}, ${objectsDone} of ${objectsFound} objects${rate}`;
 }
 
-/** When put or get has ended. `verb`: what became of what was transferred. */
+/** The last line of put and get. `verb`: `stored` or `fetched`. */
 export function transferLine(summary: TransferSummary, verb: string): string {
   const { transferred, transferredBytes, already, failed } = summary;
   return `${transferred} ${verb} (${formatBytes(transferredBytes)}), ${already} there already, ${failed} failed`;

@@ -1,4 +1,4 @@
-/** The command line: which commands there are, and what becomes of their outcome. */
+/** The command line: finds and runs the command, and turns its outcome into an exit code. */
 import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import type { MountDependencies } from '../mount/mount.js';
@@ -20,7 +20,7 @@ import { complain } from './terminal.js';
 import { disarmEnvironment } from './unsafe-environment.js';
 import { settleHome } from './user-directories.js';
 
-/** yargs takes two forms, of one and of several, which its types do not know. */
+/** yargs takes one text for one argument and one for several, which its types do not know. */
 const missing: unknown = {
   one: 'arguments are missing: %s given, %s needed',
   other: 'arguments are missing: %s given, %s needed',
@@ -33,8 +33,8 @@ export async function runToTheEnd(args: readonly string[], dependencies?: MountD
 
 /** Resolves with the exit code: 0, 1 for a failure, 2 for a command line that makes no sense. Never rejects. */
 export async function run(typed: readonly string[], dependencies?: MountDependencies): Promise<number> {
-  // One signal may be listened to by as many requests as are in flight, which is no leak. For all signals, because telling Node so
-  // of each costs more than making it.
+  // All requests in flight may listen to one signal, which is no leak. Set for all signals at once, because setting it for each costs
+  // more than making the signal.
   setMaxListeners(0);
   disarmEnvironment(process.env, complain);
   settleHome(process.env);
@@ -53,8 +53,8 @@ export async function run(typed: readonly string[], dependencies?: MountDependen
 }
 
 /**
- * What yargs found to be run. Thrown, because after a handler that returns yargs makes the whole help text, which nobody asked
- * for and which takes up to 0.1 s.
+ * The command that yargs found. Thrown, because yargs makes the whole help text after a handler that returns, which takes up
+ * to 0.1 s.
  */
 class Chosen extends Error {
   constructor(
@@ -65,7 +65,7 @@ class Chosen extends Error {
   }
 }
 
-/** Undefined if yargs has done itself what was asked for, as a help text. */
+/** Undefined if yargs did the work itself, for example printed a help text. */
 async function choose(parser: Argv): Promise<Chosen | undefined> {
   try {
     await parser.parseAsync();

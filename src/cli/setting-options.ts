@@ -1,4 +1,4 @@
-/** Settings as options of a command: how yargs is told of them, and what was given. */
+/** Settings as options of a command: declares them to yargs, and reads what was given. */
 import type { Options } from 'yargs';
 import type { RawValue } from '../settings/setting-values.js';
 import { settings, type SettingName } from '../settings/settings.js';
@@ -7,7 +7,7 @@ import type { SettingValues } from './setting-sources.js';
 
 export const durationHelp = 'DURATION is in seconds, or with ms, s, m, h, as in 500ms.';
 
-/** As yargs wants it. */
+/** In the form of yargs. */
 export function yargsOption(name: SettingName): Options {
   const { placeholder, isList, group, help, defaultText } = settings[name];
   return {

@@ -48,7 +48,7 @@ export async function readSources(
   ];
 }
 
-/** The same for commands that only reach a bucket, BUCKET[/PREFIX]. */
+/** Puts together the config of commands that only reach a bucket, BUCKET[/PREFIX]. */
 export async function loadAccessConfig(
   bucket: string,
   options: SettingValues,
@@ -78,14 +78,14 @@ function environmentSource(environment: NodeJS.ProcessEnv): SettingSource {
   return { values, describe: ({ option }) => variableOf(option) };
 }
 
-/** The config file that counts, be it there or not. */
+/** The path of the config file that counts. It need not exist. */
 export function configFileOf(environment: NodeJS.ProcessEnv): string {
   const named = environment[configVariable];
   const directory = xdgDirectory(environment, 'XDG_CONFIG_HOME') ?? path.join(os.homedir(), '.config');
   return named ? parsePath(named) : path.join(directory, 'osirisfs', 'config.toml');
 }
 
-/** Only a file that was named must exist. */
+/** A file that the user named must exist; the default one need not. */
 async function configFileSource(environment: NodeJS.ProcessEnv): Promise<SettingSource> {
   const named = environment[configVariable];
   const file = configFileOf(environment);
@@ -105,7 +105,7 @@ async function configFileSource(environment: NodeJS.ProcessEnv): Promise<Setting
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`cannot read the config file: ${reason}`, { cause: error });
   }
-  // It says where keys and data are sent.
+  // The file says where keys and data are sent.
   if (problem !== undefined)
     throw new ConfigError(`the config file ${file} ${problem}; run: chmod go-w ${file}`);
   return { values: parseConfigFile(file, text), describe: ({ option }) => `${file}: ${option}` };
@@ -139,7 +139,7 @@ function scalarIn(file: string, option: string, value: unknown): RawValue {
   throw new ConfigError(`${file}: ${option} must be a text, a number, true or false`);
 }
 
-/** One text is a list of one, whatever is in it: only variables and -o need a separator. */
+/** One text is a list of one, and is not split: only variables and -o need a separator. */
 function textsIn(file: string, option: string, value: unknown): readonly string[] {
   const texts: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (texts.every((text) => typeof text === 'string')) return texts;

@@ -7,21 +7,21 @@ import { xdgDirectory } from './user-directories.js';
 
 interface StateDirectory {
   readonly directory: string;
-  /** Why it is not where the user expects it, in one line. */
+  /** Why the directory is not in its usual place, in one line. */
   readonly problem: string | undefined;
 }
 
 /**
- * `$XDG_STATE_HOME/osirisfs`, which is made if it is missing; where it cannot be written, as for the users of services, the
- * directory that mounts are registered in, which does not outlive the session or the next start of the machine. Rejects with a
- * `CommandError` if there is neither.
+ * `$XDG_STATE_HOME/osirisfs`, which is made if it is missing. Users of services often cannot write there: then the directory in
+ * which mounts are registered, which lasts until the end of the session or the next boot. Rejects with a `CommandError` if
+ * neither can be used.
  */
 export async function findStateDirectory(environment: NodeJS.ProcessEnv): Promise<StateDirectory> {
   const home = os.homedir();
   const named = xdgDirectory(environment, 'XDG_STATE_HOME');
   const directory = path.join(named ?? path.join(home, '.local', 'state'), 'osirisfs');
   try {
-    // A missing home is not made: it would be one that nobody has asked for.
+    // A missing home directory is not made: nobody asked for one.
     if (named === undefined) await stat(home);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await access(directory, constants.W_OK | constants.X_OK);

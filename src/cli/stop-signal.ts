@@ -1,4 +1,4 @@
-/** Ctrl-C and SIGTERM for commands that work on many objects: what is under way ends, nothing new begins. */
+/** Ctrl-C and SIGTERM for commands that work on many objects: work under way ends, no new work begins. */
 
 /** The user or the system ended a command before it was done. */
 export class Interrupted extends Error {
@@ -11,7 +11,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** Runs `work` with a signal that aborts then. What `work` makes of it is the result, and further signals change nothing. */
+/** Runs `work` with an AbortSignal that aborts then. `work` decides the result; further signals change nothing. */
 export async function withStopSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => controller.abort(new Interrupted(name));
@@ -23,11 +23,14 @@ export async function withStopSignal<T>(work: (signal: AbortSignal) => Promise<T
   }
 }
 
-/** Runs `work` with a signal that aborts then, once; the next one ends the process. Rejects with `Interrupted` if that is why it failed. */
+/**
+ * Runs `work` with an AbortSignal that aborts at the first signal; the next one ends the process. Rejects with `Interrupted` if that is
+ * why `work` failed.
+ */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
-    // The second time without mercy.
+    // The second signal ends the process at once.
     for (const each of ['SIGINT', 'SIGTERM'] as const) process.off(each, onSignal);
     controller.abort(new Interrupted(name));
   };
@@ -35,7 +38,7 @@ export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise
   try {
     return await work(controller.signal);
   } catch (error) {
-    throw controller.signal.aborted ? controller.signal.reason : error; // whatever was interrupted made of it
+    throw controller.signal.aborted ? controller.signal.reason : error; // `error` is what the interrupted work made of it
   } finally {
     for (const each of ['SIGINT', 'SIGTERM'] as const) process.off(each, onSignal);
   }

@@ -1,6 +1,6 @@
 /**
- * What the commands print: results to stdout, everything else to stderr. Nothing that comes from elsewhere, a key, a path or a
- * server's words, steers the terminal.
+ * What the commands print: results to stdout, everything else to stderr. Text from elsewhere, such as a key, a path or a
+ * server's words, cannot steer the terminal.
  */
 import { inOneLine, withoutSteering } from '../printable.js';
 
@@ -16,7 +16,7 @@ export function announceText(text: string): void {
   process.stdout.write(`${withoutSteering(text)}\n`);
 }
 
-/** In place of all that the terminal shows. */
+/** Replaces everything that the terminal shows. */
 export function showScreen(text: string): void {
   process.stdout.write(`${clearScreen}${withoutSteering(text)}\n`);
 }
@@ -26,12 +26,12 @@ export function complain(line: string): void {
   process.stderr.write(`osirisfs: ${inOneLine(line)}\n`);
 }
 
-/** What a terminal shows in the line of stderr that has no end yet. */
+/** Replaces the unfinished line of stderr. */
 export function clearUnfinishedLine(): void {
   if (process.stderr.isTTY) process.stderr.write(clearLine);
 }
 
-/** As a shell reads back what it is given, whatever it is. */
+/** Any text, quoted so that a shell reads it back unchanged. */
 export function quoteForShell(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

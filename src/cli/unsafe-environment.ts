@@ -1,13 +1,13 @@
-/** What comes with the environment, or with Node's own flags, and would undo what a mount promises. */
+/** Removes or reports what in the environment, or in Node's flags, would break the promises of a mount. */
 import { url as inspectorUrl } from 'node:inspector';
 
-/** To be called before anything else. Each matter is told in one line. */
+/** Call it before anything else. `warn` gets one line for each problem. */
 export function disarmEnvironment(
   environment: Record<string, string | undefined>,
   warn: (line: string) => void,
 ): void {
-  // Every connection asks for the check by itself. Without the variable Node does not print the opposite, and neither clients of the
-  // SDK that are not ours nor what is started from here go by it.
+  // Our connections check certificates in any case. Removing the variable keeps Node from printing a false warning, and keeps other
+  // clients of the SDK and child processes from following it.
   if (environment['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     delete environment['NODE_TLS_REJECT_UNAUTHORIZED'];
     warn('NODE_TLS_REJECT_UNAUTHORIZED=0 is ignored: certificates are always checked');

@@ -1,10 +1,10 @@
-/** Where the user's files are: HOME, for this program and the libraries that read it, and the variables of XDG. */
+/** Where the user's files are: by HOME, for this program and its libraries, and by the variables of XDG. */
 import os from 'node:os';
 import path from 'node:path';
 
 /**
- * Where HOME is missing, empty or relative, the user database counts, and for a user who is not in it `/`, as in containers. To be
- * called before anything asks for the home directory.
+ * Where HOME is missing, empty or relative, takes it from the user database; for a user who is not in it, as in containers, takes
+ * `/`. Call it before anything asks for the home directory.
  */
 export function settleHome(environment: NodeJS.ProcessEnv): void {
   if (path.isAbsolute(environment['HOME'] ?? '')) return;
@@ -21,8 +21,8 @@ function homeInDatabase(): string | undefined {
 }
 
 /**
- * What a variable of the XDG Base Directory Specification names, which wants empty and relative values ignored; undefined where the
- * default applies.
+ * The directory that a variable of the XDG Base Directory Specification names. Undefined where the default applies: the
+ * specification ignores empty and relative values.
  */
 export function xdgDirectory(
   environment: NodeJS.ProcessEnv,

@@ -1,4 +1,4 @@
-/** Reaches the bucket of a command. Whoever imports it, as each run-X.ts may, loads all layers below, which takes half a second. */
+/** Reaches the bucket of a command. Only run-X.ts files import this: it loads all layers below, which takes half a second. */
 import { openBucket, type BucketAccess } from '../mount/bucket-access.js';
 import type { AccessConfig } from '../settings/config.js';
 import { readKeyRing } from '../keys/customer-key-file.js';
@@ -49,7 +49,7 @@ export async function printFromBucket(
   }
 }
 
-/** A line of its own also where a bar of progress is shown, which comes again at once. */
+/** Prints a line of its own even where a progress bar is shown; the bar comes back at once. */
 function sayWaiting(reason: string): void {
   clearUnfinishedLine();
   complain(`not answered yet (${reason}); trying again`);

@@ -1,7 +1,7 @@
 /** Waiting that a caller's AbortSignal can end. */
 import { abortionOf, StoreError } from '../errors.js';
 
-/** A promise that somebody else settles, unless the signal aborts first. */
+/** A promise that is settled from outside, unless the signal aborts first. */
 export interface Waiter {
   readonly promise: Promise<void>;
   grant(): void;
@@ -39,11 +39,11 @@ export function throwIfAborted(signal: AbortSignal, what: string): void {
 }
 
 /**
- * Settles as `promise` does, or rejects with `abortionOf` the signal as soon as it aborts. `promise` then goes on, and its
- * failure is somebody else's to report.
+ * Settles as `promise` does, or rejects with `abortionOf` the signal as soon as it aborts. `promise` then goes on;
+ * its failure is not reported here.
  */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal, what = 'waiting'): Promise<T> {
-  promise.catch(() => undefined); // also if the signal is aborted before anybody looks
+  promise.catch(() => undefined); // also if the signal has aborted already
   const waiter = createWaiter(signal, what, () => undefined);
   try {
     await Promise.race([promise, waiter.promise]);
@@ -53,14 +53,14 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal, wha
   return promise;
 }
 
-/** Runs `work` with a controller that also aborts when one of `signals` does, and lets go of them afterwards. */
+/** Runs `work` with a controller that also aborts when one of `signals` does, and stops listening to them afterwards. */
 export async function withLinkedController<T>(
   signals: readonly AbortSignal[],
   work: (controller: AbortController) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
   const aborts = signals.map((signal) => {
-    // With its reason: a time limit is told from an interruption by that.
+    // The reason tells a time limit from an interruption.
     const abort = () => controller.abort(signal.reason);
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });

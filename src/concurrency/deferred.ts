@@ -13,7 +13,7 @@ export function makeDeferred<T>(): Deferred<T> {
   return { promise, ...settle };
 }
 
-/** A wait without a value, for as many as want to wait. */
+/** A wait without a value, for any number of waiters. */
 interface Gate {
   readonly opened: Promise<void>;
   /** May be called again. */

@@ -9,8 +9,8 @@ interface ForEachOptions {
 }
 
 /**
- * Resolves when every item was worked on. `action` gets a signal that aborts when that of the caller does, and after the first
- * failure. Then no item is begun; when those under way have ended, it rejects with that failure.
+ * Resolves when every item was worked on. `action` gets a signal that aborts with the caller's signal and after the first
+ * failure. Then no new item begins; when those under way have ended, it rejects with that failure.
  */
 export async function forEachLimited<T>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -52,7 +52,7 @@ export async function mapLimited<T, R>(
   return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
 }
 
-/** Yields the results in the order of the items. At most `limit` are being worked on or wait to be taken. */
+/** Yields the results in the order of the items. At most `limit` items are under way or wait to be taken. */
 export async function* mapInOrder<T, R>(
   items: AsyncIterable<T>,
   limit: number,

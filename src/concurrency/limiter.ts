@@ -1,11 +1,11 @@
-/** How much may be under way at once: a number of tasks, and the bytes that they hold in memory. First come, first served. */
+/** Limits how many tasks run at once, and the bytes that they hold in memory. First come, first served. */
 import { createWaiter, throwIfAborted, type Waiter } from './abortable.js';
 import { lockOrder, type RankedLock } from './lock-order.js';
 
 interface LimiterOptions {
   /** Under way at once, at least 1. */
   readonly maxTasks: number;
-  /** Of all tasks under way. A task with more is let through when it is alone. Default: any number. */
+  /** Bytes of all tasks under way. A task with more runs alone. Default: no limit. */
   readonly maxBytes?: number;
   /** As of a `Mutex`. */
   readonly rank?: number;
@@ -16,7 +16,7 @@ export interface LimitedTask {
   readonly signal: AbortSignal;
   /** Names the wait in the error of an abortion. */
   readonly what: string;
-  /** That it holds in memory. Default 0. */
+  /** Bytes that the task holds in memory. Default 0. */
   readonly bytes?: number;
 }
 
@@ -54,7 +54,7 @@ export class Limiter implements RankedLock {
     } else {
       const waiter = createWaiter(signal, what, () => {
         this.#queue.delete(queued);
-        this.#admit(); // it may have been too large for the room that there is for others
+        this.#admit(); // the task may have been too large for the room that others fit in
       });
       const queued = { bytes, waiter };
       this.#queue.add(queued);

@@ -1,5 +1,5 @@
 /**
- * The order of locks. Nobody waits for a lock of a lower rank than one that he holds, so that no circle can close:
+ * The order of locks. No task waits for a lock of a lower rank than one that it holds, so that no circle can close:
  *
  * | rank | lock | held while |
  * | --- | --- | --- |
@@ -17,11 +17,11 @@
  *
  * `vfs/moves.ts` says how 1 to 6 go together, and which two waits are exceptions.
  *
- * Tests watch it: who waits in the wrong order, or for what he holds himself, is found although nothing has locked up.
+ * Tests check it: a task that waits in the wrong order, or for a lock that it holds itself, is found even if nothing locks up.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Of the locks that are mutexes or limiters. */
+/** The ranks of the locks that are mutexes or limiters. */
 export const lockRanks = {
   directoryMoves: 1,
   node: 4,
@@ -38,12 +38,12 @@ export interface RankedLock {
 interface Held {
   readonly locks: readonly RankedLock[];
   readonly outer: Held | undefined;
-  /** No longer, for what was begun meanwhile and goes on. */
+  /** False when the holder is done: work that it began and that goes on sees this. */
   isHeld: boolean;
 }
 
 class LockOrder {
-  /** Undefined while nobody watches: it costs nothing then. */
+  /** Undefined outside tests: checking costs nothing then. */
   #held: AsyncLocalStorage<Held> | undefined;
   readonly #violations: string[] = [];
 
@@ -57,7 +57,7 @@ class LockOrder {
     return this.#violations.splice(0);
   }
 
-  /** To be called before a wait for `lock`. Throws if that is in the wrong order, and keeps it in mind. */
+  /** Call it before a wait for `lock`. Throws if that is in the wrong order, and records it. */
   check(lock: RankedLock): void {
     if (!this.#held || lock.rank === 0) return;
     for (let held = this.#held.getStore(); held; held = held.outer) {
@@ -86,11 +86,11 @@ class LockOrder {
     });
   }
 
-  /** For tests: runs `action` as somebody who holds nothing, such as another program. */
+  /** For tests: runs `action` as a task that holds nothing, such as another program. */
   outside<T>(action: () => T): T {
     return this.#held ? this.#held.exit(action) : action();
   }
 }
 
-/** Of this process. */
+/** The one of this process. */
 export const lockOrder = new LockOrder();

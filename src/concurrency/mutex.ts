@@ -5,7 +5,7 @@ import { lockOrder, type RankedLock } from './lock-order.js';
 export class Mutex implements RankedLock {
   readonly rank: number;
   #isHeld = false;
-  /** Made when somebody waits: most mutexes, of which each file has one, are never waited for. */
+  /** Made at the first wait: each file has a mutex, and most are never waited for. */
   #waiting: Set<Waiter> | undefined;
 
   /** `rank`: its place in the order of locks, from `lockRanks`. Default 0: it has none. */
@@ -13,7 +13,7 @@ export class Mutex implements RankedLock {
     this.rank = rank;
   }
 
-  /** Whether somebody holds it, and perhaps others wait for it. */
+  /** Whether it is held. Others may wait for it then. */
   get isBusy(): boolean {
     return this.#isHeld;
   }
@@ -29,8 +29,8 @@ export class Mutex implements RankedLock {
   }
 
   /**
-   * For those who hold a changing number of them, and say so by `lockOrder.holding`. Resolves with the function that lets the next
-   * one in, and may be called again.
+   * For tasks that hold a changing number of mutexes, which they report to `lockOrder.holding`. Resolves with the function that frees
+   * the mutex, which may be called again.
    */
   async acquire(signal: AbortSignal): Promise<() => void> {
     await this.#take(signal, 'waiting');
@@ -55,7 +55,7 @@ export class Mutex implements RankedLock {
     await waiter.promise;
   }
 
-  /** It stays held while it is handed over, so that nobody gets in between. */
+  /** The mutex stays held while it is handed over, so that no other task gets in between. */
   #letGo(): void {
     for (const next of this.#waiting ?? []) {
       this.#waiting?.delete(next);
@@ -66,7 +66,7 @@ export class Mutex implements RankedLock {
   }
 }
 
-/** A mutex for each key, which is there as long as somebody holds it. */
+/** A mutex for each key, which exists as long as it is held. */
 export class KeyedMutex {
   readonly #mutexes = new Map<string, Mutex>();
 

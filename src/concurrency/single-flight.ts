@@ -1,4 +1,4 @@
-/** A question that many may ask at once, and that is asked once: who comes while it is under way waits for the same answer. */
+/** A question that many may ask at once, and that is asked once: callers that come while it is under way wait for the same answer. */
 export class SingleFlight<T> {
   #underWay: Promise<T> | undefined;
 

@@ -35,8 +35,8 @@ export const statistics: FuseOperation = async ({ fileSystem }, _request, call) 
   encodeStatistics(await fileSystem.statistics(call));
 
 /**
- * Asked for by `ls -l` for every file, until it hears that there is no such thing here: access control lists and SELinux
- * labels. Saying so in the driver spares the file system the question, and its answers to the rest stay its own.
+ * Access control lists and SELinux labels: `ls -l` asks for them for every file, until it hears that they are not supported. The
+ * driver says so itself, without asking the file system.
  */
 export function isUnsupportedAttribute(name: string): boolean {
   return name.startsWith('system.posix_acl_') || name === 'security.selinux';

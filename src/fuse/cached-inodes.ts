@@ -1,7 +1,7 @@
 /**
- * Of which files the kernel may have pages. After a direct write that a program did not wait for (io_submit(2), io_uring), the
+ * The files of which the kernel may have pages. After a direct write that a program did not wait for (io_submit(2), io_uring), the
  * kernel leaves pages that were read while the write was on its way, unlike after one that it waited for: from then on
- * everybody reads the former bytes. So the driver has it drop them before it says that such a write is done.
+ * all programs read the former bytes. So the driver has it drop them before it says that such a write is done.
  */
 import type { Call, InodeId, KernelCaches } from '../file-system.js';
 
@@ -19,8 +19,8 @@ export class CachedInodes {
   }
 
   /**
-   * To be called when a direct write has been done, and before it is answered; does not wait where there can be no pages. What
-   * may hold it up is a page that somebody reads or writes just now, whose request needs nothing of this one.
+   * Call it when a direct write is done, and before its answer. Does not wait where there can be no pages. It may wait for a page that
+   * is being read or written just now; that request needs nothing of this one.
    */
   dropAfterDirectWrite(
     caches: KernelCaches,
@@ -29,7 +29,7 @@ export class CachedInodes {
   ): Promise<void> | undefined {
     if (!this.#inodes.has(inode) || length === 0) return undefined;
     const dropped = caches.dropInode(inode, offset, length);
-    // The write is done: who is told to stop need not wait for what others read.
+    // The write is done: an interrupted caller need not wait for other readers.
     return new Promise((resolve) => {
       const finish = () => {
         signal.removeEventListener('abort', finish);

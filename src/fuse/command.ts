@@ -16,7 +16,7 @@ export function safeEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
 }
 
-/** In parentheses: what the process waits for, as far as proc(5) shows it; '' if it shows nothing. */
+/** In parentheses, what the process waits for, from proc(5); '' if that is unknown. */
 function whatHoldsUp(pid: number | undefined): string {
   const read = (file: string): string | undefined => {
     try {

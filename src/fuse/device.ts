@@ -1,5 +1,5 @@
 /**
- * One open `/dev/fuse`: receives requests, sends answers and notifications. What they say is left to others; see
+ * One open `/dev/fuse`: receives requests, sends answers and notifications. It does not look into them. See
  * fuse(4) for what the calls return.
  */
 import fs from 'node:fs';
@@ -75,7 +75,7 @@ export class Device {
     }
   }
 
-  /** Sends a notification on a thread of its own, since the kernel may make it wait. Never rejects for what is gone. */
+  /** Sends a notification on a thread of its own, since the kernel may make it wait. Does not reject if the inode or entry is gone. */
   notify(message: Buffer): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -86,7 +86,7 @@ export class Device {
     });
   }
 
-  /** Idempotent. No notification may be under way: its thread would write to whatever gets the number next. */
+  /** Idempotent. No notification may be under way: its thread would write to the next file with this number. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;

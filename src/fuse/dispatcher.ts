@@ -1,6 +1,6 @@
 /**
- * Works on requests: hands each to its operation and sends the answer, exactly one for each, whatever the operation
- * does. What an answer hands out is taken back if the kernel no longer wants it, so lookup counts stay exact.
+ * Works on requests: hands each to its operation and sends the answer, exactly one for each, even if the operation
+ * fails. If the kernel no longer wants an answer, what it hands out is taken back, so lookup counts stay exact.
  */
 import { FsError } from '../errors.js';
 import type { FileSystem, InodeId, KernelCaches } from '../file-system.js';
@@ -19,7 +19,7 @@ import { encodeEmpty, sealReply, type FuseReply } from './reply-encoding.js';
 import type { RequestHeader } from './request-decoding.js';
 import { SetIdInodes } from './set-id-inodes.js';
 
-/** How long the end waits for requests that only look and were told to stop. */
+/** How long the end waits for aborted requests that only read. */
 const abandonTimeoutMs = 10_000;
 
 /** What follows the header of a request. */
@@ -27,7 +27,7 @@ interface ReceivedBytes {
   readonly bytes: Buffer;
   /** Whether the bytes stay as they are until the answer. Else they are overwritten when `serve` has returned. */
   readonly isLasting: boolean;
-  /** What `onAnswered` is to be called with. */
+  /** The argument of `onAnswered`. */
   readonly lentBuffer?: Buffer;
 }
 
@@ -44,7 +44,7 @@ export class Dispatcher {
   /** By `unique`: received, and not yet answered. */
   readonly #inFlight = new Map<number, Invocation>();
   readonly #onAnswered: (lentBuffer: Buffer) => void;
-  /** Of the data of writes that are in flight. */
+  /** Bytes of the writes that are in flight. */
   #waitingWriteBytes = 0;
   #drained: Deferred<undefined> | undefined;
 
@@ -107,7 +107,7 @@ export class Dispatcher {
     }
   }
 
-  /** Aborts a request when its caller is to stop; false if it is unknown, or answered already. */
+  /** Aborts a request when its caller should stop; false if it is unknown, or answered already. */
   interrupt(unique: number): boolean {
     const invocation = this.#inFlight.get(unique);
     if (invocation === undefined) return false;
@@ -125,7 +125,7 @@ export class Dispatcher {
     }
   }
 
-  /** Answers a request that there is no memory for while so many others wait. */
+  /** Answers a request for which there is no memory because too many others wait. */
   refuseForMemory({ unique, opcode }: RequestHeader): void {
     const error = new Error(`${this.inFlightCount} requests wait for their answers`);
     this.#failures.report(opcodeName(opcode), error, 'a request was refused, since too many wait');
@@ -142,21 +142,21 @@ export class Dispatcher {
     }
   }
 
-  /** Answers everything with EIO: the process is about to end, and somebody waits in the kernel. */
+  /** Answers everything with EIO: the process is about to end, and programs wait in the kernel. */
   abandonAll(): void {
     for (const unique of this.#inFlight.keys()) this.refuse(unique, errnoNumber('EIO'));
     this.#inFlight.clear();
   }
 
-  /** Resolves when the requests that change something and are under way now are answered, whatever else has come by then. */
+  /** Resolves when all changing requests that are under way now are answered. Later ones do not count. */
   async settled(): Promise<void> {
     const changes = [...this.#inFlight.values()].filter(({ opcode }) => !isReadOnly(opcode));
     await Promise.all(changes.map(({ done }) => done));
   }
 
   /**
-   * Resolves when nothing is in flight. Requests that only look are told to stop, and not waited for for long; those
-   * that change something are waited for as long as it takes.
+   * Resolves when nothing is in flight. Requests that only read are aborted and awaited for a short time; requests
+   * that change something are awaited as long as they take.
    */
   async drain(): Promise<void> {
     for (const invocation of this.#inFlight.values()) {
@@ -196,7 +196,7 @@ export class Dispatcher {
   }
 
   #classify(invocation: Invocation, error: unknown): number {
-    // Programs ask again at EINTR, or take it for a signal of their own: only who was interrupted may hear of one.
+    // Programs ask again at EINTR, or take it for a signal of their own: only an interrupted caller may get it.
     const isInterruption = error instanceof FsError && error.code === 'EINTR';
     if (error instanceof FsError && !isInterruption) {
       this.#failures.reportAnswer(opcodeName(invocation.opcode), error);

@@ -1,6 +1,6 @@
 /**
  * What `src/mount` asks of a driver: mount a file system on a directory, serve it, unmount it. The kernel driver and
- * the fuse-native driver implement it; how they reach the kernel is their own affair.
+ * the fuse-native driver implement it, each with its own way to the kernel.
  */
 import type { FileSystem } from '../file-system.js';
 import type { Log } from '../log.js';
@@ -27,9 +27,9 @@ export interface MountedFileSystem {
    * `fileSystem.stop()` has settled. Rejects with the error of `stop()`.
    */
   readonly ended: Promise<void>;
-  /** Resolves when the requests that change something and are under way now are answered. */
+  /** Resolves when all changing requests that are under way now are answered. */
   settled(): Promise<void>;
-  /** Unmounts; rejects with a `MountError` of code `Busy` if files are open. `lazy` detaches all the same. */
+  /** Unmounts; rejects with a `MountError` of code `Busy` if files are open. `lazy` detaches even then. */
   unmount(options: { readonly lazy: boolean }): Promise<void>;
 }
 

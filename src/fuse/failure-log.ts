@@ -1,6 +1,6 @@
 /**
- * Logs what went wrong: the first of each kind, and again when some time has passed, so that a program that tries again and again does
- * not fill the disk.
+ * Logs the first failure of each kind, and the next one only after some time, so that a program that tries again and again does not
+ * fill the disk.
  */
 import { StoreError, type FsError, type FsErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
@@ -9,7 +9,7 @@ import type { Log } from '../log.js';
 const maxKinds = 500;
 const repeatAfterMs = 10 * 60 * 1000;
 
-/** Where a StoreError is the cause, these say that server, network or rights are in the way. */
+/** With a StoreError as the cause, these mean trouble with server, network or permissions. */
 const troubleCodes: ReadonlySet<FsErrorCode> = new Set([
   'EACCES',
   'EDQUOT',
@@ -21,7 +21,7 @@ const troubleCodes: ReadonlySet<FsErrorCode> = new Set([
 
 interface Kind {
   readonly loggedAtMs: number;
-  /** Of this kind, since then. */
+  /** Failures of this kind since then. */
   unlogged: number;
 }
 
@@ -36,12 +36,12 @@ export class FailureLog {
     this.#now = now;
   }
 
-  /** What should not happen. */
+  /** Logs what should not happen. */
   report(operation: string, error: unknown, message: string): void {
     this.#report('error', operation, error, message);
   }
 
-  /** What a program is answered. Most answers say only what is there and what is not; these are not logged. */
+  /** Logs an error that a program gets, unless it only says what exists and what does not. */
   reportAnswer(operation: string, error: FsError): void {
     const { code, cause } = error;
     if (code === 'EIO' || (cause instanceof StoreError && troubleCodes.has(code))) {

@@ -46,7 +46,7 @@ export const write: FuseOperation = (context, { inode, body, isBodyLasting }, ca
   const { handle, offset, data } = decoded;
   const isDirect = requests.isDirect(body);
   if (!isDirect) context.cachedInodes.note(inode);
-  // The kernel asks for it at each write of the unprivileged.
+  // The kernel sets this at each write of an unprivileged caller.
   const killsSetId = decoded.killSetId && context.setIdInodes.has(inode);
   const isDone = !killsSetId && context.fileSystem.tryWrite?.({ inode, handle, offset, data }, call);
   if (isDone && !isDirect) return encodeCount(data.length);
@@ -80,7 +80,7 @@ async function writeWaiting(
   return encodeCount(data.length);
 }
 
-/** What FUSE_HANDLE_KILLPRIV_V2 obliges to; see `set-id-inodes.ts`. */
+/** The duty that comes with FUSE_HANDLE_KILLPRIV_V2; see `set-id-inodes.ts`. */
 async function dropSetIdBits(
   { fileSystem, setIdInodes, caches }: FuseContext,
   inode: InodeId,
@@ -93,7 +93,7 @@ async function dropSetIdBits(
     call,
   );
   setIdInodes.note(inode, attributes);
-  // After a write the kernel takes only size and times for outdated. Not waited for: it may need this very answer first.
+  // After a write the kernel renews only size and times. Not awaited: it may need this answer first.
   void caches.dropInode(inode, -1);
 }
 
@@ -118,13 +118,13 @@ export const synchronize: FuseOperation = async ({ fileSystem }, { inode, body }
 export const fallocate: FuseOperation = async (context, { inode, body }, call) => {
   const { handle, offset, length, mode } = requests.decodeFallocate(body);
   if (mode === undefined) throw new FsError('EOPNOTSUPP', 'fallocate: this mode is not supported');
-  // Here the kernel says nothing of the caller's privilege.
+  // Here the kernel does not tell the caller's privilege.
   if (call.uid !== 0) await dropSetIdBits(context, inode, handle, call);
   await context.fileSystem.fallocate({ inode, handle, offset, length, mode }, call);
   return encodeEmpty();
 };
 
-/** `fuse_lseek_in`. Other kinds of lseek(2) the kernel does by itself. */
+/** `fuse_lseek_in`. The kernel does other kinds of lseek(2) itself. */
 export const seek: FuseOperation = async ({ fileSystem }, { inode, body }, call) => {
   const whence = body.readUInt32LE(16);
   if (whence !== protocol.seekData && whence !== protocol.seekHole) {
@@ -140,8 +140,8 @@ export const seek: FuseOperation = async ({ fileSystem }, { inode, body }, call)
 };
 
 /**
- * The most that is copied in one call: the answer's count has 32 bits, while kernels from before the autumn of 2025 hand on whatever length a
- * program asks for. copy_file_range(2) may copy less than that, and programs go on from there.
+ * The most that is copied in one call: the answer's count has 32 bits, while kernels from before the autumn of 2025 pass on any length.
+ * copy_file_range(2) may copy less than that, and programs go on from there.
  */
 const maxCopyBytes = 2 ** 31;
 

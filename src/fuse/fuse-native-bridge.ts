@@ -1,6 +1,6 @@
 /**
- * Between the addon and the operations: hands what libfuse's threads ask for to the operation, and sends each thread exactly
- * one answer, whatever the operation does; a thread without one would hang, and the program that asked with it.
+ * Connects the addon with the operations: hands each request of libfuse's threads to its operation, and sends exactly one answer,
+ * even if the operation fails. A thread without an answer would hang, and its program too.
  */
 import { FsError } from '../errors.js';
 import type { Log } from '../log.js';
@@ -34,7 +34,7 @@ export class FuseNativeBridge {
   readonly #failures: FailureLog;
   readonly #onStart: () => void;
   #isOver = false;
-  /** At most one of each thread of libfuse. They never reject. */
+  /** At most one for each thread of libfuse. They never reject. */
   readonly #underWay = new Set<Promise<void>>();
 
   /** `onStart` is called once, when libfuse is ready, before anything is asked. */
@@ -70,7 +70,7 @@ export class FuseNativeBridge {
     await Promise.all(this.#underWay);
   }
 
-  /** From now on everything is answered with EIO: libfuse clears up after its last answer, too late for the file system. */
+  /** From now on every answer is EIO: libfuse cleans up after its last answer, too late for the file system. */
   end(): void {
     this.#isOver = true;
   }
@@ -106,7 +106,7 @@ export class FuseNativeBridge {
   }
 
   #errnoFor(name: AskedOperationName, error: unknown): number {
-    // libfuse does not tell of interrupts, so nobody may hear of one.
+    // libfuse does not pass on interrupts, so no caller may get EINTR.
     if (error instanceof FsError && error.code !== 'EINTR') {
       if (!this.#isOver) this.#failures.reportAnswer(name, error);
       return errnoNumber(error.code);
@@ -116,7 +116,7 @@ export class FuseNativeBridge {
   }
 }
 
-/** Any parameters: the addon is outside input, but its C code is fixed, and types all that it passes. */
+/** Takes any parameters. The addon is outside input, but its C code is fixed and determines their types. */
 type Run<T> = (operations: FuseNativeOperations, ...parameters: never[]) => Promise<T>;
 
 /** An operation with the parameters that the addon passes; 64-bit numbers come in halves, the low one first. */
@@ -247,7 +247,7 @@ function arrayBufferOf(parameter: unknown): ArrayBufferLike {
   return parameter.buffer;
 }
 
-/** getxattr(2), listxattr(2): no room at all asks how much is needed. The length of the value. */
+/** getxattr(2), listxattr(2): returns the length of the value. An empty buffer only asks for it. */
 function putInto(room: Buffer, value: Uint8Array): number {
   if (room.length === 0) return value.length;
   if (value.length > room.length) throw new FsError('ERANGE', 'the buffer is too small');

@@ -19,15 +19,15 @@ import { Watchdog } from './watchdog.js';
 
 const devicePath = '/dev/fuse';
 
-/** How often is looked whether libfuse has closed the device: as late as this the end is noticed. */
+/** How often the driver looks whether libfuse has closed the device. The end is noticed this late. */
 const endPollMs = 50;
 
 /** The most that libfuse 2.9 has buffers for. */
 const maxRequestBytes = 128 << 10;
 
 /**
- * Nothing is cached by the kernel beyond a call but pages, which it drops at each open: names and attributes that it kept
- * could not be taken back from it (`noKernelCaches`), and are remembered by the file system for as long as they may be.
+ * The kernel caches only pages, which it drops at each open. Names and attributes in its caches could not be dropped
+ * (`noKernelCaches`); the file system remembers them instead.
  */
 const libfuseOptions = [
   'big_writes',
@@ -153,7 +153,7 @@ export class FuseNativeDriver implements Driver {
   }
 }
 
-/** The one argument that libfuse gets. What it does not know is for the kernel or fusermount. */
+/** The one argument for libfuse. It passes options that it does not know on to the kernel or fusermount. */
 function nativeOptions(options: DriverOptions): string {
   return `-o${[...libfuseOptions, mountOptions(options)].join(',')}`;
 }
@@ -163,8 +163,8 @@ function refuseToStart(): never {
 }
 
 /**
- * Resolves when libfuse has closed its device, which it does when the kernel has let go of the mount and every thread has got its
- * answer. Not when the mount table no longer shows the mount: after a lazy unmount its open files live on.
+ * Resolves when libfuse has closed its device. It does so when the kernel has released the mount and every thread has its answer,
+ * which may be long after the mount table no longer shows the mount: after a lazy unmount open files live on.
  */
 async function untilClosed(descriptor: string | undefined): Promise<void> {
   if (descriptor === undefined) return;

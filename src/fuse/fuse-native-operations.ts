@@ -1,10 +1,10 @@
 /**
  * What libfuse's high-level interface asks for, answered by the file system: paths become inodes, descriptors become
- * handles. Which numbers the addon wants in which order is left to `fuse-native-bridge.ts`.
+ * handles. `fuse-native-bridge.ts` knows the numbers that the addon wants, and their order.
  *
- * A file that is deleted or replaced while it is open is not deleted by libfuse but renamed to `.fuse_hidden…`, and that is
- * deleted when it is closed. The real name is kept on purpose: the same call begins the replacement of an open file, which
- * must not be lost if what follows fails.
+ * libfuse does not delete a file that is deleted or replaced while it is open: it renames the file to `.fuse_hidden…` and deletes
+ * that when the file is closed. The real name stays on purpose: the same rename also begins the replacement of an open file, which
+ * must not be lost if the rest fails.
  */
 import { constants } from 'node:fs';
 import { FsError } from '../errors.js';
@@ -33,8 +33,8 @@ const unchangedId = 0xffff_ffff;
 const permissionBits = 0o7777;
 
 /**
- * The addon does not say with which flags a file is created. Those that were exclusive, truncating or appending come true all
- * the same: if there is such a file, the kernel is made to open it instead, see `create`.
+ * The addon does not say with which flags a file is created. Exclusive, truncating and appending opens still work: if the
+ * file exists, the kernel opens it instead, see `create`.
  */
 const createFlags: OpenFlags = {
   read: true,
@@ -63,14 +63,14 @@ export class FuseNativeOperations {
   readonly #openFiles = new Map<number, OpenFile>();
   #lastDescriptor = 0;
 
-  /** `call` stands for every caller: the addon does not tell them apart. */
+  /** `call` stands for every caller: the addon does not say which one asks. */
   constructor(fileSystem: FileSystem, call: Call) {
     this.#fileSystem = fileSystem;
     this.#call = call;
     this.#paths = new PathFinder(fileSystem, call);
   }
 
-  /** To be called when nothing is asked any more: closes what was left open, and forgets all inodes. */
+  /** Call it after the last request: closes what is still open, and forgets all inodes. */
   async end(): Promise<void> {
     for (const descriptor of [...this.#openFiles.keys()]) await this.release(descriptor);
     this.#paths.clear();
@@ -102,7 +102,7 @@ export class FuseNativeOperations {
     });
   }
 
-  /** The addon passes atime twice. Of the two times that `touch` sets, which are the same, both are right. */
+  /** The addon passes atime twice, instead of atime and mtime. For `touch`, which sets both to the same time, that is right. */
   async changeTimes(path: string, atimeNs: bigint): Promise<void> {
     await this.#change(path, { atime: atimeNs, mtime: atimeNs });
   }
@@ -171,8 +171,8 @@ export class FuseNativeOperations {
   }
 
   /**
-   * The descriptor of a file that was not there. The kernel looked before it asked; if the file appeared since, or the file
-   * system knew no better, ESTALE makes it look again and then open it, with the flags that it has for that, or say EEXIST.
+   * The descriptor of a new file. The kernel has looked the name up before. If the file appeared since then, or the answer was
+   * outdated, ESTALE makes the kernel look again: then it opens the file with the right flags, or fails with EEXIST.
    */
   async create(path: string, mode: number): Promise<number> {
     requireUnspoiled(path, 'create');

@@ -1,6 +1,6 @@
 /**
  * Mounts and unmounts with fusermount3, which is setuid root and so works for everybody. It hands us the device through
- * a socket (`_FUSE_COMMFD`, see libfuse's mount.c and fusermount.c). Serving the device is left to `session.ts`.
+ * a socket (`_FUSE_COMMFD`, see libfuse's mount.c and fusermount.c). `session.ts` serves the device.
  */
 import { close } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
@@ -39,7 +39,7 @@ export async function mountDevice(mountpoint: string, options: DriverOptions, li
 
 /**
  * The text after `-o`. Commas and backslashes in the source are escaped, as fusermount3 expects. `auto_unmount` is left
- * out: fusermount3 would stay and wait, and what it is good for the watchdog does, for ordinary users too.
+ * out: fusermount3 would stay and wait. The watchdog does the same, also for ordinary users.
  */
 export function mountOptions(options: DriverOptions): string {
   return [
@@ -62,7 +62,7 @@ export async function unmount(mountpoint: string, options: { readonly lazy: bool
   if ((await findMount(mountpoint)) === undefined) {
     throw new MountError('NotMounted', `nothing is mounted on ${mountpoint}`);
   }
-  // fusermount3 passes on the kernel's errno only in words, those of strerror(3) in the C locale.
+  // fusermount3 reports the kernel's errno only in words, those of strerror(3) in the C locale.
   if (words.includes('Device or resource busy')) {
     throw new MountError(
       'Busy',

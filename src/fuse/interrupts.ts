@@ -1,8 +1,8 @@
 /**
  * Decides what an INTERRUPT means. The kernel sends one, once per request, for any signal that reaches the waiting
- * thread, also for those that are no wish to stop: a child's end, a timer, or the SIGURG by which Go programs (git-lfs,
- * rclone, restic) preempt their own threads, and which would make their reads and closes fail with EINTR. So the waiting
- * thread's pending signals are looked at, and again as long as it waits.
+ * thread. Many are no request to stop: a child's end, a timer, or the SIGURG by which Go programs (git-lfs, rclone, restic)
+ * preempt their own threads, and which would make their reads and closes fail with EINTR. So this looks at the pending signals of
+ * the waiting thread, again and again while it waits.
  */
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
@@ -10,7 +10,7 @@ import type { Invocation } from './invocation.js';
 
 /** How soon Ctrl-C works after another signal came first. */
 const defaultRecheckMs = 250;
-/** So often a caller is looked for that cannot be seen: some five seconds, in which most calls end by themselves. */
+/** How often to look for a caller that cannot be seen: for some five seconds, in which most calls end by themselves. */
 const looksForUnseen = 20;
 
 const { SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM } = constants.signals;
@@ -37,8 +37,8 @@ export class Interrupts {
   }
 
   /**
-   * Aborts `invocation` as soon as its caller is to stop. One that cannot be seen (another PID namespace, hidepid) may have had any
-   * signal, a timer's as well: it is given some time. Never rejects.
+   * Aborts `invocation` as soon as its caller should stop. A caller that cannot be seen (another PID namespace, hidepid) may have had
+   * any signal, such as a timer's, and gets some time. Never rejects.
    */
   async watch(invocation: Invocation): Promise<void> {
     let unseen = 0;

@@ -1,4 +1,4 @@
-/** One request while it is being worked on: who asks, and whether it is still wanted. */
+/** One request while it is being worked on: its caller, and whether it is still wanted. */
 import { FsError } from '../errors.js';
 import type { Call } from '../file-system.js';
 import { opcodeName } from './protocol.js';
@@ -13,7 +13,7 @@ export class Invocation implements Call {
   #isAborted = false;
   #afterAnswer: (() => void) | undefined;
   #whenAnswered: (() => void) | undefined;
-  /** Made when somebody asks for the signal: most requests are answered without. */
+  /** Made at the first use of `signal`: most requests need none. */
   #controller: AbortController | undefined;
 
   constructor(header: RequestHeader) {
@@ -66,7 +66,7 @@ export class Invocation implements Call {
     this.#controller?.abort(this.#reason());
   }
 
-  /** With this, `signal.throwIfAborted()` throws what the file system has to reject with. */
+  /** The reason of the abort, so that `signal.throwIfAborted()` throws what the file system must reject with. */
   #reason(): FsError {
     return new FsError('EINTR', `${opcodeName(this.opcode)}: interrupted`);
   }

@@ -1,6 +1,6 @@
 /**
- * Tells the kernel to drop what it has cached (FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_INVAL_ENTRY). What to drop and when
- * is left to the file system.
+ * Tells the kernel to drop what it has cached (FUSE_NOTIFY_INVAL_INODE, FUSE_NOTIFY_INVAL_ENTRY). The file system
+ * decides what to drop and when.
  */
 import { makeGate } from '../concurrency/deferred.js';
 import type { InodeId, KernelCaches } from '../file-system.js';
@@ -25,7 +25,7 @@ interface Notification {
 export class KernelCacheDropper implements KernelCaches {
   readonly #device: Pick<Device, 'notify'>;
   readonly #log: Log;
-  /** Not yet begun, in order. A second wish for the same joins the first, so there is at most one for each inode and name. */
+  /** Not yet begun, in order. A second request for the same inode or name joins the first. */
   readonly #waiting = new Map<string, Notification>();
   #underWay = 0;
   #isClosed = false;

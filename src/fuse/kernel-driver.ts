@@ -53,7 +53,7 @@ export class KernelDriver implements Driver {
 /** Waits for the end, and resolves when everything is in order again. */
 async function endOf(session: Session, fileSystem: FileSystem, watchdog: Watchdog): Promise<void> {
   const failure = await session.disconnected;
-  // If it was not the kernel that let go, the watchdog is left to take the mount away.
+  // If the kernel did not release the mount, the watchdog stays to take it away.
   if (failure === undefined) watchdog.standDown();
   await session.close();
   if (failure !== undefined) watchdog.takeAway();

@@ -1,6 +1,6 @@
 /**
- * How far the kernel reads ahead of a program on this mount. The kernel offers no more than 128 KiB in INIT, which makes
- * each sequential read as many requests of that size; who may write to /sys can have more.
+ * How far the kernel reads ahead of a program on this mount. The kernel offers no more than 128 KiB in INIT, which splits
+ * each sequential read into requests of that size. A user who may write to /sys can raise it.
  */
 import { open } from 'node:fs/promises';
 import type { Log } from '../log.js';
@@ -10,8 +10,8 @@ import type { Mount } from './mount-table.js';
 const readAheadKib = 1024;
 
 /**
- * Raises the read-ahead of the mount where that is allowed, which is root's right, and never lowers it. Never rejects: the
- * mount works without. `directory` is for tests.
+ * Raises the read-ahead of the mount where that is allowed (root), and never lowers it. Never rejects: the mount works
+ * without. `directory` is for tests.
  */
 export async function raiseReadAhead(mount: Mount, log: Log, directory = '/sys/class/bdi'): Promise<void> {
   const file = `${directory}/${mount.device}/read_ahead_kb`;

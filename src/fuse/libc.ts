@@ -39,8 +39,8 @@ export interface Libc {
 }
 
 /**
- * Loads koffi, only now, so that whoever mounts nothing does not need it. Rejects with a MountError if that fails, or
- * if the machine is none that the driver knows. Tests give `importKoffi`.
+ * Loads koffi, which only mounts need. Rejects with a MountError if that fails, or if the driver does not know this
+ * machine. Tests give `importKoffi`.
  */
 export async function loadLibc(
   importKoffi: () => Promise<typeof Koffi> = () => import('koffi'),
@@ -132,8 +132,8 @@ function bindLibc(koffi: typeof Koffi): Libc {
 }
 
 /**
- * uv_poll_t through koffi. Its callback is a bare call from libuv, after which Node runs no microtasks; setImmediate
- * gets into a proper turn of the loop, in the same iteration.
+ * uv_poll_t through koffi. libuv calls back directly, and Node runs no microtasks after that. setImmediate enters a proper
+ * turn of the loop, in the same iteration.
  */
 function watchDescriptor(koffi: typeof Koffi, descriptor: number): ReadinessWatch {
   let handle: InstanceType<typeof koffi.node.PollHandle> | undefined;

@@ -11,11 +11,11 @@ export interface Mount {
   /** For example `fuse.osirisfs`. */
   readonly type: string;
   readonly source: string;
-  /** Who mounted it, if it is a FUSE mount. */
+  /** The uid of the user that mounted it, if it is a FUSE mount. */
   readonly userId: number | undefined;
 }
 
-/** The mount that is seen at `mountpoint`, an absolute path without symbolic links; the uppermost if there are several. */
+/** The mount at `mountpoint`, an absolute path without symbolic links; the uppermost if there are several. */
 export async function findMount(mountpoint: string): Promise<Mount | undefined> {
   return parseMountTable(await readFile('/proc/self/mountinfo', 'utf8')).findLast(
     (mount) => mount.mountpoint === mountpoint,
@@ -44,7 +44,7 @@ export function parseMountTable(text: string): Mount[] {
   return mounts;
 }
 
-/** Of the options of a file system, fuse(8). */
+/** The `user_id` among the options of a FUSE file system, fuse(8). */
 function userIdOf(options: string): number | undefined {
   const [, digits] = /(?:^|,)user_id=(\d+)(?:,|$)/.exec(options) ?? [];
   return digits === undefined ? undefined : Number(digits);

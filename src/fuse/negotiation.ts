@@ -1,4 +1,4 @@
-/** Answers INIT: which version of the protocol is spoken, and which of the kernel's offers are taken up. */
+/** Answers INIT: chooses the version of the protocol, and which of the kernel's offers to use. */
 import * as protocol from './protocol.js';
 import { decodeInitialize } from './request-decoding.js';
 
@@ -45,7 +45,7 @@ type Negotiation =
   | { readonly outcome: 'retry'; readonly reply: Buffer }
   | { readonly outcome: 'refused'; readonly reason: string };
 
-/** `body` is that of an INIT request. Replies start with room for their header. */
+/** `body`: the body of an INIT request. Replies start with room for their header. */
 export function negotiate(body: Buffer): Negotiation {
   const offer = decodeInitialize(body);
   const version = `${offer.major}.${offer.minor}`;

@@ -1,4 +1,4 @@
-/** What every request handler is given and gives back; the handlers are in the `*-operations.ts` files. */
+/** What every request handler is given and gives back; the handlers are in the `*-requests.ts` files. */
 import type { Call, Entry, FileSystem, InodeId, KernelCaches } from '../file-system.js';
 import type { CachedInodes } from './cached-inodes.js';
 import { encodeEntry, type FuseReply } from './reply-encoding.js';
@@ -9,7 +9,7 @@ export interface FuseContext {
   readonly setIdInodes: SetIdInodes;
   readonly cachedInodes: CachedInodes;
   readonly caches: KernelCaches;
-  /** For the cleaning-up of an answer that nobody waited for: reports its failure. */
+  /** Reports a failure while an unwanted answer was taken back. */
   reportFailure(operation: string, error: unknown): void;
 }
 

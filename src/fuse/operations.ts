@@ -1,4 +1,4 @@
-/** The table of requests that are answered by asking the file system, and what the session needs to know of each. */
+/** The table of requests that the file system answers, and what the session needs to know about each. */
 import * as attributes from './attribute-requests.js';
 import * as directories from './directory-requests.js';
 import * as files from './file-requests.js';
@@ -42,7 +42,7 @@ const operations = new Map<number, FuseOperation>([
   [opcodes.copyFileRange, files.copyFileRange],
 ]);
 
-/** Undefined for requests that the kernel is told not to send again (ENOSYS). */
+/** Undefined for requests that get ENOSYS, which the kernel does not send again. */
 export function operationFor(opcode: number): FuseOperation | undefined {
   return operations.get(opcode);
 }
@@ -70,7 +70,7 @@ const changing = new Set<number>([
   opcodes.copyFileRange,
 ]);
 
-/** Whether a request only looks, so that nothing is lost if it is given up. */
+/** Whether a request only reads, so that nothing is lost if it is given up. */
 export function isReadOnly(opcode: number): boolean {
   return !changing.has(opcode);
 }

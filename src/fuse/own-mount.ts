@@ -1,6 +1,6 @@
 /**
- * What every driver does around its mount: takes a dead one out of the way before, waits for the kernel's first word, and
- * unmounts no other than its own.
+ * What every driver does around its mount: takes a dead mount away before, waits for the kernel's first request, and unmounts only
+ * its own.
  */
 import { realpath, statfs } from 'node:fs/promises';
 import path from 'node:path';
@@ -16,18 +16,18 @@ interface OwnMount {
   readonly mountpoint: string;
   /** As it was seen when it was made. */
   readonly mount: Mount | undefined;
-  /** Whether the kernel has let go of it. The next mount may have its id and its device from then on. */
+  /** Whether the kernel has released it. From then on the next mount may have its id and its device. */
   readonly isOver: () => boolean;
 }
 
-/** Unmounts, unless what is seen at the directory is another mount, on top of ours or in its place. */
+/** Unmounts, unless the directory shows another mount, on top of ours or in its place. */
 export async function unmountOurs(
   { mountpoint, mount, isOver }: OwnMount,
   how: { readonly lazy: boolean },
 ): Promise<void> {
   const seen = await findMount(mountpoint);
   if (seen === undefined) throw new MountError('NotMounted', `nothing is mounted on ${mountpoint}`);
-  // Asked after the look: what is seen with our numbers while the kernel has not let go of them is ours.
+  // Asked after the look: a mount with our numbers is ours as long as the kernel has not released them.
   if (isOver() || seen.id !== mount?.id || seen.device !== mount.device) {
     throw new MountError(
       'NotMounted',
@@ -40,7 +40,7 @@ export async function unmountOurs(
 /** The mountpoint without symbolic links, after taking away a dead mount of ours that is in the way. */
 export async function clearMountpoint(mountpoint: string, log: Log): Promise<string> {
   try {
-    // Not of the mountpoint itself, which may be dead, and is not to be a symbolic link if it is.
+    // Of the parent only: the mountpoint may be dead. A dead mount is found only if the mountpoint is no symbolic link.
     const parent = await realpath(path.dirname(mountpoint));
     await removeDeadMount(path.join(parent, path.basename(mountpoint)), log);
     return await realpath(mountpoint);
@@ -51,7 +51,7 @@ export async function clearMountpoint(mountpoint: string, log: Log): Promise<str
   }
 }
 
-/** What nobody serves any more is left behind only if somebody killed the watchdog as well. */
+/** A dead mount stays behind only if the watchdog was killed too. */
 async function removeDeadMount(mountpoint: string, log: Log): Promise<void> {
   const mount = await findMount(mountpoint);
   if (mount?.type !== mountType) return;

@@ -1,6 +1,6 @@
 /**
- * Paths, by which libfuse's high-level interface names files, turned into the inodes of the file system: looked up from the
- * root, component by component, at each use, so that nothing here can be outdated.
+ * Turns paths, by which libfuse's high-level interface names files, into inodes of the file system. Looks each path up from the root
+ * at each use, so that nothing here can be outdated.
  */
 import { FsError } from '../errors.js';
 import { rootInode, type Attributes, type Call, type FileSystem, type InodeId } from '../file-system.js';
@@ -66,7 +66,7 @@ export class PathFinder {
     }
   }
 
-  /** Takes one lookup back, whoever asked for it; the last ones used are kept. */
+  /** Takes one lookup back. The inodes used last keep theirs. */
   giveBack(inode: InodeId): void {
     if (inode === rootInode) return;
     const wasKept = this.#kept.delete(inode);
@@ -104,7 +104,7 @@ export class PathFinder {
 /** The addon puts this in the place of bytes that are no UTF-8; such a name would come back as another. */
 const replacementCharacter = '\uFFFD';
 
-/** For names, targets and the like that are to be stored. Throws EILSEQ. */
+/** For new names and targets. Throws EILSEQ. */
 export function requireUnspoiled(text: string, operation: string): void {
   if (text.includes(replacementCharacter)) throw new FsError('EILSEQ', `${operation}: not UTF-8`);
 }

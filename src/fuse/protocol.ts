@@ -1,7 +1,7 @@
 /**
  * The numbers of the FUSE protocol, as `linux/fuse.h` (Debian: linux-libc-dev) and fuse(4) define them; where a
- * number is younger than the header of Debian 12 (7.38), the kernel release that brought it is named. What the
- * numbers mean for a mount is left to the other files.
+ * number is younger than the header of Debian 12 (7.38), the kernel release that brought it is named. Other
+ * files say what the numbers mean for a mount.
  */
 
 /** `FUSE_KERNEL_VERSION`, and the newest minor version whose requests this driver was written against. */

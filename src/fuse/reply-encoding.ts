@@ -1,5 +1,5 @@
 /**
- * Encodes what the kernel is told: each reply is one buffer with room for its `fuse_out_header` in front, followed,
+ * Encodes the replies to the kernel: each is one buffer with room for its `fuse_out_header` in front, followed,
  * for file data, by pieces that are sent from where they lie. All structs are those of `linux/fuse.h`.
  */
 import type {

@@ -1,7 +1,7 @@
 /** Buffers that requests are received into: reused, and bounded, since the data of a write stays in its buffer. */
 import { requestBufferSize } from './protocol.js';
 
-/** Large writes whose data stays where it was received, at once: 64 MiB. That of others is to be copied. */
+/** How many large writes may keep their data in the receive buffer at once: 64 MiB. The data of others is copied. */
 const maxLent = 64;
 /** Buffers kept for the next burst. */
 const maxIdle = 8;

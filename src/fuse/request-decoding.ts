@@ -152,7 +152,7 @@ export function decodeRenameFlags(flags: number): RenameFlags | undefined {
   };
 }
 
-/** `fuse_fallocate_in`; `mode` is undefined if it asks for what the file system has no word for. */
+/** `fuse_fallocate_in`; `mode` is undefined if the file system does not know it. */
 export function decodeFallocate(body: Buffer): {
   handle: HandleId;
   offset: number;

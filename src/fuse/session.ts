@@ -1,6 +1,6 @@
 /**
  * Serves one mount: receives requests in order, answers INIT, FORGET and INTERRUPT, and gives everything else to the
- * dispatcher. How the device came to be is left to `fusermount.ts`, what an operation does to the others.
+ * dispatcher. `fusermount.ts` opens the device.
  */
 import { constants } from 'node:os';
 import type { FileSystem } from '../file-system.js';
@@ -18,26 +18,26 @@ import { RequestBuffers } from './request-buffers.js';
 import { decodeBatchForget, decodeHeader, type RequestHeader } from './request-decoding.js';
 import { readUint64 } from './wire.js';
 
-/** Requests received before other events (the network) get their turn. */
+/** After this many requests other events (the network) get their turn. */
 const maxRequestsPerTurn = 32;
 
 /**
- * How much may wait for an answer at once. What comes beyond is refused (ENOMEM), not left in the kernel: behind it would lie
- * the requests that need no server, and the forgets and interrupts, without which no waiting program can be ended.
+ * How much may wait for an answer at once. More is refused (ENOMEM) and not left in the kernel: requests that need no server, forgets
+ * and interrupts would wait behind it, and without interrupts no waiting program can be ended.
  */
 export interface SessionLimits {
-  /** Of about 1 KiB each, beside the data of writes. Each is that of a thread, or background work of the kernel. */
+  /** Requests, each of about 1 KiB beside the data of writes. Each belongs to a thread, or to background work of the kernel. */
   readonly requests: number;
-  /** The data of writes, together: no more than the programs that wait hold themselves. */
+  /** Bytes of all waiting writes: no more than the waiting programs hold themselves. */
   readonly writeBytes: number;
 }
 
 const defaultLimits: SessionLimits = { requests: 65_536, writeBytes: 512 << 20 };
 
-/** Need no server and free memory: served whatever waits. */
+/** These need no server and free memory: always served. */
 const servedAlways = new Set<number>([opcodes.statistics, opcodes.release, opcodes.releaseDirectory]);
 
-/** What is asked for while the process ends is answered until nothing has come for so long, but not longer than the limit. */
+/** While the process ends, requests are answered until none came for this time, or until the limit. */
 const quietMs = 300;
 const maxLeavingMs = 5000;
 const pauseMs = 5;
@@ -83,7 +83,7 @@ export class Session {
     return this.#initialized.promise;
   }
 
-  /** Resolves when the kernel has let go of the device, however that came: with an error if it was the device's. */
+  /** Resolves when the kernel has released the device, with the error if the device failed. */
   get disconnected(): Promise<Error | undefined> {
     return this.#disconnected.promise;
   }
@@ -98,7 +98,7 @@ export class Session {
     await this.#dispatcher.settled();
   }
 
-  /** To be called after `disconnected`: lets the work that is under way end, then closes the device. */
+  /** Call it after `disconnected`: waits for the work under way, then closes the device. */
   async close(): Promise<void> {
     await this.#dispatcher.drain();
     await this.#caches.close();
@@ -237,7 +237,7 @@ export class Session {
     const pause = new Int32Array(new SharedArrayBuffer(4));
     const endMs = performance.now() + maxLeavingMs;
     let quietFromMs = performance.now();
-    // A program whose read has failed asks for the page alone, and the thread may be waiting for that page by then.
+    // A program whose read failed asks for the single page again, and the thread may wait for that page by then.
     for (let nowMs = quietFromMs; nowMs < Math.min(quietFromMs + quietMs, endMs); nowMs = performance.now()) {
       const received = this.#device.receive(buffer);
       if (received === 'over') return;

@@ -1,7 +1,7 @@
 /**
  * Which files were last shown to the kernel with set-id bits. Having agreed to FUSE_HANDLE_KILLPRIV_V2, the kernel
- * leaves it to the driver to drop those bits when somebody without CAP_FSETID writes, and says so with every such write;
- * this set keeps that from costing anything for the files that have none, nearly all of them.
+ * leaves it to the driver to drop those bits when a caller without CAP_FSETID writes, and marks every such write.
+ * With this set the mark costs nothing for files without these bits, which are nearly all.
  */
 import type { Attributes, InodeId } from '../file-system.js';
 
@@ -13,7 +13,7 @@ export class SetIdInodes {
   /** No larger than the number of inodes that the kernel knows: `forget` takes them out. */
   readonly #inodes = new Set<InodeId>();
 
-  /** To be told of all attributes that go to the kernel. */
+  /** Call it with all attributes that go to the kernel. */
   note(inode: InodeId, { mode }: Attributes): void {
     if ((mode & typeBits) === regularFile && (mode & setIdBits) !== 0) this.#inodes.add(inode);
     else if (this.#inodes.size > 0) this.#inodes.delete(inode);

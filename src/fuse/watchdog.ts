@@ -1,7 +1,7 @@
 /**
  * Cleans up after a killed process: a mount whose server is dead answers ENOTCONN to everything until it is unmounted.
- * A detached `sh` waits for the end of a pipe that this process holds, and then detaches the mount, if it is still this
- * one that is seen at its directory.
+ * A detached `sh` waits for the end of a pipe that this process holds, and then detaches the mount, if the directory
+ * still shows this one.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
@@ -52,7 +52,7 @@ export class Watchdog {
     if (this.#child.stdin instanceof Socket) this.#child.stdin.unref();
   }
 
-  /** Says which mount it is about. */
+  /** Names the mount to watch. */
   guard(mount: Mount): void {
     this.#child.stdin?.write(`${mount.id} ${mount.device}\n`);
   }
@@ -63,7 +63,7 @@ export class Watchdog {
     this.#child.stdin?.end('done\n');
   }
 
-  /** Does at once what would be done at this process's end. */
+  /** Does now what the watchdog does at the end of this process. */
   takeAway(): void {
     this.#child.stdin?.end();
   }

@@ -1,6 +1,6 @@
 /**
  * Numbers, times and names as they lie in FUSE messages: little-endian (the driver refuses to start elsewhere),
- * 64-bit counts as JavaScript numbers. Which field lies where is left to `request-decoding.ts` and `reply-encoding.ts`.
+ * 64-bit counts as JavaScript numbers. `request-decoding.ts` and `reply-encoding.ts` know which field lies where.
  */
 import { isUtf8 } from 'node:buffer';
 import { FsError } from '../errors.js';
@@ -44,7 +44,7 @@ export function writeTimeNs(
   buffer.writeUInt32LE(Number(nanoseconds), nanosecondsOffset);
 }
 
-/** A lifetime in the kernel's caches; more than 2^32 seconds is as good as forever. */
+/** A lifetime in the kernel's caches, cut to 2^32 seconds. */
 export function writeTtl(
   buffer: Buffer,
   ttlMs: number,
@@ -71,14 +71,14 @@ export function readString(body: Buffer, offset: number): string | undefined {
   return body.toString('utf8', offset, end);
 }
 
-/** A name that must exist: one that is not UTF-8 cannot be that of any key. Throws ENOENT. */
+/** A name that must exist. No key has a name that is not UTF-8: throws ENOENT. */
 export function readExistingName(body: Buffer, offset: number): string {
   const name = readString(body, offset);
   if (name === undefined) throw new FsError('ENOENT', 'lookup: a name that is not UTF-8 names nothing here');
   return name;
 }
 
-/** A name (or a symlink's target) that is to be stored. Throws EILSEQ if S3 could not keep it. */
+/** A new name, or a symlink's target. Throws EILSEQ if S3 could not keep it. */
 export function readNewName(body: Buffer, offset: number): string {
   const name = readString(body, offset);
   if (name === undefined) throw new FsError('EILSEQ', 'create: the name is not UTF-8, as S3 keys must be');

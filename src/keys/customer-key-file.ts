@@ -1,6 +1,6 @@
 /**
  * Reads and makes the file that holds a customer key. Everything is checked on the opened descriptor, so what was checked is
- * what is read. What the bytes mean is left to `keystring.ts`.
+ * what is read. `keystring.ts` knows what the bytes mean.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
@@ -13,9 +13,9 @@ import { isOwnFile, shownMode } from '../file-access.js';
 import { KeyRing } from './key-ring.js';
 import { parseKeystring, type Keystring } from './keystring.js';
 
-/** More than any form of keystring needs; what is longer is certainly not one. */
+/** More than any form of keystring needs. */
 const maxFileBytes = 4096;
-/** For the writer of a pipe that has a name. */
+/** How long to wait for the writer of a named pipe. */
 const defaultWriterTimeoutMs = 60_000;
 const pipePollMs = 20;
 /** S_IRGRP | S_IWGRP | S_IXGRP and the same for others. */
@@ -28,8 +28,8 @@ type KeyFileErrorCode =
   | 'NotReadable' // permission, or the system failed to read it
   | 'NotAFile' // a directory, a device, ...
   | 'TooOpen' // group or others have permissions
-  | 'NotOurs' // somebody else owns it
-  | 'NothingCame' // nobody writes to the pipe
+  | 'NotOurs' // another user owns it
+  | 'NothingCame' // no program writes to the pipe
   | 'NotAKeystring'
   | 'Exists' // keygen never overwrites
   | 'NotWritable';
@@ -46,7 +46,7 @@ export class KeyFileError extends Error {
 }
 
 interface KeyFileOptions {
-  /** How long a pipe that has a name is waited for. */
+  /** How long to wait for the writer of a named pipe. */
   readonly writerTimeoutMs?: number;
 }
 
@@ -100,11 +100,11 @@ export async function generateCustomerKeyFile(file: string, form: GeneratedForm)
         });
   }
   try {
-    await handle.chmod(0o600); // whatever the umask took away
+    await handle.chmod(0o600); // the umask may have taken bits away
     await handle.writeFile(content);
     await handle.sync();
   } catch (error) {
-    await rm(file, { force: true }); // half a key helps nobody, and would be in the way of the next try
+    await rm(file, { force: true }); // half a key is useless, and would block the next try
     throw new KeyFileError('NotWritable', `cannot write the key file ${file}: ${systemReason(error)}`, {
       cause: error,
     });
@@ -128,7 +128,7 @@ function generate(form: GeneratedForm): { key: CustomerKey; content: string } {
 
 async function openForReading(file: string): Promise<FileHandle> {
   try {
-    // Without waiting for who would write to a pipe: the process would not even end by a signal.
+    // Does not wait for the writer of a pipe: while it waits, no signal could end the process.
     return await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') {
@@ -140,7 +140,7 @@ async function openForReading(file: string): Promise<FileHandle> {
   }
 }
 
-/** Which nobody else can open, unlike one that has a name. */
+/** No other process can open such a pipe, unlike one that has a name. */
 async function isAnonymousPipe(handle: FileHandle, stats: Stats): Promise<boolean> {
   if (!stats.isFIFO() && !stats.isSocket()) return false;
   return /^(pipe|socket):\[/.test(await readlink(`/proc/self/fd/${handle.fd}`));
@@ -165,7 +165,7 @@ function checkAccess(file: string, stats: Stats): void {
   }
 }
 
-/** `writerTimeoutMs`: of a pipe that may have no writer yet, how long it is waited for. */
+/** `writerTimeoutMs`: how long to wait for the writer of a pipe that may have none yet. */
 async function readAll(
   file: string,
   handle: FileHandle,

@@ -1,4 +1,4 @@
-/** Several customer keys of one user: the first one writes, all of them read. Which files they came from is left to `src/keys`. */
+/** Several customer keys of one user: the first one writes, all of them read. It does not know their files. */
 import type { CustomerKey } from './customer-key.js';
 
 export class KeyRing {

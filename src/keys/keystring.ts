@@ -1,6 +1,6 @@
 /**
- * The forms in which people keep a 32-byte customer key in a file, told apart by length and alphabet. Pure: the file is
- * left to `customer-key-file.ts`.
+ * The forms in which people keep a 32-byte customer key in a file, told apart by length and alphabet. Pure:
+ * `customer-key-file.ts` reads the file.
  */
 import { customerKeyBytes } from './customer-key.js';
 

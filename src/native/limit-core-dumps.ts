@@ -1,4 +1,4 @@
-/** Keeps the memory of this process, and with it the customer key, out of core dumps and from other processes of its user. */
+/** Keeps the memory of this process, and so the customer key, out of core dumps and away from other processes of its user. */
 import koffi from 'koffi';
 
 /** asm-generic/resource.h */

@@ -1,4 +1,4 @@
-/** A lock on a file that the kernel gives back however the process ends: flock(2). */
+/** A lock on a file, which the kernel frees however the process ends: flock(2). */
 import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 

@@ -1,5 +1,5 @@
 /**
- * Sets the force-encryption policy in the form that works on this server, shown by real requests, or puts back what was there.
+ * Sets the force-encryption policy in the form that works on this server, tested by real requests, or puts the former policy back.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,7 +27,7 @@ export class PolicyFailure extends Error {
   }
 }
 
-/** AWS takes a while until a policy counts everywhere; so each answer that is not yet right is asked for again. */
+/** AWS takes a while until a policy counts everywhere, so a wrong answer is asked for again. */
 const tries = 5;
 const defaultRetryMs = 1_000;
 const rollbackTimeoutMs = 60_000;
@@ -139,7 +139,7 @@ async function allowsMultipart(
   }
 }
 
-/** With time of its own: an interrupt must not leave a policy that was only being tried. */
+/** Has a time limit of its own: an interrupt must not leave a policy that was only being tried. */
 async function rollBack(
   administration: BucketAdministration,
   former: string | undefined,

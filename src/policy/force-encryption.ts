@@ -1,6 +1,6 @@
 /**
  * The policy that makes a server refuse what is not encrypted under a customer key: its forms, and how to find it among other
- * statements. Pure. Setting it and trying it out is left to `enforce-policy.ts`.
+ * statements. Pure. `enforce-policy.ts` sets it and tries it out.
  */
 import type { ProbeEncryption } from '../s3/bucket-administration.js';
 
@@ -9,7 +9,7 @@ export type PolicyForm = 'customer-algorithm' | 'encryption-header';
 interface FormFacts {
   /** A request without it is denied. */
   readonly conditionName: string;
-  /** What a PUT has to bring. */
+  /** The headers that a PUT needs. */
   readonly encryption: ProbeEncryption;
 }
 
@@ -47,7 +47,7 @@ export function withStatement(former: string | undefined, bucket: string, form: 
   return JSON.stringify({ ...document, Statement: [...othersIn(document), own] });
 }
 
-/** Of all objects in it. A bucket of another tenant of Ceph is given as `TENANT:BUCKET`. */
+/** The resource that names all objects of the bucket. A bucket of another tenant of Ceph is `TENANT:BUCKET`. */
 function resourceOf(bucket: string): string {
   const [name = '', tenant = ''] = bucket.split(':').reverse();
   return `arn:aws:s3::${tenant}:${name}/*`;

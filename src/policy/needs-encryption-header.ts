@@ -1,11 +1,11 @@
-/** Whether what is written to a bucket needs a header more, because of its policy. */
+/** Whether the policy of a bucket demands one more header of each write. */
 import { BucketAdministration } from '../s3/bucket-administration.js';
 import { askBucket, type QuestionOptions } from '../s3/bucket-questions.js';
 import { demandsEncryptionHeader } from './force-encryption.js';
 
 /**
- * Whether the policy wants `x-amz-server-side-encryption` too, as old Ceph's can only do; AWS refuses it with a customer
- * key. Who may not read the policy, or if there is none, goes without. Rejects only when `signal` aborts.
+ * Whether the policy demands `x-amz-server-side-encryption` too. On old Ceph a policy can demand encryption in no other way; AWS
+ * refuses the header together with a customer key. False if there is no policy, or if it may not be read. Rejects only when `signal` aborts.
  */
 export async function needsEncryptionHeader(options: QuestionOptions, signal: AbortSignal): Promise<boolean> {
   const { bucket, log } = options;
@@ -15,7 +15,7 @@ export async function needsEncryptionHeader(options: QuestionOptions, signal: Ab
   return true;
 }
 
-/** The same for a bucket that is being written to, and refuses something. Rejects with a StoreError if the policy cannot be read. */
+/** The same, after the bucket refused a write. Rejects with a StoreError if the policy cannot be read. */
 export async function needsEncryptionHeaderNow(
   { connection, bucket, log }: QuestionOptions,
   signal: AbortSignal,

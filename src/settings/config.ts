@@ -1,13 +1,13 @@
 /**
  * What a mount is asked to do, put together from the command line, the environment and the config file, checked once and
- * frozen. Which settings there are is left to `settings.ts`, reading the sources to `src/cli`.
+ * frozen. `settings.ts` has the list of settings; `src/cli` reads the sources.
  */
 import path from 'node:path';
 import { isBucketReference } from '../bucket-name.js';
 import { ConfigError, type RawValue } from './setting-values.js';
 import { settingNames, settings, type MountSettings, type Setting, type SettingName } from './settings.js';
 
-/** The settings, and what is an argument. */
+/** The settings and the arguments of a mount. */
 export interface MountConfig extends MountSettings {
   /** Undefined: all buckets that the credentials' owner has, as directories. */
   readonly bucket: string | undefined;
@@ -15,7 +15,7 @@ export interface MountConfig extends MountSettings {
   readonly prefix: string;
   /** Absolute, not yet resolved. */
   readonly mountpoint: string;
-  /** Options that fusermount3 understands and osirisfs has nothing to do with: `noexec`, `noatime`, ... */
+  /** Options that osirisfs only passes on to fusermount3: `noexec`, `noatime`, ... */
   readonly mountFlags: readonly string[];
 }
 
@@ -46,7 +46,7 @@ const accessSettings = [
   'retryMs',
 ] as const satisfies readonly SettingName[];
 
-/** What it takes to reach the objects of a bucket, without a mount. */
+/** What a command needs to reach the objects of a bucket without a mount. */
 export type AccessConfig = { readonly bucket: string } & Pick<
   MountConfig,
   'prefix' | (typeof accessSettings)[number]

@@ -35,7 +35,7 @@ export function parsePaths(value: RawValue): readonly string[] {
   return Object.freeze(texts.map(parsePath));
 }
 
-/** Only the form: which schemes are allowed where is decided by `src/s3`. */
+/** Checks only the form; `src/s3` decides which schemes are allowed where. */
 export function parseUrl(value: RawValue): string {
   const text = parseText(value);
   const url = URL.canParse(text) ? new URL(text) : undefined;

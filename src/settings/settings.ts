@@ -175,7 +175,7 @@ const table = {
     help: 'how much may go there',
     ...preset('10GiB', sizeFrom(0)),
   },
-  /** The most zeros that a file is extended by between two times that it is stored. */
+  /** By how many zeros a file may grow without being written. */
   maxHoleBytes: {
     option: 'max-hole',
     placeholder: 'SIZE',
@@ -198,7 +198,7 @@ const table = {
     help: 'how long it is believed that a name is not there, metadata-ttl at most',
     ...preset('1s', parseDuration),
   },
-  /** To the server, at the same time. */
+  /** Connections to the server at the same time. */
   maxConnections: {
     option: 'max-connections',
     placeholder: 'NUMBER',
@@ -213,7 +213,7 @@ const table = {
     help: 'how long to wait for a connection',
     ...preset('10s', parsePositiveDuration),
   },
-  /** Without any progress of a request. */
+  /** How long a request may make no progress. */
   requestTimeoutMs: {
     option: 'request-timeout',
     placeholder: 'DURATION',
@@ -221,7 +221,7 @@ const table = {
     help: 'how long a request may make no progress',
     ...preset('60s', parsePositiveDuration),
   },
-  /** Since the first failure of a request, before its caller hears of it. */
+  /** How long a request is tried again after its first failure. Then its caller gets the error. */
   retryMs: {
     option: 'retry-time',
     placeholder: 'DURATION',

@@ -9,7 +9,7 @@ export interface AuditFinding {
   readonly key: string;
   readonly size: number;
   readonly problem: 'not-encrypted' | 'unknown-key' | 'not-readable';
-  /** Of what is not readable. */
+  /** Why the object is not readable. */
   readonly message?: string;
 }
 

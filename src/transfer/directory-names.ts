@@ -2,10 +2,10 @@
  * Objects that have the name of a directory: `a` beside `a/b`. S3 can have both, a file system only one of them. Pure.
  */
 export class DirectoryNames<T> {
-  /** Those whose keys the last one begins with: whatever is below them comes next, as a listing is in the order of its keys. */
+  /** Objects whose keys are the beginning of the last key. A listing is in the order of keys, so everything below them follows directly. */
   #beginnings: { readonly key: string; readonly item: T }[] = [];
 
-  /** To be called for each object of the listing. Returns those before it whose name it makes that of a directory, each once. */
+  /** Call it for each object of the listing. Returns, once each, the objects before it whose name it turns into a directory's. */
   add(key: string, item: T): T[] {
     const candidates = this.#beginnings.filter((beginning) => key.startsWith(beginning.key));
     const isAbove = (beginning: { readonly key: string }): boolean => key[beginning.key.length] === '/';

@@ -36,10 +36,10 @@ export async function getAll(options: GetAllOptions, signal: AbortSignal): Promi
   await new TreeGetter(options, signal).run();
 }
 
-/** An object and what has become of it. */
+/** An object and its outcome. */
 interface Fetch {
   readonly object: ListedObject;
-  /** From the beginning of the work on. */
+  /** Set when the work on it begins. */
   done?: Promise<void>;
   /** Undefined if it failed. */
   outcome?: 'transferred' | 'already';
@@ -52,7 +52,7 @@ class TreeGetter {
   readonly #etags = new EtagKnowledge();
   /** Made last, so that nothing is written through them. */
   readonly #links: { readonly relative: string; readonly target: string }[] = [];
-  /** Finished after everything in them, as writing changes their times and may need permissions that they lack. */
+  /** Get their attributes after everything in them: writing changes their times and may need permissions that they lack. */
   readonly #directories: { readonly relative: string; readonly attributes: StoredAttributes }[] = [];
 
   constructor(options: GetAllOptions, signal: AbortSignal) {
@@ -77,7 +77,7 @@ class TreeGetter {
     const { store, prefix, progress } = this.#options;
     const names = new DirectoryNames<Fetch>();
     for await (const object of listObjects(store, prefix, this.#signal)) {
-      if (object.key.startsWith(`${prefix}${reservedName}/`)) continue; // of mounts, which hide it too
+      if (object.key.startsWith(`${prefix}${reservedName}/`)) continue; // reserved by mounts, which hide it too
       progress.find(object.size);
       const fetch: Fetch = { object };
       for (const shadowed of names.add(object.key, fetch)) await this.#giveWay(shadowed);
@@ -107,11 +107,11 @@ class TreeGetter {
     progress.bytesDone += Math.max(0, object.size - received);
   }
 
-  /** A file that was fetched, for the directory of its name: a mount shows the directory, too. */
+  /** Removes a fetched file whose name is also that of a directory: a mount shows the directory too. */
   async #giveWay(fetch: Fetch): Promise<void> {
     await fetch.done;
     const { object, outcome } = fetch;
-    if (outcome === undefined) return; // told of already
+    if (outcome === undefined) return; // reported already
     this.#count(outcome, object, -1);
     await this.#countingFailure(object.key, async () => {
       const relative = this.#relativeOf(object.key);

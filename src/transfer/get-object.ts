@@ -9,10 +9,10 @@ import { TransferError } from './transfer-error.js';
 
 interface GetTools {
   readonly store: ObjectStore;
-  /** Bounds the memory of all objects that are fetched at once. */
+  /** Limits the memory of all objects that are fetched at once. */
   readonly limiter: Limiter;
   readonly onBytes: (bytes: number) => void;
-  /** What was learnt of the server's ETags. */
+  /** What is known about the server's ETags. */
   readonly etags: EtagKnowledge;
 }
 
@@ -35,7 +35,7 @@ export async function fetchInto(
   if (!/^[0-9a-f]{32}$/.test(info.etag) || tools.etags.areOpaque) return;
   const whole = hashes.length === 1 ? hashes[0] : await hashOfFile(file, ranges);
   if (whole === info.etag) return;
-  // Either the bytes were damaged, or ETags are no MD5s here: a second reading tells.
+  // Either the bytes were damaged, or ETags are no MD5s here: a second read shows which.
   const again = await fetchRanges(info, ranges, tools, signal, () => Promise.resolve());
   if (again.some((hash, index) => hash !== hashes[index])) {
     throw new TransferError(`get ${info.key}: two readings of it differ; try again`);

@@ -1,6 +1,6 @@
 /**
- * The directory that a get fills. Only what the user has typed may lead through symbolic links: nothing is written through one
- * whose name the bucket gives, whoever has put it there, and a file has its name only when it is complete.
+ * The directory that a get fills. Only what the user has typed may lead through symbolic links: nothing is written through a
+ * link whose name comes from the bucket. A file gets its name only when it is complete.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -24,19 +24,19 @@ import { TransferError } from './transfer-error.js';
 /** Set-id bits are not taken from a bucket. */
 const maxRestoredPermissions = 0o777;
 /**
- * By how much a time may differ that was set here. Node takes it as seconds in floating point, which are wrong by up to 0.5 µs before
- * the year 2100, and cuts it to whole microseconds.
+ * How far a time that was set here may be off. Node takes it as seconds in floating point, which are wrong by up to 0.5 µs before the
+ * year 2100, and cuts it to whole microseconds.
  */
 const timeToleranceNs = 2_000n;
 
 export interface LocalTreeOptions {
   /** As the user has typed it. */
   readonly destination: string;
-  /** Of the tree in it, from the bucket; '' if the tree is `destination` itself. */
+  /** The name of the tree in it, from the bucket; '' if the tree is `destination` itself. */
   readonly name: string;
-  /** Whether the file of relative path '', if it is one file that is fetched and no tree, is `destination` itself. */
+  /** Whether a single fetched file, whose relative path is '', is `destination` itself. */
   readonly isNamedByUser: boolean;
-  /** These bits files and directories do not get, umask(2). */
+  /** Permission bits that files and directories do not get, umask(2). */
   readonly maskedPermissions: number;
 }
 
@@ -85,7 +85,7 @@ export class LocalTree {
     }
   }
 
-  /** Lets `fill` write a new file, which it may also read, and gives it its name, attributes and a place on the disk when that is done. */
+  /** Lets `fill` write and read a new file. Then gives it its attributes, flushes it to the disk and gives it its name. */
   async writeFile(
     relative: string,
     attributes: StoredAttributes,
@@ -141,7 +141,7 @@ export class LocalTree {
     return this.#directory(names);
   }
 
-  /** To be called when nothing is written into it any more. */
+  /** Call it when everything in it is written. */
   async finishDirectory(relative: string, attributes: StoredAttributes): Promise<void> {
     const directory = this.pathOf(relative);
     const seconds = secondsOf(attributes.mtimeNs);

@@ -1,4 +1,4 @@
-/** Listings of any length as a stream of their entries, the next page being asked for while one is worked on. */
+/** Streams the entries of listings of any length. Requests the next page while the caller works on one. */
 import type { ListedObject, ListPage, ObjectStore } from '../object-store.js';
 
 export type ListingEntry =
@@ -36,7 +36,7 @@ export async function* listEntries(
   for (let loading: Promise<ListPage> | undefined = load(); loading !== undefined;) {
     const page: ListPage = await loading;
     loading = page.continuationToken === undefined ? undefined : load(page.continuationToken);
-    loading?.catch(() => undefined); // is awaited later, or never if the reader stops
+    loading?.catch(() => undefined); // awaited later, or never if the reader stops
     for (const common of page.prefixes) yield { prefix: common };
     for (const object of page.objects) yield { object };
   }

@@ -2,7 +2,7 @@
 import type { StoreLimits } from '../object-store.js';
 import { mebibyte } from '../units.js';
 
-/** What is not larger goes in one request; parts have this size unless 10,000 of them would not do. */
+/** Content up to this size goes in one request. Larger content goes in parts of this size, or of more if 10,000 are too few. */
 export const preferredPartBytes = 16 * mebibyte;
 /** Parts on their way at once, over all objects. */
 export const parallelParts = 8;

@@ -1,4 +1,4 @@
-/** What a command on many objects has found and done so far. Showing it is left to `src/cli`. */
+/** What a command on many objects has found and done so far. `src/cli` shows it. */
 export class Progress {
   /** Grow while the listing goes on. */
   objectsFound = 0;

@@ -63,7 +63,7 @@ function sizeOf({ kind, stats }: LocalEntry): number {
   return kind === 'file' ? Number(stats.size) : 0;
 }
 
-/** A link that was named is followed, one that was found in a directory is kept. */
+/** Follows a link that the user named; stores a link found in a directory as a link. */
 async function* walkSource(
   source: string,
   prefix: string,

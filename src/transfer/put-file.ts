@@ -1,4 +1,4 @@
-/** Stores one file, directory or symlink as an object; a large file in parts, going on with an upload that was interrupted. */
+/** Stores one file, directory or symlink as an object; a large file in parts. Continues an interrupted upload. */
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { open, readlink, type FileHandle } from 'node:fs/promises';
@@ -33,7 +33,7 @@ type ListParts = (
 
 export interface PutTools {
   readonly store: ObjectStore;
-  /** Of the key that the store writes under. */
+  /** The fingerprint of the key that the store writes under. */
   readonly fingerprint: string;
   readonly limiter: Limiter;
   readonly journal: UploadJournal;
@@ -41,7 +41,7 @@ export interface PutTools {
   readonly onBytes: (bytes: number) => void;
 }
 
-/** Resolves with whether something was sent: what is there with the same size, time and mode is passed over. */
+/** Resolves with whether something was sent. Skips a file whose object has the same size, time and mode. */
 export async function putEntry(tools: PutTools, entry: LocalEntry, signal: AbortSignal): Promise<boolean> {
   const { path, key, kind, stats } = entry;
   if (kind === 'file') return await putFile(tools, entry, signal);
@@ -87,7 +87,7 @@ interface Source {
   readonly file: FileHandle;
   readonly path: string;
   readonly key: string;
-  /** From before anything was read. */
+  /** Read before any content. */
   readonly stats: BigIntStats;
   readonly headers: ObjectHeaders;
 }
@@ -170,7 +170,7 @@ async function putInParts(
   }
 }
 
-/** Where uploads in parts are denied. */
+/** For buckets that deny uploads in parts. */
 async function putStreamed(
   { store, limiter, onBytes }: PutTools,
   source: Source,
@@ -189,7 +189,7 @@ async function putStreamed(
   });
 }
 
-/** Goes on with the upload of an earlier run if it was of the same content. */
+/** Continues the upload of an earlier run if it has the same content. */
 async function beginUpload(
   { store, journal, listParts, fingerprint }: PutTools,
   { path, key, stats, headers }: Source,

@@ -14,11 +14,11 @@ interface RewriteAllOptions {
   readonly store: ObjectStore;
   readonly fingerprint: string;
   readonly prefix: string;
-  /** Of the key whose objects are rewritten; undefined: objects that are not encrypted are. */
+  /** The fingerprint of the key whose objects are rewritten; undefined: rewrites objects that are not encrypted. */
   readonly fromFingerprint: string | undefined;
-  /** Only look. */
+  /** Only count, change nothing. */
   readonly isDryRun: boolean;
-  /** Requests at a time that only ask. */
+  /** HEAD requests at a time. */
   readonly concurrency: number;
   readonly progress: Progress;
   /** Filled as the work goes on, so that it can be shown when it is interrupted. */
@@ -36,7 +36,7 @@ export class RewriteSummary {
   /** Left as they are. */
   notEncrypted = 0;
   otherKey = 0;
-  /** Replaced by somebody else while they were rewritten: what is there now is theirs. */
+  /** Another client replaced these while they were rewritten, and its version stays. */
   changed = 0;
   failed = 0;
 }

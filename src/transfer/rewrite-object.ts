@@ -1,6 +1,6 @@
 /**
  * Writes an object again under the store's own customer key, through this machine, and reads it back. The old version can be
- * read until the new one is complete; if somebody else replaces it meanwhile, theirs stays.
+ * read until the new one is complete; if another client replaces it meanwhile, their version stays.
  */
 import { createHash } from 'node:crypto';
 import { forEachLimited, mapLimited } from '../concurrency/for-each-limited.js';
@@ -15,7 +15,7 @@ import { planRanges, preferredPartBytes, type PlannedRange } from './part-plan.j
 interface RewriteTools {
   /** Decrypts the object, and writes under the new key. */
   readonly store: ObjectStore;
-  /** Of the new key. */
+  /** The new key's. */
   readonly fingerprint: string;
   /** Bounds the memory of all objects that are rewritten at once. */
   readonly limiter: Limiter;
@@ -137,7 +137,7 @@ async function verify(
   signal: AbortSignal,
 ): Promise<void> {
   const info = await store.head(key, signal);
-  if (info.etag !== etag) return; // replaced by somebody else since
+  if (info.etag !== etag) return; // another client replaced it since
   if (info.size !== size || info.keyFingerprint !== fingerprint) throw isDifferent(key);
   await forEachLimited(ranges.entries(), { limit: limiter.maxTasks, signal }, ([index, range], rangeSignal) =>
     limiter.run({ bytes: range.length, signal: rangeSignal, what: `verify ${key}` }, async () => {

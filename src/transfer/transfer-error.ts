@@ -1,4 +1,4 @@
-/** Which failures end a whole transfer, and which only that of one file. */
+/** Decides which failures end a whole transfer, and which concern one file. */
 import { StoreError, systemErrorCode } from '../errors.js';
 import { concernsAll } from './encryption-state.js';
 
@@ -18,10 +18,10 @@ export function lastingFailure(error: unknown, where: string): unknown {
   return new LocalFailure(`${where}: ${error.message}`, { cause: error });
 }
 
-/** Of the local file system: every further file would meet them too. */
+/** Errors of the local file system that every further file would meet too. */
 const lastingErrnos: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EMFILE', 'ENFILE']);
 
-/** Undefined if the error concerns every file, or nobody knows what it means. */
+/** Undefined if the error concerns every file, or if its meaning is unknown. */
 export function messageOfOneFailure(error: unknown): string | undefined {
   if (error instanceof TransferError) return error.message;
   if (error instanceof StoreError) return concernsAll(error) ? undefined : error.message;

@@ -2,7 +2,7 @@
 export class TransferSummary {
   transferred = 0;
   transferredBytes = 0;
-  /** As it was to be already. */
+  /** Files that were up to date. */
   already = 0;
   failed = 0;
 }

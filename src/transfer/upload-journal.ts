@@ -1,6 +1,6 @@
 /**
  * Remembers multipart uploads under way in small files of this user, so that the next run can go on with them. They hold the
- * upload's id and what it is of, nothing secret.
+ * upload's id and the identity of its content, nothing secret.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { parseJsonObject } from '../json-object.js';
 
 interface JournalEntry {
   readonly uploadId: string;
-  /** Of the content and the headers: only an upload of the same is gone on with. */
+  /** Identifies content and headers: only an upload of the same is continued. */
   readonly identity: string;
 }
 
@@ -52,7 +52,7 @@ export class UploadJournal {
   }
 }
 
-/** Undefined for what a crash or a stranger left: then the upload begins anew. */
+/** Undefined for a damaged file: then the upload begins again. */
 function parseEntry(text: string): JournalEntry | undefined {
   const fields: Partial<Record<keyof JournalEntry, unknown>> = parseJsonObject(text) ?? {};
   const { uploadId, identity } = fields;

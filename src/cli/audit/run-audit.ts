@@ -10,7 +10,7 @@ import { printFromBucket } from '../with-bucket.js';
 export async function runAudit(parsed: ParsedArguments): Promise<number> {
   const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'));
   const isJson = switchOf(parsed, 'json') ?? false;
-  // Whoever stops reading has not seen the end.
+  // A reader that stops early has not seen all findings.
   return await printFromBucket(config, exitFailure, async (store, output, signal) => {
     const { prefix, maxConnections } = config;
     const onFinding = (finding: AuditFinding): Promise<void> =>

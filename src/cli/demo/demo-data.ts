@@ -1,4 +1,4 @@
-/** What the demo keeps between its runs, in one directory of the user's: the gateway's data, the customer key, the logs. */
+/** The directory in which the demo keeps the gateway's data, the customer key and the logs between its runs. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { CustomerKey } from '../../keys/customer-key.js';
@@ -12,7 +12,7 @@ export interface DemoData {
   readonly mountLogFile: string;
   readonly keyFile: string;
   readonly customerKey: CustomerKey;
-  /** Lets another demo have the directory; the end of the process does too. */
+  /** Frees the directory for another demo. The end of the process frees it too. */
   release(): void;
 }
 
@@ -59,7 +59,7 @@ async function lockDirectory(directory: string): Promise<ReturnType<typeof tryLo
   }
 }
 
-/** Text, since other programs take such a file as it is. */
+/** As text, since other programs read such a file as it is. */
 async function loadCustomerKey(file: string): Promise<CustomerKey> {
   try {
     return await readCustomerKeyFile(file);

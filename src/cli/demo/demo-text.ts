@@ -44,7 +44,7 @@ Ctrl-C here ends the demo: everything is stored, ${directory} unmounted, the ser
 ${data.directory} for the next time; delete that directory when you have seen enough.`;
 }
 
-/** As the user can call this program: it need not be installed. */
+/** The command by which the user can call this program, installed or not. */
 function programName(): string {
   const directories = (process.env['PATH'] ?? '').split(':');
   const isInstalled = directories.some((directory) => isExecutable(path.join(directory || '.', 'osirisfs')));

@@ -1,4 +1,4 @@
-/** The demo's gateway, in a process of its own: neither the mount nor its server can block the other. */
+/** Starts the demo's gateway in its own process, so that mount and server cannot block each other. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ export interface DemoGateway {
   readonly authorityFile: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** Calls back if the process ends before it is told to, with how it ended. */
+  /** Calls back, with how it ended, if the process ends before `stop`. */
   onUnexpectedEnd(listener: (how: string) => void): void;
   /** Resolves when the process has ended. */
   stop(): Promise<void>;
@@ -21,7 +21,7 @@ export class DemoGatewayError extends Error {
 
 /** How long requests under way may take to finish when the gateway is stopped. */
 export const gatewayGraceMs = 5_000;
-/** Beyond what it takes by itself. */
+/** More than the gateway takes to stop. */
 const killAfterMs = 2 * gatewayGraceMs;
 const program = fileURLToPath(new URL('gateway-process.js', import.meta.url));
 
@@ -49,7 +49,7 @@ export async function startDemoGateway(
   log: GatewayLog,
   signal: AbortSignal,
 ): Promise<DemoGateway> {
-  // Detached: Ctrl-C reaches every process of the terminal, and this one has to outlive the mount.
+  // Detached: Ctrl-C reaches every process of the terminal, and the gateway must live longer than the mount.
   const child = fork(program, [directory], {
     detached: true,
     stdio: ['ignore', log.descriptor, log.descriptor, 'ipc'],

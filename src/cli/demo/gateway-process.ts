@@ -1,6 +1,6 @@
 /**
- * The process of the demo's gateway, started by `gateway-child.ts` with the directory as its argument. It lives as long as
- * the channel to the demo, whatever ends that, so that no gateway is left behind.
+ * The process of the demo's gateway, started by `gateway-child.ts` with the directory as its argument. It ends with the
+ * channel to the demo, however that closes, so that no gateway stays behind.
  */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { gatewayGraceMs, type FromGateway } from './gateway-child.js';
 
 /**
- * The demo needs its gateway until everything is stored: signals to all of a terminal's or a session's processes are the demo's
- * affair. And at SIGUSR1 Node would open its inspector to every user of this machine. Loading the gateway takes a while, so what is
- * large is imported after this.
+ * The demo needs its gateway until everything is stored, so the gateway ignores the signals that all processes of a terminal or a
+ * session get. At SIGUSR1 Node would open its inspector to every user of this machine. Loading the gateway takes a while, so
+ * large modules are imported after this.
  */
 for (const signal of ['SIGUSR1', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 const gone = new Promise<void>((resolve) => process.once('disconnect', resolve));
@@ -52,7 +52,7 @@ async function lock(file: string): Promise<void> {
   }
 }
 
-/** Resolves also if nobody is there to receive it: then the channel's end tells. */
+/** Resolves also if the demo is gone: the end of the channel tells this process. */
 async function send(message: FromGateway): Promise<void> {
   await new Promise<void>((resolve) => {
     if (process.send && process.connected) process.send(message, undefined, undefined, () => resolve());

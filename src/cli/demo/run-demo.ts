@@ -70,7 +70,7 @@ async function runGatewayAndMount(
       logging,
       signal: starting.signal,
       onMounted: () => {
-        starting.stopListening(); // from here on signals are the mount's
+        starting.stopListening(); // the mount handles signals from here on
         announceText(demoText({ bucket, directory, data }));
       },
       say: complain,
@@ -85,7 +85,7 @@ async function runGatewayAndMount(
   }
 }
 
-/** Until the directory is mounted. The first signal aborts, the second one is taken by the system's default. */
+/** Handles signals until the directory is mounted. The first signal aborts; the second one has its default effect. */
 function stopOnSignals(): { readonly signal: AbortSignal; stopListening(): void } {
   const controller = new AbortController();
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -105,7 +105,7 @@ function dataDirectory(): string {
   return path.join(data, 'osirisfs', 'demo');
 }
 
-/** Whether it was missing. One that is there is not even looked up: what is mounted there may hang. */
+/** Resolves with whether it was missing. Does not look up an existing one: what is mounted there may hang. */
 async function makeMountpoint(directory: string): Promise<boolean> {
   try {
     await mkdir(path.dirname(directory), { recursive: true });
@@ -123,12 +123,12 @@ async function removeIfEmpty(directory: string): Promise<void> {
     await rmdir(directory);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOTEMPTY' || code === 'ENOENT' || code === 'EBUSY') return; // somebody else's by now
+    if (code === 'ENOTEMPTY' || code === 'ENOENT' || code === 'EBUSY') return; // another program uses it by now
     complain(`${directory} was not removed: ${(error as Error).message}`);
   }
 }
 
-/** The user's own settings lead elsewhere. */
+/** The user's own settings name another server. */
 function leadAwsClientsTo(gateway: DemoGateway): void {
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('AWS_')) Reflect.deleteProperty(process.env, name);

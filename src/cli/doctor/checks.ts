@@ -1,4 +1,4 @@
-/** Runs checks in their order. What depends on one that failed is not run, and says so; everything else goes on. */
+/** Runs checks in their order. A check that depends on a failed one is skipped and says so; all others run. */
 
 type Verdict = 'ok' | 'warning' | 'failed' | 'not checked';
 
@@ -9,11 +9,11 @@ export interface Finding {
 }
 
 export interface Check {
-  /** Short, and in no two checks the same. */
+  /** Short and unique. */
   readonly name: string;
   /** Names of earlier checks, which must not have failed. */
   readonly needs: readonly string[];
-  /** What it rejects with is a failure. */
+  /** A rejection is a failure. */
   run(signal: AbortSignal): Promise<Finding>;
 }
 
@@ -21,7 +21,7 @@ export interface NamedFinding extends Finding {
   readonly name: string;
 }
 
-/** Rejects with the signal's reason if it aborts. `describe`: one line for whatever a check rejects with. */
+/** Rejects with the signal's reason if it aborts. `describe` turns what a check rejects with into one line. */
 export async function runChecks(
   checks: readonly Check[],
   signal: AbortSignal,

@@ -1,10 +1,10 @@
-/** Whether somebody else could change the program: what root runs at boot, by /etc/fstab, is root's to change. */
+/** Whether another user could change the program. Only root may change what root runs at boot, by /etc/fstab. */
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { writersOf } from '../../file-access.js';
 import { ok, warning, type Check } from './checks.js';
 
-/** linux/stat.h: others cannot move or remove in such a directory what is not theirs. */
+/** linux/stat.h: in such a directory users can move and remove only what is theirs. */
 const stickyBit = 0o1000;
 
 export function programCheck(programFile: string): Check {
@@ -26,7 +26,7 @@ export function programCheck(programFile: string): Check {
   };
 }
 
-/** Also whose sudo(8) it is counts as somebody else: at boot nobody calls it. */
+/** The user who calls sudo(8) counts as another user too: at boot nobody calls it. */
 async function problemOf(place: string): Promise<string | undefined> {
   const stats = await stat(place);
   const { uid, gid, mode } = stats;

@@ -1,4 +1,4 @@
-/** `osirisfs doctor`: what is right, what is not, and what to do about it, a line each. */
+/** `osirisfs doctor`: prints a line for each check: what is right, what is wrong, and what to do about it. */
 import { parseBucket } from '../../settings/config.js';
 import { systemFuseSupport } from '../../mount/fuse-support.js';
 import { silentLog } from '../../log.js';

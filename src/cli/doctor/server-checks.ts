@@ -1,4 +1,4 @@
-/** Whether the server, the credentials, the bucket and the customer key do what a mount needs of them. */
+/** Checks that server, credentials, bucket and customer key do what a mount needs. */
 import { lookup } from 'node:dns/promises';
 import { request as httpsRequest } from 'node:https';
 import { TLSSocket } from 'node:tls';
@@ -35,11 +35,11 @@ const dayMs = 86_400_000;
 const maxSkewSeconds = 900;
 const warnSkewSeconds = 60;
 
-/** Those that need the bucket are there only if one is named. `close` when all have run. */
+/** Checks that need a bucket are left out if none is named. Call `close` when all have run. */
 export function serverChecks(options: ServerOptions): { checks: Check[]; close: () => void } {
   const { bucket, prefix, keyFiles, log } = options;
   const state: {
-    /** What a PUT has to bring. */
+    /** The headers that a PUT needs. */
     encryption: ProbeEncryption;
     endpoint?: URL;
     date?: Date;
@@ -159,7 +159,7 @@ export function serverChecks(options: ServerOptions): { checks: Check[]; close: 
 
 const awsEndpoint = new URL('https://s3.amazonaws.com');
 
-/** One request that nobody has to be allowed: its reply has the certificate and the server's time. */
+/** One request that needs no permission: its reply has the certificate and the server's time. */
 async function checkCertificate(
   endpoint: URL,
   { connection, now }: ServerOptions,
@@ -242,7 +242,7 @@ function writeChecks(mayWrite: boolean, bucket: string, { probes, chooseEncrypti
         return typeof found === 'object' ? found : found ? ok(can) : warning(cannot);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        // Under a policy that demands the header Ceph 16 denies multipart uploads and copies, whatever they bring.
+        // Under a policy that demands the header, Ceph 16 denies all multipart uploads and copies.
         const isDenied = error.code === 'AccessDenied' && probes().encryption !== 'customer key';
         if (isDenied)
           return warning(`denied under the policy of ${bucket}: one PUT does instead, up to 5 GiB`);
@@ -297,7 +297,7 @@ function writeChecks(mayWrite: boolean, bucket: string, { probes, chooseEncrypti
   ];
 }
 
-/** False: not at all. A finding: wrongly, as far as can be known. */
+/** False: the server ignores conditions. A finding: it judges them wrongly, as far as can be known. */
 async function judgesConditions(
   bucket: string,
   { administration, customerKey, encryption }: Probes,
@@ -306,7 +306,7 @@ async function judgesConditions(
   const judged = await administration.judgeConditions(customerKey, encryption, signal);
   if (judged === 'ignored') return false;
   const versioning = await administration.getVersioning(signal).catch((error: unknown) => {
-    if (error instanceof StoreError && error.code !== 'Aborted') return undefined; // not everybody may ask
+    if (error instanceof StoreError && error.code !== 'Aborted') return undefined; // asking may be forbidden
     throw error;
   });
   // While versioning is suspended only objects with former versions, or deleted ones, are judged wrongly.
@@ -319,7 +319,7 @@ async function judgesConditions(
 
 const onlyWithWrite = notChecked('that takes --write, which stores and deletes objects below .osirisfs/');
 
-/** What an earlier check that is among the needs has found. */
+/** The result of an earlier check, one of `needs`. */
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a check ran before the one that it needs');
   return value;

@@ -1,4 +1,4 @@
-/** Whether this machine can mount: kernel, device, fusermount3, Node. */
+/** Checks that this machine can mount: kernel, device, fusermount3, Node. */
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';

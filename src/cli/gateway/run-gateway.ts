@@ -42,7 +42,7 @@ export async function runGateway(parsed: ParsedArguments, defaults: GatewayDefau
       return 0;
     }
     limitCoreDumps();
-    // Before anything is made: a signal during the start stops it as soon as it is up.
+    // Listens first: a signal during the start stops the gateway as soon as it is up.
     const stopped = signalToStop();
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const lock = tryLockFile(path.join(directory, lockFile));
@@ -107,7 +107,7 @@ function choiceOf<T extends string>(
   }
 }
 
-/** The system's errors say enough by themselves; their stack says nothing to users. */
+/** The message of a system error says enough; its stack says nothing to users. */
 function explain(error: unknown, directory: string): unknown {
   if (error instanceof GatewayDirectoryError) return new CommandError(error.message, { cause: error });
   const { code, syscall } = error as NodeJS.ErrnoException;

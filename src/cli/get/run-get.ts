@@ -18,7 +18,7 @@ import { untilInterrupted } from '../stop-signal.js';
 import { announce, complain } from '../terminal.js';
 import { withBucket } from '../with-bucket.js';
 
-/** Where the system tells none: Linux before 4.7. */
+/** Used where the system does not tell the umask: Linux before 4.7. */
 const strictUmask = 0o077;
 
 /** Resolves with the exit code: 1 if something could not be fetched. */
@@ -67,7 +67,7 @@ export async function runGet(parsed: ParsedArguments): Promise<number> {
 
 interface LocalDestination {
   readonly destination: string;
-  /** Whether what is fetched goes into it under its own name. */
+  /** Whether the fetched file or tree goes into it under its own name. */
   readonly takesName: boolean;
   readonly maskedPermissions: number;
 }
@@ -101,8 +101,8 @@ async function getSource(
 }
 
 /**
- * A tree goes into DEST under its own name, whether DEST is there or not, so that the same command does the same again; a
- * whole bucket has no name. A file goes into a directory, or is called DEST.
+ * A tree goes into DEST under its own name, whether DEST exists or not, so that the same command does the same again. A whole
+ * bucket has no name. A file goes into DEST if that is a directory, and is called DEST otherwise.
  */
 function treeOf(
   { prefix }: AccessConfig,
@@ -116,13 +116,13 @@ function treeOf(
   });
 }
 
-/** Of this process, proc(5). By Node it could only be read by being set. */
+/** The umask of this process, proc(5). Node reads it only by setting it. */
 async function ownUmask(): Promise<number> {
   const [, digits] = /^Umask:\s*([0-7]+)$/m.exec(await readFile('/proc/self/status', 'utf8')) ?? [];
   return digits === undefined ? strictUmask : Number.parseInt(digits, 8);
 }
 
-/** As a mount shows what carries no attributes of its own. */
+/** For objects without attributes: the same that a mount shows. */
 function defaultAttributes(): AttributeDefaults {
   return {
     uid: process.getuid?.() ?? 0,

@@ -13,7 +13,7 @@ import { exitFailure } from '../explain-error.js';
 import { complain } from '../terminal.js';
 import { printFromBucket } from '../with-bucket.js';
 
-/** Resolves with the exit code: 1 if some object could not be asked for. */
+/** Resolves with the exit code: 1 if the state of some object is unknown. */
 export async function runList(parsed: ParsedArguments): Promise<number> {
   const config = await readAccessConfig(parsed, positionalOf(parsed, 'bucket'));
   const isJson = switchOf(parsed, 'json') ?? false;
@@ -70,7 +70,7 @@ async function describeEntry(
   }
 }
 
-/** As it was given, so that it can be given again. */
+/** The key without the prefix that the user gave. The object of the prefix itself has its whole key. */
 function nameBelow({ prefix }: AccessConfig, key: string): string {
   return printable(key.startsWith(prefix) && key !== prefix ? key.slice(prefix.length) : key);
 }
@@ -86,7 +86,7 @@ function textLine(row: Exclude<Row, { readonly kind: 'gone' | 'failed' }>, name:
 
 /** Base64 of 16 bytes. */
 const fingerprintLength = 24;
-/** Up to 10 TB in line. */
+/** Aligns sizes up to 10 TB. */
 const sizeWidth = 13;
 
 function jsonLine(row: Exclude<Row, { readonly kind: 'gone' | 'failed' }>): string {

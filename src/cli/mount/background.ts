@@ -1,7 +1,7 @@
 /**
  * Both ends of the channel between the command `osirisfs mount`, which waits until the mount works, and the serving process
- * that it leaves behind. The customer key goes through this channel, so that a key file that is a pipe of the user's
- * shell can be read by the command, and never through arguments or environment.
+ * that it leaves behind. The customer key goes through this channel and never through arguments or environment: the
+ * command reads the key file, which may be a pipe of the user's shell.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
@@ -22,13 +22,13 @@ type FromServer =
 
 interface FromCommand {
   readonly type: 'key';
-  /** The first one writes. */
+  /** The first key writes. */
   readonly base64: readonly [string, ...string[]];
 }
 
 interface BackgroundOptions {
   readonly keyRing: KeyRing;
-  /** What the serving process prints goes there; closed here. */
+  /** The serving process prints there. Closed here. */
   readonly logDescriptor: number;
   readonly logFile: string;
 }
@@ -82,12 +82,12 @@ async function conclude(
     };
     stop.addEventListener('abort', endChild, { once: true });
     child.on('message', (message: FromServer) => {
-      if (stop.aborted) return; // what counts is its end
+      if (stop.aborted) return; // the end of the process counts
       if (message.type === 'key-wanted') {
         const { first, others } = keyRing;
         const base64 = [first.toBase64(), ...others.map((key) => key.toBase64())] as const;
         const answer: FromCommand = { type: 'key', base64: [...base64] };
-        child.send(answer, () => undefined); // if it does not arrive, 'exit' tells
+        child.send(answer, () => undefined); // if it does not arrive, 'exit' follows
       } else if (message.type === 'mounted') end({ line: message.line, exitCode: 0 });
       else end({ line: message.line, exitCode: message.exitCode });
     });
@@ -106,19 +106,19 @@ async function conclude(
 
 /** The serving process's end. */
 export interface CommandChannel {
-  /** Aborts if the command goes away before it has been told anything. */
+  /** Aborts if the command ends before the first message to it. */
   readonly signal: AbortSignal;
   receiveKeyRing(): Promise<KeyRing>;
-  /** Resolves when the command has it, or is gone. After that there is no channel. */
+  /** Resolves when the command has received it, or is gone. Then the channel is closed. */
   reportMounted(line: string): Promise<void>;
   reportFailure(explanation: Explanation): Promise<void>;
 }
 
-/** Undefined if this process was not started by `startInBackground`. To be called once. */
+/** Undefined if `startInBackground` did not start this process. Call it once. */
 export function connectToCommand(): CommandChannel | undefined {
   // Set by startInBackground.
   const isServer = process.env['OSIRISFS_BACKGROUND'] === '1' && process.connected;
-  // What this process starts is not a serving process.
+  // Child processes are no serving processes.
   delete process.env['OSIRISFS_BACKGROUND'];
   if (!isServer) return undefined;
   const gone = new AbortController();
@@ -151,7 +151,7 @@ function decodeCustomerKey(base64: string): CustomerKey {
   return new CustomerKey(Buffer.from(base64, 'base64'));
 }
 
-/** Resolves also if nobody is there to receive it. */
+/** Resolves also if the other end is gone. */
 async function send(message: FromServer): Promise<void> {
   await new Promise<void>((resolve) => {
     if (process.send && process.connected) process.send(message, undefined, undefined, () => resolve());

@@ -1,6 +1,6 @@
 /**
  * The comma-separated list of `-o`, as mount(8), /etc/fstab and users of s3fs write it, sorted into settings of osirisfs and
- * flags for fusermount3. What nobody knows is refused. Pure.
+ * flags for fusermount3. Unknown options are refused. Pure.
  */
 import { settingNames, settings, type SettingName } from '../../settings/settings.js';
 import { UsageError } from '../command-errors.js';
@@ -26,7 +26,7 @@ const kernelFlags = new Set([
   'sync',
 ]);
 
-/** What mount(8) and /etc/fstab say to themselves, what is the case anyway, and what s3fs needs and osirisfs does not. */
+/** Ignored: what is only for mount(8) and /etc/fstab, what always holds, and what only s3fs needs. */
 const ignored = new Set([
   '_netdev',
   'auto',
@@ -40,14 +40,14 @@ const ignored = new Set([
   'use_path_request_style',
   'user',
   'users',
-  // Who may mount by /etc/fstab.
+  // Which users may mount by /etc/fstab.
   'group',
   'nogroup',
   'noowner',
   'nouser',
   'nousers',
   'owner',
-  // Access times are those that programs set: nothing here changes one by reading.
+  // Reading never changes access times here.
   'diratime',
   'lazytime',
   'nodiratime',
@@ -56,7 +56,7 @@ const ignored = new Set([
   'nostrictatime',
   'relatime',
   'strictatime',
-  // How much the kernel says.
+  // How much the kernel logs.
   'loud',
   'silent',
 ]);
@@ -133,7 +133,7 @@ function split(text: string): [string, string | undefined] {
   return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** Of s3fs: `use_sse=custom:FILE`, or `c:` for short. Its other forms do not encrypt under a key of the user's. */
+/** s3fs's `use_sse=custom:FILE`, or `c:` for short. The other forms do not encrypt under the user's own key. */
 function keyFileOfUseSse(value: string | undefined): string {
   const file = /^(?:custom|c):(.+)$/.exec(value ?? '')?.[1];
   if (file === undefined) {

@@ -1,11 +1,11 @@
 /**
  * The form in which mount(8) calls a FUSE file system: for the type `fuse.osirisfs`, in /etc/fstab or after -t, it runs
- * mount.fuse3, and that `osirisfs SOURCE DIRECTORY -o OPTIONS`, without the word mount. Pure.
+ * mount.fuse3, which runs `osirisfs SOURCE DIRECTORY -o OPTIONS`, without the word mount. Pure.
  */
 
 /**
- * What mount.fuse3 adds where nobody asked for the opposite. Left to fusermount3, whose default is without them: no object in
- * a bucket should make somebody root.
+ * Options that mount.fuse3 adds by default. They are dropped, so that fusermount3's default counts, which is without them: no
+ * object in a bucket should make a user root.
  */
 const added = new Set(['dev', 'suid']);
 

@@ -1,4 +1,4 @@
-/** The options of a mount, and the config that comes of them. */
+/** The options of a mount, and the config that they give. */
 import type { Argv } from 'yargs';
 import type { MountArguments, MountConfig } from '../../settings/config.js';
 import { helpGroups, settingNames, settings } from '../../settings/settings.js';
@@ -17,7 +17,7 @@ Every option can also be given by a variable (--cache-size by OSIRISFS_CACHE_SIZ
 ~/.config/osirisfs/config.toml, or the file named by OSIRISFS_CONFIG (cache-size = "1GiB", read-only = true).
 Options override variables, and variables the file.`;
 
-/** What a mount can be told, whoever is to make it. */
+/** Declares the options of a mount, for the commands `mount` and `unit`. */
 export function describeMountOptions(yargs: Argv): Argv {
   for (const group of helpGroups) {
     for (const name of settingNames) {
@@ -51,7 +51,7 @@ export async function readMountConfig(parsed: ParsedArguments): Promise<MountCon
   return await loadMountConfig(mountArguments, values, fuseValues, process.env);
 }
 
-/** Of `[bucket] <directory>`: yargs takes the first argument for what is required, and the second for the rest. */
+/** Sorts out `[bucket] <directory>`: yargs takes the first argument for the required one, and the second for the optional one. */
 function readMountArguments(parsed: ParsedArguments): Pick<MountArguments, 'bucket' | 'directory'> {
   if (parsed['bucket'] === undefined) {
     return { bucket: undefined, directory: positionalOf(parsed, 'directory') };

@@ -1,6 +1,6 @@
 /**
- * `osirisfs mount`: which process does the work, and what becomes of its outcome. The work itself is in `serve.ts`, which is
- * loaded only in the serving process, as the layers below it take half a second to load.
+ * `osirisfs mount`: starts the serving process, or serves in the foreground, and reports the outcome. The work is in `serve.ts`.
+ * Only the serving process loads it, because the layers below take half a second.
  */
 import path from 'node:path';
 import { allBuckets, type MountConfig } from '../../settings/config.js';
@@ -61,7 +61,7 @@ async function serveInBackground(
   try {
     const keyRing = await command.receiveKeyRing();
     const onMounted = (running: RunningMount, problem: string | undefined): void => {
-      // The directory that the user was in must not be kept busy. Not before: variables of AWS may name relative paths.
+      // Leaves the user's directory, so as not to keep it busy. Not earlier: variables of AWS may name relative paths.
       process.chdir('/');
       const but = [logProblem, problem]
         .flatMap((each) => (each === undefined ? [] : [`; but ${each}`]))
@@ -88,11 +88,11 @@ function mountedLine({ source, mountpoint, news }: RunningMount): string {
 
 interface ChosenLogFile {
   readonly logFile: string;
-  /** Why it is not where the user expects it, in one line. */
+  /** Why the log is not in its usual place, in one line. */
   readonly problem?: string | undefined;
 }
 
-/** In the user's state directory, by the mountpoint, as each mount has one of its own. */
+/** The log file of this mount, in the user's state directory, named after the mountpoint. */
 async function chooseLogFile(config: MountConfig): Promise<ChosenLogFile> {
   if (config.logFile !== undefined) return { logFile: config.logFile };
   const { directory, problem } = await findStateDirectory(process.env);

@@ -1,4 +1,4 @@
-/** The end of the control socket at which `osirisfs umount` and `osirisfs status` sit. */
+/** The client's end of the control socket, for `osirisfs umount` and `osirisfs status`. */
 import { createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
 import { CommandError } from '../command-errors.js';
@@ -11,7 +11,7 @@ import {
   type WaitingReply,
 } from './control-protocol.js';
 
-/** After so many missed heartbeats the process counts as hung. */
+/** After this many missed heartbeats the process counts as hung. */
 const silenceMs = 30 * heartbeatMs;
 
 export type Outcome = Exclude<ControlReply, WaitingReply> | { readonly noProcess: true };
@@ -50,7 +50,7 @@ export async function askServingProcess(
       }
     };
     const lines = createInterface({ input: socket });
-    lines.on('error', () => undefined); // told by the socket
+    lines.on('error', () => undefined); // the socket reports it
     lines.on('line', (line) => {
       const reply = parseReply(line);
       if (reply === undefined)

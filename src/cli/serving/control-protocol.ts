@@ -9,11 +9,11 @@ import type { MountStatus } from '../../mount-statistics.js';
 /** A longer line is not one of ours. */
 export const maxControlLineBytes = 64 * 1024;
 
-/** While an answer takes its time, a `waiting` comes at least this often. */
+/** While an answer takes long, a `waiting` comes at least this often. */
 export const heartbeatMs = 1_000;
 
 export type ControlRequest =
-  /** `isDetached`: the directory is not to be unmounted, only the end waited for. */
+  /** `isDetached`: the directory is unmounted already; only wait for the end. */
   | { readonly command: 'umount'; readonly lazy: boolean; readonly isDetached?: true }
   /** End at once, and lose what is not in the bucket. */
   | { readonly command: 'give up' }
@@ -33,7 +33,7 @@ export interface WaitingReply {
   readonly count: number;
   /** By path, of those in `waiting`: why the last try failed. */
   readonly reasons: Readonly<Partial<Record<string, string>>>;
-  /** How many of `count` the server refuses, with nothing of them on its way. */
+  /** How many of `count` the server refuses, and of which nothing is being sent. */
   readonly refusedCount: number;
 }
 
@@ -76,7 +76,7 @@ export function parseReply(line: string): ControlReply | undefined {
   return undefined;
 }
 
-/** The other end is this same program; one that is older or newer is known by the first fields. */
+/** The other end is this program too. An older or newer version shows in the first fields. */
 function isStatus(value: unknown): value is MountStatus {
   if (typeof value !== 'object' || value === null) return false;
   const { pid, mountpoint, source, startedAt, pending, pendingCount } = value as Partial<MountStatus>;

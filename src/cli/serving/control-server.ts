@@ -1,4 +1,4 @@
-/** The serving process's end of the control socket. What unmounting means is left to `shutdown.ts`. */
+/** The serving process's end of the control socket. `shutdown.ts` does the unmounting. */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { MountError } from '../../fuse/driver.js';
@@ -17,11 +17,11 @@ import {
 } from './control-protocol.js';
 import { reasonsByPath } from './shutdown.js';
 
-/** What is asked of whoever serves the mount. */
+/** What the server asks of the serving process. */
 export interface Controlled {
-  /** Resolves when all is done that the caller waits for; rejects with a `MountError` of code `Busy`, among others. */
+  /** Resolves when everything that the caller waits for is done. Rejects with a `MountError` of code `Busy`, among others. */
   unmount(options: { readonly lazy: boolean; readonly isDetached?: boolean }): Promise<void>;
-  /** Resolves when what is not in the bucket is given up; the process ends soon after. */
+  /** Gives up what is not in the bucket, then resolves; the process ends soon after. */
   giveUp(): Promise<void>;
   pending(): readonly Pending[];
   status(): MountStatus;
@@ -34,9 +34,9 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** Who does not take the last reply in this time does not get it. */
+/** A client that does not take the last reply in this time does not get it. */
 const closeTimeoutMs = 2_000;
-/** Of one connection, until its request has come. */
+/** How long a connection may take to send its request. */
 const requestTimeoutMs = 10_000;
 
 /** Listens on `socketPath`, which must be in a directory that only this user can enter. */
@@ -87,7 +87,7 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
     const end = received.indexOf('\n');
     if (end < 0 && received.length <= maxControlLineBytes) return undefined;
     clearTimeout(timer);
-    socket.off('data', onData).resume(); // whatever else comes is not read
+    socket.off('data', onData).resume(); // everything after the request is ignored
     const request = end < 0 ? undefined : parseControlRequest(received.slice(0, end));
     if (request?.command === 'umount') {
       log.info(request, 'asked to unmount');
@@ -107,7 +107,7 @@ function answer(socket: Socket, controlled: Controlled, log: Log): void {
   socket.setEncoding('utf8').on('data', onData);
 }
 
-/** Does what was asked for, and tells meanwhile what is not in the bucket. */
+/** Does what the request asks for, and meanwhile reports what is not in the bucket. */
 async function whileTelling(
   socket: Socket,
   action: () => Promise<void>,
@@ -120,7 +120,7 @@ async function whileTelling(
   };
   const missed = (error: unknown): void => log.error({ err: error }, 'what is pending cannot be told');
   const heartbeat = setInterval(guarded(beat, missed), heartbeatMs);
-  socket.once('close', () => clearInterval(heartbeat)); // who asked has gone, and what was asked for goes on
+  socket.once('close', () => clearInterval(heartbeat)); // the client has gone, and the work goes on
   try {
     await action();
     send({ done: true });

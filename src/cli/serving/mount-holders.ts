@@ -9,7 +9,7 @@ export interface Holder {
   readonly use: string;
 }
 
-/** Processes of other users are seen by root only. This process is left out. */
+/** Only root sees processes of other users. This process is left out. */
 export async function findHolders(mountpoint: string): Promise<Holder[]> {
   const holders: Holder[] = [];
   for (const name of await readdir('/proc')) {

@@ -23,9 +23,9 @@ import { CommandError } from '../command-errors.js';
 import { xdgDirectory } from '../user-directories.js';
 
 export interface RegistryEntry {
-  /** In the namespace that it is in. */
+  /** In its own PID namespace. */
   readonly pid: number;
-  /** As `ownPidNamespace`. Absent: that of whoever reads it. */
+  /** As `ownPidNamespace`. Absent: the namespace of the reader. */
   readonly pidNamespace?: string | undefined;
   /** As the mount table shows it. */
   readonly mountpoint: string;
@@ -34,19 +34,19 @@ export interface RegistryEntry {
   readonly socketPath: string;
 }
 
-/** Between two looks of a serving process whether its entry is still there. */
+/** How often a serving process looks whether its entry still exists. */
 export const lookMs = 2_000;
 
 /** unix(7): sun_path has 108 bytes, one of them for the end. */
 const maxSocketPathBytes = 107;
 const longestFileName = '/4194304-4294967295.sock';
 
-/** No entry has more: longer files are none. */
+/** No entry is longer; longer files are not entries. */
 const maxEntryBytes = 64 * 1024;
 
 /**
- * Where entries may be: the directory of the session, and one that is there without a session, as in cron or sudo. Root has one
- * where nobody else can be first.
+ * Where entries may be: the directory of the session, and one for processes without a session, as in cron or sudo. Root has one that
+ * no other user can make first.
  */
 function candidateDirectories(uid: number, environment: NodeJS.ProcessEnv): string[] {
   const runtime = xdgDirectory(environment, 'XDG_RUNTIME_DIR');
@@ -59,8 +59,8 @@ function candidateDirectories(uid: number, environment: NodeJS.ProcessEnv): stri
 }
 
 /**
- * Makes sure of a directory for this user's entries. One that exists and belongs to somebody else, or lets others
- * in, is passed over.
+ * Finds or makes the directory for this user's entries. Skips one that belongs to another user, or that others may
+ * enter.
  */
 export async function prepareRegistry(uid: number, environment: NodeJS.ProcessEnv): Promise<string> {
   for (const directory of candidateDirectories(uid, environment)) {
@@ -88,7 +88,7 @@ export function ownSocketPath(directory: string, pidNamespace: string | undefine
   return path.join(directory, `${process.pid}${pidNamespace === undefined ? '' : `-${pidNamespace}`}.sock`);
 }
 
-/** Removes what processes that were killed have left. */
+/** Removes what killed processes left. */
 export async function removeDeadEntries(directory: string): Promise<void> {
   for (const name of await namesIn(directory)) {
     const [, stem, pid, pidNamespace] = /^((\d+)(?:-(\d+))?)\.(?:json|json\.new|sock)$/.exec(name) ?? [];
@@ -100,7 +100,7 @@ export async function removeDeadEntries(directory: string): Promise<void> {
   }
 }
 
-/** Of a process in another namespace only its socket tells. */
+/** For a process in another namespace only its socket tells. */
 export async function hasServingProcessEnded({
   pid,
   pidNamespace,
@@ -111,8 +111,8 @@ export async function hasServingProcessEnded({
 }
 
 /**
- * Whether a process is not at work, from /proc/PID/stat, proc(5). True also of one that nobody has waited for yet (a zombie): it
- * holds nothing any more, and the first process of a container may take its time to clear it away, or never do.
+ * Whether a process has ended, from /proc/PID/stat, proc(5). A zombie, which its parent has not waited for yet, has ended too: it
+ * holds nothing any more, and the first process of a container may clear it away late or never.
  */
 export async function hasEnded(pid: number): Promise<boolean> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
@@ -132,7 +132,7 @@ async function isListening(socketPath: string): Promise<boolean> {
   });
 }
 
-/** Resolves when a reader can only find the whole entry. */
+/** Writes beside and renames, so that a reader never finds half an entry. */
 export async function writeRegistryEntry(entry: RegistryEntry): Promise<void> {
   const file = entryFile(entry);
   await writeFile(`${file}.new`, JSON.stringify(entry), { mode: 0o600 });
@@ -144,8 +144,8 @@ export async function removeEntry(entry: RegistryEntry): Promise<void> {
 }
 
 /**
- * The entries for a directory, of this user, or, for root, of everybody: of `mountedBy` alone where something is mounted, since
- * anybody can make an entry that says so. There may be some that dead processes left.
+ * The entries for a directory: this user's, or, for root, those of all users. Where something is mounted, root takes only those of
+ * `mountedBy`, since anybody can make an entry. Dead processes may have left some.
  */
 export async function findEntries(
   mountpoint: string,
@@ -175,7 +175,7 @@ export async function findAllEntries(
   return found;
 }
 
-/** Those who have, or had, a session or a mount. */
+/** The users that have, or had, a session or a mount. */
 async function otherUsers(): Promise<number[]> {
   const sessions = await namesIn('/run/user');
   const fallbacks = (await namesIn('/tmp')).flatMap((name) => /^osirisfs-(\d+)$/.exec(name)?.[1] ?? []);
@@ -187,13 +187,13 @@ async function readEntries(directory: string, owner: number): Promise<RegistryEn
   for (const name of await namesIn(directory)) {
     if (!name.endsWith('.json')) continue;
     const entry = parseEntry(await readEntryFile(path.join(directory, name), owner));
-    // A socket elsewhere may be that of anybody.
+    // A socket elsewhere may belong to anybody.
     if (entry && path.dirname(entry.socketPath) === directory) entries.push(entry);
   }
   return entries;
 }
 
-/** '' if it is no entry of that user, as a pipe, a link, or what its process has just taken away. */
+/** '' if it is no entry of that user: a pipe, a link, or an entry that its process has just removed. */
 async function readEntryFile(file: string, owner: number): Promise<string> {
   let handle: FileHandle | undefined;
   try {

@@ -16,7 +16,7 @@ import {
   type RegistryEntry,
 } from './mount-registry.js';
 
-/** Between two times that the entry is made young again, for programs that tidy old files away after days. */
+/** How often the entry's time is renewed: some programs remove files that are days old. */
 const refreshMs = 3_600_000;
 
 interface RegistrationOptions {
@@ -33,7 +33,7 @@ export class Registration {
   #server: ControlServer | undefined;
   #entry: RegistryEntry | undefined;
   #refreshedAtMs = 0;
-  /** What the user is to know, in one line; undefined while the mount can be found. */
+  /** A message for the user in one line; undefined while the mount can be found. */
   #problem: string | undefined;
   #looking: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
@@ -46,7 +46,7 @@ export class Registration {
     return this.#problem;
   }
 
-  /** Resolves when the mount can be found, or `problem` says why not. It goes on trying, every few seconds. */
+  /** Resolves when the mount can be found, or `problem` says why not. Tries again every few seconds. */
   async start(): Promise<void> {
     await this.#look();
     const look = (): Promise<void> => (this.#looking = this.#look());
@@ -64,7 +64,7 @@ export class Registration {
     next();
   }
 
-  /** Resolves when nobody can find the mount any more, and replies that are on their way have gone out. */
+  /** Resolves when the mount can no longer be found, and replies under way are sent. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -74,7 +74,7 @@ export class Registration {
 
   async #look(): Promise<void> {
     if (await this.#isThere()) return;
-    if (this.#server?.isInUse) return; // somebody is waiting for the end of this mount
+    if (this.#server?.isInUse) return; // a client waits for the end of this mount
     const { log, mountpoint } = this.#options;
     const isAgain = this.#entry !== undefined;
     try {

@@ -1,6 +1,6 @@
 /**
- * The life of a serving process: mounts, tells who asked, can be found by `osirisfs umount`, and ends by request, by signal or
- * when somebody unmounts the directory.
+ * The life of a serving process: mounts, reports to the command that started it, registers for `osirisfs umount`, and ends by
+ * request, by signal or when the directory is unmounted.
  */
 import type { MountConfig } from '../../settings/config.js';
 import type { KeyRing } from '../../keys/key-ring.js';
@@ -25,9 +25,9 @@ interface ServeOptions {
   readonly logging: Logging;
   /** Aborts to end before the directory is mounted, for example when the process that asked for it is gone. */
   readonly signal: AbortSignal;
-  /** Called once, when the directory shows the bucket. `problem`: what the user is to know of it, in one line. */
+  /** Called once, when the directory shows the bucket. `problem`: a message for the user in one line. */
   readonly onMounted: (running: RunningMount, problem: string | undefined) => void;
-  /** Tells the user, who may be looking, one line. */
+  /** Shows the user one line. */
   readonly say: (line: string) => void;
   readonly dependencies?: MountDependencies | undefined;
 }
@@ -51,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     const signal = AbortSignal.any([options.signal, starting.signal]);
     const running = await mount(config, keyRing, log, signal, options.dependencies).catch(
       (error: unknown) => {
-        throw signal.aborted ? signal.reason : error; // whatever the interrupted layer made of it
+        throw signal.aborted ? signal.reason : error; // `error` is what the interrupted layer made of it
       },
     );
     if (signal.aborted) {
@@ -77,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** Before anything is mounted, so that an address that cannot be had is the command's failure. */
+/** Runs before anything is mounted, so that the command fails if the address cannot be used. */
 async function serveMetrics(
   address: ListenAddress,
   status: () => MountStatus | undefined,
@@ -93,9 +93,9 @@ async function serveMetrics(
 }
 
 /**
- * After an exception that nobody caught the state is unknown, so nothing more is written; the kernel closes the device and the
- * driver's watchdog takes the dead mount away. A promise whose rejection nobody looked at has broken off nothing: whoever waits
- * for the work got its error, and to end would lose what everybody has written and not stored.
+ * After an uncaught exception the state is unknown, so nothing more is written: the kernel closes the device, and the driver's
+ * watchdog takes the dead mount away. An unhandled rejection has interrupted nothing: the callers got their errors. Ending the process
+ * would lose everything that is written and not stored.
  */
 function endOnCrash(log: Log): () => void {
   const onCrash = (error: unknown): void => {
@@ -112,7 +112,7 @@ function endOnCrash(log: Log): () => void {
   };
 }
 
-/** Without a terminal a hangup means nothing; in the foreground it is the end of the session. */
+/** In the foreground a hangup ends the session. Without a terminal it means nothing. */
 function listenToSignals(
   onSignal: NodeJS.SignalsListener,
   options: { readonly ignoreHangup: boolean },

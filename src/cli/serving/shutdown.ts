@@ -1,6 +1,6 @@
 /**
- * How a serving process comes to its end: by request over the control socket or by signal, orderly with everything in the
- * bucket, or by force. Exiting is left to `serve.ts`.
+ * Ends a serving process, by request over the control socket or by signal: in order, with everything in the bucket, or by
+ * force. `serve.ts` exits.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { MountError } from '../../fuse/driver.js';
@@ -14,7 +14,7 @@ import { describeHolders, type Holder } from './mount-holders.js';
 
 export interface ShutdownOptions {
   readonly log: Log;
-  /** Tells the user, who may be looking. */
+  /** Shows the user a line. */
   readonly say: (line: string) => void;
   readonly findHolders: (mountpoint: string) => Promise<readonly Holder[]>;
   /** When the mount began. Default: when this object was made. */
@@ -23,7 +23,7 @@ export interface ShutdownOptions {
   readonly exit: (code: number) => void;
   /** Between two tries to unmount what is in use; default 500 ms. */
   readonly retryMs?: number;
-  /** How long SIGTERM waits for programs to let go before it detaches the directory all the same; default 5 s. */
+  /** How long SIGTERM waits for programs to stop using the directory before it detaches it; default 5 s. */
   readonly patienceMs?: number;
   /** How long a mount that SIGTERM detached waits for programs to close what they have open; default 10 s. */
   readonly lingerMs?: number;
@@ -54,8 +54,8 @@ export class Shutdown {
   /**
    * On request: resolves when the directory is unmounted and everything is in the bucket. `lazy`: when the directory is
    * detached; programs that use it go on, and the process ends after them, when everything is in the bucket. Rejects
-   * with a `MountError` of code `Busy` if the directory is in use. `isDetached`: it was unmounted before, only the end is waited
-   * for.
+   * with a `MountError` of code `Busy` if the directory is in use. `isDetached`: it was unmounted before, and only the end is
+   * awaited.
    */
   async unmount({
     lazy,
@@ -68,7 +68,7 @@ export class Shutdown {
     if (!lazy) await this.#running.ended;
   }
 
-  /** On request: as the second signal. Resolves when it is given up; the process ends soon after. */
+  /** On request: does what the second signal does. Resolves when the rest is given up; the process ends soon after. */
   async giveUp(): Promise<void> {
     this.#signals = Math.max(this.#signals, 2);
     const exitCode = await this.#giveUpAndDetach();
@@ -107,7 +107,7 @@ export class Shutdown {
       if (this.#signals === 1) await this.#untilUnmounted(signal);
       else if (this.#signals === 2) await this.#force();
     } catch (error) {
-      if (signal === 'SIGTERM' && this.#signals > 1) return; // the second one has given it up
+      if (signal === 'SIGTERM' && this.#signals > 1) return; // the second signal gave it up
       log.error({ err: error }, 'unmounting failed');
       this.#options.say(
         `cannot unmount ${this.#running.mountpoint}: ${explainError(error).line}; a second signal ends without it`,
@@ -148,7 +148,7 @@ export class Shutdown {
       await this.#running.unmount({ lazy: false });
       return true;
     } catch (error) {
-      if (error instanceof MountError && error.code === 'NotMounted') return true; // somebody else did it
+      if (error instanceof MountError && error.code === 'NotMounted') return true; // another process did it
       if (error instanceof MountError && error.code === 'Busy') return false;
       throw error;
     }
@@ -163,8 +163,8 @@ export class Shutdown {
   }
 
   /**
-   * Puts what is closed in the bucket and lets go of the directory. Who still has files open may close them for a while; then
-   * what they have written is stored as it is, what they wait for is finished, and the process ends.
+   * Stores closed files and detaches the directory. Programs that still have files open have some time to close them. Then their
+   * writes are stored as they are, the calls under way finish, and the process ends.
    */
   async #detach(): Promise<void> {
     await this.#running.synchronizeAll('what is closed');
@@ -173,7 +173,7 @@ export class Shutdown {
     this.#sayWaiting();
     await this.#running.settled();
     await this.#running.synchronizeAll('everything');
-    await this.#running.settled(); // what waited for the same is answered
+    await this.#running.settled(); // requests that waited for the same are answered
     if (this.#signals > 1) return;
     const exitCode = await this.#giveUp();
     if (!(await this.#hasEndedWithin(0))) this.#options.exit(exitCode);
@@ -194,7 +194,7 @@ export class Shutdown {
     return exitCode;
   }
 
-  /** `serve.ts` exits when the mount has ended; this is for one that does not. */
+  /** `serve.ts` exits when the mount has ended; this is for a mount that does not end. */
   async #endSoon(exitCode: number): Promise<void> {
     if (!(await this.#hasEndedWithin(this.#retryMs))) this.#options.exit(exitCode);
   }
@@ -222,7 +222,7 @@ export class Shutdown {
   async #hasEndedWithin(limitMs: number): Promise<boolean> {
     const { ended } = this.#running;
     return await hasResolvedWithin(
-      ended.catch(() => undefined), // told by who waits for the end
+      ended.catch(() => undefined), // the caller that waits for the end reports it
       limitMs,
     );
   }
@@ -255,7 +255,7 @@ function pathsOf(pending: readonly Pending[]): string[] {
   return pending.map(({ path }) => path);
 }
 
-/** By path: why it is not in the bucket, of what was tried. */
+/** By path: why the last try to store it failed. */
 export function reasonsByPath(pending: readonly Pending[]): Record<string, string> {
   return Object.fromEntries(pending.flatMap(({ path, reason }) => (reason ? [[path, reason.text]] : [])));
 }

@@ -2,13 +2,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'smol-toml';
 
-/** A setting that is undefined is removed. Throws if the text is not TOML, or in a form that only its author can change. */
+/**
+ * A setting that is undefined is removed. Throws if the text is not TOML, or has the setting in a form that cannot be changed line by
+ * line.
+ */
 export function changeSettings(text: string, settings: Readonly<Record<string, string | undefined>>): string {
   const before = parse(text);
   const kept = text.split('\n').filter((line) => !(settingNameIn(line) in settings));
   while (kept.at(-1) === '') kept.pop();
   const given = Object.entries(settings).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  // First: what follows the head of a table belongs to that.
+  // At the top: below the head of a table they would belong to that table.
   const changed = [...given.map(([name, value]) => `${name} = ${JSON.stringify(value)}`), ...kept, ''].join(
     '\n',
   );

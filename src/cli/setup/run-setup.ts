@@ -32,7 +32,7 @@ import {
   type Server,
 } from './setup-server.js';
 
-/** What is left of the answers that options and environment gave. */
+/** The answers that options and environment give. Missing ones are asked for. */
 interface Given {
   readonly site: (typeof siteNames)[number] | undefined;
   readonly endpoint: string | undefined;
@@ -47,7 +47,7 @@ interface Given {
   readonly yes: boolean;
 }
 
-/** More than anybody wants to look through. */
+/** A longer list is not shown. */
 const maxOfferedBuckets = 30;
 const refusals = [StoreError, KeyFileError, ConfigError, CommandError];
 
@@ -55,7 +55,7 @@ const refusals = [StoreError, KeyFileError, ConfigError, CommandError];
 export async function runSetup(parsed: ParsedArguments, defaultProfile: string): Promise<number> {
   limitCoreDumps();
   const given = await readGiven(parsed, defaultProfile);
-  Reflect.deleteProperty(process.env, 'AWS_PROFILE'); // may name the very profile that is to be made
+  Reflect.deleteProperty(process.env, 'AWS_PROFILE'); // may name the profile that setup makes
   const server = await chooseServer(given);
   const { credentials, buckets } = await chooseCredentials(given, server);
   const { bucket, location } = await chooseBucket(given, server, credentials, buckets);
@@ -279,7 +279,7 @@ async function writeDown(result: SetupResult, yes: boolean): Promise<void> {
   announce(`written: ${files.map(({ file }) => file).join(', ')}`);
 }
 
-/** A given answer has to pass the check; one that was asked for is asked again until it does. */
+/** An answer from the options must pass the check. A question is asked again until its answer passes. */
 async function settle<Answer, Result>(
   given: Answer | undefined,
   missing: string,

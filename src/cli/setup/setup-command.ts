@@ -7,7 +7,7 @@ const defaultProfile = 'osirisfs';
 interface SetupOption {
   readonly group: 'Server:' | 'Credentials:' | 'Bucket:' | 'Running:';
   readonly describe: string;
-  /** What counts instead, without questions. */
+  /** What is used without a question if the option is missing. */
   readonly defaultDescription?: string;
 }
 

@@ -1,4 +1,4 @@
-/** Where setup writes down what it was told, and what it would replace there. */
+/** Writes the answers of setup to the user's files, and finds what that would replace. */
 import { mkdir, readFile, realpath } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -21,7 +21,7 @@ export interface SetupResult {
 interface PlannedFile {
   readonly file: string;
   readonly text: string;
-  /** Names of what has another value now. */
+  /** Names of settings that have another value now. */
   readonly replaced: readonly string[];
 }
 
@@ -104,7 +104,10 @@ async function readIfThere(file: string): Promise<string> {
   }
 }
 
-/** As a whole, for its owner only; a link to it stays a link. Rejects with the system's error, having left what was there. */
+/**
+ * Replaces the file as a whole, for its owner only; a link to it stays a link. Rejects with the system's error, and leaves the old
+ * file then.
+ */
 async function replaceFile(file: string, text: string): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const target = await realpath(file).catch(() => file);

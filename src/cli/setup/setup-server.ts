@@ -25,7 +25,7 @@ const connectTimeoutMs = 5_000;
 const requestTimeoutMs = 30_000;
 const maxConnections = 4;
 
-/** Nobody's: a server that is one of S3 refuses it in its own words. */
+/** An access key of nobody: an S3 server refuses it in its own words. */
 const strangerCredentials: AccessKeyPair = {
   accessKeyId: 'osirisfs-setup',
   secretAccessKey: 'osirisfs-setup',
@@ -43,7 +43,7 @@ export async function checkServer(server: Server): Promise<void> {
   });
 }
 
-/** The buckets that these credentials' owner has; undefined if the credentials are right and may not list them. */
+/** The buckets of the credentials' owner; undefined if the credentials are right but may not list buckets. */
 export async function checkCredentials(
   server: Server,
   credentials: AccessKeyPair,

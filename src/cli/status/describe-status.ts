@@ -8,7 +8,7 @@ import {
 import { inOneLine, printable } from '../../printable.js';
 import { countOf } from '../../units.js';
 
-/** In one line. `now` is for how long ago it began. */
+/** In one line. `now` gives the age of the mount. */
 export function describeInOneLine(status: MountStatus, now: Date): string {
   const { mountpoint, source, pid, pendingCount, statistics } = status;
   const errors = statistics ? `, ${countOf(countErrors(statistics), 'error')}` : '';

@@ -19,7 +19,7 @@ const requestTimeoutMs = 10_000;
 const maxConnections = 64;
 const everyAddress = ['0.0.0.0', '::'];
 
-/** `status`: undefined until the mount works. Rejects with the system's error if the address cannot be had. */
+/** `status`: undefined until the mount works. Rejects with the system's error if the address cannot be used. */
 export async function startMetricsServer(
   { host, port }: { readonly host: string; readonly port: number },
   status: () => MountStatus | undefined,
@@ -65,7 +65,7 @@ function answer(
   status: () => MountStatus | undefined,
 ): void {
   const isRead = method === 'GET' || method === 'HEAD';
-  // As it came: what else a client may send here is no URL, or has its own idea of host and path.
+  // Compared as it came: parsed as a URL it could throw, or name another host and path.
   const [path] = url.split('?', 1);
   const current = isRead && path === '/metrics' ? status() : undefined;
   if (!isRead) response.writeHead(405, { allow: 'GET, HEAD' }).end();
@@ -76,8 +76,8 @@ function answer(
 
 /**
  * Whether a request is for this server, by its Host. A web page may have a name of its own resolve to this machine ("DNS
- * rebinding") and read what is served here; it cannot have an address for its name, nor one of this machine's. One who listens on
- * every address may have any name, and shows the metrics to the network anyway.
+ * rebinding") and read the metrics; it cannot use an address, or one of this machine's names, as its name. A server that listens on
+ * every address accepts any name: it shows the metrics to the network anyway.
  */
 function isAskedFor(header: string | undefined, listeningHost: string): boolean {
   if (header === undefined || everyAddress.includes(listeningHost)) return true; // HTTP/1.0 has none

@@ -1,6 +1,6 @@
 /**
- * The state of a mount in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand,
- * since the counters exist already and a client library would keep a second set of them. Pure.
+ * The state of a mount in Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). Written by
+ * hand: the counters exist already, and a client library would keep a second set of them. Pure.
  */
 import {
   countErrors,
@@ -11,7 +11,7 @@ import {
 
 type Labels = Readonly<Record<string, string>>;
 
-/** What is one number of the statistics: its metric's name, type and help. */
+/** The metrics that are one number of the statistics: name, type and help. */
 const numbers: readonly (readonly [
   string,
   'counter' | 'gauge',

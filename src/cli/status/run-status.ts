@@ -1,4 +1,4 @@
-/** `osirisfs status`: asks the serving processes how they do. */
+/** `osirisfs status`: asks the serving processes for their state. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MountStatus } from '../../mount-statistics.js';
 import { resolveMountpoint } from '../../mount/mountpoint.js';
@@ -9,7 +9,7 @@ import { findAllEntries, findEntries, type RegistryEntry } from '../serving/moun
 import { announceText, complain, showScreen } from '../terminal.js';
 import { describeInFull, describeInOneLine } from './describe-status.js';
 
-/** A process that is well answers at once. */
+/** A healthy process answers at once. */
 const answerTimeoutMs = 5_000;
 
 /** Resolves with the exit code: 1 if a serving process does not answer. Rejects with a `CommandError`. */
@@ -81,7 +81,7 @@ async function showOne(directory: string, isJson: boolean): Promise<Shown> {
   );
 }
 
-/** Undefined if a process that was killed has left the entry. */
+/** Undefined if a killed process left the entry. */
 async function ask({ socketPath }: RegistryEntry): Promise<MountStatus | undefined> {
   const outcome = await askServingProcess(socketPath, { command: 'status' }, undefined, answerTimeoutMs);
   if ('noProcess' in outcome) return undefined;

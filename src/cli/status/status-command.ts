@@ -1,7 +1,7 @@
 /** What `osirisfs status` can be told. */
 import type { Command } from '../command-line.js';
 
-/** Between two times that `--watch` asks. */
+/** How often `--watch` asks. */
 const refreshMs = 1_000;
 
 export const statusCommand: Command = {

@@ -19,11 +19,11 @@ import {
 import { describePaths } from '../serving/shutdown.js';
 import { complain } from '../terminal.js';
 
-/** Between two looks whether the process is gone. */
+/** How often it looks whether the process is gone. */
 const pollMs = 20;
-/** The process has nothing left to do but to exit. */
+/** How long a process that only has to exit may take. */
 const exitTimeoutMs = 10_000;
-/** A mount whose entry was removed makes another. */
+/** A mount whose entry was removed makes a new one in this time. */
 const registrationTimeoutMs = 3 * lookMs;
 const registrationPollMs = 200;
 
@@ -41,7 +41,7 @@ export async function runUmount(parsed: ParsedArguments, defaultTimeout: string)
   const request: UnmountRequest = { directory, mountpoint, mounted, lazy, timeoutMs };
   if (await askToUnmount(request, entries)) return 0;
   if (mounted === undefined) throw new CommandError(`${directory} is not mounted`);
-  // Nobody to ask: a process that was killed, or one that is in no registry that is ours to read.
+  // No process to ask: it was killed, or it is in a registry that we may not read.
   const isServed = (await probeMount(mountpoint)) !== 'ENOTCONN';
   if (isServed && (await askWhenFound(request, ourEntries))) return 0;
   await detach(mountpoint, lazy);
@@ -61,7 +61,7 @@ interface UnmountRequest {
   readonly timeoutMs: number;
 }
 
-/** Resolves with whether one of these processes has done it. Rejects with a `CommandError` if one could not. */
+/** Resolves with whether one of these processes unmounted it. Rejects with a `CommandError` if one could not. */
 async function askToUnmount(
   { directory, mountpoint, mounted, lazy, timeoutMs }: UnmountRequest,
   entries: readonly RegistryEntry[],
@@ -70,7 +70,7 @@ async function askToUnmount(
   for (const entry of entries) {
     const request = { command: 'umount', lazy, ...(isOurs ? {} : { isDetached: true as const }) } as const;
     const outcome = await askServingProcess(entry.socketPath, request, reportWaiting(entry, timeoutMs));
-    if ('noProcess' in outcome) continue; // left by a process that was killed
+    if ('noProcess' in outcome) continue; // a killed process left the entry
     // Another process serves what is mounted there now; this one goes on storing what was written before.
     if ('error' in outcome && outcome.isNotMounted) continue;
     await conclude(mountpoint, entry, outcome, lazy);
@@ -82,7 +82,7 @@ async function askToUnmount(
   return false;
 }
 
-/** The same, after the process had time to see that its entry is gone, and to make it again. */
+/** Does the same, after the process had time to make its missing entry again. */
 async function askWhenFound(
   request: UnmountRequest,
   findThem: () => Promise<readonly RegistryEntry[]>,
@@ -113,7 +113,7 @@ async function giveUp(directory: string, entries: readonly RegistryEntry[]): Pro
   return 0;
 }
 
-/** Says what is waited for, when it changes. Throws a `CommandError` when all of it has been refused for so long. */
+/** Says what the unmount waits for, when that changes. Throws a `CommandError` when the server has refused all of it for too long. */
 function reportWaiting(
   { pid, mountpoint }: RegistryEntry,
   timeoutMs: number,

@@ -1,7 +1,7 @@
 /** What `osirisfs umount` can be told. */
 import type { Command } from '../command-line.js';
 
-/** The process tries what the server refused again after a minute: long enough for a refusal that passes. */
+/** The process tries a refused file again after a minute, so this is long enough for a refusal that passes. */
 const defaultTimeout = '90s';
 
 export const umountCommand: Command = {

@@ -11,7 +11,7 @@ import { configVariable, variableOf } from '../setting-sources.js';
 import { announceText, complain } from '../terminal.js';
 import { systemdUnit } from './systemd-unit.js';
 
-/** Those that say where the server is, and are no secrets. */
+/** Variables that say where the server is. None is secret. */
 const passedVariables = [
   'AWS_PROFILE',
   'AWS_REGION',
@@ -22,7 +22,7 @@ const passedVariables = [
   'AWS_CONFIG_FILE',
   'AWS_SHARED_CREDENTIALS_FILE',
 ];
-/** Those of them that name files; AWS programs take them as relative to where they run. */
+/** The ones among them that name files, which AWS programs take as relative to their working directory. */
 const passedPaths: ReadonlySet<string> = new Set([
   'AWS_CA_BUNDLE',
   'AWS_CONFIG_FILE',
@@ -39,7 +39,7 @@ const pathSettings: ReadonlySet<SettingName> = new Set<SettingName>([
 /** Resolves with the exit code. Rejects with what `osirisfs mount` would reject these arguments with. */
 export async function runUnit(parsed: ParsedArguments): Promise<number> {
   const { bucket, prefix, mountpoint, mountFlags } = await readMountConfig(parsed);
-  // As for a mount, options count more than what -o says. Paths would break the list of -o at their commas.
+  // As for a mount, options win over -o. Commas in paths would break the list of -o.
   const values = {
     ...parseFuseOptions(textsOf(parsed, 'o')).values,
     ...readSettingOptions(parsed, settingNames),
@@ -89,7 +89,7 @@ function passedEnvironment(environment: NodeJS.ProcessEnv): Record<string, strin
   return passed;
 }
 
-/** Of an OSIRISFS_* variable: several paths are separated by ':'. */
+/** The paths in an OSIRISFS_* variable, separated by ':'. */
 function absoluteSetting(variable: string, value: string): string {
   if (variable === configVariable) return parsePath(value);
   const name = settingNames.find((candidate) => variableOf(settings[candidate].option) === variable);

@@ -1,4 +1,4 @@
-/** What `osirisfs unit` can be told: what a mount can. */
+/** The options of `osirisfs unit`: those of a mount. */
 import type { Command } from '../command-line.js';
 import { describeMountOptions } from '../mount/mount-options.js';
 
