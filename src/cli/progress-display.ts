@@ -1,7 +1,6 @@
 /** Shows progress on standard error: a bar that stays in its line on a terminal, else a line every now and then. */
 import { inOneLine } from '../printable.js';
-import type { Progress } from '../transfer/progress.js';
-import type { TransferSummary } from '../transfer/transfer-summary.js';
+import type { Progress, TransferSummary } from '../transfer/progress.js';
 
 const barIntervalMs = 200;
 const lineIntervalMs = 10_000;

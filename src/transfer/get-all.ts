@@ -14,9 +14,8 @@ import type { LocalTree } from './local-tree.js';
 import { listObjects } from './object-listing.js';
 import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
-import type { Progress } from './progress.js';
+import type { Progress, TransferSummary } from './progress.js';
 import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
-import type { TransferSummary } from './transfer-summary.js';
 
 interface GetAllOptions {
   readonly store: ObjectStore;

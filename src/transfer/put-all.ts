@@ -4,10 +4,9 @@ import path from 'node:path';
 import { Limiter } from '../concurrency/limiter.js';
 import { forEachLimited } from '../concurrency/for-each-limited.js';
 import { maxBytesInFlight, parallelParts } from './part-plan.js';
-import type { Progress } from './progress.js';
+import type { Progress, TransferSummary } from './progress.js';
 import { putEntry, type LocalEntry, type PutTools } from './put-file.js';
 import { lastingFailure, messageOfOneFailure, TransferError } from './transfer-error.js';
-import type { TransferSummary } from './transfer-summary.js';
 
 interface PutAllOptions extends Omit<PutTools, 'limiter' | 'onBytes'> {
   /** Files and directories; those named `DIR/.` without the directory itself. */

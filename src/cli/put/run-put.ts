@@ -1,8 +1,7 @@
 /** `osirisfs put`: stores files and trees in a bucket, encrypted, as a mount would. */
 import path from 'node:path';
-import { Progress } from '../../transfer/progress.js';
+import { Progress, TransferSummary } from '../../transfer/progress.js';
 import { putAll } from '../../transfer/put-all.js';
-import { TransferSummary } from '../../transfer/transfer-summary.js';
 import { UploadJournal } from '../../transfer/upload-journal.js';
 import { readAccessConfig } from '../bucket-options.js';
 import { UsageError } from '../command-errors.js';
