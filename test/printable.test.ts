@@ -1,4 +1,4 @@
-// Names from elsewhere reach a terminal as text, whatever is in them.
+// Names from elsewhere reach a terminal as plain text.
 import test from 'ava';
 import { inOneLine, printable, withoutSteering } from '../src/printable.js';
 import { fc } from './seed.js';

@@ -1,4 +1,4 @@
-// The published examples: what the documentation says of S3's requests, whoever signs or checks them.
+// The examples of S3's documentation, for signing and for checking.
 import test from 'ava';
 import {
   canonicalRequest,

@@ -1,4 +1,4 @@
-// Where requests go when a profile is named, by whatever means, that says nothing of a server.
+// Where requests go when a profile without a server is named, by option, variable or config file.
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';

@@ -8,7 +8,7 @@ import { makeDirectory, makeKeyFile, nowhere } from '../mount/temporary.js';
 import { patienceMs } from '../patience.js';
 import { bareMount } from './bare-mount.js';
 
-/** No config, credentials or endpoint of whoever runs the tests. */
+/** No config, credentials or endpoint of the tests' user. */
 const cleanEnvironment = {
   HOME: nowhere,
   XDG_CONFIG_HOME: nowhere,

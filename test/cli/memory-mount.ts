@@ -17,7 +17,7 @@ interface MemoryMount {
   readonly directory: string;
   readonly keyFile: KeyFile;
   readonly logFile: string;
-  /** Without a session, log or config of whoever runs the tests. */
+  /** Without the session, log or config of the tests' user. */
   readonly environment: Readonly<Record<string, string>>;
   log(): Promise<string>;
   /** Runs `mount` in the background to the end of the command. */
@@ -30,7 +30,7 @@ interface MemoryMount {
   /** The same, and does not wait. */
   startUmount(): Promise<RunningChild>;
   isMounted(): Promise<boolean>;
-  /** Of the process that serves in the background, from its log. */
+  /** The id of the process that serves in the background, from its log. */
   servingPid(): Promise<number>;
 }
 
@@ -92,7 +92,7 @@ export async function memoryMount(
   };
 }
 
-/** For a process that may have ended long ago: only one of ours is killed. */
+/** The process may have ended long ago, and its id may belong to another one: kills only a process of ours. */
 async function endProcess(pid: number): Promise<void> {
   if (!Number.isSafeInteger(pid)) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

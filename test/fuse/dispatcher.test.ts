@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-// What becomes of requests and their answers, whatever the operation and the kernel do.
+// Requests and their answers, also when the operation fails or the kernel does not want the answer.
 import { constants as openConstants } from 'node:fs';
 import { constants } from 'node:os';
 import test from 'ava';

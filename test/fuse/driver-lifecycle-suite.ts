@@ -1,4 +1,4 @@
-/** Real mounts by any driver: how they begin and end, whoever ends them. */
+/** Real mounts by any driver: how they begin, and every way in which they end. */
 import { readFile, readdir } from 'node:fs/promises';
 import test, { type ExecutionContext } from 'ava';
 import {

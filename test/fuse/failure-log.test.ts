@@ -1,4 +1,4 @@
-// What went wrong is in the log, and a program that tries again and again does not fill it.
+// Failures are in the log, and a program that tries again and again does not fill it.
 import test from 'ava';
 import { FsError, StoreError, type FsErrorCode, type StoreErrorCode } from '../../src/errors.js';
 import { FailureLog } from '../../src/fuse/failure-log.js';

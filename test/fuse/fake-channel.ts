@@ -153,7 +153,7 @@ export function interruptBody(unique: number): Buffer {
   return body;
 }
 
-/** Calls that wait until their signal aborts, with whatever error. */
+/** Its calls wait until their signal aborts, and then reject with `error`. */
 export class Waiting extends MemoryFileSystem {
   readonly signals: AbortSignal[] = [];
   error: Error = new FsError('EINTR', 'interrupted');

@@ -193,7 +193,7 @@ process.on('message', (request: ServerRequest) => {
     );
 });
 
-// Without its parent nobody would end it.
+// Ends with its parent: nothing else would end it.
 process.on('disconnect', () => process.exit(1));
 
 function reply(message: ServerReply): void {

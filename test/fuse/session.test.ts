@@ -1,4 +1,4 @@
-// Which requests are received when, and how a session begins and ends.
+// The order in which a session receives requests, and how it begins and ends.
 import { constants } from 'node:os';
 import test from 'ava';
 import type { WriteRequest } from '../../src/file-system.js';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { runOk, type ChildOptions } from './child.js';
 import type { KeyFile, Scope } from './temporary.js';
 
-/** Debian's Python, which has python3-boto3 and python3-boto, whatever comes first in PATH. */
+/** Debian's Python, which has python3-boto3 and python3-boto, even if PATH has another one first. */
 export const python = '/usr/bin/python3';
 
 const prelude = `

@@ -13,7 +13,7 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Added to the environment; undefined removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Who runs it; default: the user of the tests. */
+  /** The user that runs it; default: the user of the tests. */
   readonly user?: User | undefined;
   readonly input?: string | Uint8Array;
   /** A process group of its own: Ctrl-C at the terminal does not reach it, and a kill reaches all that it has started. */
@@ -117,7 +117,7 @@ function spawned(child: ChildProcess): Promise<void> {
   });
 }
 
-/** Runs a program to its end, whatever its exit code. Rejects only on the time limit. */
+/** Runs a program to its end. Rejects only on the time limit, not for an exit code. */
 export async function run(
   command: string,
   args: readonly string[],

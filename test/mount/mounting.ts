@@ -23,7 +23,7 @@ export interface MountRequest {
 
 export interface Mount {
   readonly directory: string;
-  /** Of the process that serves the mount. */
+  /** The id of the process that serves the mount. */
   readonly pid: number;
   readonly child: RunningChild;
   readonly logFile: string;

@@ -55,7 +55,7 @@ test('nothing is written through a link whose name the bucket gives', async (t) 
     tree.writeFile(relative, attributes, (file) => file.writeFile('theirs'));
   const destination = path.join(directory, 'destination');
   await mkdir(destination);
-  // Of an earlier get of what was a symbolic link in the bucket then.
+  // Left by an earlier get, when the bucket had a symbolic link of this name.
   await symlink(victim, path.join(destination, 'results'));
   const named = makeTree(destination, { name: 'results' });
   await t.throwsAsync(write(named, 'authorized_keys'), { instanceOf: TransferError });

@@ -1,4 +1,4 @@
-// `osirisfs gateway` as it is typed: what it prints, how it stops, and one line for whatever is wrong.
+// `osirisfs gateway` as it is typed: what it prints, how it stops, and one line for each failure.
 import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import test from 'ava';

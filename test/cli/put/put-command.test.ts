@@ -1,4 +1,4 @@
-// `osirisfs put` and `osirisfs get` as they are typed: one's work is what the other finds.
+// `osirisfs put` and `osirisfs get` as they are typed: what one stores the other fetches.
 import { randomBytes } from 'node:crypto';
 import {
   chmod,

@@ -1,9 +1,9 @@
-/** What a client may send to a server of HTTP that is no request, or an odd one: each on a connection of its own. */
+/** Odd and broken HTTP requests, each sent on a connection of its own. */
 import { createConnection } from 'node:net';
 
 const host = 'Host: localhost\r\n';
 
-/** By what they are; all but the last few are complete requests. */
+/** Named by their fault. All but the last few are complete requests. */
 export const hostileRequests: Readonly<Record<string, string>> = {
   'two slashes': `GET // HTTP/1.1\r\n${host}\r\n`,
   'no URL': `GET http://[ HTTP/1.1\r\n${host}\r\n`,
