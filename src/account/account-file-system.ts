@@ -42,7 +42,6 @@ import {
 } from '../file-system.js';
 import type { Log } from '../log.js';
 import type { Pending } from '../mount-statistics.js';
-import { writeMask } from '../vfs/attribute-changes.js';
 import type { BucketFileSystem } from '../vfs/bucket-file-system.js';
 import { systemClock, type Clock } from '../clock.js';
 import type { Scope } from '../vfs/drain.js';
