@@ -2,10 +2,10 @@
  * Decides, for one reader of one object version, what to fetch before it is asked for. Pure: it remembers nothing and fetches
  * nothing. A sequential reader gets a window that grows with what it has read. Any other reader gets none.
  */
+import { mebibyte } from '../units.js';
 import type { ByteRange } from './block-range.js';
 
 const kibibyte = 1024;
-const mebibyte = 1024 * kibibyte;
 
 /** No GET is larger. At this size a request's fixed cost (2.5 ms on Ceph) is less than a tenth of its time. */
 export const maxFetchBytes = 4 * mebibyte;

@@ -47,7 +47,7 @@ import { whileChangingNames } from './moves.js';
 import { checkNode } from './node-invariants.js';
 import { unlimitedSpace } from './node-replies.js';
 import type { DirectoryNode, Node } from './nodes.js';
-import { readLink } from './read-link.js';
+import { readLinkTarget } from './read-link.js';
 import { isSpecialType } from './stored-attributes.js';
 import { buildParts, type BucketFileSystemOptions, type FileSystemParts } from './file-system-parts.js';
 
@@ -178,7 +178,7 @@ export class BucketFileSystem implements FileSystem {
 
   async readLink({ inode }: InodeRequest, call: Call): Promise<string> {
     const node = this.#parts.inodes.file(inode);
-    return await asFsError(`readlink ${node.key}`, () => readLink(node, this.#parts.store, call.signal));
+    return await asFsError(`readlink ${node.key}`, () => readLinkTarget(node, this.#parts.store, call.signal));
   }
 
   async makeSymlink({ parent, name, target }: MakeSymlinkRequest, call: Call): Promise<Entry> {

@@ -58,7 +58,7 @@ export class NodeFinder {
 
   /** Makes the node's attributes recent. Rejects with ESTALE if the bucket has something else, or nothing, in its place. */
   async refresh(node: Node, signal: AbortSignal): Promise<void> {
-    if (node.isOutdated) throw outdated(node);
+    if (node.isOutdated) throw replacedOrRemoved(node);
     if (node.isRemoved || this.isCurrent(node)) return;
     if (node.parent === undefined) {
       if (node.kind === 'directory') await this.#refreshRoot(node, signal);
@@ -66,7 +66,7 @@ export class NodeFinder {
     }
     const found = await this.#options.resolver.find(node.parent, node.name, node.kind === 'file', signal);
     const now = this.integrate(node.parent, node.name, found);
-    if (now !== node) throw outdated(node);
+    if (now !== node) throw replacedOrRemoved(node);
   }
 
   /** Asks again for what could not be read when it was looked up. Rejects with EACCES if it still cannot be. */
@@ -194,7 +194,7 @@ export function isOtherVersion(node: FileNode, info: ObjectInfo): boolean {
   return node.info?.etag !== info.etag || node.info.size !== info.size;
 }
 
-function outdated(node: Node): FsError {
+function replacedOrRemoved(node: Node): FsError {
   return new FsError('ESTALE', `${node.key}: replaced or removed by another client`);
 }
 

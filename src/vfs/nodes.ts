@@ -18,7 +18,7 @@
  * | `changes`, `storedChanges`, `lastChange` of a handle | FileOperations, NodeStorer | none is ahead of `changes` |
  * | `openings`, `isLeaving` | Openings | while it is leaving, no new open gets a handle |
  * | `handles` | OpenFiles | each is of this file, and no younger than its generation |
- * | `pageEtag` | OpenFiles, readLink, StoredRecords | what the kernel's pages belong to: another version gets another inode |
+ * | `pageEtag` | OpenFiles, readLinkTarget, StoredRecords | what the kernel's pages belong to: another version gets another inode |
  * | `listing`, `marker` of a directory | Resolver, StoredRecords | they are of its prefix: a directory that moves loses them |
  * | `lookups` | NodeReplies, `forget` | never negative; with `pins`, `handles`, `content` and children it keeps the node |
  */

@@ -211,7 +211,7 @@ export class Resolver {
   /** Fetches for a look-up that will probably come. If this fails, the look-up asks again, and gets the error. */
   #fetchAhead(listing: DirectoryListing, position: number, wanted: Wanted): void {
     const entry = listing.at(position);
-    if (!entry || (entry.kind === 'file' ? !isStored(entry.object) : !this.#walked.has(listing))) return;
+    if (!entry || (entry.kind === 'file' ? !isInBucket(entry.object) : !this.#walked.has(listing))) return;
     const name = nameAhead(listing, entry);
     if (this.#ahead.has(name)) return;
     const content = wanted === 'content' && entry.kind === 'file' ? this.#getAhead(entry.object) : undefined;
@@ -412,7 +412,7 @@ function isSmall({ size }: ListedObject): boolean {
 }
 
 /** Whether the bucket has it, which `entryOfUnstored` says it has not. */
-function isStored({ etag }: ListedObject): boolean {
+function isInBucket({ etag }: ListedObject): boolean {
   return etag !== '';
 }
 
