@@ -178,7 +178,9 @@ export class BucketFileSystem implements FileSystem {
 
   async readLink({ inode }: InodeRequest, call: Call): Promise<string> {
     const node = this.#parts.inodes.file(inode);
-    return await asFsError(`readlink ${node.key}`, () => readLinkTarget(node, this.#parts.store, call.signal));
+    return await asFsError(`readlink ${node.key}`, () =>
+      readLinkTarget(node, this.#parts.store, call.signal),
+    );
   }
 
   async makeSymlink({ parent, name, target }: MakeSymlinkRequest, call: Call): Promise<Entry> {

@@ -6,7 +6,11 @@ import { maxLinkBytes, typeSymlink } from './modes.js';
 import type { FileNode } from './nodes.js';
 
 /** Rejects with EINVAL if the file is no symbolic link, ESTALE if it was replaced, EIO if its object cannot be a target. */
-export async function readLinkTarget(node: FileNode, store: ObjectStore, signal: AbortSignal): Promise<string> {
+export async function readLinkTarget(
+  node: FileNode,
+  store: ObjectStore,
+  signal: AbortSignal,
+): Promise<string> {
   if (node.attributes.type !== typeSymlink) throw new FsError('EINVAL', `${node.key}: not a symbolic link`);
   const { info } = node;
   if (info && node.linkTarget?.etag === info.etag) return node.linkTarget.target;
